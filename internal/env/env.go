@@ -1,0 +1,123 @@
+// Package env reads a program's configuration from the environment, once, into a struct. Every mistake is reported at
+// once and named by its variable, and the same struct documents the variables:
+//
+//	type config struct {
+//		Addr string `env:"API_ADDR" envDefault:"127.0.0.1:8080" help:"host:port to listen on"`
+//		URL  string `env:"DATABASE_URL,required,notEmpty" secret:"true" help:"PostgreSQL with the orders"`
+//	}
+//
+// The tags env and envDefault are those of github.com/caarlos0/env. A field tagged secret:"true" is never shown.
+// Nested structs are read as well; a struct that has a method Validate() error is asked after parsing.
+package env
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Validator is implemented by configurations that check more than single fields.
+type Validator interface{ Validate() error }
+
+// Parse fills a C from environ, which holds "KEY=value" strings as os.Environ returns them. The error names every
+// wrong or missing variable, one a line, and shows no secret.
+func Parse[C any](environ []string) (C, error) {
+	var c C
+	err := env.ParseWithOptions(&c, env.Options{Environment: env.ToMap(environ)})
+	problems := describe(err, fields(reflect.TypeFor[C]()))
+	if v, ok := any(c).(Validator); ok && len(problems) == 0 {
+		if err := v.Validate(); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return c, errors.Join(problems...)
+}
+
+// describe turns the library's errors, which name Go fields, into errors that name variables.
+func describe(err error, known []Variable) []error {
+	if err == nil {
+		return nil
+	}
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		return []error{err}
+	}
+	var out []error
+	for _, e := range all.Errors {
+		var parse env.ParseError
+		if !errors.As(e, &parse) {
+			out = append(out, errors.New(strings.TrimPrefix(e.Error(), "env: ")))
+			continue
+		}
+		out = append(out, describeParse(parse, known))
+	}
+	return out
+}
+
+func describeParse(e env.ParseError, known []Variable) error {
+	for _, v := range known {
+		if v.field != e.Name || v.typ != e.Type {
+			continue
+		}
+		if v.Secret {
+			return fmt.Errorf("%s: not a valid %s", v.Name, v.typ)
+		}
+		return fmt.Errorf("%s: not a valid %s: %w", v.Name, v.typ, e.Err)
+	}
+	return e
+}
+
+// Variable describes one environment variable of a program.
+type Variable struct {
+	Name     string
+	Default  string // as it would be written in the environment; "" when there is none
+	Help     string // meaning and unit
+	Required bool
+	Secret   bool
+
+	field string
+	typ   reflect.Type
+}
+
+// Variables lists the variables that a configuration of type C is read from, in the order of its fields.
+func Variables[C any]() []Variable { return fields(reflect.TypeFor[C]()) }
+
+func fields(t reflect.Type) []Variable {
+	var out []Variable
+	for f := range t.Fields() {
+		name, options, _ := strings.Cut(f.Tag.Get("env"), ",")
+		if name == "" {
+			if f.Type.Kind() == reflect.Struct {
+				out = append(out, fields(f.Type)...)
+			}
+			continue
+		}
+		out = append(out, Variable{
+			Name: name, Default: f.Tag.Get("envDefault"), Help: f.Tag.Get("help"),
+			Required: strings.Contains(options, "required"), Secret: f.Tag.Get("secret") == "true",
+			field: f.Name, typ: f.Type,
+		})
+	}
+	return out
+}
+
+// Usage writes the variables as a table: name, default, meaning.
+func Usage(w io.Writer, variables []Variable) {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, v := range variables {
+		def := v.Default
+		switch {
+		case v.Required:
+			def = "(required)"
+		case def == "":
+			def = "(none)"
+		}
+		fmt.Fprintf(tw, "  %s\t%s\t%s\n", v.Name, def, v.Help)
+	}
+	tw.Flush()
+}

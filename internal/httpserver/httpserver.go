@@ -1,0 +1,115 @@
+// Package httpserver runs an HTTP server from listening to draining, and answers probes.
+package httpserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Limits of every server. WriteTimeout is longer than any handler waits (see the api's longest Prefer: wait).
+const (
+	ReadHeaderTimeout = 5 * time.Second
+	ReadTimeout       = 15 * time.Second
+	WriteTimeout      = 90 * time.Second
+	IdleTimeout       = 2 * time.Minute
+	MaxHeaderBytes    = 16 << 10
+	DrainTimeout      = 20 * time.Second // how long requests in hand may go on after ctx is done
+)
+
+// Serve listens on addr and serves handler until ctx is done; then it stops accepting and waits for the requests in
+// hand, at most DrainTimeout.
+func Serve(ctx context.Context, addr string, handler http.Handler, log *slog.Logger) error {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: ReadHeaderTimeout,
+		ReadTimeout:       ReadTimeout,
+		WriteTimeout:      WriteTimeout,
+		IdleTimeout:       IdleTimeout,
+		MaxHeaderBytes:    MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	log.Info("listening", "addr", listener.Addr().String())
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve on %s: %w", addr, err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTimeout)
+	defer cancel()
+	err = server.Shutdown(drain)
+	if closed := <-served; !errors.Is(closed, http.ErrServerClosed) {
+		err = errors.Join(err, closed)
+	}
+	if err != nil {
+		return fmt.Errorf("drain %s: %w", addr, err)
+	}
+	return nil
+}
+
+// Check asks one thing that a program needs whether it is there.
+type Check func(ctx context.Context) error
+
+// Probes answers GET /livez (the process runs) and GET /readyz (every check passes; otherwise 503, naming the checks
+// that fail without their error texts, which go to the log).
+func Probes(checks map[string]Check, log *slog.Logger) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		status, code := map[string]string{}, http.StatusOK
+		for name, ok := range run(r.Context(), checks, log) {
+			status[name] = "ok"
+			if !ok {
+				status[name], code = "unavailable", http.StatusServiceUnavailable
+			}
+		}
+		answer(w, code, status)
+	})
+	return mux
+}
+
+// checkTimeout bounds one check, so that a probe answers before the prober gives up.
+const checkTimeout = 2 * time.Second
+
+func run(ctx context.Context, checks map[string]Check, log *slog.Logger) map[string]bool {
+	type result struct {
+		name string
+		err  error
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	results := make(chan result, len(checks))
+	for name, check := range checks {
+		go func() { results <- result{name, check(ctx)} }()
+	}
+	ok := map[string]bool{}
+	for range checks {
+		r := <-results
+		ok[r.name] = r.err == nil
+		if r.err != nil {
+			log.Warn("not ready", "check", r.name, "error", r.err.Error())
+		}
+	}
+	return ok
+}
+
+func answer(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body) // the prober went away: nothing to do about it
+}

@@ -1,0 +1,161 @@
+// Package order is the domain: what an order is, which statuses it goes through, why it may end otherwise than
+// confirmed, and what is told to the world about it. It does no I/O and imports only the standard library and money.
+package order
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"ordersaga/internal/money"
+)
+
+// ErrNotFound is returned by stores that do not know an order.
+var ErrNotFound = errors.New("order not found")
+
+// Limits of what a client may ask for. The API refuses more at the door; the database defends the same bounds.
+const (
+	MaxItems    = 100
+	MaxQuantity = 10_000
+)
+
+// ID identifies an order in every system it touches: the row, the workflow ("order-" + ID), the reservation, the
+// payment's idempotency keys and the messages. It is a UUID in its canonical lower-case text form.
+type ID string
+
+// ParseID checks that s is a UUID in canonical text form.
+func ParseID(s string) (ID, error) {
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return "", fmt.Errorf("order ID %q: not a UUID", s)
+	}
+	digits := s[:8] + s[9:13] + s[14:18] + s[19:23] + s[24:]
+	raw, err := hex.DecodeString(digits)
+	if err != nil || hex.EncodeToString(raw) != digits {
+		return "", fmt.Errorf("order ID %q: not a UUID in lower case", s)
+	}
+	return ID(s), nil
+}
+
+// WorkflowID is the ID of the order's CreateOrder workflow.
+func (id ID) WorkflowID() string { return "order-" + string(id) }
+
+// Status is where an order stands. PENDING is the only status that changes; the other three are final.
+type Status string
+
+// The statuses.
+const (
+	Pending   Status = "PENDING"
+	Confirmed Status = "CONFIRMED"
+	Failed    Status = "FAILED"    // the saga could not complete
+	Cancelled Status = "CANCELLED" // somebody asked
+)
+
+// Final reports whether the status never changes again.
+func (s Status) Final() bool { return s == Confirmed || s == Failed || s == Cancelled }
+
+// Item is what a client asks for: a product and how many of it.
+type Item struct {
+	ProductID string `json:"productId"`
+	Quantity  int    `json:"quantity"`
+}
+
+// Line is an item with what the catalog said about it. Name and Price are zero until the order is priced.
+type Line struct {
+	ProductID string      `json:"productId"`
+	Name      string      `json:"name,omitempty"`
+	Quantity  int         `json:"quantity"`
+	Price     money.Money `json:"price,omitzero"` // of one unit
+}
+
+// Items strips lines down to what was asked for.
+func Items(lines []Line) []Item {
+	items := make([]Item, len(lines))
+	for i, l := range lines {
+		items[i] = Item{ProductID: l.ProductID, Quantity: l.Quantity}
+	}
+	return items
+}
+
+// Unpriced turns items into lines of which the price is not known yet.
+func Unpriced(items []Item) []Line {
+	lines := make([]Line, len(items))
+	for i, it := range items {
+		lines[i] = Line{ProductID: it.ProductID, Quantity: it.Quantity}
+	}
+	return lines
+}
+
+// Request is an order as it was asked for: the input of the CreateOrder workflow. Its JSON is part of recorded
+// histories, so fields are only ever added.
+type Request struct {
+	ID            ID     `json:"id"`
+	UserID        int64  `json:"userId"`
+	Items         []Item `json:"items"`
+	PaymentMethod string `json:"paymentMethod"`
+	// Hash is the hex SHA-256 of what the client sent; it tells a retry from another order under the same key.
+	Hash string `json:"hash"`
+}
+
+// Order is an order as it is stored. Its JSON is part of recorded histories.
+type Order struct {
+	ID            ID          `json:"id"`
+	UserID        int64       `json:"userId"`
+	Status        Status      `json:"status"`
+	Closing       bool        `json:"closing,omitempty"` // fenced: it will end as Cause.Reason says, and its undos run
+	Items         []Line      `json:"items"`
+	Total         money.Money `json:"total,omitzero"` // zero until priced
+	PaymentMethod string      `json:"paymentMethod"`
+	PaymentID     string      `json:"paymentId,omitempty"` // the gateway's reference; known once confirmed
+	Hash          string      `json:"hash"`
+	Cause         *Cause      `json:"cause,omitempty"` // why it is closing, FAILED or CANCELLED
+	Version       int64       `json:"version"`         // grows with every change
+	CreatedAt     time.Time   `json:"createdAt"`
+	UpdatedAt     time.Time   `json:"updatedAt"`
+}
+
+// Reason returns why the order ended otherwise than confirmed, or "" when it did not.
+func (o Order) Reason() Reason {
+	if o.Cause == nil {
+		return ""
+	}
+	return o.Cause.Reason
+}
+
+// Payment returns what is charged for the order.
+func (o Order) Payment() Payment {
+	return Payment{OrderID: o.ID, Amount: o.Total, Method: o.PaymentMethod, OrderedAt: o.CreatedAt}
+}
+
+// Decided reports whether the order's end is known: it is final, or fenced so that it can only end as its cause says.
+func (o Order) Decided() bool { return o.Status.Final() || o.Closing }
+
+// Payment is what the gateway is asked to charge, or to give back. Replaying a call at the gateway needs the very same
+// parameters, so all of them are stored with the order.
+type Payment struct {
+	OrderID   ID          `json:"orderId"`
+	Amount    money.Money `json:"amount"`
+	Method    string      `json:"method"`    // the gateway's reference, as in pm_card_visa; never a card number
+	OrderedAt time.Time   `json:"orderedAt"` // tells whether the gateway still remembers idempotency keys
+}
+
+// Total sums the lines. It returns a *Refusal (MIXED_CURRENCIES, INVALID_AMOUNT) when they have no chargeable sum.
+func Total(lines []Line) (money.Money, error) {
+	var total money.Money
+	for _, l := range lines {
+		sum, err := l.Price.Times(l.Quantity)
+		if err == nil {
+			total, err = total.Plus(sum)
+		}
+		if errors.Is(err, money.ErrCurrencyMismatch) {
+			return money.Money{}, Refuse(MixedCurrencies, "the items are priced in different currencies")
+		}
+		if err != nil {
+			return money.Money{}, Refuse(InvalidAmount, "the total of the order is too large")
+		}
+	}
+	if total.Amount <= 0 {
+		return money.Money{}, Refuse(InvalidAmount, "the total of the order is zero")
+	}
+	return total, nil
+}

@@ -1,0 +1,77 @@
+// Package program is what every program's main does: --help, configuration, JSON logs, signals and exit codes.
+//
+// A main is three lines around a run function:
+//
+//	func main() {
+//		program.Main("api", "orders over HTTP", run)
+//	}
+package program
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"ordersaga/internal/env"
+)
+
+// Exit codes of every program.
+const (
+	ExitOK     = 0
+	ExitFailed = 1 // it ran, and failed
+	ExitUsage  = 2 // wrong arguments or configuration; nothing was started
+)
+
+// Run is the body of a program. It returns when ctx is cancelled (SIGTERM or SIGINT) and everything it started has
+// ended, or when it cannot go on.
+type Run[C any] func(ctx context.Context, config C, log *slog.Logger) error
+
+// logging is the configuration that every program has.
+type logging struct {
+	Level slog.Level `env:"LOG_LEVEL" envDefault:"INFO" help:"DEBUG, INFO, WARN or ERROR"`
+}
+
+// Main runs a program to its end and exits the process.
+func Main[C any](name, purpose string, run Run[C]) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	code := Execute(ctx, name, purpose, os.Args[1:], os.Environ(), os.Stdout, os.Stderr, run)
+	stop()
+	os.Exit(code)
+}
+
+// Execute is Main without the process around it. Logs go to stderr as JSON, one line each.
+func Execute[C any](
+	ctx context.Context, name, purpose string, args, environ []string, stdout, stderr io.Writer, run Run[C],
+) int {
+	if len(args) > 0 {
+		return help(name, purpose, args, stdout, stderr, append(env.Variables[C](), env.Variables[logging]()...))
+	}
+	config, err := env.Parse[C](environ)
+	logs, logsErr := env.Parse[logging](environ)
+	if err := errors.Join(err, logsErr); err != nil {
+		fmt.Fprintf(stderr, "%s: the configuration is wrong:\n%v\n(%s --help lists every variable)\n", name, err, name)
+		return ExitUsage
+	}
+	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: logs.Level})).With("program", name)
+	if err := run(ctx, config, log); err != nil && !errors.Is(err, context.Canceled) {
+		log.Error("stopped", "error", err.Error())
+		return ExitFailed
+	}
+	log.Info("stopped")
+	return ExitOK
+}
+
+func help(name, purpose string, args []string, stdout, stderr io.Writer, variables []env.Variable) int {
+	if a := args[0]; len(args) > 1 || a != "--help" && a != "-help" && a != "-h" && a != "help" {
+		fmt.Fprintf(stderr, "%s: unknown arguments %q; it takes none but --help and is configured by environment variables\n", name, args)
+		return ExitUsage
+	}
+	fmt.Fprintf(stdout, "%s: %s\n\nEnvironment variables (name, default, meaning):\n\n", name, purpose)
+	env.Usage(stdout, variables)
+	return ExitOK
+}
