@@ -159,3 +159,20 @@ func Total(lines []Line) (money.Money, error) {
 	}
 	return total, nil
 }
+
+// CheckTotal reports an error unless every line has a price and Total is their sum.
+func (o Order) CheckTotal() error {
+	for i, l := range o.Items {
+		if l.Price.IsZero() {
+			return fmt.Errorf("line %d (product %q) has no price", i+1, l.ProductID)
+		}
+	}
+	sum, err := Total(o.Items)
+	if err != nil {
+		return err
+	}
+	if sum != o.Total {
+		return fmt.Errorf("the total is %s, but the lines add up to %s", o.Total, sum)
+	}
+	return nil
+}

@@ -26,9 +26,12 @@ const (
 	RecordFailed    RecordType = "FAILED"
 	RecordCancelled RecordType = "CANCELLED"
 
-	RecordStepDone    RecordType = "STEP_DONE"
-	RecordStepRefused RecordType = "STEP_REFUSED"
-	RecordUndone      RecordType = "UNDONE"
-	RecordSkipped     RecordType = "SKIPPED"  // an operator had an undo or an announcement left out
-	RecordOperator    RecordType = "OPERATOR" // an operator asked for a retry or to give up
+	RecordStepDone     RecordType = "STEP_DONE"
+	RecordStepRefused  RecordType = "STEP_REFUSED"   // refused, cancelled, or too late
+	RecordStepFellBack RecordType = "STEP_FELL_BACK" // the fast path broke; retried as a regular activity from here
+	RecordInTrouble    RecordType = "IN_TROUBLE"     // stays broken; still being tried
+	RecordOutOfTrouble RecordType = "OUT_OF_TROUBLE"
+	RecordUndone       RecordType = "UNDONE"
+	RecordSkipped      RecordType = "SKIPPED"  // an operator had an undo or an announcement left out
+	RecordOperator     RecordType = "OPERATOR" // an operator asked for a retry or to give up
 )

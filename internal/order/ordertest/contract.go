@@ -1,0 +1,529 @@
+// Package ordertest says what a store of orders must do, as a suite of tests that every store passes: the real one in
+// PostgreSQL, and Memory, which stands in for it where the store itself is not the question.
+package ordertest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
+
+	"ordersaga/internal/money"
+	"ordersaga/internal/order"
+)
+
+// Store is everything that a store of orders can do.
+type Store interface {
+	Create(ctx context.Context, o order.Order) (order.Order, error)
+	Confirm(ctx context.Context, id order.ID, paymentID string, records []order.Record) (order.Order, error)
+	Close(ctx context.Context, req order.Request, cause order.Cause, records []order.Record) (order.Order, error)
+	Finish(ctx context.Context, id order.ID, records []order.Record) (order.Order, error)
+
+	Order(ctx context.Context, id order.ID) (order.Order, error)
+	Orders(ctx context.Context, q order.Query) ([]order.Order, string, error)
+	Unfinished(ctx context.Context, minAge time.Duration, cursor string, limit int) ([]order.Order, string, error)
+	Timeline(ctx context.Context, id order.ID) ([]order.Record, error)
+}
+
+// Contract runs the suite. Every test gets an empty store from open.
+func Contract(t *testing.T, open func(t *testing.T) Store) {
+	for name, test := range map[string]func(*testing.T, Store){
+		"a created order is pending, with its lines at the prices of the time": created,
+		"creating twice keeps the first prices":                                createdTwice,
+		"an order whose lines do not add up to its total is not created":       notCreated,
+		"confirm makes a pending order confirmed":                              confirmed,
+		"close marks a pending order, finish ends it as the cause says":        closedAndFinished,
+		"close without a row inserts one that refuses a late create":           closedBeforeCreated,
+		"the first cause stays":                                                firstCauseStays,
+		"a closing order cannot be confirmed":                                  closingIsNotConfirmed,
+		"a confirmed order neither closes nor is undone":                       confirmedStays,
+		"an order that is not closing is not finished":                         notClosingIsNotFinished,
+		"an ended order never changes":                                         endedStays,
+		"an unknown order is not found":                                        unknown,
+		"texts that a database cannot hold do not keep an order from closing":  unstorableTexts,
+		"confirm and close race: one wins and everybody is told the same":      confirmAndCloseRace,
+		"create and close race: one row, one history":                          createAndCloseRace,
+		"lists page newest first, filtered, without gaps or repetitions":       lists,
+		"a cursor of somebody's own making is refused":                         foreignCursors,
+		"unfinished orders are pending ones of a minimum age, oldest first":    unfinished,
+		"many orders at once do not disturb each other":                        manyAtOnce,
+		"the orders of an answer are the caller's own":                         answersAreCopies,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t))
+		})
+	}
+}
+
+// ignoreTimes compares orders and records but for when they were stored.
+var ignoreTimes = cmp.Options{
+	cmpopts.IgnoreFields(order.Order{}, "CreatedAt", "UpdatedAt"),
+	cmpopts.IgnoreFields(order.Record{}, "At"),
+	cmpopts.EquateEmpty(),
+}
+
+// NewOrder returns a priced order of two lines (29.97 USD) with a new ID, as CreateOrder is given one.
+func NewOrder(userID int64) order.Order {
+	return order.Order{
+		ID: order.ID(uuid.NewString()), UserID: userID, PaymentMethod: "pm_card_visa", Hash: "c0ffee",
+		Items: []order.Line{
+			{ProductID: "mug", Name: "Mug", Quantity: 2, Price: money.Money{Amount: 999, Currency: "USD"}},
+			{ProductID: "tea", Name: "Tea", Quantity: 1, Price: money.Money{Amount: 999, Currency: "USD"}},
+		},
+		Total: money.Money{Amount: 2997, Currency: "USD"},
+	}
+}
+
+// Request returns the request that o was made from.
+func Request(o order.Order) order.Request {
+	return order.Request{
+		ID: o.ID, UserID: o.UserID, Items: order.Items(o.Items), PaymentMethod: o.PaymentMethod, Hash: o.Hash,
+	}
+}
+
+var (
+	declined = order.Cause{
+		Reason: order.PaymentDeclined, Message: "the card was declined", DeclineCode: "generic_decline",
+	}
+	outOfStock = order.Cause{
+		Reason: order.OutOfStock, Message: "not enough in stock",
+		Shortages: []order.Shortage{{ProductID: "mug", Requested: 2, Available: 1}},
+	}
+	cancelled = order.Cause{Reason: order.CancelledByUser, Message: "cancelled"}
+)
+
+// step is a record that a saga hands over with a transition.
+func step(name string) order.Record {
+	return order.Record{
+		Type: order.RecordStepDone, At: time.Date(2026, 11, 1, 12, 0, 0, 123456000, time.UTC), Step: name,
+		Attempts: 1, Detail: "why not",
+	}
+}
+
+func created(t *testing.T, s Store) {
+	o := NewOrder(1)
+	before := time.Now()
+	got := must(s.Create(t.Context(), o))(t)
+	want := o
+	want.Status, want.Version = order.Pending, 1
+	equal(t, "the answer", want, got)
+	if age := got.CreatedAt.Sub(before); age < -time.Minute || age > time.Minute || got.CreatedAt != got.UpdatedAt {
+		t.Errorf("created at %v, updated at %v: want both now, %v", got.CreatedAt, got.UpdatedAt, before)
+	}
+	stays(t, s, got)
+	timeline(t, s, o.ID, order.Record{Type: order.RecordCreated})
+}
+
+func createdTwice(t *testing.T, s Store) {
+	o := NewOrder(1)
+	first := must(s.Create(t.Context(), o))(t)
+	dearer := o
+	dearer.Items = slices.Clone(o.Items)
+	dearer.Items[0].Price.Amount, dearer.Total.Amount = 1999, 4997
+	second := must(s.Create(t.Context(), dearer))(t)
+	same(t, "the second answer", first, second)
+	timeline(t, s, o.ID, order.Record{Type: order.RecordCreated})
+}
+
+func notCreated(t *testing.T, s Store) {
+	unpriced, wrong := NewOrder(1), NewOrder(1)
+	unpriced.Items = order.Unpriced(order.Items(unpriced.Items))
+	wrong.Total.Amount++
+	for _, o := range []order.Order{unpriced, wrong} {
+		if _, err := s.Create(t.Context(), o); err == nil {
+			t.Errorf("created %+v", o)
+		}
+		notFound(t, s, o.ID)
+	}
+}
+
+func confirmed(t *testing.T, s Store) {
+	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+	records := []order.Record{step("ReserveStock"), step("ChargePayment")}
+	got := must(s.Confirm(t.Context(), o.ID, "pi_1", records))(t)
+	want := o
+	want.Status, want.PaymentID, want.Version = order.Confirmed, "pi_1", 2
+	equal(t, "the answer", want, got)
+	if got.UpdatedAt.Before(o.UpdatedAt) || got.CreatedAt != o.CreatedAt {
+		t.Errorf("times: %+v, then %+v", o, got)
+	}
+	again := must(s.Confirm(t.Context(), o.ID, "pi_2", []order.Record{step("Late")}))(t)
+	same(t, "the answer to a repetition", got, again)
+	same(t, "the answer to a late create", got, must(s.Create(t.Context(), o))(t))
+	stays(t, s, got)
+	timeline(t, s, o.ID, order.Record{Type: order.RecordCreated}, records[0], records[1],
+		order.Record{Type: order.RecordConfirmed})
+}
+
+func closedAndFinished(t *testing.T, s Store) {
+	for _, tc := range []struct {
+		cause  order.Cause
+		status order.Status
+	}{{declined, order.Failed}, {outOfStock, order.Failed}, {cancelled, order.Cancelled}} {
+		o := must(s.Create(t.Context(), NewOrder(1)))(t)
+		closing := must(s.Close(t.Context(), Request(o), tc.cause, []order.Record{step("ReserveStock")}))(t)
+		want := o
+		want.Closing, want.Cause, want.Version = true, &tc.cause, 2
+		equal(t, "the answer of close", want, closing)
+		same(t, "close again", closing, must(s.Close(t.Context(), Request(o), tc.cause, []order.Record{step("Late")}))(t))
+
+		ended := must(s.Finish(t.Context(), o.ID, []order.Record{step("ReleaseStock")}))(t)
+		want.Status, want.Version = tc.status, 3
+		equal(t, "the answer of finish", want, ended)
+		same(t, "finish again", ended, must(s.Finish(t.Context(), o.ID, []order.Record{step("Late")}))(t))
+		stays(t, s, ended)
+		timeline(t, s, o.ID, order.Record{Type: order.RecordCreated}, step("ReserveStock"),
+			order.Record{Type: order.RecordClosing}, step("ReleaseStock"),
+			order.Record{Type: order.RecordType(tc.status)})
+	}
+}
+
+func closedBeforeCreated(t *testing.T, s Store) {
+	o := NewOrder(7)
+	closing := must(s.Close(t.Context(), Request(o), outOfStock, []order.Record{step("PriceItems")}))(t)
+	want := order.Order{
+		ID: o.ID, UserID: 7, Status: order.Pending, Closing: true, Items: order.Unpriced(order.Items(o.Items)),
+		PaymentMethod: o.PaymentMethod, Hash: o.Hash, Cause: &outOfStock, Version: 1,
+	}
+	equal(t, "the answer of close", want, closing)
+	same(t, "the answer to a late create", closing, must(s.Create(t.Context(), o))(t))
+	same(t, "the answer to a late confirm", closing, must(s.Confirm(t.Context(), o.ID, "pi_1", nil))(t))
+	same(t, "close again", closing, must(s.Close(t.Context(), Request(o), declined, nil))(t))
+	ended := must(s.Finish(t.Context(), o.ID, nil))(t)
+	want.Status, want.Version = order.Failed, 2
+	equal(t, "the answer of finish", want, ended)
+	timeline(t, s, o.ID, step("PriceItems"), order.Record{Type: order.RecordClosing},
+		order.Record{Type: order.RecordFailed})
+}
+
+func firstCauseStays(t *testing.T, s Store) {
+	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+	first := must(s.Close(t.Context(), Request(o), cancelled, nil))(t)
+	same(t, "close with another cause", first, must(s.Close(t.Context(), Request(o), declined, nil))(t))
+	ended := must(s.Finish(t.Context(), o.ID, nil))(t)
+	if ended.Status != order.Cancelled || ended.Reason() != order.CancelledByUser {
+		t.Errorf("ended as %s, %s", ended.Status, ended.Reason())
+	}
+}
+
+func closingIsNotConfirmed(t *testing.T, s Store) {
+	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+	closing := must(s.Close(t.Context(), Request(o), declined, nil))(t)
+	same(t, "the answer of confirm", closing, must(s.Confirm(t.Context(), o.ID, "pi_1", nil))(t))
+	stays(t, s, closing)
+}
+
+func confirmedStays(t *testing.T, s Store) {
+	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+	won := must(s.Confirm(t.Context(), o.ID, "pi_1", nil))(t)
+	same(t, "the answer of close", won, must(s.Close(t.Context(), Request(o), cancelled, nil))(t))
+	same(t, "the answer of finish", won, must(s.Finish(t.Context(), o.ID, nil))(t))
+	stays(t, s, won)
+	timeline(t, s, o.ID, order.Record{Type: order.RecordCreated}, order.Record{Type: order.RecordConfirmed})
+}
+
+func notClosingIsNotFinished(t *testing.T, s Store) {
+	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+	same(t, "the answer of finish", o, must(s.Finish(t.Context(), o.ID, []order.Record{step("x")}))(t))
+	timeline(t, s, o.ID, order.Record{Type: order.RecordCreated})
+}
+
+func endedStays(t *testing.T, s Store) {
+	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+	must(s.Close(t.Context(), Request(o), declined, nil))(t)
+	ended := must(s.Finish(t.Context(), o.ID, nil))(t)
+	same(t, "create", ended, must(s.Create(t.Context(), o))(t))
+	same(t, "confirm", ended, must(s.Confirm(t.Context(), o.ID, "pi_1", nil))(t))
+	same(t, "close", ended, must(s.Close(t.Context(), Request(o), cancelled, nil))(t))
+	stays(t, s, ended)
+}
+
+func unknown(t *testing.T, s Store) {
+	id := NewOrder(1).ID
+	notFound(t, s, id)
+	for name, call := range map[string]func() (order.Order, error){
+		"confirm": func() (order.Order, error) { return s.Confirm(t.Context(), id, "pi_1", nil) },
+		"finish":  func() (order.Order, error) { return s.Finish(t.Context(), id, nil) },
+	} {
+		if _, err := call(); !errors.Is(err, order.ErrNotFound) {
+			t.Errorf("%s: %v, want order.ErrNotFound", name, err)
+		}
+	}
+	notFound(t, s, id)
+}
+
+func unstorableTexts(t *testing.T, s Store) {
+	o := NewOrder(1)
+	req := Request(o)
+	req.Items[0].ProductID, req.PaymentMethod = "nul\x00", "not utf-8 \xff"
+	cause := order.Cause{Reason: order.ProductNotFound, Message: "nul\x00", ProductIDs: []string{"nul\x00"}}
+	bad := step("PriceItems")
+	bad.Detail = "nul\x00 and \xff"
+	if _, err := s.Close(t.Context(), req, cause, []order.Record{bad}); err != nil {
+		t.Fatal(err)
+	}
+	ended, err := s.Finish(t.Context(), o.ID, []order.Record{bad})
+	if err != nil || ended.Status != order.Failed {
+		t.Errorf("ended as %+v, %v", ended, err)
+	}
+}
+
+func confirmAndCloseRace(t *testing.T, s Store) {
+	const rivals = 50
+	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+	answers := race(t, rivals, func(i int) (order.Order, error) {
+		if i%2 == 0 {
+			return s.Confirm(t.Context(), o.ID, "pi_1", []order.Record{step("ChargePayment")})
+		}
+		return s.Close(t.Context(), Request(o), cancelled, []order.Record{step("ChargePayment")})
+	})
+	for _, a := range answers {
+		same(t, "what a rival was told", answers[0], a)
+	}
+	stays(t, s, answers[0])
+	won := order.RecordConfirmed
+	if answers[0].Closing {
+		won = order.RecordClosing
+	}
+	timeline(t, s, o.ID, order.Record{Type: order.RecordCreated}, step("ChargePayment"), order.Record{Type: won})
+}
+
+func createAndCloseRace(t *testing.T, s Store) {
+	const rivals = 20
+	o := NewOrder(1)
+	race(t, rivals, func(i int) (order.Order, error) {
+		if i%2 == 0 {
+			return s.Create(t.Context(), o)
+		}
+		return s.Close(t.Context(), Request(o), cancelled, nil)
+	})
+	got := must(s.Order(t.Context(), o.ID))(t)
+	want := []order.Record{{Type: order.RecordClosing}}
+	if got.Version == 2 { // create came first
+		want = []order.Record{{Type: order.RecordCreated}, {Type: order.RecordClosing}}
+	}
+	if !got.Closing || got.Version > 2 || len(got.Items) != len(o.Items) {
+		t.Errorf("the row: %+v", got)
+	}
+	timeline(t, s, o.ID, want...)
+}
+
+func lists(t *testing.T, s Store) {
+	const mine, theirs = 7, 8
+	var all []order.Order
+	for i := range 9 {
+		o := must(s.Create(t.Context(), NewOrder([]int64{mine, mine, theirs}[i%3])))(t)
+		if i%2 == 0 {
+			o = must(s.Confirm(t.Context(), o.ID, "pi", nil))(t)
+		}
+		all = append(all, o)
+	}
+	slices.SortFunc(all, newestFirst)
+	for name, tc := range map[string]struct {
+		query order.Query
+		match func(order.Order) bool
+	}{
+		"all":              {order.Query{}, func(order.Order) bool { return true }},
+		"of a user":        {order.Query{UserID: mine}, func(o order.Order) bool { return o.UserID == mine }},
+		"of a status":      {order.Query{Status: order.Pending}, func(o order.Order) bool { return o.Status == order.Pending }},
+		"of both":          {order.Query{UserID: theirs, Status: order.Confirmed}, func(o order.Order) bool { return o.UserID == theirs && o.Status == order.Confirmed }},
+		"of nobody":        {order.Query{UserID: 99}, func(order.Order) bool { return false }},
+		"of a status none": {order.Query{Status: order.Cancelled}, func(order.Order) bool { return false }},
+	} {
+		want := slices.DeleteFunc(slices.Clone(all), func(o order.Order) bool { return !tc.match(o) })
+		for _, limit := range []int{1, 2, 3, 4, 0, 1000} {
+			tc.query.Limit = limit
+			got := pages(t, func(cursor string) ([]order.Order, string, error) {
+				tc.query.Cursor = cursor
+				return s.Orders(t.Context(), tc.query)
+			}, tc.query.PageSize())
+			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("orders, %s, by %d (-want +got):\n%s", name, limit, diff)
+			}
+		}
+	}
+}
+
+// pages reads a list to its end.
+func pages(
+	t *testing.T, read func(cursor string) ([]order.Order, string, error), size int,
+) (all []order.Order) {
+	t.Helper()
+	cursor := ""
+	for range 100 {
+		page, next, err := read(cursor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) > size || (next != "" && len(page) != size) {
+			t.Fatalf("a page of %d orders with next %q; the page size is %d", len(page), next, size)
+		}
+		all = append(all, page...)
+		if next == "" {
+			return all
+		}
+		cursor = next
+	}
+	t.Fatal("the list has no end")
+	return nil
+}
+
+func foreignCursors(t *testing.T, s Store) {
+	must(s.Create(t.Context(), NewOrder(1)))(t)
+	for _, cursor := range []string{"x", "!", "MTIz", "12", "MSB4", "9e9 x", "' OR true --"} {
+		if _, _, err := s.Orders(t.Context(), order.Query{Cursor: cursor}); !errors.Is(err, order.ErrCursor) {
+			t.Errorf("orders after %q: %v, want order.ErrCursor", cursor, err)
+		}
+		if _, _, err := s.Unfinished(t.Context(), 0, cursor, 1); !errors.Is(err, order.ErrCursor) {
+			t.Errorf("unfinished orders after %q: %v, want order.ErrCursor", cursor, err)
+		}
+	}
+}
+
+func unfinished(t *testing.T, s Store) {
+	var want []order.Order
+	for range 3 {
+		want = append(want, must(s.Create(t.Context(), NewOrder(1)))(t))
+	}
+	want = append(want, must(s.Close(t.Context(), Request(NewOrder(1)), declined, nil))(t))
+	slices.SortFunc(want, oldestFirst)
+	done, undone := must(s.Create(t.Context(), NewOrder(1)))(t), NewOrder(1)
+	must(s.Confirm(t.Context(), done.ID, "pi_1", nil))(t)
+	must(s.Close(t.Context(), Request(undone), declined, nil))(t)
+	must(s.Finish(t.Context(), undone.ID, nil))(t)
+
+	for _, limit := range []int{1, 2, 4, 5} {
+		got := pages(t, func(cursor string) ([]order.Order, string, error) {
+			return s.Unfinished(t.Context(), 0, cursor, limit)
+		}, limit)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("unfinished orders by %d (-want +got):\n%s", limit, diff)
+		}
+	}
+	young, next, err := s.Unfinished(t.Context(), time.Hour, "", 10)
+	if err != nil || len(young) != 0 || next != "" {
+		t.Errorf("orders of less than an hour count as older: %v, %q, %v", young, next, err)
+	}
+}
+
+func manyAtOnce(t *testing.T, s Store) {
+	race(t, 40, func(i int) (order.Order, error) {
+		o, err := s.Create(t.Context(), NewOrder(int64(i+1)))
+		if err != nil {
+			return o, err
+		}
+		if i%2 == 0 {
+			return s.Confirm(t.Context(), o.ID, "pi", []order.Record{step("ChargePayment")})
+		}
+		if _, err := s.Close(t.Context(), Request(o), declined, nil); err != nil {
+			return o, err
+		}
+		return s.Finish(t.Context(), o.ID, nil)
+	})
+	all := pages(t, func(cursor string) ([]order.Order, string, error) {
+		return s.Orders(t.Context(), order.Query{Cursor: cursor})
+	}, order.DefaultPage)
+	if len(all) != 40 {
+		t.Errorf("%d orders, want 40", len(all))
+	}
+	for _, o := range all {
+		want := order.Failed
+		if o.UserID%2 == 1 {
+			want = order.Confirmed
+		}
+		if o.Status != want {
+			t.Errorf("the order of user %d is %s, want %s", o.UserID, o.Status, want)
+		}
+	}
+}
+
+func answersAreCopies(t *testing.T, s Store) {
+	o := NewOrder(1)
+	answer := must(s.Create(t.Context(), o))(t)
+	kept := must(s.Order(t.Context(), o.ID))(t)
+	answer.Items[0].Quantity, o.Items[0].Quantity = 99, 99
+	stays(t, s, kept)
+}
+
+// race calls f from many goroutines at once and returns the answers.
+func race(t *testing.T, rivals int, f func(i int) (order.Order, error)) []order.Order {
+	t.Helper()
+	answers, errs := make([]order.Order, rivals), make([]error, rivals)
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range rivals {
+		wg.Go(func() {
+			<-start
+			answers[i], errs[i] = f(i)
+		})
+	}
+	close(start)
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	return answers
+}
+
+func must(o order.Order, err error) func(*testing.T) order.Order {
+	return func(t *testing.T) order.Order {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+}
+
+// equal compares orders but for when they were stored, same compares all of them.
+func equal(t *testing.T, what string, want, got order.Order) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, ignoreTimes); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+func same(t *testing.T, what string, want, got order.Order) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+func stays(t *testing.T, s Store, want order.Order) {
+	t.Helper()
+	same(t, "the stored order", want, must(s.Order(t.Context(), want.ID))(t))
+}
+
+func timeline(t *testing.T, s Store, id order.ID, want ...order.Record) {
+	t.Helper()
+	got, err := s.Timeline(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, ignoreTimes); diff != "" {
+		t.Errorf("the timeline (-want +got):\n%s", diff)
+	}
+	for i, r := range got {
+		if r.At.IsZero() || (r.Step != "" && !r.At.Equal(want[i].At)) {
+			t.Errorf("record %d, %s %s, is of %v", i, r.Type, r.Step, r.At)
+		}
+	}
+}
+
+func notFound(t *testing.T, s Store, id order.ID) {
+	t.Helper()
+	if _, err := s.Order(t.Context(), id); !errors.Is(err, order.ErrNotFound) {
+		t.Errorf("read: %v, want order.ErrNotFound", err)
+	}
+	if _, err := s.Timeline(t.Context(), id); !errors.Is(err, order.ErrNotFound) {
+		t.Errorf("timeline: %v, want order.ErrNotFound", err)
+	}
+}

@@ -1,0 +1,221 @@
+package ordertest
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"ordersaga/internal/order"
+)
+
+// Memory is a Store in memory: for tests of what stands on a store, where the store itself is not the question. It is
+// safe for many goroutines. It passes Contract, so it answers as the real one does.
+type Memory struct {
+	mu     sync.Mutex
+	now    func() time.Time
+	orders map[order.ID]order.Order
+	events map[order.ID][]order.Record
+}
+
+// NewMemory returns an empty store whose clock is now (time.Now, or the clock of a test environment).
+func NewMemory(now func() time.Time) *Memory {
+	return &Memory{now: now, orders: map[order.ID]order.Order{}, events: map[order.ID][]order.Record{}}
+}
+
+// Create stores a PENDING order, or returns the one that is there.
+func (m *Memory) Create(_ context.Context, o order.Order) (order.Order, error) {
+	if err := o.CheckTotal(); err != nil {
+		return order.Order{}, fmt.Errorf("create order %s: %w", o.ID, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.orders[o.ID]; !ok {
+		m.insert(order.Order{
+			ID: o.ID, UserID: o.UserID, Items: o.Items, Total: o.Total, PaymentMethod: o.PaymentMethod, Hash: o.Hash,
+		}, order.RecordCreated, nil)
+	}
+	return clone(m.orders[o.ID]), nil
+}
+
+// Confirm is the pivot.
+func (m *Memory) Confirm(
+	_ context.Context, id order.ID, paymentID string, records []order.Record,
+) (order.Order, error) {
+	return m.change("confirm", id, func(o *order.Order) order.RecordType {
+		if o.Status != order.Pending || o.Closing {
+			return ""
+		}
+		o.Status, o.PaymentID = order.Confirmed, paymentID
+		return order.RecordConfirmed
+	}, records)
+}
+
+// Close is the fence.
+func (m *Memory) Close(
+	_ context.Context, req order.Request, cause order.Cause, records []order.Record,
+) (order.Order, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o, ok := m.orders[req.ID]
+	switch {
+	case !ok:
+		m.insert(order.Order{
+			ID: req.ID, UserID: req.UserID, Items: order.Unpriced(req.Items), PaymentMethod: req.PaymentMethod,
+			Hash: req.Hash, Closing: true, Cause: &cause,
+		}, order.RecordClosing, records)
+	case o.Status == order.Pending && !o.Closing:
+		o.Closing, o.Cause = true, &cause
+		m.update(o, order.RecordClosing, records)
+	}
+	return clone(m.orders[req.ID]), nil
+}
+
+// Finish ends a closing order.
+func (m *Memory) Finish(_ context.Context, id order.ID, records []order.Record) (order.Order, error) {
+	return m.change("finish", id, func(o *order.Order) order.RecordType {
+		if o.Status != order.Pending || !o.Closing {
+			return ""
+		}
+		o.Status = o.Cause.Reason.FinalStatus()
+		return order.RecordType(o.Status)
+	}, records)
+}
+
+// change applies a guarded transition, which names the record of what it did, or "" when it did nothing.
+func (m *Memory) change(
+	verb string, id order.ID, transition func(*order.Order) order.RecordType, records []order.Record,
+) (order.Order, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o, ok := m.orders[id]
+	if !ok {
+		return order.Order{}, fmt.Errorf("%s order %s: %w", verb, id, order.ErrNotFound)
+	}
+	if did := transition(&o); did != "" {
+		m.update(o, did, records)
+	}
+	return clone(m.orders[id]), nil
+}
+
+func (m *Memory) insert(o order.Order, did order.RecordType, records []order.Record) {
+	now := m.clock()
+	o.Status, o.Version, o.CreatedAt, o.UpdatedAt = order.Pending, 1, now, now
+	m.store(o, did, records)
+}
+
+func (m *Memory) update(o order.Order, did order.RecordType, records []order.Record) {
+	o.Version++
+	if now := m.clock(); now.After(o.UpdatedAt) {
+		o.UpdatedAt = now
+	}
+	m.store(o, did, records)
+}
+
+func (m *Memory) store(o order.Order, did order.RecordType, records []order.Record) {
+	m.orders[o.ID] = clone(o)
+	for _, r := range records {
+		r.At = r.At.UTC().Truncate(time.Microsecond)
+		m.events[o.ID] = append(m.events[o.ID], r)
+	}
+	m.events[o.ID] = append(m.events[o.ID], order.Record{Type: did, At: o.UpdatedAt})
+}
+
+// clock has the database's resolution.
+func (m *Memory) clock() time.Time { return m.now().UTC().Truncate(time.Microsecond) }
+
+// Order returns an order, or order.ErrNotFound.
+func (m *Memory) Order(_ context.Context, id order.ID) (order.Order, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o, ok := m.orders[id]
+	if !ok {
+		return order.Order{}, fmt.Errorf("read order %s: %w", id, order.ErrNotFound)
+	}
+	return clone(o), nil
+}
+
+// Orders returns a page of orders, newest first.
+func (m *Memory) Orders(_ context.Context, q order.Query) ([]order.Order, string, error) {
+	return m.page(q.Cursor, q.PageSize(), newestFirst, func(o order.Order) bool {
+		return (q.UserID == 0 || o.UserID == q.UserID) && (q.Status == "" || o.Status == q.Status)
+	})
+}
+
+// Unfinished returns a page of PENDING orders, oldest first.
+func (m *Memory) Unfinished(
+	_ context.Context, minAge time.Duration, cursor string, limit int,
+) ([]order.Order, string, error) {
+	return m.page(cursor, order.PageSize(limit), oldestFirst, func(o order.Order) bool {
+		return o.Status == order.Pending && !o.CreatedAt.After(m.clock().Add(-minAge))
+	})
+}
+
+func oldestFirst(a, b order.Order) int {
+	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(string(a.ID), string(b.ID)))
+}
+
+func newestFirst(a, b order.Order) int { return oldestFirst(b, a) }
+
+func (m *Memory) page(
+	cursor string, size int, compare func(a, b order.Order) int, match func(order.Order) bool,
+) ([]order.Order, string, error) {
+	after, err := parseCursor(cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var page []order.Order
+	for _, o := range m.orders {
+		if match(o) && (cursor == "" || compare(o, after) > 0) {
+			page = append(page, clone(o))
+		}
+	}
+	slices.SortFunc(page, compare)
+	if len(page) <= size {
+		return page, "", nil
+	}
+	last := page[size-1]
+	return page[:size], fmt.Sprintf("%d %s", last.CreatedAt.UnixMicro(), last.ID), nil
+}
+
+func parseCursor(cursor string) (order.Order, error) {
+	if cursor == "" {
+		return order.Order{}, nil
+	}
+	micros, id, _ := strings.Cut(cursor, " ")
+	at, err := strconv.ParseInt(micros, 10, 64)
+	if _, idErr := order.ParseID(id); err != nil || idErr != nil {
+		return order.Order{}, order.ErrCursor
+	}
+	return order.Order{ID: order.ID(id), CreatedAt: time.UnixMicro(at).UTC()}, nil
+}
+
+// Timeline returns what happened to an order, or order.ErrNotFound.
+func (m *Memory) Timeline(_ context.Context, id order.ID) ([]order.Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.orders[id]; !ok {
+		return nil, fmt.Errorf("read the timeline of order %s: %w", id, order.ErrNotFound)
+	}
+	return slices.Clone(m.events[id]), nil
+}
+
+// clone copies an order deeply, by way of its JSON, so that no caller shares memory with the store.
+func clone(o order.Order) order.Order {
+	b, err := json.Marshal(o)
+	if err != nil {
+		panic(fmt.Sprintf("copy order %s: %v", o.ID, err))
+	}
+	var c order.Order
+	if err := json.Unmarshal(b, &c); err != nil {
+		panic(fmt.Sprintf("copy order %s: %v", o.ID, err))
+	}
+	return c
+}

@@ -1,0 +1,135 @@
+-- +goose Up
+
+-- An order. PENDING is the only status that changes. closing is the fence: a closing order can only end as ends_as.
+CREATE TABLE orders (
+    id             uuid        PRIMARY KEY,
+    user_id        bigint      NOT NULL,
+    status         text        NOT NULL,
+    closing        boolean     NOT NULL DEFAULT false,
+    cause          jsonb,               -- why it is closing: the first cause, never another
+    ends_as        text,                -- FAILED or CANCELLED, as the cause's reason says; null until closing
+    total_amount   bigint,              -- minor units of total_currency; null when it was never priced
+    total_currency text,                -- ISO 4217
+    payment_method text        NOT NULL, -- the gateway's reference; never a card number
+    payment_id     text,                -- the gateway's reference to the payment; known once confirmed
+    request_hash   text        NOT NULL, -- tells a retry from another order under the same key
+    version        bigint      NOT NULL DEFAULT 1, -- grows by one with every change
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    updated_at     timestamptz NOT NULL DEFAULT now(),
+
+    CONSTRAINT status_is_known CHECK (status IN ('PENDING', 'CONFIRMED', 'FAILED', 'CANCELLED')),
+    CONSTRAINT closing_has_a_cause CHECK (
+        closing = (cause IS NOT NULL) AND closing = (ends_as IS NOT NULL)
+        AND (NOT closing OR coalesce(cause ->> 'reason', '') <> '')),
+    CONSTRAINT ends_as_is_an_undone_end CHECK (ends_as IN ('FAILED', 'CANCELLED')),
+    CONSTRAINT undone_was_fenced CHECK (status NOT IN ('FAILED', 'CANCELLED') OR (closing AND status = ends_as)),
+    CONSTRAINT confirmed_was_not_fenced CHECK (status <> 'CONFIRMED' OR NOT closing),
+    CONSTRAINT payment_is_known_when_confirmed CHECK ((status = 'CONFIRMED') = (payment_id IS NOT NULL)),
+    CONSTRAINT priced_unless_closing CHECK (closing OR total_amount IS NOT NULL),
+    CONSTRAINT total_is_money CHECK (
+        (total_amount IS NULL) = (total_currency IS NULL)
+        AND total_amount > 0 AND total_currency ~ '^[A-Z]{3}$'),
+    CONSTRAINT version_is_positive CHECK (version > 0),
+    CONSTRAINT updated_after_created CHECK (updated_at >= created_at)
+);
+
+-- Lists are read newest first, the unfinished orders oldest first.
+CREATE INDEX orders_by_time ON orders (created_at, id);
+CREATE INDEX orders_of_user ON orders (user_id, created_at, id);
+CREATE INDEX orders_by_status ON orders (status, created_at, id);
+
+-- What was ordered, at the prices of the time. Lines are written with their order and never change.
+CREATE TABLE order_lines (
+    order_id       uuid    NOT NULL REFERENCES orders ON DELETE CASCADE,
+    position       integer NOT NULL CHECK (position > 0),
+    product_id     text    NOT NULL,
+    name           text    NOT NULL DEFAULT '', -- '' until priced
+    quantity       integer NOT NULL,
+    price_amount   bigint,                      -- of one unit, in minor units; null until priced
+    price_currency text,
+    PRIMARY KEY (order_id, position),
+
+    CONSTRAINT quantity_is_allowed CHECK (quantity BETWEEN 1 AND 10000),
+    CONSTRAINT price_is_money CHECK (
+        (price_amount IS NULL) = (price_currency IS NULL)
+        AND price_amount >= 0 AND price_currency ~ '^[A-Z]{3}$')
+);
+
+-- The timeline of every order, in the order of id: steps, undos and the transitions themselves.
+CREATE TABLE order_events (
+    id       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    order_id uuid        NOT NULL REFERENCES orders ON DELETE CASCADE,
+    type     text        NOT NULL CHECK (type <> ''),
+    at       timestamptz NOT NULL,
+    step     text        NOT NULL DEFAULT '', -- '' for transitions of the order itself
+    attempts integer     NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    detail   text        NOT NULL DEFAULT ''
+);
+
+CREATE INDEX order_events_of_order ON order_events (order_id, id);
+
+-- A transition happens at most once, however often it is repeated.
+CREATE UNIQUE INDEX order_events_once ON order_events (order_id, type)
+    WHERE type IN ('CREATED', 'CLOSING', 'CONFIRMED', 'FAILED', 'CANCELLED');
+
+-- +goose StatementBegin
+CREATE FUNCTION guard_order() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.status <> 'PENDING' THEN
+        RAISE EXCEPTION 'order % is %: a final status never changes', OLD.id, OLD.status
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF OLD.closing AND (NEW.closing, NEW.cause, NEW.ends_as) IS DISTINCT FROM (OLD.closing, OLD.cause, OLD.ends_as) THEN
+        RAISE EXCEPTION 'order % is closing: the first cause stays', OLD.id
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF (NEW.id, NEW.user_id, NEW.total_amount, NEW.total_currency, NEW.payment_method, NEW.request_hash, NEW.created_at)
+        IS DISTINCT FROM
+        (OLD.id, OLD.user_id, OLD.total_amount, OLD.total_currency, OLD.payment_method, OLD.request_hash, OLD.created_at)
+    THEN
+        RAISE EXCEPTION 'order %: what was ordered never changes', OLD.id
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.version <> OLD.version + 1 OR NEW.updated_at < OLD.updated_at THEN
+        RAISE EXCEPTION 'order %: a change must count the version up and not turn the time back', OLD.id
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.status = 'CONFIRMED' AND (
+        SELECT sum(price_amount::numeric * quantity) = NEW.total_amount
+               AND bool_and(price_amount IS NOT NULL AND price_currency = NEW.total_currency)
+        FROM order_lines WHERE order_id = NEW.id
+    ) IS NOT TRUE THEN
+        RAISE EXCEPTION 'order %: its priced lines do not add up to its total', OLD.id
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'rows of % never change', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END
+$$;
+-- +goose StatementEnd
+
+CREATE TRIGGER guard_order BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION guard_order();
+CREATE TRIGGER lines_never_change BEFORE UPDATE ON order_lines FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER events_never_change BEFORE UPDATE ON order_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
+-- The api reads with a role of its own, which may do nothing else. Where the role does not exist, nobody gets a grant.
+-- +goose StatementBegin
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'orders_api') THEN
+        GRANT USAGE ON SCHEMA public TO orders_api;
+        GRANT SELECT ON ALL TABLES IN SCHEMA public TO orders_api;
+        ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO orders_api;
+    END IF;
+END
+$$;
+-- +goose StatementEnd
+
+-- +goose Down
+DROP TABLE order_events, order_lines, orders;
+DROP FUNCTION guard_order(), refuse_change();

@@ -1,0 +1,116 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"ordersaga/internal/order"
+)
+
+// callTimeout bounds every call, waiting for a connection and for row locks included. It is far above what a healthy
+// database needs (milliseconds) and below the time a step is given.
+const callTimeout = 3 * time.Second
+
+// Orders keeps orders. It is safe for many goroutines.
+type Orders struct{ pool *pgxpool.Pool }
+
+// NewOrders returns the orders in the database of the pool, which the caller closes. The schema is that of Migrate.
+func NewOrders(pool *pgxpool.Pool) *Orders { return &Orders{pool} }
+
+// Create stores o as PENDING with its priced lines, whose sum must be its total; only its ID, UserID, Items, Total,
+// PaymentMethod and Hash are used. When there is a row already, it changes nothing and returns that row, whatever its
+// status.
+func (s *Orders) Create(ctx context.Context, o order.Order) (order.Order, error) {
+	if err := o.CheckTotal(); err != nil {
+		return order.Order{}, fmt.Errorf("create order %s: %w", o.ID, err)
+	}
+	return s.transition(ctx, "create", o.ID, createOrder, pgx.NamedArgs{
+		"id": string(o.ID), "user": o.UserID, "method": storable(o.PaymentMethod), "hash": storable(o.Hash),
+		"amount": o.Total.Amount, "currency": o.Total.Currency, "lines": linesJSON(o.Items),
+	})
+}
+
+const createOrder = `
+WITH changed AS (
+	INSERT INTO orders (id, user_id, status, payment_method, request_hash, total_amount, total_currency)
+	VALUES (@id, @user, 'PENDING', @method, @hash, @amount, @currency)
+	ON CONFLICT (id) DO NOTHING
+	RETURNING id, updated_at
+), inserted AS (
+	SELECT id FROM changed
+), lines AS (` + insertLines + `
+)
+INSERT INTO order_events (order_id, type, at)
+SELECT id, 'CREATED', updated_at FROM changed`
+
+// Confirm makes a PENDING order CONFIRMED unless it is closing, and stores the payment's reference and the records with
+// it. The answer's status says whether the order is confirmed, now or before. Without a row it is order.ErrNotFound.
+func (s *Orders) Confirm(
+	ctx context.Context, id order.ID, paymentID string, records []order.Record,
+) (order.Order, error) {
+	return s.transition(ctx, "confirm", id, confirmOrder, pgx.NamedArgs{
+		"id": string(id), "payment": storable(paymentID), "records": recordsJSON(records),
+	})
+}
+
+const confirmOrder = `
+WITH changed AS (
+	UPDATE orders
+	SET status = 'CONFIRMED', payment_id = @payment, version = version + 1, updated_at = greatest(updated_at, now())
+	WHERE id = @id AND status = 'PENDING' AND NOT closing
+	RETURNING id, status AS event, updated_at
+)` + insertEvents
+
+// Close marks a PENDING order as closing with the cause. Without a row it inserts one that is PENDING and closing, with
+// the request's lines, unpriced. An order that is closing keeps its first cause; a final one does not change.
+func (s *Orders) Close(
+	ctx context.Context, req order.Request, cause order.Cause, records []order.Record,
+) (order.Order, error) {
+	causeJSON, err := json.Marshal(storableCause(cause))
+	if err != nil {
+		return order.Order{}, fmt.Errorf("close order %s: %w", req.ID, err)
+	}
+	return s.transition(ctx, "close", req.ID, closeOrder, pgx.NamedArgs{
+		"id": string(req.ID), "user": req.UserID, "method": storable(req.PaymentMethod), "hash": storable(req.Hash),
+		"cause": string(causeJSON), "end": string(cause.Reason.FinalStatus()),
+		"lines": linesJSON(order.Unpriced(req.Items)), "records": recordsJSON(records),
+	})
+}
+
+// A version of 1 tells an inserted row from an updated one.
+const closeOrder = `
+WITH fenced AS (
+	INSERT INTO orders AS o (id, user_id, status, payment_method, request_hash, closing, cause, ends_as)
+	VALUES (@id, @user, 'PENDING', @method, @hash, true, @cause::jsonb, @end)
+	ON CONFLICT (id) DO UPDATE
+	SET closing = true, cause = excluded.cause, ends_as = excluded.ends_as,
+		version = o.version + 1, updated_at = greatest(o.updated_at, now())
+	WHERE o.status = 'PENDING' AND NOT o.closing
+	RETURNING id, version, updated_at
+), inserted AS (
+	SELECT id FROM fenced WHERE version = 1
+), lines AS (` + insertLines + `
+), changed AS (
+	SELECT id, 'CLOSING' AS event, updated_at FROM fenced
+)` + insertEvents
+
+// Finish makes a closing order FAILED or CANCELLED, as its cause says. An order that is not closing does not change.
+// Without a row it is order.ErrNotFound.
+func (s *Orders) Finish(ctx context.Context, id order.ID, records []order.Record) (order.Order, error) {
+	return s.transition(ctx, "finish", id, finishOrder, pgx.NamedArgs{
+		"id": string(id), "records": recordsJSON(records),
+	})
+}
+
+const finishOrder = `
+WITH changed AS (
+	UPDATE orders
+	SET status = ends_as, version = version + 1, updated_at = greatest(updated_at, now())
+	WHERE id = @id AND status = 'PENDING' AND closing
+	RETURNING id, status AS event, updated_at
+)` + insertEvents

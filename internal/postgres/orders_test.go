@@ -1,0 +1,40 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"ordersaga/activities"
+	"ordersaga/internal/order/ordertest"
+	"ordersaga/internal/pgdb"
+	"ordersaga/internal/postgres"
+	"ordersaga/internal/testenv"
+)
+
+var _ activities.Orders = (*postgres.Orders)(nil)
+
+func TestOrdersKeepTheContract(t *testing.T) {
+	t.Parallel()
+	ordertest.Contract(t, func(t *testing.T) ordertest.Store { return postgres.NewOrders(migrated(t)) })
+}
+
+// migrated returns a pool on a new database with the orders' schema.
+func migrated(t *testing.T) *pgxpool.Pool {
+	t.Helper()
+	pool := open(t, testenv.Postgres(t))
+	if err := postgres.Migrate(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	return pool
+}
+
+func open(t *testing.T, url string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgdb.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}

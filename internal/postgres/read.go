@@ -1,0 +1,169 @@
+package postgres
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"ordersaga/internal/order"
+)
+
+// Order returns an order, or order.ErrNotFound.
+func (s *Orders) Order(ctx context.Context, id order.ID) (order.Order, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	o, err := scanOrder(s.pool.QueryRow(ctx, selectOrder, string(id)))
+	if err != nil {
+		return order.Order{}, fmt.Errorf("read order %s: %w", id, translate(err))
+	}
+	return o, nil
+}
+
+// Orders returns a page of orders, newest first, and the cursor of the next page, "" after the last one. Orders that
+// come in while somebody pages appear on no later page, and none is shown twice. A cursor that this method did not hand
+// out is order.ErrCursor.
+func (s *Orders) Orders(ctx context.Context, q order.Query) ([]order.Order, string, error) {
+	where, args := []string{"true"}, pgx.NamedArgs{"limit": q.PageSize() + 1}
+	if q.UserID != 0 {
+		where, args["user"] = append(where, "o.user_id = @user"), q.UserID
+	}
+	if q.Status != "" {
+		where, args["status"] = append(where, "o.status = @status"), string(q.Status)
+	}
+	if q.Cursor != "" {
+		at, id, err := parseCursor(q.Cursor)
+		if err != nil {
+			return nil, "", err
+		}
+		where = append(where, "(o.created_at, o.id) < (@at, @id::uuid)")
+		args["at"], args["id"] = at, string(id)
+	}
+	return s.page(ctx, q.PageSize(), selectOrders+" WHERE "+strings.Join(where, " AND ")+
+		" ORDER BY o.created_at DESC, o.id DESC LIMIT @limit", args)
+}
+
+// Unfinished returns a page of the PENDING orders, closing or not, that were created more than minAge ago, oldest
+// first, and the cursor of the next page, "" after the last one. The age is measured by the database's clock. Limit is
+// cut to order.MaxPage.
+func (s *Orders) Unfinished(
+	ctx context.Context, minAge time.Duration, cursor string, limit int,
+) ([]order.Order, string, error) {
+	where := "o.status = 'PENDING' AND o.created_at <= now() - @age::interval"
+	args := pgx.NamedArgs{"age": minAge, "limit": order.PageSize(limit) + 1}
+	if cursor != "" {
+		at, id, err := parseCursor(cursor)
+		if err != nil {
+			return nil, "", err
+		}
+		where += " AND (o.created_at, o.id) > (@at, @id::uuid)"
+		args["at"], args["id"] = at, string(id)
+	}
+	return s.page(ctx, order.PageSize(limit),
+		selectOrders+" WHERE "+where+" ORDER BY o.created_at, o.id LIMIT @limit", args)
+}
+
+// page reads one order more than a page holds, to learn whether there is a next page.
+func (s *Orders) page(ctx context.Context, size int, query string, args pgx.NamedArgs) ([]order.Order, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	rows, err := s.pool.Query(ctx, query, args)
+	if err != nil {
+		return nil, "", fmt.Errorf("list orders: %w", err)
+	}
+	orders, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (order.Order, error) { return scanOrder(row) })
+	if err != nil {
+		return nil, "", fmt.Errorf("list orders: %w", err)
+	}
+	if len(orders) <= size {
+		return orders, "", nil
+	}
+	orders = orders[:size]
+	return orders, cursorAt(orders[size-1]), nil
+}
+
+// Timeline returns what happened to an order, in the sequence in which it was stored: the records of steps come with
+// the transition that ends them. The sequence only ever grows at its end. Without a row it is order.ErrNotFound.
+func (s *Orders) Timeline(ctx context.Context, id order.ID) ([]order.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	rows, err := s.pool.Query(ctx,
+		"SELECT type, at, step, attempts, detail FROM order_events WHERE order_id = $1 ORDER BY id", string(id))
+	if err != nil {
+		return nil, fmt.Errorf("read the timeline of order %s: %w", id, err)
+	}
+	records, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r order.Record, err error) {
+		err = row.Scan(&r.Type, &r.At, &r.Step, &r.Attempts, &r.Detail)
+		r.At = r.At.UTC()
+		return r, err
+	})
+	if err == nil && len(records) == 0 {
+		err = order.ErrNotFound // every row has at least the event of its making
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the timeline of order %s: %w", id, err)
+	}
+	return records, nil
+}
+
+// selectOrders reads an order and its lines as one row. The lines come as the JSON of []order.Line.
+const selectOrders = `
+SELECT o.id::text, o.user_id, o.status, o.closing, coalesce(o.total_amount, 0), coalesce(o.total_currency, ''),
+	o.payment_method, coalesce(o.payment_id, ''), o.request_hash, o.cause, o.version, o.created_at, o.updated_at,
+	(SELECT coalesce(jsonb_agg(jsonb_build_object(
+			'productId', product_id, 'name', name, 'quantity', quantity, 'price', jsonb_build_object(
+				'amount', coalesce(price_amount, 0), 'currency', coalesce(price_currency, '')))
+		ORDER BY position), '[]') FROM order_lines WHERE order_id = o.id)
+FROM orders o`
+
+const selectOrder = selectOrders + ` WHERE o.id = $1`
+
+func scanOrder(row pgx.Row) (order.Order, error) {
+	var o order.Order
+	var cause, lines []byte
+	err := row.Scan(&o.ID, &o.UserID, &o.Status, &o.Closing, &o.Total.Amount, &o.Total.Currency,
+		&o.PaymentMethod, &o.PaymentID, &o.Hash, &cause, &o.Version, &o.CreatedAt, &o.UpdatedAt, &lines)
+	if err != nil {
+		return order.Order{}, err
+	}
+	o.CreatedAt, o.UpdatedAt = o.CreatedAt.UTC(), o.UpdatedAt.UTC()
+	if err := json.Unmarshal(lines, &o.Items); err != nil {
+		return order.Order{}, fmt.Errorf("lines: %w", err)
+	}
+	if cause == nil {
+		return o, nil
+	}
+	if err := json.Unmarshal(cause, &o.Cause); err != nil {
+		return order.Order{}, fmt.Errorf("cause: %w", err)
+	}
+	return o, nil
+}
+
+// A cursor is the place of an order in the lists: when it was created, in microseconds (the database's resolution),
+// and its ID. Clients see it as an opaque text.
+func cursorAt(o order.Order) string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %s", o.CreatedAt.UnixMicro(), o.ID))
+}
+
+func parseCursor(cursor string) (time.Time, order.ID, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil {
+		return time.Time{}, "", order.ErrCursor
+	}
+	micros, text, _ := strings.Cut(string(raw), " ")
+	us, err := strconv.ParseInt(micros, 10, 64)
+	if err != nil {
+		return time.Time{}, "", order.ErrCursor
+	}
+	id, err := order.ParseID(text)
+	at := time.UnixMicro(us)
+	if err != nil || at.Year() < 2000 || at.Year() > 9999 {
+		return time.Time{}, "", order.ErrCursor
+	}
+	return at, id, nil
+}
