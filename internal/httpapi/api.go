@@ -1,0 +1,105 @@
+package httpapi
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+
+	"ordersaga/internal/httpapi/problem"
+	"ordersaga/internal/httpserver"
+)
+
+// Config says what an API is and what it needs.
+type Config struct {
+	Title       string // of the documentation
+	Version     string // of the API, as in 1.0.0
+	Description string // Markdown, for the documentation
+	Log         *slog.Logger
+	// Checks are what /readyz asks.
+	Checks map[string]httpserver.Check
+	// SecuritySchemes are documented as they are; the program itself enforces them.
+	SecuritySchemes map[string]*huma.SecurityScheme
+}
+
+// API is a program's HTTP API: an http.Handler to which operations are added by Register. Use the embedded huma.API for
+// middlewares, and Router for the rare route that is not an operation (a page, an event stream).
+type API struct {
+	huma.API
+	Router *gin.Engine
+
+	problems map[string]problem.Type // every type that this API can answer, by name
+}
+
+// New returns an API that so far answers only the common paths.
+func New(c Config) *API {
+	gin.SetMode(gin.ReleaseMode)
+	router := gin.New()
+	router.RedirectTrailingSlash = false // one resource, one path
+	router.HandleMethodNotAllowed = true
+	router.ContextWithFallback = true
+	if err := router.SetTrustedProxies(nil); err != nil {
+		panic(err) // cannot happen: there is nothing to parse
+	}
+	router.Use(requests(c.Log), recovery, securityHeaders)
+	router.NoRoute(func(c *gin.Context) {
+		answer(c, problem.NotFound.New("there is nothing at this path"))
+	})
+	router.NoMethod(func(c *gin.Context) {
+		answer(c, problem.MethodNotAllowed.New("%s is not allowed at this path", c.Request.Method))
+	})
+	a := &API{API: humagin.New(router, config(c)), Router: router, problems: map[string]problem.Type{}}
+	for _, t := range problem.Common() {
+		a.problems[t.Name] = t
+	}
+	a.probes(c)
+	a.documentation(c.Title)
+	return a
+}
+
+// ServeHTTP answers a request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.Router.ServeHTTP(w, r) }
+
+func config(c Config) huma.Config {
+	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: decode}
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info:    &huma.Info{Title: c.Title, Version: c.Version, Description: c.Description},
+			Components: &huma.Components{
+				Schemas:         huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: c.SecuritySchemes,
+			},
+		},
+		// huma looks up problem+json, merge-patch+json and the like by what follows the plus.
+		Formats:       map[string]huma.Format{"application/json": format, "json": format},
+		DefaultFormat: "application/json",
+		Transformers:  []huma.Transformer{setInstance},
+	}
+}
+
+func (a *API) probes(c Config) {
+	h := gin.WrapH(httpserver.Probes(c.Checks, c.Log))
+	a.Router.GET("/livez", h)
+	a.Router.GET("/readyz", h)
+}
+
+// securityHeaders sets headers that make answers useless for attacks in a browser. Pages override the policy.
+func securityHeaders(c *gin.Context) {
+	h := c.Writer.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store") // orders and stock change; handlers that know better override
+}
+
+// answer ends a request with a problem, outside of huma.
+func answer(c *gin.Context, p *problem.Problem) {
+	p.Instance = RequestID(c.Request.Context())
+	p.Write(c.Writer)
+	c.Abort()
+}

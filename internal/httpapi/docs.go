@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"html/template"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/gin-gonic/gin"
+	"github.com/swaggest/swgui/v5emb"
+
+	"ordersaga/internal/httpapi/problem"
+)
+
+var problemType = reflect.TypeFor[problem.Problem]()
+
+// documentation serves the API's description: /openapi.json, /openapi.yaml, /docs and /problems.
+func (a *API) documentation(title string) {
+	asJSON := sync.OnceValue(func() []byte { return must(json.MarshalIndent(a.OpenAPI(), "", "  ")) })
+	asYAML := sync.OnceValue(func() []byte { return must(a.OpenAPI().YAML()) })
+	a.Router.GET("/openapi.json", func(c *gin.Context) { c.Data(http.StatusOK, "application/json", asJSON()) })
+	a.Router.GET("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", asYAML()) })
+	a.docs(title)
+	a.Router.GET("/problems", a.problemsPage)
+	a.Router.GET("/problems/:name", a.problemPage)
+}
+
+// must is for what can only fail when the program itself is wrong.
+func must(b []byte, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// docsPolicy lets Swagger UI run: scripts of our own only, styles also inline, images also as data.
+const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+	"connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// docs serves Swagger UI from assets inside the binary. The page is ours and not the library's, because that one needs
+// inline scripts.
+func (a *API) docs(title string) {
+	assets := gin.WrapH(v5emb.New(title, "/openapi.json", "/docs/"))
+	a.Router.GET("/docs", func(c *gin.Context) {
+		page(c, docsPolicy, docsTemplate, title)
+	})
+	a.Router.GET("/docs/*file", func(c *gin.Context) {
+		c.Header("Content-Security-Policy", docsPolicy)
+		c.Header("Cache-Control", "public, max-age=3600")
+		switch file := c.Param("file"); file {
+		case "/":
+			c.Redirect(http.StatusMovedPermanently, "/docs")
+		case "/init.js":
+			c.Data(http.StatusOK, "text/javascript; charset=utf-8", []byte(docsScript))
+		case "/swagger-ui.css", "/swagger-ui-bundle.js", "/favicon-16x16.png", "/favicon-32x32.png":
+			assets(c)
+		default:
+			c.Header("Cache-Control", "no-store")
+			answer(c, problem.NotFound.New("there is nothing at this path"))
+		}
+	})
+}
+
+var docsTemplate = template.Must(template.New("docs").Parse(`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{.}}</title>
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="icon" type="image/png" sizes="32x32" href="/docs/favicon-32x32.png">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<noscript>This page needs JavaScript. The plain description is at <a href="/openapi.yaml">/openapi.yaml</a>.</noscript>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/init.js"></script>
+</body>
+</html>
+`))
+
+const docsScript = `window.ui = SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  validatorUrl: null,
+  defaultModelsExpandDepth: 0,
+  presets: [SwaggerUIBundle.presets.apis],
+});
+`
+
+// problemsPolicy is for pages without scripts.
+const problemsPolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+func (a *API) problemsPage(c *gin.Context) {
+	types := slices.SortedFunc(maps.Values(a.problems), func(x, y problem.Type) int {
+		if x.Status != y.Status {
+			return x.Status - y.Status
+		}
+		return strings.Compare(x.Name, y.Name)
+	})
+	page(c, problemsPolicy, problemsTemplate, types)
+}
+
+func (a *API) problemPage(c *gin.Context) {
+	t, ok := a.problems[c.Param("name")]
+	if !ok {
+		answer(c, problem.NotFound.New("there is no problem of this type; /problems lists all"))
+		return
+	}
+	page(c, problemsPolicy, problemsTemplate, []problem.Type{t})
+}
+
+var problemsTemplate = template.Must(template.New("problems").Parse(`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Problems</title>
+<style>
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem; color-scheme: light dark; }
+dt { font-weight: bold; margin-top: 1.2rem; } dd { margin: 0; } code { font-size: .95em; }
+</style>
+</head>
+<body>
+<h1>Problems</h1>
+<p>Errors are answered as <code>application/problem+json</code> (RFC 9457). Tell them apart by <code>type</code>; it never changes. <a href="/problems">All types</a> · <a href="/docs">Documentation</a></p>
+<dl>
+{{range .}}<dt id="{{.Name}}">{{.Status}} {{.Title}} <code>{{.URI}}</code></dt>
+<dd>{{.Advice}}</dd>
+{{end}}</dl>
+</body>
+</html>
+`))
+
+func page(c *gin.Context, policy string, t *template.Template, data any) {
+	c.Header("Content-Security-Policy", policy)
+	c.Header("Content-Type", "text/html; charset=utf-8")
+	c.Status(http.StatusOK)
+	_ = t.Execute(c.Writer, data) // the client went away: nothing to do about it
+}

@@ -1,0 +1,158 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+
+	"ordersaga/internal/httpapi/problem"
+)
+
+// MaxBody is the largest body that is read, in bytes. Operations may set Operation.MaxBodyBytes to less.
+const MaxBody = 64 << 10
+
+// bodyTimeout is how long a body may take to arrive.
+const bodyTimeout = 5 * time.Second
+
+// Register adds an operation, strict as the package says. The problems are those that its handler answers; together
+// with the common ones they are documented at the operation, by status, and explained under /problems.
+func Register[I, O any](
+	a *API, op huma.Operation, handler func(context.Context, *I) (*O, error), problems ...problem.Type,
+) {
+	if op.MaxBodyBytes == 0 {
+		op.MaxBodyBytes = MaxBody
+	}
+	op.MaxBodyBytes++ // huma refuses a body that has exactly as many bytes
+	op.BodyReadTimeout = bodyTimeout
+	op.RejectUnknownQueryParameters = true
+	op.Middlewares = append(huma.Middlewares{strict(a)}, op.Middlewares...)
+	a.declare(problems)
+	a.document(&op, problems)
+	huma.Register(a.API, op, handler)
+}
+
+func (a *API) declare(problems []problem.Type) {
+	for _, t := range problems {
+		if known, ok := a.problems[t.Name]; ok && known != t {
+			panic(fmt.Sprintf("problem type %s is declared twice, differently", t.Name))
+		}
+		a.problems[t.Name] = t
+	}
+}
+
+// document lists every problem that an operation answers in its OpenAPI responses.
+func (a *API) document(op *huma.Operation, problems []problem.Type) {
+	all := append([]problem.Type{problem.Invalid, problem.Internal}, problems...)
+	if op.Method == http.MethodPost || op.Method == http.MethodPut || op.Method == http.MethodPatch {
+		all = append(all, problem.Malformed, problem.TooLarge, problem.UnsupportedMediaType, problem.RequestTimeout)
+	}
+	byStatus := map[int][]string{}
+	for _, t := range all {
+		line := fmt.Sprintf("`%s`: %s", t.URI(), t.Title)
+		if !slices.Contains(byStatus[t.Status], line) {
+			byStatus[t.Status] = append(byStatus[t.Status], line)
+		}
+	}
+	if op.Responses == nil {
+		op.Responses = map[string]*huma.Response{}
+	}
+	schema := a.OpenAPI().Components.Schemas.Schema(problemType, true, "Problem")
+	for status, lines := range byStatus {
+		slices.Sort(lines)
+		op.Responses[strconv.Itoa(status)] = &huma.Response{
+			Description: strings.Join(lines, " · "),
+			Content:     map[string]*huma.MediaType{problem.ContentType: {Schema: schema}},
+		}
+	}
+}
+
+// strict refuses what huma would let pass before it reads the body: bodies of another or no content type, compressed or
+// surely too long ones, queries that cannot be parsed and parameters given twice.
+func strict(a *API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if p := refuse(ctx); p != nil {
+			p.Instance = RequestID(ctx.Context())
+			for name := range p.Header {
+				ctx.SetHeader(name, p.Header.Get(name))
+			}
+			ctx.SetHeader("Content-Type", problem.ContentType)
+			ctx.SetStatus(p.Status)
+			_ = a.Marshal(ctx.BodyWriter(), problem.ContentType, p) // the client went away: nothing to do about it
+			return
+		}
+		next(ctx)
+	}
+}
+
+func refuse(ctx huma.Context) *problem.Problem {
+	if p := refuseQuery(ctx.URL()); p != nil {
+		return p
+	}
+	op := ctx.Operation()
+	if op.RequestBody == nil {
+		return nil
+	}
+	return refuseBody(ctx, op)
+}
+
+func refuseQuery(u url.URL) *problem.Problem {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return problem.Malformed.New("the query of the URL is not well-formed")
+	}
+	p := problem.Invalid.New("the request breaks a rule: see errors")
+	for name, values := range query {
+		if len(values) > 1 {
+			p.Errors = append(p.Errors, problem.Field{Parameter: name, Detail: "is given more than once"})
+		}
+	}
+	if len(p.Errors) == 0 {
+		return nil
+	}
+	slices.SortFunc(p.Errors, func(a, b problem.Field) int { return strings.Compare(a.Parameter, b.Parameter) })
+	return p
+}
+
+func refuseBody(ctx huma.Context, op *huma.Operation) *problem.Problem {
+	contentType := ctx.Header("Content-Type")
+	length := humagin.Unwrap(ctx).Request.ContentLength // -1: not said beforehand
+	if length == 0 && contentType == "" {
+		return nil // huma says whether a body is required
+	}
+	if length >= op.MaxBodyBytes {
+		return tooLarge().WithHeader("Connection", "close")
+	}
+	if ctx.Header("Content-Encoding") != "" {
+		return problem.UnsupportedMediaType.New("the body must not be compressed")
+	}
+	media, params, err := mime.ParseMediaType(contentType)
+	if _, ok := op.RequestBody.Content[media]; err != nil || !ok {
+		return problem.UnsupportedMediaType.New("the body must be %s", accepted(op))
+	}
+	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return problem.UnsupportedMediaType.New("the body must be in UTF-8")
+	}
+	return nil
+}
+
+func accepted(op *huma.Operation) string {
+	var types []string
+	for name := range op.RequestBody.Content {
+		types = append(types, name)
+	}
+	slices.Sort(types)
+	return strings.Join(types, " or ")
+}
+
+func tooLarge() *problem.Problem {
+	return problem.TooLarge.New("the body must not be larger than %d bytes", MaxBody)
+}

@@ -1,0 +1,122 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"ordersaga/internal/httpapi/problem"
+)
+
+// RequestIDHeader carries the request's ID, in requests (optional) and in every answer.
+const RequestIDHeader = "X-Request-ID"
+
+// saneRequestID is what a client's request ID must look like to be taken over into logs and answers.
+var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// request is what is known about the request in hand.
+type request struct {
+	id  string
+	log *slog.Logger
+
+	mu    sync.Mutex
+	attrs []any // for the access log
+}
+
+type requestKey struct{}
+
+func requestOf(ctx context.Context) *request {
+	r, _ := ctx.Value(requestKey{}).(*request)
+	return r
+}
+
+// RequestID returns the ID of the request that ctx belongs to, or "".
+func RequestID(ctx context.Context) string {
+	if r := requestOf(ctx); r != nil {
+		return r.id
+	}
+	return ""
+}
+
+// Log returns the logger of the request that ctx belongs to: what it writes carries the request's ID and everything
+// that Annotate added. Outside of a request it is the default logger.
+func Log(ctx context.Context) *slog.Logger {
+	r := requestOf(ctx)
+	if r == nil {
+		return slog.Default()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.log.With(r.attrs...)
+}
+
+// Annotate adds attributes, as in "orderId", id, to what the request's logger writes from now on and to its line in the
+// access log.
+func Annotate(ctx context.Context, attrs ...any) {
+	if r := requestOf(ctx); r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.attrs = append(r.attrs, attrs...)
+	}
+}
+
+// requests gives every request an ID and a logger, and writes one line about it when it is answered.
+func requests(log *slog.Logger) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		start := time.Now()
+		id := c.GetHeader(RequestIDHeader)
+		if !saneRequestID.MatchString(id) {
+			id = uuid.Must(uuid.NewV7()).String()
+		}
+		r := &request{id: id, log: log.With("requestId", id)}
+		c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestKey{}, r))
+		c.Header(RequestIDHeader, id)
+		c.Next()
+		accessLog(c, time.Since(start))
+	}
+}
+
+// accessLog names the route and not the path, so that what a client put into the path does not get into the log, and
+// lines can be counted by route. The query is left out for the same reason.
+func accessLog(c *gin.Context, took time.Duration) {
+	route, level := c.FullPath(), slog.LevelInfo
+	switch route {
+	case "/livez", "/readyz": // asked every few seconds
+		level = slog.LevelDebug
+	case "":
+		route = "(none)"
+	}
+	ctx := c.Request.Context()
+	Log(ctx).Log(ctx, level, "request",
+		"method", c.Request.Method, "route", route, "status", c.Writer.Status(), "bytes", max(c.Writer.Size(), 0),
+		"ms", float64(took.Microseconds())/1000, "client", c.ClientIP())
+}
+
+// recovery answers a panic as internal-error and logs it with its stack. When the answer had begun it cannot be mended,
+// and the connection is cut so that the client does not take the half for the whole.
+func recovery(c *gin.Context) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(p)
+		}
+		Log(c.Request.Context()).Error("panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		if c.Writer.Written() {
+			panic(http.ErrAbortHandler)
+		}
+		answer(c, problem.Internal.New(internalDetail))
+	}()
+	c.Next()
+}
