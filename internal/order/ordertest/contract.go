@@ -31,30 +31,46 @@ type Store interface {
 	Timeline(ctx context.Context, id order.ID) ([]order.Record, error)
 }
 
-// Contract runs the suite. Every test gets an empty store from open.
+type test func(*testing.T, Store)
+
+// ofOneOrder look only at orders of their own, so they can share a store.
+var ofOneOrder = map[string]test{
+	"a created order is pending, with its lines at the prices of the time": created,
+	"creating twice keeps the first prices":                                createdTwice,
+	"an order whose lines do not add up to its total is not created":       notCreated,
+	"confirm makes a pending order confirmed":                              confirmed,
+	"close marks a pending order, finish ends it as the cause says":        closedAndFinished,
+	"close without a row inserts one that refuses a late create":           closedBeforeCreated,
+	"the first cause stays":                                                firstCauseStays,
+	"a closing order cannot be confirmed":                                  closingIsNotConfirmed,
+	"a confirmed order neither closes nor is undone":                       confirmedStays,
+	"an order that is not closing is not finished":                         notClosingIsNotFinished,
+	"an ended order never changes":                                         endedStays,
+	"an unknown order is not found":                                        unknown,
+	"texts that a database cannot hold do not keep an order from closing":  unstorableTexts,
+	"confirm and close race: one wins and everybody is told the same":      confirmAndCloseRace,
+	"create and close race: one row, one history":                          createAndCloseRace,
+	"a cursor of somebody's own making is refused":                         foreignCursors,
+	"the orders of an answer are the caller's own":                         answersAreCopies,
+}
+
+// ofAllOrders look at lists, so each has a store to itself.
+var ofAllOrders = map[string]test{
+	"lists page newest first, filtered, without gaps or repetitions":    lists,
+	"unfinished orders are pending ones of a minimum age, oldest first": unfinished,
+	"many orders at once do not disturb each other":                     manyAtOnce,
+}
+
+// Contract runs the suite over stores that open returns, each new and empty and there until the end of its t.
 func Contract(t *testing.T, open func(t *testing.T) Store) {
-	for name, test := range map[string]func(*testing.T, Store){
-		"a created order is pending, with its lines at the prices of the time": created,
-		"creating twice keeps the first prices":                                createdTwice,
-		"an order whose lines do not add up to its total is not created":       notCreated,
-		"confirm makes a pending order confirmed":                              confirmed,
-		"close marks a pending order, finish ends it as the cause says":        closedAndFinished,
-		"close without a row inserts one that refuses a late create":           closedBeforeCreated,
-		"the first cause stays":                                                firstCauseStays,
-		"a closing order cannot be confirmed":                                  closingIsNotConfirmed,
-		"a confirmed order neither closes nor is undone":                       confirmedStays,
-		"an order that is not closing is not finished":                         notClosingIsNotFinished,
-		"an ended order never changes":                                         endedStays,
-		"an unknown order is not found":                                        unknown,
-		"texts that a database cannot hold do not keep an order from closing":  unstorableTexts,
-		"confirm and close race: one wins and everybody is told the same":      confirmAndCloseRace,
-		"create and close race: one row, one history":                          createAndCloseRace,
-		"lists page newest first, filtered, without gaps or repetitions":       lists,
-		"a cursor of somebody's own making is refused":                         foreignCursors,
-		"unfinished orders are pending ones of a minimum age, oldest first":    unfinished,
-		"many orders at once do not disturb each other":                        manyAtOnce,
-		"the orders of an answer are the caller's own":                         answersAreCopies,
-	} {
+	shared := open(t)
+	for name, test := range ofOneOrder {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, shared)
+		})
+	}
+	for name, test := range ofAllOrders {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, open(t))

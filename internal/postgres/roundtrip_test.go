@@ -1,0 +1,97 @@
+package postgres_test
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"ordersaga/internal/order"
+	"ordersaga/internal/order/ordertest"
+	"ordersaga/internal/postgres"
+	"ordersaga/internal/testenv"
+)
+
+// The cost of an order is counted in round trips: each transition must be one, with its lines, its records and the
+// answer.
+func TestEveryTransitionIsOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	pool, trips := counted(t)
+	s := postgres.NewOrders(pool)
+	ctx := t.Context()
+	cause := order.Cause{Reason: order.CancelledByUser}
+	records := []order.Record{{Type: order.RecordStepDone, Step: "ReserveStock"}}
+	calls := []struct {
+		name string
+		call func(confirmed, undone order.Order) (order.Order, error)
+	}{
+		{"create", func(o, _ order.Order) (order.Order, error) { return s.Create(ctx, o) }},
+		{"confirm", func(o, _ order.Order) (order.Order, error) { return s.Confirm(ctx, o.ID, "pi", records) }},
+		{"close", func(_, o order.Order) (order.Order, error) {
+			return s.Close(ctx, ordertest.Request(o), cause, records)
+		}},
+		{"finish", func(_, o order.Order) (order.Order, error) { return s.Finish(ctx, o.ID, records) }},
+		{"read", func(o, _ order.Order) (order.Order, error) { return s.Order(ctx, o.ID) }},
+	}
+	for _, warm := range []bool{false, true} { // a connection learns each statement once
+		confirmed, undone := ordertest.NewOrder(1), ordertest.NewOrder(1)
+		for _, c := range calls {
+			before := trips.Load()
+			if _, err := c.call(confirmed, undone); err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			if n := trips.Load() - before; warm && n != 1 {
+				t.Errorf("%s takes %d round trips, want 1", c.name, n)
+			}
+		}
+	}
+}
+
+// counted returns a pool of one connection on a migrated database, and how often something was sent on it after
+// something had been received.
+func counted(t *testing.T) (*pgxpool.Pool, *atomic.Int64) {
+	t.Helper()
+	url := testenv.Postgres(t)
+	if err := postgres.Migrate(t.Context(), open(t, url)); err != nil {
+		t.Fatal(err)
+	}
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var trips atomic.Int64
+	config.MaxConns = 1
+	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
+	config.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		var d net.Dialer
+		c, err := d.DialContext(ctx, network, addr)
+		return &countingConn{Conn: c, trips: &trips}, err
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool, &trips
+}
+
+type countingConn struct {
+	net.Conn
+	trips   *atomic.Int64
+	sending atomic.Bool
+}
+
+func (c *countingConn) Write(b []byte) (int, error) {
+	if c.sending.CompareAndSwap(false, true) {
+		c.trips.Add(1)
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *countingConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.sending.Store(false)
+	return n, err
+}

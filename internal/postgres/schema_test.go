@@ -1,0 +1,220 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"ordersaga/internal/order"
+	"ordersaga/internal/order/ordertest"
+	"ordersaga/internal/pgdb"
+	"ordersaga/internal/postgres"
+	"ordersaga/internal/testenv"
+)
+
+// Each statement is what a mistaken program or a hurried operator might send; the text is what the refusal must name.
+var refusedStatements = map[string]struct{ statement, by string }{
+	"a status that nobody knows": {"UPDATE orders SET status = 'DONE', version = version + 1", "status_is_known"},
+	"confirming without a payment": {
+		"UPDATE orders SET status = 'CONFIRMED', version = version + 1 WHERE NOT closing", "payment_is_known_when_confirmed"},
+	"confirming a closing order": {
+		`UPDATE orders SET status = 'CONFIRMED', payment_id = 'pi', version = version + 1 WHERE closing AND status = 'PENDING' AND total_amount IS NOT NULL`,
+		"confirmed_was_not_fenced"},
+	"confirming an order that was never priced": {
+		`UPDATE orders SET status = 'CONFIRMED', payment_id = 'pi', version = version + 1 WHERE total_amount IS NULL`, "add up"},
+	"a payment before the pivot": {
+		"UPDATE orders SET payment_id = 'pi', version = version + 1 WHERE NOT closing", "payment_is_known_when_confirmed"},
+	"failing without a fence": {
+		"UPDATE orders SET status = 'FAILED', version = version + 1 WHERE NOT closing", "undone_was_fenced"},
+	"ending otherwise than the cause says": {
+		"UPDATE orders SET status = 'CANCELLED', version = version + 1 WHERE ends_as = 'FAILED' AND status = 'PENDING'", "undone_was_fenced"},
+	"closing without a cause": {
+		"UPDATE orders SET closing = true, version = version + 1 WHERE NOT closing", "closing_has_a_cause"},
+	"closing without a reason": {
+		`UPDATE orders SET closing = true, cause = '{"message": "?"}', ends_as = 'FAILED', version = version + 1 WHERE NOT closing`,
+		"closing_has_a_cause"},
+	"closing towards a confirmation": {
+		`UPDATE orders SET closing = true, cause = '{"reason": "X"}', ends_as = 'CONFIRMED', version = version + 1 WHERE NOT closing`,
+		"ends_as_is_an_undone_end"},
+	"taking the fence away": {
+		"UPDATE orders SET closing = false, cause = null, ends_as = null, version = version + 1 WHERE closing AND status = 'PENDING'",
+		"the first cause stays"},
+	"another cause": {
+		`UPDATE orders SET cause = '{"reason": "TIMED_OUT"}', version = version + 1 WHERE closing AND status = 'PENDING'`, "the first cause stays"},
+	"leaving CONFIRMED": {
+		"UPDATE orders SET status = 'PENDING', payment_id = null, version = version + 1 WHERE status = 'CONFIRMED'", "a final status never changes"},
+	"leaving FAILED": {
+		"UPDATE orders SET status = 'PENDING', version = version + 1 WHERE status = 'FAILED'", "a final status never changes"},
+	"another total":                    {"UPDATE orders SET total_amount = 1, version = version + 1 WHERE NOT closing", "what was ordered"},
+	"another user":                     {"UPDATE orders SET user_id = 2, version = version + 1 WHERE status = 'PENDING'", "what was ordered"},
+	"a change that leaves the version": {"UPDATE orders SET updated_at = now() WHERE status = 'PENDING'", "version"},
+	"a change that turns back the time": {
+		"UPDATE orders SET updated_at = created_at - interval '1 s', version = version + 1 WHERE status = 'PENDING'", "the time back"},
+	"an open order without a price": {
+		`INSERT INTO orders (id, user_id, status, payment_method, request_hash) VALUES (gen_random_uuid(), 1, 'PENDING', '', '')`,
+		"priced_unless_closing"},
+	"a negative total": {
+		`INSERT INTO orders (id, user_id, status, payment_method, request_hash, total_amount, total_currency)
+			VALUES (gen_random_uuid(), 1, 'PENDING', '', '', -1, 'USD')`, "total_is_money"},
+	"a total without a currency": {
+		`INSERT INTO orders (id, user_id, status, payment_method, request_hash, total_amount)
+			VALUES (gen_random_uuid(), 1, 'PENDING', '', '', 1)`, "total_is_money"},
+	"a currency of another shape": {
+		`INSERT INTO orders (id, user_id, status, payment_method, request_hash, total_amount, total_currency)
+			VALUES (gen_random_uuid(), 1, 'PENDING', '', '', 1, 'usd')`, "total_is_money"},
+	"a line of nothing": {
+		"INSERT INTO order_lines (order_id, position, product_id, quantity) SELECT id, 9, 'p', 0 FROM orders LIMIT 1", "quantity_is_allowed"},
+	"a line of too many": {
+		"INSERT INTO order_lines (order_id, position, product_id, quantity) SELECT id, 9, 'p', 10001 FROM orders LIMIT 1", "quantity_is_allowed"},
+	"a negative price": {
+		`INSERT INTO order_lines (order_id, position, product_id, quantity, price_amount, price_currency)
+			SELECT id, 9, 'p', 1, -1, 'USD' FROM orders LIMIT 1`, "price_is_money"},
+	"a line of no order": {
+		"INSERT INTO order_lines (order_id, position, product_id, quantity) VALUES (gen_random_uuid(), 1, 'p', 1)", "order_lines_order_id_fkey"},
+	"another quantity": {"UPDATE order_lines SET quantity = 1", "rows of order_lines never change"},
+	"another past":     {"UPDATE order_events SET detail = 'x'", "rows of order_events never change"},
+	"a second confirmation": {
+		"INSERT INTO order_events (order_id, type, at) SELECT order_id, type, now() FROM order_events WHERE type = 'CONFIRMED'", "order_events_once"},
+}
+
+func TestTheDatabaseDefendsTheInvariants(t *testing.T) {
+	t.Parallel()
+	pool := migrated(t)
+	oneOfEachKind(t, postgres.NewOrders(pool))
+	for name, tc := range refusedStatements {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := pool.Exec(t.Context(), tc.statement)
+			var refused *pgconn.PgError
+			if !errors.As(err, &refused) || !strings.HasPrefix(refused.Code, "23") || !strings.Contains(refused.Error(), tc.by) {
+				t.Errorf("got %v, want a violation (class 23) that names %q", err, tc.by)
+			}
+		})
+	}
+}
+
+// oneOfEachKind stores an order for every state that a row can be in.
+func oneOfEachKind(t *testing.T, s *postgres.Orders) {
+	t.Helper()
+	cause := order.Cause{Reason: order.PaymentDeclined, Message: "declined"}
+	check := func(_ order.Order, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx := t.Context()
+	pending, confirmed, closing, failed, unpriced := ordertest.NewOrder(1), ordertest.NewOrder(1), ordertest.NewOrder(1),
+		ordertest.NewOrder(1), ordertest.NewOrder(1)
+	for _, o := range []order.Order{pending, confirmed, closing, failed} {
+		check(s.Create(ctx, o))
+	}
+	check(s.Confirm(ctx, confirmed.ID, "pi", nil))
+	for _, o := range []order.Order{closing, failed, unpriced} {
+		check(s.Close(ctx, ordertest.Request(o), cause, nil))
+	}
+	check(s.Finish(ctx, failed.ID, nil))
+}
+
+func TestMigratingTwiceIsHarmless(t *testing.T) {
+	t.Parallel()
+	pool := migrated(t)
+	oneOfEachKind(t, postgres.NewOrders(pool))
+	if err := postgres.Migrate(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	var orders int
+	if err := pool.QueryRow(t.Context(), "SELECT count(*) FROM orders").Scan(&orders); err != nil || orders != 5 {
+		t.Errorf("%d orders after migrating again (%v), want 5", orders, err)
+	}
+}
+
+func TestProgramsThatMigrateAtOnceWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	url := testenv.Postgres(t)
+	errs := make(chan error)
+	for range 3 {
+		pool := open(t, url)
+		go func() { errs <- postgres.Migrate(t.Context(), pool) }()
+	}
+	for range 3 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if err := postgres.NewOrders(open(t, url)).Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNotReadyBeforeTheMigration(t *testing.T) {
+	t.Parallel()
+	err := postgres.NewOrders(open(t, testenv.Postgres(t))).Ready(t.Context())
+	if !errors.Is(err, pgdb.ErrOutdated) {
+		t.Errorf("got %v, want pgdb.ErrOutdated", err)
+	}
+}
+
+func TestTheAPIsRoleReadsAndDoesNothingElse(t *testing.T) {
+	t.Parallel()
+	url := testenv.Postgres(t)
+	pool := open(t, url)
+	// Roles belong to the whole server: another test, or the stack, may have made it.
+	if _, err := pool.Exec(t.Context(), `DO $$ BEGIN CREATE ROLE orders_api;
+		EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`); err != nil {
+		t.Fatal(err)
+	}
+	if err := postgres.Migrate(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	s := postgres.NewOrders(pool)
+	o := ordertest.NewOrder(1)
+	if _, err := s.Create(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	reader := asRole(t, url, "orders_api")
+	r := postgres.NewOrders(reader)
+	if _, err := r.Order(t.Context(), o.ID); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Timeline(t.Context(), o.ID); err != nil {
+		t.Error(err)
+	}
+	if err := r.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Confirm(t.Context(), o.ID, "pi", nil); !denied(err) {
+		t.Errorf("confirm: %v, want permission denied", err)
+	}
+	if _, err := reader.Exec(t.Context(), "DELETE FROM orders"); !denied(err) {
+		t.Errorf("delete: %v, want permission denied", err)
+	}
+}
+
+func denied(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == "42501"
+}
+
+func asRole(t *testing.T, url, role string) *pgxpool.Pool {
+	t.Helper()
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, "SET ROLE "+role)
+		return err
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
