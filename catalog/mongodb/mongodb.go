@@ -1,0 +1,97 @@
+// Package mongodb keeps the catalog in MongoDB, or in any server that speaks its protocol and changes single documents
+// atomically. It uses no transactions.
+//
+// Two collections: products (details, counters, marks) and reservations. Package stock says what the guarded updates on
+// them are for; here each is one findOneAndUpdate whose filter is the guard.
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+)
+
+// timeout bounds every operation, retries included; by default the driver would wait 30 s for a server.
+const timeout = 2 * time.Second
+
+// Store is a product.Store and a stock.Store.
+type Store struct {
+	client   *mongo.Client
+	products *mongo.Collection
+	// reservations are read linearizably: the protocol relies on reading them after everything that was answered.
+	reservations *mongo.Collection
+	// due finds reservations that want attention; each is then changed under its guard, so an old answer is harmless.
+	due *mongo.Collection
+}
+
+// Open returns the store in a database. It connects in the background: Ping says whether the server is there.
+func Open(uri, database string) (*Store, error) {
+	client, err := mongo.Connect(options.Client().ApplyURI(uri).
+		SetAppName("catalog").
+		SetTimeout(timeout).
+		SetServerSelectionTimeout(timeout).
+		SetMaxPoolSize(100).
+		SetReadPreference(readpref.Primary()).
+		SetReadConcern(readconcern.Majority()).
+		SetWriteConcern(writeconcern.Majority()))
+	if err != nil {
+		return nil, errors.New("connect to MongoDB: the URI is invalid") // the driver's error may show a password
+	}
+	db := client.Database(database)
+	linearizable := options.Collection().SetReadConcern(readconcern.Linearizable())
+	return &Store{
+		client:       client,
+		products:     db.Collection("products"),
+		reservations: db.Collection("reservations", linearizable),
+		due:          db.Collection("reservations"),
+	}, nil
+}
+
+// Close ends the connections; operations in hand fail.
+func (s *Store) Close(ctx context.Context) error { return s.client.Disconnect(ctx) }
+
+// Drop removes everything. It is for tests.
+func (s *Store) Drop(ctx context.Context) error { return s.products.Database().Drop(ctx) }
+
+// Ping asks the server whether it is there.
+func (s *Store) Ping(ctx context.Context) error { return s.client.Ping(ctx, readpref.Primary()) }
+
+// CreateIndexes makes the indexes that the queries need; those that exist are left alone.
+func (s *Store) CreateIndexes(ctx context.Context) error {
+	newest := bson.D{{Key: "createdAt", Value: -1}, {Key: "_id", Value: -1}}
+	by := func(first ...bson.E) mongo.IndexModel {
+		keys := bson.D{{Key: "deleted", Value: 1}}
+		return mongo.IndexModel{Keys: append(append(keys, first...), newest...)}
+	}
+	_, err := s.products.Indexes().CreateMany(ctx, []mongo.IndexModel{
+		by(),
+		by(bson.E{Key: "category", Value: 1}),
+		{Keys: bson.D{{Key: "deleted", Value: 1}, {Key: "price.amount", Value: 1}}},
+		{Keys: bson.D{{Key: "deleted", Value: 1}, {Key: "category", Value: 1}, {Key: "price.amount", Value: 1}}},
+	})
+	if err != nil {
+		return fmt.Errorf("create indexes of products: %w", err)
+	}
+	_, err = s.due.Indexes().CreateMany(ctx, []mongo.IndexModel{
+		{Keys: bson.D{{Key: "state", Value: 1}, {Key: "expiresAt", Value: 1}}},
+		{Keys: bson.D{{Key: "state", Value: 1}, {Key: "updatedAt", Value: 1}}},
+		{Keys: bson.D{{Key: "lines.productId", Value: 1}, {Key: "state", Value: 1}, {Key: "expiresAt", Value: 1}}},
+	})
+	if err != nil {
+		return fmt.Errorf("create indexes of reservations: %w", err)
+	}
+	return nil
+}
+
+// exists is a condition on whether a field is there.
+func exists(there bool) bson.D { return bson.D{{Key: "$exists", Value: there}} }
+
+func in[T any](values []T) bson.D { return bson.D{{Key: "$in", Value: values}} }

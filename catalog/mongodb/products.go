@@ -1,0 +1,178 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"ordersaga/catalog/product"
+	"ordersaga/internal/money"
+)
+
+// details is what a product's document says about the product; units are in the same document.
+type details struct {
+	ID          string    `bson:"_id"`
+	Name        string    `bson:"name"`
+	Description string    `bson:"description"`
+	Category    string    `bson:"category"`
+	Price       price     `bson:"price"`
+	Available   int64     `bson:"available"`
+	CreatedAt   time.Time `bson:"createdAt"`
+	UpdatedAt   time.Time `bson:"updatedAt"`
+}
+
+type price struct {
+	Amount   int64  `bson:"amount"`
+	Currency string `bson:"currency"`
+}
+
+func (d details) product() product.Product {
+	return product.Product{
+		ID: d.ID, Name: d.Name, Description: d.Description, Category: d.Category, Price: money.Money(d.Price),
+		Stock: d.Available, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+	}
+}
+
+// withoutMarks leaves out what can be large.
+var withoutMarks = bson.D{{Key: "marks", Value: 0}}
+
+// CreateProduct implements product.Store.
+func (s *Store) CreateProduct(ctx context.Context, p product.Product) error {
+	_, err := s.products.InsertOne(ctx, bson.D{
+		{Key: "_id", Value: p.ID},
+		{Key: "name", Value: p.Name},
+		{Key: "description", Value: p.Description},
+		{Key: "category", Value: p.Category},
+		{Key: "price", Value: price(p.Price)},
+		{Key: "createdAt", Value: p.CreatedAt},
+		{Key: "updatedAt", Value: p.UpdatedAt},
+		{Key: "deleted", Value: false},
+		{Key: "available", Value: p.Stock},
+		{Key: "held", Value: int64(0)},
+		{Key: "sold", Value: int64(0)},
+		{Key: "initial", Value: p.Stock},
+		{Key: "restocked", Value: int64(0)},
+		{Key: "epoch", Value: int64(0)},
+		{Key: "marked", Value: 0},
+		{Key: "marks", Value: bson.D{}},
+	})
+	if mongo.IsDuplicateKeyError(err) {
+		return product.ErrExists
+	}
+	return err
+}
+
+// onShelf is the filter for one product that is not deleted.
+func onShelf(id string) bson.D {
+	return bson.D{{Key: "_id", Value: id}, {Key: "deleted", Value: false}}
+}
+
+// Product implements product.Store.
+func (s *Store) Product(ctx context.Context, id string) (product.Product, error) {
+	var d details
+	err := s.products.FindOne(ctx, onShelf(id), options.FindOne().SetProjection(withoutMarks)).Decode(&d)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return product.Product{}, product.ErrNotFound
+	}
+	return d.product(), err
+}
+
+// Products implements product.Store.
+func (s *Store) Products(ctx context.Context, ids []string) (map[string]product.Product, error) {
+	found, err := s.find(ctx, bson.D{{Key: "_id", Value: in(ids)}, {Key: "deleted", Value: false}}, options.Find())
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]product.Product{}
+	for _, p := range found {
+		out[p.ID] = p
+	}
+	return out, nil
+}
+
+func (s *Store) find(
+	ctx context.Context, filter bson.D, opts *options.FindOptionsBuilder,
+) ([]product.Product, error) {
+	cursor, err := s.products.Find(ctx, filter, opts.SetProjection(withoutMarks))
+	if err != nil {
+		return nil, err
+	}
+	var found []details
+	if err := cursor.All(ctx, &found); err != nil {
+		return nil, err
+	}
+	var out []product.Product
+	for _, d := range found {
+		out = append(out, d.product())
+	}
+	return out, nil
+}
+
+// ListProducts implements product.Store.
+func (s *Store) ListProducts(ctx context.Context, f product.Filter, skip, limit int) ([]product.Product, error) {
+	return s.find(ctx, condition(f), options.Find().SetSkip(int64(skip)).SetLimit(int64(limit)).
+		SetSort(bson.D{{Key: "createdAt", Value: -1}, {Key: "_id", Value: -1}}))
+}
+
+// CountProducts implements product.Store.
+func (s *Store) CountProducts(ctx context.Context, f product.Filter) (int64, error) {
+	return s.products.CountDocuments(ctx, condition(f))
+}
+
+func condition(f product.Filter) bson.D {
+	c := bson.D{{Key: "deleted", Value: false}}
+	if f.Category != "" {
+		c = append(c, bson.E{Key: "category", Value: f.Category})
+	}
+	amount := bson.D{}
+	if f.MinPrice != nil {
+		amount = append(amount, bson.E{Key: "$gte", Value: *f.MinPrice})
+	}
+	if f.MaxPrice != nil {
+		amount = append(amount, bson.E{Key: "$lte", Value: *f.MaxPrice})
+	}
+	if len(amount) > 0 {
+		c = append(c, bson.E{Key: "price.amount", Value: amount})
+	}
+	return c
+}
+
+// ChangeProduct implements product.Store.
+func (s *Store) ChangeProduct(
+	ctx context.Context, id string, p product.Patch, at time.Time,
+) (product.Product, error) {
+	set := bson.D{{Key: "updatedAt", Value: at}}
+	for name, value := range map[string]*string{"name": p.Name, "description": p.Description, "category": p.Category} {
+		if value != nil {
+			set = append(set, bson.E{Key: name, Value: *value})
+		}
+	}
+	if p.Price != nil {
+		set = append(set, bson.E{Key: "price", Value: price(*p.Price)})
+	}
+	var d details
+	err := s.products.FindOneAndUpdate(ctx, onShelf(id), bson.D{{Key: "$set", Value: set}},
+		options.FindOneAndUpdate().SetReturnDocument(options.After).SetProjection(withoutMarks)).Decode(&d)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return product.Product{}, product.ErrNotFound
+	}
+	return d.product(), err
+}
+
+// DeleteProduct implements product.Store.
+func (s *Store) DeleteProduct(ctx context.Context, id string, at time.Time) error {
+	result, err := s.products.UpdateOne(ctx, append(onShelf(id), bson.E{Key: "held", Value: int64(0)}), bson.D{
+		{Key: "$set", Value: bson.D{{Key: "deleted", Value: true}, {Key: "updatedAt", Value: at}}},
+	})
+	if err != nil || result.MatchedCount == 1 {
+		return err
+	}
+	if _, err := s.Product(ctx, id); err != nil {
+		return err // ErrNotFound among them
+	}
+	return product.ErrOpenHolds
+}

@@ -1,0 +1,157 @@
+package mongodb
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"ordersaga/catalog/stock"
+)
+
+// reservation is a document in the collection reservations.
+type reservation struct {
+	ID        string     `bson:"_id"`
+	State     string     `bson:"state"`
+	From      string     `bson:"from,omitempty"`
+	Why       string     `bson:"why,omitempty"`
+	Lines     []line     `bson:"lines,omitempty"`
+	ExpiresAt time.Time  `bson:"expiresAt,omitempty"`
+	Shortages []shortage `bson:"shortages,omitempty"`
+	CreatedAt time.Time  `bson:"createdAt"`
+	UpdatedAt time.Time  `bson:"updatedAt"`
+}
+
+type line struct {
+	ProductID string `bson:"productId"`
+	Quantity  int64  `bson:"quantity"`
+}
+
+type shortage struct {
+	ProductID string `bson:"productId"`
+	Requested int64  `bson:"requested"`
+	Available int64  `bson:"available"`
+}
+
+func toDocument(r stock.Reservation) reservation {
+	d := reservation{
+		ID: r.ID, State: string(r.State), From: string(r.From), Why: string(r.Why),
+		ExpiresAt: r.ExpiresAt, Shortages: toShortages(r.Shortages), CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+	}
+	for _, l := range r.Lines {
+		d.Lines = append(d.Lines, line(l))
+	}
+	return d
+}
+
+func toShortages(in []stock.Shortage) []shortage {
+	var out []shortage
+	for _, s := range in {
+		out = append(out, shortage(s))
+	}
+	return out
+}
+
+func (d reservation) reservation() stock.Reservation {
+	r := stock.Reservation{
+		ID: d.ID, State: stock.State(d.State), From: stock.State(d.From), Why: stock.Why(d.Why),
+		ExpiresAt: d.ExpiresAt, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+	}
+	for _, l := range d.Lines {
+		r.Lines = append(r.Lines, stock.Line(l))
+	}
+	for _, s := range d.Shortages {
+		r.Shortages = append(r.Shortages, stock.Shortage(s))
+	}
+	return r
+}
+
+// Insert implements stock.Store.
+func (s *Store) Insert(ctx context.Context, r stock.Reservation) error {
+	_, err := s.reservations.InsertOne(ctx, toDocument(r))
+	if mongo.IsDuplicateKeyError(err) {
+		return stock.ErrExists
+	}
+	return err
+}
+
+// Reservation implements stock.Store.
+func (s *Store) Reservation(ctx context.Context, id string) (stock.Reservation, error) {
+	var d reservation
+	err := s.reservations.FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Decode(&d)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return stock.Reservation{}, stock.ErrNotFound
+	}
+	return d.reservation(), err
+}
+
+// Change implements stock.Store.
+func (s *Store) Change(ctx context.Context, c stock.Change) (stock.Reservation, bool, error) {
+	guard := bson.D{{Key: "_id", Value: c.ID}, {Key: "state", Value: c.From}}
+	if !c.UnexpiredAt.IsZero() {
+		guard = append(guard, bson.E{Key: "expiresAt", Value: bson.D{{Key: "$gt", Value: c.UnexpiredAt}}})
+	}
+	set := bson.D{{Key: "state", Value: c.To}, {Key: "updatedAt", Value: c.At}}
+	if c.To == stock.Releasing {
+		set = append(set, bson.E{Key: "from", Value: c.From}, bson.E{Key: "why", Value: c.Why})
+	}
+	if len(c.Shortages) > 0 {
+		set = append(set, bson.E{Key: "shortages", Value: toShortages(c.Shortages)})
+	}
+	var d reservation
+	err := s.reservations.FindOneAndUpdate(ctx, guard, bson.D{{Key: "$set", Value: set}},
+		options.FindOneAndUpdate().SetReturnDocument(options.After)).Decode(&d)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return stock.Reservation{}, false, nil
+	}
+	return d.reservation(), err == nil, err
+}
+
+// Due implements stock.Store.
+func (s *Store) Due(ctx context.Context, q stock.Due) ([]stock.Reservation, error) {
+	filter := bson.D{{Key: "state", Value: in(q.States)}}
+	if q.ProductID != "" {
+		filter = append(filter, bson.E{Key: "lines.productId", Value: q.ProductID})
+	}
+	if !q.ExpiredBy.IsZero() {
+		filter = append(filter, bson.E{Key: "expiresAt", Value: bson.D{{Key: "$lte", Value: q.ExpiredBy}}})
+	}
+	if !q.UnchangedFor.IsZero() {
+		filter = append(filter, bson.E{Key: "updatedAt", Value: bson.D{{Key: "$lte", Value: q.UnchangedFor}}})
+	}
+	cursor, err := s.due.Find(ctx, filter, options.Find().SetLimit(int64(q.Limit)).
+		SetSort(bson.D{{Key: "updatedAt", Value: 1}, {Key: "_id", Value: 1}}))
+	if err != nil {
+		return nil, err
+	}
+	var found []reservation
+	if err := cursor.All(ctx, &found); err != nil {
+		return nil, err
+	}
+	var out []stock.Reservation
+	for _, d := range found {
+		out = append(out, d.reservation())
+	}
+	return out, nil
+}
+
+// States implements stock.Store. It may answer with states of a moment ago, which is enough for pruning.
+func (s *Store) States(ctx context.Context, ids []string) (map[string]stock.State, error) {
+	cursor, err := s.due.Find(ctx, bson.D{{Key: "_id", Value: in(ids)}},
+		options.Find().SetProjection(bson.D{{Key: "state", Value: 1}}))
+	if err != nil {
+		return nil, err
+	}
+	var found []reservation
+	if err := cursor.All(ctx, &found); err != nil {
+		return nil, err
+	}
+	out := map[string]stock.State{}
+	for _, d := range found {
+		out[d.ID] = stock.State(d.State)
+	}
+	return out, nil
+}

@@ -1,0 +1,65 @@
+// Package product is what the shop sells: names, prices and categories. How many units there are is the business of
+// package stock; a product shows only how many can be bought now.
+package product
+
+import (
+	"errors"
+	"time"
+
+	"ordersaga/internal/money"
+)
+
+// Product is something that can be bought.
+type Product struct {
+	ID          string
+	Name        string
+	Description string
+	Category    string
+	Price       money.Money // of one unit
+	Stock       int64       // units that can be bought now
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// Details are what can be changed about a product.
+type Details struct {
+	Name        string
+	Description string
+	Category    string
+	Price       money.Money
+}
+
+// Patch changes those details that are not nil.
+type Patch struct {
+	Name        *string
+	Description *string
+	Category    *string
+	Price       *money.Money
+}
+
+// Filter narrows a listing; nil and empty mean: any. Prices are bounds in minor units, included, of any currency.
+type Filter struct {
+	Category string
+	MinPrice *int64
+	MaxPrice *int64
+}
+
+// Page is a part of a listing, newest products first.
+type Page struct {
+	Products []Product
+	Total    int64     // products that pass the filter, as counted at CountedAt
+	Counted  time.Time // no older than CountAge
+	Number   int       // of this page, from 1
+	Limit    int       // products on a page
+}
+
+// Pages is the number of pages.
+func (p Page) Pages() int64 { return (p.Total + int64(p.Limit) - 1) / int64(p.Limit) }
+
+// Answers that are not failures.
+var (
+	ErrNotFound  = errors.New("no such product")
+	ErrExists    = errors.New("the product exists, or existed")
+	ErrOpenHolds = errors.New("units of the product are held for orders")
+	ErrCurrency  = errors.New("no such currency")
+)

@@ -1,0 +1,160 @@
+package product
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/bojanz/currency"
+	"github.com/google/uuid"
+	"github.com/maypok86/otter/v2"
+)
+
+// Store keeps products. Deleted products are remembered, so that units can be given back to them and their IDs are not
+// used again, but none of these methods finds them.
+type Store interface {
+	// CreateProduct stores a new product with p.Stock units, or returns ErrExists.
+	CreateProduct(ctx context.Context, p Product) error
+	// Product returns ErrNotFound when there is none.
+	Product(ctx context.Context, id string) (Product, error)
+	// Products returns those of the ids that exist.
+	Products(ctx context.Context, ids []string) (map[string]Product, error)
+	// ListProducts returns products that pass the filter, newest first.
+	ListProducts(ctx context.Context, f Filter, skip, limit int) ([]Product, error)
+	CountProducts(ctx context.Context, f Filter) (int64, error)
+	// ChangeProduct returns the product as it is afterwards, or ErrNotFound.
+	ChangeProduct(ctx context.Context, id string, p Patch, at time.Time) (Product, error)
+	// DeleteProduct returns ErrOpenHolds while units are held, and ErrNotFound.
+	DeleteProduct(ctx context.Context, id string, at time.Time) error
+}
+
+// CountAge is how old the count of a filter's products may be.
+const CountAge = 5 * time.Second
+
+// Service is the catalog's shelf: what can be seen and changed about products.
+type Service struct {
+	store  Store
+	now    func() time.Time
+	counts *otter.Cache[filterKey, count]
+}
+
+// New returns a Service on the store; now is time.Now but in tests.
+func New(store Store, now func() time.Time) *Service {
+	return &Service{store: store, now: now, counts: otter.Must(&otter.Options[filterKey, count]{
+		MaximumSize:      1000,
+		ExpiryCalculator: otter.ExpiryWriting[filterKey, count](CountAge),
+	})}
+}
+
+// Create adds a product with an initial stock. An empty ID is replaced by a new one. Errors: ErrExists, also for the ID
+// of a deleted product; ErrCurrency.
+func (s *Service) Create(ctx context.Context, p Product) (Product, error) {
+	if err := checkCurrency(p.Price.Currency); err != nil {
+		return Product{}, err
+	}
+	if p.ID == "" {
+		p.ID = uuid.Must(uuid.NewV7()).String()
+	}
+	p.CreatedAt = s.now().UTC().Truncate(time.Millisecond) // what the store keeps
+	p.UpdatedAt = p.CreatedAt
+	if err := s.store.CreateProduct(ctx, p); err != nil {
+		return Product{}, fmt.Errorf("create product %s: %w", p.ID, err)
+	}
+	s.counts.InvalidateAll()
+	return p, nil
+}
+
+// Product returns one product, or ErrNotFound.
+func (s *Service) Product(ctx context.Context, id string) (Product, error) {
+	p, err := s.store.Product(ctx, id)
+	if err != nil {
+		return Product{}, fmt.Errorf("read product %s: %w", id, err)
+	}
+	return p, nil
+}
+
+// Products returns those of the ids that exist.
+func (s *Service) Products(ctx context.Context, ids []string) (map[string]Product, error) {
+	found, err := s.store.Products(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read %d products: %w", len(ids), err)
+	}
+	return found, nil
+}
+
+// List returns one page, from 1. Behind the last page it is empty.
+func (s *Service) List(ctx context.Context, f Filter, page, limit int) (Page, error) {
+	products, err := s.store.ListProducts(ctx, f, (page-1)*limit, limit)
+	if err != nil {
+		return Page{}, fmt.Errorf("list products: %w", err)
+	}
+	total, err := s.counts.Get(ctx, f.key(), otter.LoaderFunc[filterKey, count](
+		func(ctx context.Context, _ filterKey) (count, error) {
+			at := s.now()
+			n, err := s.store.CountProducts(ctx, f)
+			return count{n, at}, err
+		}))
+	if err != nil {
+		return Page{}, fmt.Errorf("count products: %w", err)
+	}
+	return Page{Products: products, Total: total.n, Counted: total.at, Number: page, Limit: limit}, nil
+}
+
+// Replace sets all details of a product. Errors: ErrNotFound, ErrCurrency.
+func (s *Service) Replace(ctx context.Context, id string, d Details) (Product, error) {
+	return s.Change(ctx, id, Patch{Name: &d.Name, Description: &d.Description, Category: &d.Category, Price: &d.Price})
+}
+
+// Change sets some details of a product. Errors: ErrNotFound, ErrCurrency.
+func (s *Service) Change(ctx context.Context, id string, p Patch) (Product, error) {
+	if p.Price != nil {
+		if err := checkCurrency(p.Price.Currency); err != nil {
+			return Product{}, err
+		}
+	}
+	changed, err := s.store.ChangeProduct(ctx, id, p, s.now().UTC().Truncate(time.Millisecond))
+	if err != nil {
+		return Product{}, fmt.Errorf("change product %s: %w", id, err)
+	}
+	s.counts.InvalidateAll() // it may pass other filters now
+	return changed, nil
+}
+
+// Delete takes a product off the shelf. Orders that bought it can still be given back. Errors: ErrOpenHolds while units
+// are held for orders; ErrNotFound.
+func (s *Service) Delete(ctx context.Context, id string) error {
+	if err := s.store.DeleteProduct(ctx, id, s.now().UTC().Truncate(time.Millisecond)); err != nil {
+		return fmt.Errorf("delete product %s: %w", id, err)
+	}
+	s.counts.InvalidateAll()
+	return nil
+}
+
+func checkCurrency(code string) error {
+	if !currency.IsValid(code) {
+		return fmt.Errorf("%w: %q", ErrCurrency, code)
+	}
+	return nil
+}
+
+type count struct {
+	n  int64
+	at time.Time
+}
+
+// filterKey is a Filter that can be compared; -1 means no bound.
+type filterKey struct {
+	category string
+	min, max int64
+}
+
+func (f Filter) key() filterKey {
+	k := filterKey{f.Category, -1, -1}
+	if f.MinPrice != nil {
+		k.min = *f.MinPrice
+	}
+	if f.MaxPrice != nil {
+		k.max = *f.MaxPrice
+	}
+	return k
+}

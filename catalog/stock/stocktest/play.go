@@ -1,0 +1,285 @@
+// Package stocktest plays random histories against the stock protocol over any store, one store operation at a time,
+// and checks what package stock promises after each.
+//
+// In a history several services (as in several processes) with caches of their own work on two products for a few
+// orders. Calls are interleaved at every single store operation. An operation may happen, fail, happen and lose its
+// answer, or fail for its caller and land at any later moment; a caller may die anywhere; time passes; marks are pruned.
+//
+//	            ┌── service 1 ──┐ each operation parks here until it is chosen
+//	Chooser ──▶ │               ├──▶ gate ──▶ store
+//	            └── service 2 ──┘
+package stocktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"ordersaga/catalog/product"
+	"ordersaga/catalog/stock"
+)
+
+// Chooser makes the choices of a history: one of n, from 0.
+type Chooser interface{ Choose(what string, n int) int }
+
+// Store is what can be played against.
+type Store interface {
+	stock.Store
+	CreateProduct(ctx context.Context, p product.Product) error
+}
+
+// Options shape a history.
+type Options struct {
+	Prefix string // of all IDs, so that histories can share a store
+	Steps  int    // random steps, before everything is brought to its end
+	// Faulty, if set, is put between the services and the gate, to see whether the checks see it.
+	Faulty func(stock.Store) stock.Store
+	// Lazy checks only every 10th step, for slow stores.
+	Lazy bool
+}
+
+// Limits of a history: small, so that orders meet.
+const (
+	orderCount = 3
+	maxActors  = 5
+	grace      = 5 * time.Second
+)
+
+// Play plays one history and returns the first broken promise, with the steps that led to it.
+func Play(ctx context.Context, c Chooser, store Store, o Options) error {
+	g := &game{ctx: ctx, choose: c, store: store, options: o, now: start}
+	if err := g.setUp(); err != nil {
+		return err
+	}
+	err := g.play()
+	g.killAll()
+	if err != nil {
+		return fmt.Errorf("%w\nafter:\n%s", err, g.trace())
+	}
+	return nil
+}
+
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+type game struct {
+	ctx      context.Context
+	choose   Chooser
+	store    Store
+	options  Options
+	now      time.Time
+	products []string
+	initial  map[string]int64
+	orders   []*order
+	services []*stock.Service
+	actors   []*actor // alive
+	ghosts   []ghost  // operations that failed for their callers and will land later
+	keys     int      // restockings so far
+	log      []string
+	broken   error // by what a call answered
+}
+
+// ghost is an operation that lands late.
+type ghost struct {
+	name string
+	land func()
+}
+
+func (g *game) setUp() error {
+	g.initial = map[string]int64{}
+	for _, name := range []string{"a", "b"} {
+		id := g.options.Prefix + name
+		g.products = append(g.products, id)
+		g.initial[id] = 1 + int64(g.choose.Choose("initial stock", 3))
+		if err := g.store.CreateProduct(g.ctx, product.Product{ID: id, Stock: g.initial[id]}); err != nil {
+			return fmt.Errorf("create product: %w", err)
+		}
+	}
+	for i := range orderCount {
+		g.orders = append(g.orders, g.newOrder(i))
+	}
+	var gated stock.Store = &gate{g}
+	if g.options.Faulty != nil {
+		gated = g.options.Faulty(gated)
+	}
+	for range 2 {
+		g.services = append(g.services, stock.New(gated, stock.Options{
+			Now:     func() time.Time { return g.now },
+			Later:   func(task func(context.Context)) { g.spawn("background", task) },
+			Grace:   grace,
+			PruneAt: 1 + g.choose.Choose("prune at", 3),
+			Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
+		}))
+	}
+	return nil
+}
+
+// play takes random steps, then brings everything to its end.
+func (g *game) play() error {
+	for n := range g.options.Steps {
+		g.step()
+		if g.options.Lazy && n%10 != 0 {
+			continue
+		}
+		if err := g.check(); err != nil {
+			return err
+		}
+	}
+	return g.end()
+}
+
+// step does one random thing.
+func (g *game) step() {
+	const kinds = 12
+	switch kind := g.choose.Choose("step", kinds); {
+	case kind < 3 && len(g.actors) < maxActors || len(g.actors) == 0:
+		g.startCall()
+	case kind < 10:
+		a := g.actors[g.choose.Choose("actor", len(g.actors))]
+		g.resume(a, proceed)
+	case kind == 10 && len(g.ghosts) > 0:
+		i := g.choose.Choose("ghost", len(g.ghosts))
+		ghost := g.ghosts[i]
+		g.ghosts = slices.Delete(g.ghosts, i, i+1)
+		g.note("lands late: %s", ghost.name)
+		ghost.land()
+	default:
+		g.disturb()
+	}
+}
+
+// disturb lets something go wrong, or time pass.
+func (g *game) disturb() {
+	a := g.actors[g.choose.Choose("actor", len(g.actors))]
+	switch g.choose.Choose("disturbance", 5) {
+	case 0:
+		g.resume(a, fail)
+	case 1:
+		g.resume(a, loseAnswer)
+	case 2:
+		g.resume(a, landLater)
+	case 3:
+		g.note("%s dies", a.name)
+		g.kill(a)
+	case 4:
+		g.now = g.now.Add(4 * time.Second)
+		g.note("4 s pass")
+	}
+}
+
+// startCall starts a random call on a random service.
+func (g *game) startCall() {
+	n := g.choose.Choose("service", len(g.services))
+	service := g.services[n]
+	o := g.orders[g.choose.Choose("order", len(g.orders))]
+	switch kind := g.choose.Choose("call", 12); {
+	case kind < 4:
+		released := o.releaseAnswered
+		g.spawn(fmt.Sprintf("reserve %s on %d", o.id, n), func(ctx context.Context) {
+			_, err := service.Reserve(ctx, o.id, o.lines, o.expiresAt)
+			g.reserved(o, released, err)
+		})
+	case kind < 7:
+		g.spawn(fmt.Sprintf("commit %s on %d", o.id, n), func(ctx context.Context) {
+			_, err := service.Commit(ctx, o.id)
+			g.committed(o, err)
+		})
+	case kind < 9:
+		o.releaseStarted = true
+		g.spawn(fmt.Sprintf("release %s on %d", o.id, n), func(ctx context.Context) {
+			_, err := service.Release(ctx, o.id)
+			o.releaseAnswered = o.releaseAnswered || err == nil
+			g.note("release %s: %v", o.id, err)
+		})
+	case kind < 10:
+		g.spawn(fmt.Sprintf("sweep on %d", n), func(ctx context.Context) { _, _ = service.Sweep(ctx) })
+	case kind < 11:
+		p := g.products[g.choose.Choose("product", len(g.products))]
+		g.spawn(fmt.Sprintf("prune %s on %d", p, n), func(ctx context.Context) { _ = service.Prune(ctx, p) })
+	default:
+		p := g.products[g.choose.Choose("product", len(g.products))]
+		key := fmt.Sprintf("%skey%d", g.options.Prefix, g.choose.Choose("key", 2))
+		g.keys++
+		g.spawn(fmt.Sprintf("restock %s %s on %d", p, key, n), func(ctx context.Context) {
+			_, _ = service.Restock(ctx, p, key, 1)
+		})
+	}
+}
+
+// end lets everybody finish and everything land, sweeps until nothing is left to do, and gives everything back.
+func (g *game) end() error {
+	for len(g.actors) > 0 {
+		g.resume(g.actors[g.choose.Choose("actor", len(g.actors))], proceed)
+		if err := g.check(); err != nil && !g.options.Lazy {
+			return err
+		}
+	}
+	for _, ghost := range g.ghosts {
+		g.note("lands at the end: %s", ghost.name)
+		ghost.land()
+	}
+	if err := g.check(); err != nil {
+		return err
+	}
+	if err := g.settle(); err != nil {
+		return err
+	}
+	for _, o := range g.orders {
+		g.spawn("last release of "+o.id, func(ctx context.Context) {
+			o.releaseStarted = true
+			if _, err := g.services[0].Release(ctx, o.id); err != nil {
+				g.broken = fmt.Errorf("releasing %s at the end, undisturbed: %w", o.id, err)
+			}
+			o.releaseAnswered = true
+		})
+		g.runAll()
+	}
+	if err := g.check(); err != nil {
+		return err
+	}
+	return g.allAvailable()
+}
+
+// settle sweeps until every reservation is at rest.
+func (g *game) settle() error {
+	for range 5 {
+		g.now = g.now.Add(grace + time.Second)
+		left := 0
+		g.spawn("last sweep", func(ctx context.Context) {
+			n, err := g.services[1].Sweep(ctx)
+			left = n
+			if err != nil {
+				g.broken = fmt.Errorf("an undisturbed sweep: %w", err)
+			}
+		})
+		g.runAll()
+		if err := g.check(); err != nil {
+			return err
+		}
+		if left == 0 {
+			return nil
+		}
+	}
+	return errors.New("five undisturbed sweeps have not brought everything to rest")
+}
+
+func (g *game) runAll() {
+	for len(g.actors) > 0 {
+		g.resume(g.actors[0], proceed)
+	}
+}
+
+func (g *game) note(format string, args ...any) {
+	g.log = append(g.log, fmt.Sprintf(format, args...))
+}
+
+func (g *game) trace() string {
+	var out string
+	for i, line := range g.log {
+		out += fmt.Sprintf("%4d  %s\n", i+1, line)
+	}
+	return out
+}

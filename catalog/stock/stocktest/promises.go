@@ -1,0 +1,173 @@
+package stocktest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"ordersaga/catalog/stock"
+)
+
+// order is what was asked for one order, and what was answered so far.
+type order struct {
+	id        string
+	lines     []stock.Line
+	expiresAt time.Time
+
+	sawHeld, sawShort, sawSold, sawGone bool
+	releaseStarted, releaseAnswered     bool
+}
+
+func (g *game) newOrder(n int) *order {
+	o := &order{
+		id:        fmt.Sprintf("%sorder%d", g.options.Prefix, n),
+		expiresAt: start.Add(time.Duration(1+10*g.choose.Choose("expiry", 3)) * time.Second),
+	}
+	for _, p := range g.products {
+		if q := g.choose.Choose("quantity", 3); q > 0 {
+			o.lines = append(o.lines, stock.Line{ProductID: p, Quantity: int64(q)})
+		}
+	}
+	if o.lines == nil {
+		o.lines = []stock.Line{{ProductID: g.products[0], Quantity: 1}}
+	}
+	return o
+}
+
+// mine reports whether a reservation belongs to this history. Restockings do when their product does, which is not
+// visible here; only stores of one history see them.
+func (g *game) mine(id string) bool {
+	return strings.HasPrefix(id, g.options.Prefix) || strings.HasPrefix(id, "restock-")
+}
+
+func (g *game) reserved(o *order, releasedBefore bool, err error) {
+	g.note("reserve %s: %v", o.id, err)
+	var short *stock.ShortError
+	switch {
+	case err == nil && releasedBefore:
+		g.broken = fmt.Errorf("%s was reserved after its release was answered", o.id)
+	case err == nil:
+		o.sawHeld = true
+	case errors.As(err, &short):
+		o.sawShort = true
+		if len(short.Shortages) == 0 {
+			g.broken = fmt.Errorf("%s is short of nothing", o.id)
+		}
+	}
+}
+
+func (g *game) committed(o *order, err error) {
+	g.note("commit %s: %v", o.id, err)
+	var short *stock.ShortError
+	switch {
+	case err == nil:
+		o.sawSold = true
+	case errors.Is(err, stock.ErrExpired), errors.Is(err, stock.ErrReleased), errors.As(err, &short):
+		o.sawGone = true
+	}
+}
+
+// check looks at everything while nobody is at work.
+func (g *game) check() error {
+	if g.broken != nil {
+		return g.broken
+	}
+	var reservations []stock.Reservation
+	for _, o := range g.orders {
+		r, err := g.store.Reservation(g.ctx, o.id)
+		if err != nil && !errors.Is(err, stock.ErrNotFound) {
+			return err
+		}
+		if err := o.check(r, g.now); err != nil {
+			return err
+		}
+		reservations = append(reservations, r)
+	}
+	restockings, err := g.restockings()
+	if err != nil {
+		return err
+	}
+	for _, p := range g.products {
+		if err := g.checkProduct(p, append(reservations, restockings...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *order) check(r stock.Reservation, now time.Time) error {
+	back := r.State == stock.Releasing || r.State == stock.Released
+	broken := func(promise string) error { return fmt.Errorf("order %s: %s, but now: %+v", o.id, promise, r) }
+	switch {
+	case o.sawHeld && r.Why == stock.WhyShort:
+		return broken("was answered held, and short")
+	case o.sawShort && r.Why != stock.WhyShort:
+		return broken("was answered short")
+	case o.sawSold && !o.releaseStarted && r.State != stock.Committing && r.State != stock.Sold:
+		return broken("was answered sold, and nobody released it")
+	case o.sawSold && back && r.Why != stock.WhyReleased:
+		return broken("was answered sold, and not released")
+	case o.sawGone && !back:
+		return broken("its commit was refused for good")
+	case o.releaseAnswered && r.State != stock.Released:
+		return broken("was released")
+	case r.Why == stock.WhyExpired && r.ExpiresAt.After(now):
+		return broken("expired before its time")
+	}
+	return nil
+}
+
+// checkProduct checks the invariant of package stock.
+func (g *game) checkProduct(id string, reservations []stock.Reservation) error {
+	c, err := g.store.Counters(g.ctx, id)
+	if err != nil {
+		return err
+	}
+	marks, err := g.store.Marks(g.ctx, id)
+	if err != nil {
+		return err
+	}
+	held, sold, restocked := stock.Owed(id, marks, reservations)
+	switch {
+	case c.Available+c.Held+c.Sold != c.Initial+c.Restocked || c.Initial != g.initial[id]:
+		return fmt.Errorf("product %s: units were lost or made: %+v", id, c)
+	case c.Available < 0 || c.Held < 0 || c.Sold < 0:
+		return fmt.Errorf("product %s: negative: %+v", id, c)
+	case c.Held != held || c.Sold != sold || c.Restocked != restocked:
+		return fmt.Errorf("product %s: orders account for held %d, sold %d, restocked %d, but there are %+v, marks %v",
+			id, held, sold, restocked, c, marks)
+	case c.Marks != len(marks):
+		return fmt.Errorf("product %s: %d marks counted, %d there", id, c.Marks, len(marks))
+	}
+	return nil
+}
+
+// restockings returns the restockings of this history's products.
+func (g *game) restockings() ([]stock.Reservation, error) {
+	var out []stock.Reservation
+	for _, p := range g.products {
+		found, err := g.store.Due(g.ctx, stock.Due{
+			States: []stock.State{stock.Adding, stock.Added}, ProductID: p, Limit: 100,
+		})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	return out, nil
+}
+
+// allAvailable checks that after everything was released all units are for sale.
+func (g *game) allAvailable() error {
+	for _, p := range g.products {
+		c, err := g.store.Counters(g.ctx, p)
+		if err != nil {
+			return err
+		}
+		if c.Available != c.Initial+c.Restocked || c.Held != 0 || c.Sold != 0 {
+			return fmt.Errorf("product %s: everything was released, but: %+v", p, c)
+		}
+	}
+	return nil
+}
