@@ -1,0 +1,136 @@
+// Package temporalclient connects programs to Temporal: where it is, and how, comes from the same variables that the
+// temporal command and all of Temporal's SDKs understand (contrib/envconfig), so that a local server, a server behind
+// mutual TLS and Temporal Cloud differ by configuration only.
+//
+//	c, err := temporalclient.Open(config.Temporal, log)
+//	defer c.Close()
+//
+// Open does not connect. The first call does, and gRPC goes on reconnecting: a program starts while Temporal is down, and
+// recovers when it is back.
+//
+// Trace tells about a call what its error cannot: whether the request may have reached the server at all, and whether
+// it was this call that started the workflow.
+package temporalclient
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	sdklog "go.temporal.io/sdk/log"
+	"google.golang.org/grpc"
+)
+
+// DefaultAddress is where Temporal is looked for when nothing says otherwise.
+const DefaultAddress = "127.0.0.1:7233"
+
+// Config says where Temporal is. Every field may be empty.
+type Config struct {
+	Address        string `env:"TEMPORAL_ADDRESS" help:"host:port of the Temporal server; 127.0.0.1:7233 unless a profile says otherwise"`
+	Namespace      string `env:"TEMPORAL_NAMESPACE" help:"Temporal namespace; \"default\" unless a profile says otherwise"`
+	APIKey         string `env:"TEMPORAL_API_KEY" secret:"true" help:"API key of Temporal Cloud; switches TLS on"`
+	TLS            string `env:"TEMPORAL_TLS" help:"true or false: TLS to Temporal"`
+	TLSCert        string `env:"TEMPORAL_TLS_CLIENT_CERT_PATH" help:"file of the client certificate (PEM) for mutual TLS"`
+	TLSKey         string `env:"TEMPORAL_TLS_CLIENT_KEY_PATH" help:"file of the client key (PEM) for mutual TLS"`
+	TLSCA          string `env:"TEMPORAL_TLS_SERVER_CA_CERT_PATH" help:"file of the authority (PEM) that signed the server's certificate"`
+	TLSServerName  string `env:"TEMPORAL_TLS_SERVER_NAME" help:"name in the server's certificate, when it is not the host of the address"`
+	TLSNoHostCheck string `env:"TEMPORAL_TLS_DISABLE_HOST_VERIFICATION" help:"true: do not check the server's certificate (for tests only)"`
+	ConfigFile     string `env:"TEMPORAL_CONFIG_FILE" help:"TOML file with connection profiles"`
+	Profile        string `env:"TEMPORAL_PROFILE" help:"profile in that file, or in the user's one when only this is set"`
+}
+
+// Validate reports a configuration that no connection could be made with.
+func (c Config) Validate() error {
+	_, err := c.options()
+	return err
+}
+
+// options loads the profile, if one is asked for, and puts the other variables on top of it. The user's own file is not
+// read unasked: it may point to somewhere else than this system's Temporal.
+func (c Config) options() (client.Options, error) {
+	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{
+		DisableFile: c.ConfigFile == "" && c.Profile == "", ConfigFileStrict: true, EnvLookup: c,
+	})
+	if err != nil {
+		return client.Options{}, fmt.Errorf("TEMPORAL_…: %w", err)
+	}
+	if options.HostPort == "" {
+		options.HostPort = DefaultAddress
+	}
+	if _, _, err := net.SplitHostPort(options.HostPort); err != nil {
+		return client.Options{}, fmt.Errorf("TEMPORAL_ADDRESS: want host:port: %w", err)
+	}
+	return options, nil
+}
+
+// LookupEnv answers envconfig's questions about the environment from the configuration.
+func (c Config) LookupEnv(name string) (string, bool) {
+	value := map[string]string{
+		"TEMPORAL_ADDRESS": c.Address, "TEMPORAL_NAMESPACE": c.Namespace, "TEMPORAL_API_KEY": c.APIKey,
+		"TEMPORAL_TLS": c.TLS, "TEMPORAL_TLS_CLIENT_CERT_PATH": c.TLSCert, "TEMPORAL_TLS_CLIENT_KEY_PATH": c.TLSKey,
+		"TEMPORAL_TLS_SERVER_CA_CERT_PATH": c.TLSCA, "TEMPORAL_TLS_SERVER_NAME": c.TLSServerName,
+		"TEMPORAL_TLS_DISABLE_HOST_VERIFICATION": c.TLSNoHostCheck,
+		"TEMPORAL_CONFIG_FILE":                   c.ConfigFile, "TEMPORAL_PROFILE": c.Profile,
+	}[name]
+	return value, value != ""
+}
+
+// Environ is part of what envconfig asks for; it looks for free-form variables there, which we have none of.
+func (c Config) Environ() []string { return nil }
+
+// Open returns a client that connects when it is first used. The caller closes it. Logs of the SDK go to log.
+func Open(c Config, log *slog.Logger) (client.Client, error) {
+	options, err := c.options()
+	if err != nil {
+		return nil, err
+	}
+	options.Logger = sdklog.NewStructuredLogger(log)
+	options.Identity = identity()
+	if loopback(options.HostPort) {
+		options.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{} // costs more than it saves
+	}
+	options.ConnectionOptions.DialOptions = []grpc.DialOption{
+		grpc.WithStatsHandler(sentHandler{}), grpc.WithChainUnaryInterceptor(noteStart),
+	}
+	opened, err := client.NewLazyClient(options)
+	if err != nil {
+		return nil, fmt.Errorf("client of Temporal at %s: %w", options.HostPort, err)
+	}
+	return opened, nil
+}
+
+// NamespaceName is the namespace that a client opened with this configuration uses.
+func (c Config) NamespaceName() string {
+	options, err := c.options()
+	if err != nil || options.Namespace == "" {
+		return client.DefaultNamespace
+	}
+	return options.Namespace
+}
+
+// identity names this process in Temporal's histories and in the Web UI.
+func identity() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%d@%s", os.Getpid(), host)
+}
+
+func loopback(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Check asks the server whether it serves; for readiness probes.
+func Check(c client.Client) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
+		return err
+	}
+}
