@@ -1,0 +1,59 @@
+package stripe
+
+import (
+	"errors"
+	"fmt"
+
+	"ordersaga/internal/money"
+	"ordersaga/internal/order"
+)
+
+// Stripe counts in ISO 4217 minor units, with exceptions (https://docs.stripe.com/currencies).
+var (
+	// timesHundred are currencies without decimals that Stripe counts in hundredths all the same.
+	timesHundred = map[string]bool{"ISK": true, "UGX": true}
+	// byHundred are currencies with two decimals by ISO 4217 that Stripe counts in whole units.
+	byHundred = map[string]bool{"MGA": true}
+	// threeDecimals are currencies counted in thousandths, of which cards charge only hundredths.
+	threeDecimals = map[string]bool{"BHD": true, "JOD": true, "KWD": true, "OMR": true, "TND": true}
+)
+
+// smallestUnits returns the amount as Stripe counts it. It is refused when Stripe cannot charge it exactly.
+func smallestUnits(m money.Money) (int64, error) {
+	switch {
+	case timesHundred[m.Currency]:
+		hundred, err := m.Times(100)
+		if err != nil {
+			return 0, order.Refuse(order.InvalidAmount, "the total of the order is too large")
+		}
+		return hundred.Amount, nil
+	case byHundred[m.Currency]:
+		if m.Amount%100 != 0 {
+			return 0, order.Refuse(order.InvalidAmount, "amounts in %s can only be charged in whole units", m.Currency)
+		}
+		return m.Amount / 100, nil
+	case threeDecimals[m.Currency] && m.Amount%10 != 0:
+		return 0, order.Refuse(order.InvalidAmount, "amounts in %s can only be charged in hundredths", m.Currency)
+	}
+	return m.Amount, nil
+}
+
+// check reports what makes a payment impossible to handle safely. These are mistakes of the caller, not refusals: an
+// order that reached a payment was priced.
+func check(pay order.Payment) error {
+	if _, err := order.ParseID(string(pay.OrderID)); err != nil {
+		return err
+	}
+	if err := pay.Amount.Validate(); err != nil {
+		return fmt.Errorf("its payment: %w", err)
+	}
+	switch {
+	case pay.Amount.Amount == 0:
+		return errors.New("its payment has no amount: the order was never priced, so there is nothing to charge or to give back")
+	case pay.Method == "":
+		return errors.New("its payment has no payment method")
+	case pay.OrderedAt.IsZero():
+		return errors.New("its payment does not say when the order was placed")
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"ordersaga/stripesim/gateway"
+)
+
+type config struct {
+	Addr        string        `env:"STRIPESIM_ADDR" envDefault:"127.0.0.1:12111" help:"host:port to listen on; anybody who reaches it may read the ledger, so keep it on loopback or on a private network"`
+	DatabaseURL string        `env:"STRIPESIM_DATABASE_URL,required,notEmpty" secret:"true" help:"PostgreSQL database with the ledger (postgres://user:password@host:port/name)"`
+	APIKey      string        `env:"STRIPESIM_API_KEY,required,notEmpty" secret:"true" help:"the key that clients must send; made up, as in sk_test_local"`
+	DeclineRate float64       `env:"STRIPESIM_DECLINE_RATE" envDefault:"0" help:"share of confirmations that are declined, from 0 to 1"`
+	Latency     time.Duration `env:"STRIPESIM_LATENCY" envDefault:"0s" help:"how much later every call takes effect and is answered"`
+	KeyLife     time.Duration `env:"STRIPESIM_IDEMPOTENCY_KEY_LIFE" envDefault:"24h" help:"how long answers are kept by idempotency key"`
+	SearchDelay time.Duration `env:"STRIPESIM_SEARCH_DELAY" envDefault:"1m" help:"how long a new payment is not found by searching"`
+}
+
+// Validate checks what a type cannot say.
+func (c config) Validate() error {
+	var problems []error
+	if !(c.DeclineRate >= 0 && c.DeclineRate <= 1) {
+		problems = append(problems, fmt.Errorf("STRIPESIM_DECLINE_RATE: %g is not from 0 to 1", c.DeclineRate))
+	}
+	for name, d := range map[string]time.Duration{
+		"STRIPESIM_LATENCY":              c.Latency,
+		"STRIPESIM_IDEMPOTENCY_KEY_LIFE": c.KeyLife,
+		"STRIPESIM_SEARCH_DELAY":         c.SearchDelay,
+	} {
+		if d < 0 {
+			problems = append(problems, fmt.Errorf("%s: %s is negative", name, d))
+		}
+	}
+	if c.Latency > gateway.MaxLatency {
+		problems = append(problems, fmt.Errorf("STRIPESIM_LATENCY: %s is more than %s", c.Latency, gateway.MaxLatency))
+	}
+	return errors.Join(problems...)
+}
+
+func (c config) options() gateway.Options {
+	return gateway.Options{
+		APIKey:      c.APIKey,
+		DeclineRate: c.DeclineRate,
+		Latency:     c.Latency,
+		KeyLife:     c.KeyLife,
+		SearchDelay: c.SearchDelay,
+	}
+}

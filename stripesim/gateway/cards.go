@@ -1,0 +1,110 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// card is how a test payment method behaves when it is charged. The zero value succeeds.
+type card struct {
+	code        string // of the error; empty: the charge succeeds
+	declineCode string
+	message     string
+	action      bool // the customer would have to authenticate: nothing is charged
+}
+
+// cards are Stripe's test payment methods (https://docs.stripe.com/testing), by reference.
+var cards = func() map[string]card {
+	all := map[string]card{"pm_card_authenticationRequired": {action: true}}
+	for _, brand := range []string{
+		"us", "visa", "visa_debit", "mastercard", "mastercard_debit", "mastercard_prepaid", "amex", "discover", "diners",
+		"jcb", "unionpay", "gb", "de", "fr", "br", "ca", "jp", "in",
+	} {
+		all["pm_card_"+brand] = card{}
+	}
+	for suffix, c := range map[string]card{
+		"":                       declined("card_declined", "generic_decline"),
+		"InsufficientFunds":      declined("card_declined", "insufficient_funds"),
+		"LostCard":               declined("card_declined", "lost_card"),
+		"StolenCard":             declined("card_declined", "stolen_card"),
+		"Fraudulent":             declined("card_declined", "fraudulent"),
+		"VelocityLimitExceeded":  declined("card_declined", "card_velocity_exceeded"),
+		"ExpiredCard":            declined("expired_card", "expired_card"),
+		"IncorrectCvc":           declined("incorrect_cvc", "incorrect_cvc"),
+		"ProcessingError":        declined("processing_error", "processing_error"),
+		"AuthenticationRequired": declined("authentication_required", "authentication_required"),
+	} {
+		all["pm_card_chargeDeclined"+suffix] = c
+		all["pm_card_visa_chargeDeclined"+suffix] = c
+	}
+	return all
+}()
+
+// declined is a card that is declined, with Stripe's words for the customer.
+func declined(code, declineCode string) card {
+	message := "Your card was declined."
+	switch declineCode {
+	case "insufficient_funds":
+		message = "Your card has insufficient funds."
+	case "expired_card":
+		message = "Your card has expired."
+	case "incorrect_cvc":
+		message = "Your card's security code is incorrect."
+	case "processing_error":
+		message = "An error occurred while processing your card. Try again in a little bit."
+	case "card_velocity_exceeded":
+		message = "Your card was declined for making repeated attempts too frequently or exceeding its amount limit."
+	case "authentication_required":
+		message = "Your card was declined. This transaction requires authentication."
+	}
+	return card{code: code, declineCode: declineCode, message: message}
+}
+
+// findCard knows the card behind a payment method's reference.
+func findCard(reference string) (card, *apiError) {
+	if !strings.HasPrefix(reference, "pm_") {
+		return card{}, invalid("payment_method", "parameter_invalid",
+			"payment_method must be the reference of a payment method, as in pm_card_visa. Card numbers are never accepted here.")
+	}
+	c, ok := cards[reference]
+	if !ok {
+		return card{}, notFound(http.StatusBadRequest, "payment_method", "PaymentMethod", reference)
+	}
+	return c, nil
+}
+
+// limit is what may be charged at once in a currency, in its smallest unit.
+type limit struct{ min, max int64 }
+
+const maxAmount = 99_999_999 // eight digits, in every currency
+
+// minimum charges (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts) of common currencies. For all
+// others it is one unit: the real minimum follows the exchange rate.
+var minimums = map[string]int64{
+	"usd": 50, "eur": 50, "gbp": 30, "chf": 50, "cad": 50, "aud": 50, "nzd": 50, "sgd": 50, "brl": 50, "inr": 50,
+	"jpy": 50, "dkk": 250, "nok": 300, "sek": 300, "pln": 200, "czk": 1500, "huf": 17500, "mxn": 1000, "hkd": 400,
+}
+
+func checkAmount(amount int64, currency string) *apiError {
+	l := limit{min: max(1, minimums[currency]), max: maxAmount}
+	switch {
+	case amount < 1:
+		return invalid("amount", "parameter_invalid_integer", "This value must be greater than or equal to 1.")
+	case amount < l.min:
+		return invalid("amount", "amount_too_small", "Amount must be at least %d %s (in the smallest unit).", l.min, currency)
+	case amount > l.max:
+		return invalid("amount", "amount_too_large", "Amount must be no more than %d %s (in the smallest unit).", l.max, currency)
+	case threeDecimals[currency] && amount%10 != 0:
+		return invalid("amount", "parameter_invalid_integer",
+			"Invalid amount: %s has three decimals, of which the last must be 0.", strings.ToUpper(currency))
+	}
+	return nil
+}
+
+// threeDecimals are the currencies with a thousandth as their smallest unit; cards charge hundredths.
+var threeDecimals = map[string]bool{"bhd": true, "jod": true, "kwd": true, "omr": true, "tnd": true}
+
+func unsupportedCurrency(code string) *apiError {
+	return invalid("currency", "", "Invalid currency: %s. Stripe currently supports ISO 4217 currencies.", fmt.Sprintf("%.8s", code))
+}

@@ -1,0 +1,101 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
+
+// apiError is an answer other than success, as Stripe words it.
+type apiError struct {
+	status int  // HTTP
+	stored bool // the call had begun: the answer is kept under the idempotency key
+	body   errorBody
+}
+
+// errorBody is Stripe's error object.
+type errorBody struct {
+	Charge        string         `json:"charge,omitempty"`
+	Code          string         `json:"code,omitempty"`
+	DeclineCode   string         `json:"decline_code,omitempty"`
+	DocURL        string         `json:"doc_url,omitempty"`
+	Message       string         `json:"message"`
+	Param         string         `json:"param,omitempty"`
+	PaymentIntent *intentObject  `json:"payment_intent,omitempty"`
+	PaymentMethod *paymentMethod `json:"payment_method,omitempty"`
+	Type          string         `json:"type"`
+}
+
+// paymentMethod is what is told of the method that was declined.
+type paymentMethod struct {
+	ID     string `json:"id"`
+	Object string `json:"object"`
+	Type   string `json:"type"`
+}
+
+func (e *apiError) Error() string {
+	return fmt.Sprintf("%d %s %s: %s", e.status, e.body.Type, e.body.Code, e.body.Message)
+}
+
+func (e *apiError) object() any { return map[string]errorBody{"error": e.body} }
+
+// invalid is a wrong parameter: the call never began.
+func invalid(param, code, format string, args ...any) *apiError {
+	e := refused(code, format, args...)
+	e.stored, e.body.Param = false, param
+	return e
+}
+
+// refused is a call that was looked at and makes no sense, as when the intent is in the wrong state.
+func refused(code, format string, args ...any) *apiError {
+	return &apiError{status: http.StatusBadRequest, stored: true, body: errorBody{
+		Type: "invalid_request_error", Code: code, Message: fmt.Sprintf(format, args...), DocURL: docURL(code),
+	}}
+}
+
+// notFound says that there is no such object; status is 404 for an object in the path and 400 for one in a parameter.
+func notFound(status int, param, kind, id string) *apiError {
+	e := refused("resource_missing", "No such %s: '%s'", kind, id)
+	e.status, e.body.Param = status, param
+	return e
+}
+
+// broken is a 500 of the gateway itself.
+func broken(stored bool) *apiError {
+	return &apiError{status: http.StatusInternalServerError, stored: stored, body: errorBody{
+		Type: "api_error", Message: "An unknown error occurred",
+	}}
+}
+
+func keyInUse() *apiError {
+	return &apiError{status: http.StatusConflict, body: errorBody{
+		Type: "invalid_request_error", Code: "idempotency_key_in_use",
+		Message: "There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the other request is still going through). Please try again later.",
+	}}
+}
+
+func keyReused(key string) *apiError {
+	return &apiError{status: http.StatusBadRequest, body: errorBody{
+		Type: "idempotency_error",
+		Message: fmt.Sprintf("Keys for idempotent requests can only be used with the same parameters they were first used with. "+
+			"Try using a key other than '%s' if you meant to execute a different request.", key),
+	}}
+}
+
+func docURL(code string) string {
+	if code == "" {
+		return ""
+	}
+	return "https://docs.stripe.com/error-codes#" + code
+}
+
+func unrecognized(c *gin.Context) {
+	writeError(c, &apiError{status: http.StatusNotFound, body: errorBody{
+		Type: "invalid_request_error",
+		Message: fmt.Sprintf("Unrecognized request URL (%s: %s). This simulator knows only payment intents and refunds.",
+			c.Request.Method, c.Request.URL.Path),
+	}})
+}
+
+func writeError(c *gin.Context, e *apiError) { c.AbortWithStatusJSON(e.status, e.object()) }

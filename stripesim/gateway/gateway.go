@@ -1,0 +1,96 @@
+package gateway
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"ordersaga/internal/httpserver"
+	"ordersaga/internal/pgdb"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrate brings the ledger's schema up to date.
+func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	return pgdb.Migrate(ctx, pool, files)
+}
+
+// Options say how the gateway behaves when no fault is asked for.
+type Options struct {
+	APIKey      string        // what clients must send as bearer token, or as user name without password
+	DeclineRate float64       // share of confirmations that are declined, 0 to 1
+	Latency     time.Duration // added to every call, before its effect
+	KeyLife     time.Duration // how long an answer is kept by idempotency key; Stripe: at least 24 h
+	SearchDelay time.Duration // how long a new intent is not found by searching; Stripe: about a minute
+	Now         func() time.Time
+}
+
+// Gateway is the simulator over one ledger.
+type Gateway struct {
+	pool    *pgxpool.Pool
+	options Options
+	log     *slog.Logger
+	faults  *faults
+	running inUse
+}
+
+// New returns a gateway over a migrated ledger.
+func New(pool *pgxpool.Pool, options Options, log *slog.Logger) *Gateway {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	return &Gateway{pool: pool, options: options, log: log, faults: newFaults(options)}
+}
+
+// now is the time that is written into the ledger, in PostgreSQL's precision.
+func (g *Gateway) now() time.Time { return g.options.Now().UTC().Truncate(time.Microsecond) }
+
+// Handler serves the API, the control and audit endpoints, the page and the probes.
+func (g *Gateway) Handler() http.Handler {
+	if gin.Mode() == gin.DebugMode {
+		gin.SetMode(gin.ReleaseMode)
+	}
+	router := gin.New()
+	router.HandleMethodNotAllowed = true
+	router.NoRoute(unrecognized)
+	router.NoMethod(unrecognized)
+
+	v1 := router.Group("/v1", g.authenticate)
+	v1.POST("/payment_intents", g.serve(createIntent))
+	v1.GET("/payment_intents/search", g.serve(searchIntents))
+	v1.GET("/payment_intents/:id", g.serve(retrieveIntent))
+	v1.POST("/payment_intents/:id/confirm", g.serve(confirmIntent))
+	v1.POST("/payment_intents/:id/capture", g.serve(captureIntent))
+	v1.POST("/payment_intents/:id/cancel", g.serve(cancelIntent))
+	v1.POST("/refunds", g.serve(createRefund))
+	v1.GET("/refunds", g.serve(listRefunds))
+	v1.GET("/refunds/:id", g.serve(retrieveRefund))
+
+	router.GET("/_sim/faults", g.getFaults)
+	router.PUT("/_sim/faults", g.authenticate, g.putFaults)
+	router.DELETE("/_sim/faults", g.authenticate, g.deleteFaults)
+	router.GET("/_sim/ledger", g.getLedger)
+	router.GET("/", g.getPage)
+
+	probes := gin.WrapH(httpserver.Probes(map[string]httpserver.Check{"postgres": g.schemaIsThere}, g.log))
+	router.GET("/livez", probes)
+	router.GET("/readyz", probes)
+	return router
+}
+
+func (g *Gateway) schemaIsThere(ctx context.Context) error {
+	_, err := g.pool.Exec(ctx, `SELECT 1 FROM idempotency_keys LIMIT 1`)
+	return err
+}

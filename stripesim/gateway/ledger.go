@@ -1,0 +1,127 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/jackc/pgx/v5"
+)
+
+// Ledger is the answer to GET /_sim/ledger: all that the gateway knows, at one moment, by order. Amounts are in Stripe's
+// smallest unit of the currency.
+type Ledger struct {
+	Orders []OrderLedger `json:"orders"`
+}
+
+// OrderLedger is what came of the payments of one order. Payments without metadata[order_id] are under the empty one.
+type OrderLedger struct {
+	OrderID        string          `json:"orderId"`
+	Captured       int64           `json:"captured"` // sum over the intents, before refunds
+	Refunded       int64           `json:"refunded"`
+	Net            int64           `json:"net"`      // captured - refunded
+	Captures       int             `json:"captures"` // how many charges took money
+	PaymentIntents []PaymentIntent `json:"paymentIntents"`
+}
+
+// PaymentIntent is an intent in the ledger.
+type PaymentIntent struct {
+	ID            string    `json:"id"`
+	Status        string    `json:"status"`
+	Amount        int64     `json:"amount"`
+	Currency      string    `json:"currency"` // ISO 4217, upper case
+	PaymentMethod string    `json:"paymentMethod,omitempty"`
+	Captured      int64     `json:"captured"`
+	Refunded      int64     `json:"refunded"`
+	CreatedAt     time.Time `json:"createdAt"`
+	Charges       []Charge  `json:"charges"`
+	Refunds       []Refund  `json:"refunds"`
+}
+
+// Charge is one attempt to take an intent's money.
+type Charge struct {
+	ID            string    `json:"id"`
+	Status        string    `json:"status"` // succeeded or failed
+	PaymentMethod string    `json:"paymentMethod"`
+	Captured      int64     `json:"captured"`
+	Refunded      int64     `json:"refunded"`
+	DeclineCode   string    `json:"declineCode,omitempty"`
+	CreatedAt     time.Time `json:"createdAt"`
+}
+
+// Refund is money given back.
+type Refund struct {
+	ID        string    `json:"id"`
+	ChargeID  string    `json:"chargeId"`
+	Amount    int64     `json:"amount"`
+	CreatedAt time.Time `json:"createdAt"`
+}
+
+func (g *Gateway) getLedger(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), callTimeout)
+	defer cancel()
+	ledger, err := g.Audit(ctx, c.Query("order_id"))
+	if err != nil {
+		g.log.Error("the ledger cannot be read", "error", err.Error())
+		writeError(c, broken(false))
+		return
+	}
+	c.Header("Cache-Control", "no-store")
+	c.JSON(http.StatusOK, ledger)
+}
+
+// Audit returns the ledger of an order, or of all when orderID is empty, oldest first. An order without payments is not
+// listed.
+func (g *Gateway) Audit(ctx context.Context, orderID string) (Ledger, error) {
+	rows, err := g.pool.Query(ctx, `
+		SELECT coalesce(i.order_id, ''), i.id, i.status, i.amount, upper(i.currency), coalesce(i.payment_method, ''), i.created_at,
+			coalesce((SELECT jsonb_agg(jsonb_build_object('id', c.id, 'status', c.status, 'paymentMethod', c.payment_method,
+				'captured', c.amount_captured, 'refunded', c.amount_refunded, 'declineCode', coalesce(c.decline_code, ''),
+				'createdAt', c.created_at) ORDER BY c.seq) FROM charges c WHERE c.payment_intent_id = i.id), '[]'),
+			coalesce((SELECT jsonb_agg(jsonb_build_object('id', r.id, 'chargeId', r.charge_id, 'amount', r.amount,
+				'createdAt', r.created_at) ORDER BY r.seq) FROM refunds r WHERE r.payment_intent_id = i.id), '[]')
+		FROM payment_intents i
+		WHERE $1 = '' OR i.order_id = $1
+		ORDER BY i.seq`, orderID)
+	if err != nil {
+		return Ledger{}, fmt.Errorf("read the ledger: %w", err)
+	}
+	ledger := Ledger{Orders: []OrderLedger{}}
+	index := map[string]int{}
+	var order string
+	var p PaymentIntent
+	_, err = pgx.ForEachRow(rows, []any{&order, &p.ID, &p.Status, &p.Amount, &p.Currency, &p.PaymentMethod, &p.CreatedAt, &p.Charges, &p.Refunds},
+		func() error {
+			at, ok := index[order]
+			if !ok {
+				at, index[order] = len(ledger.Orders), len(ledger.Orders)
+				ledger.Orders = append(ledger.Orders, OrderLedger{OrderID: order})
+			}
+			ledger.Orders[at].add(p)
+			p = PaymentIntent{}
+			return nil
+		})
+	if err != nil {
+		return Ledger{}, fmt.Errorf("read the ledger: %w", err)
+	}
+	return ledger, nil
+}
+
+// add counts what the charges and the refunds say; that the two agree about refunds is for the checker to see.
+func (o *OrderLedger) add(p PaymentIntent) {
+	for _, ch := range p.Charges {
+		p.Captured += ch.Captured
+		if ch.Captured > 0 {
+			o.Captures++
+		}
+	}
+	for _, r := range p.Refunds {
+		p.Refunded += r.Amount
+	}
+	o.Captured += p.Captured
+	o.Refunded += p.Refunded
+	o.Net = o.Captured - o.Refunded
+	o.PaymentIntents = append(o.PaymentIntents, p)
+}

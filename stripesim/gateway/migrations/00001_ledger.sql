@@ -1,0 +1,68 @@
+-- +goose Up
+CREATE TABLE payment_intents (
+    id                  text PRIMARY KEY,
+    seq                 bigint GENERATED ALWAYS AS IDENTITY UNIQUE, -- order of creation; the cursor of searches
+    amount              bigint NOT NULL CHECK (amount > 0),         -- in Stripe's smallest unit of the currency
+    currency            text NOT NULL CHECK (currency ~ '^[a-z]{3}$'),
+    status              text NOT NULL CHECK (status IN ('requires_payment_method', 'requires_confirmation',
+                            'requires_action', 'requires_capture', 'canceled', 'succeeded')),
+    capture_method      text NOT NULL CHECK (capture_method IN ('automatic', 'manual')),
+    payment_method      text, -- pm_…; cleared when it was declined
+    description         text,
+    metadata            jsonb NOT NULL,
+    order_id            text GENERATED ALWAYS AS (metadata ->> 'order_id') STORED,
+    client_secret       text NOT NULL,
+    last_payment_error  jsonb,
+    cancellation_reason text,
+    canceled_at         timestamptz,
+    created_at          timestamptz NOT NULL,
+    CHECK ((status = 'canceled') = (canceled_at IS NOT NULL))
+);
+CREATE INDEX payment_intents_by_order ON payment_intents (order_id);
+CREATE INDEX payment_intents_by_metadata ON payment_intents USING gin (metadata jsonb_path_ops);
+
+-- A charge is one attempt to take the money of an intent.
+CREATE TABLE charges (
+    id                text PRIMARY KEY,
+    seq               bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    payment_intent_id text NOT NULL REFERENCES payment_intents,
+    amount            bigint NOT NULL CHECK (amount > 0),
+    amount_captured   bigint NOT NULL CHECK (amount_captured BETWEEN 0 AND amount),
+    amount_refunded   bigint NOT NULL DEFAULT 0 CHECK (amount_refunded BETWEEN 0 AND amount_captured),
+    status            text NOT NULL CHECK (status IN ('succeeded', 'failed')),
+    payment_method    text NOT NULL,
+    failure_code      text,
+    decline_code      text,
+    created_at        timestamptz NOT NULL,
+    CHECK (status = 'succeeded' OR amount_captured = 0)
+);
+CREATE UNIQUE INDEX charges_one_success_per_intent ON charges (payment_intent_id) WHERE status = 'succeeded';
+CREATE INDEX charges_by_intent ON charges (payment_intent_id, seq);
+
+CREATE TABLE refunds (
+    id                text PRIMARY KEY,
+    seq               bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    charge_id         text NOT NULL REFERENCES charges,
+    payment_intent_id text NOT NULL REFERENCES payment_intents,
+    amount            bigint NOT NULL CHECK (amount > 0),
+    currency          text NOT NULL,
+    reason            text,
+    metadata          jsonb NOT NULL,
+    created_at        timestamptz NOT NULL
+);
+CREATE INDEX refunds_by_intent ON refunds (payment_intent_id, seq);
+CREATE INDEX refunds_by_charge ON refunds (charge_id, seq);
+
+-- What was answered under an idempotency key. The row is written in the transaction of the call's effect, so there is
+-- never an effect without its answer, nor an answer without its effect.
+CREATE TABLE idempotency_keys (
+    key         text PRIMARY KEY,
+    fingerprint text NOT NULL, -- SHA-256 over method, path and parameters
+    status      int NOT NULL,  -- HTTP
+    body        bytea NOT NULL,
+    created_at  timestamptz NOT NULL
+);
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
+
+-- +goose Down
+DROP TABLE idempotency_keys, refunds, charges, payment_intents;

@@ -1,0 +1,87 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"time"
+
+	"github.com/bojanz/currency"
+	"github.com/gin-gonic/gin"
+)
+
+//go:embed page.html
+var pageHTML string
+
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+	"amount": showAmount,
+	"time":   func(t time.Time) string { return t.UTC().Format(time.DateTime) },
+}).Parse(pageHTML))
+
+// ownUnits are the currencies of which Stripe's smallest unit is not that of ISO 4217.
+var ownUnits = map[string]bool{"ISK": true, "MGA": true, "UGX": true}
+
+// showAmount writes an amount of Stripe's smallest units as people do, as in 12.99 USD.
+func showAmount(amount int64, code string) string {
+	a, err := currency.NewAmountFromInt64(amount, code)
+	if err != nil || ownUnits[code] {
+		return fmt.Sprintf("%d %s", amount, code)
+	}
+	return a.String()
+}
+
+// getPage shows the newest payments, with what was captured and refunded.
+func (g *Gateway) getPage(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), callTimeout)
+	defer cancel()
+	rows, err := g.recent(ctx)
+	var body bytes.Buffer
+	if err == nil {
+		err = pageTemplate.Execute(&body, map[string]any{"Payments": rows, "Limit": pageRows, "Faults": g.faults.list()})
+	}
+	if err != nil {
+		g.log.Error("the page cannot be shown", "error", err.Error())
+		c.String(http.StatusInternalServerError, "The ledger cannot be read now.\n")
+		return
+	}
+	c.Header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'")
+	c.Header("Cache-Control", "no-store")
+	c.Header("X-Content-Type-Options", "nosniff")
+	c.Data(http.StatusOK, "text/html; charset=utf-8", body.Bytes())
+}
+
+// pageRows is how many payments the page shows.
+const pageRows = 200
+
+// pageRow is one payment on the page.
+type pageRow struct {
+	ID, OrderID, Status, Currency, Method, DeclineCode string
+	Amount, Captured, Refunded                         int64
+	CreatedAt                                          time.Time
+}
+
+func (g *Gateway) recent(ctx context.Context) ([]pageRow, error) {
+	rows, err := g.pool.Query(ctx, `
+		SELECT i.id, coalesce(i.order_id, ''), i.status, upper(i.currency), coalesce(i.payment_method, c.payment_method, ''),
+			coalesce(c.decline_code, ''), i.amount, coalesce(c.amount_captured, 0), coalesce(c.amount_refunded, 0), i.created_at
+		FROM (SELECT * FROM payment_intents ORDER BY seq DESC LIMIT $1) i
+		LEFT JOIN LATERAL (SELECT * FROM charges WHERE payment_intent_id = i.id ORDER BY seq DESC LIMIT 1) c ON true
+		ORDER BY i.seq DESC`, pageRows)
+	if err != nil {
+		return nil, fmt.Errorf("read the newest payments: %w", err)
+	}
+	defer rows.Close()
+	var out []pageRow
+	for rows.Next() {
+		var r pageRow
+		if err := rows.Scan(&r.ID, &r.OrderID, &r.Status, &r.Currency, &r.Method, &r.DeclineCode, &r.Amount, &r.Captured,
+			&r.Refunded, &r.CreatedAt); err != nil {
+			return nil, fmt.Errorf("read the newest payments: %w", err)
+		}
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}

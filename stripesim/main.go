@@ -1,0 +1,47 @@
+// Program stripesim is a payment gateway for development and tests: the part of the Stripe API that this system uses,
+// over a durable ledger of its own, misbehaving on demand. It moves no money. Package gateway says what it promises.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"ordersaga/internal/httpserver"
+	"ordersaga/internal/pgdb"
+	"ordersaga/internal/program"
+	"ordersaga/stripesim/gateway"
+)
+
+func main() {
+	program.Main("stripesim", "a payment gateway that speaks Stripe, with faults on demand", run)
+}
+
+func run(ctx context.Context, c config, log *slog.Logger) error {
+	pool, err := pgdb.Open(ctx, c.DatabaseURL)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if err := gateway.Migrate(ctx, pool); err != nil {
+		return err
+	}
+	g := gateway.New(pool, c.options(), log)
+	pruned := make(chan struct{})
+	pruning, stop := context.WithCancel(ctx)
+	go func() {
+		defer close(pruned)
+		g.PruneKeys(pruning)
+	}()
+	defer func() {
+		stop()
+		<-pruned
+	}()
+	if c.DeclineRate > 0 || c.Latency > 0 {
+		log.Warn("misbehaves on purpose", "decline_rate", c.DeclineRate, "latency", c.Latency.String())
+	}
+	if err := httpserver.Serve(ctx, c.Addr, g.Handler(), log); err != nil {
+		return fmt.Errorf("the gateway: %w", err)
+	}
+	return nil
+}
