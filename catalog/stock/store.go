@@ -92,4 +92,4 @@ type Applied struct {
 
 // MaxMarks bounds the marks on one product, and so the size of its document. Pruning keeps it far below; it is reached
 // only when that many orders are at work on one product at once.
-const MaxMarks = 1000
+const MaxMarks = 400

@@ -1,0 +1,457 @@
+// Package storetest is the contract of the catalog's stores. Every store runs it: the real one, and the one in memory
+// that other tests use in its place.
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ordersaga/catalog/product"
+	"ordersaga/catalog/stock"
+	"ordersaga/catalog/stock/stocktest"
+	"ordersaga/internal/money"
+)
+
+// Store is both stores that the catalog needs.
+type Store interface {
+	stock.Store
+	product.Store
+}
+
+// Run runs the contract. open returns an empty store.
+func Run(t *testing.T, open func(t *testing.T) Store) {
+	for name, test := range map[string]func(*testing.T, Store){
+		"a created product can be read back, once":                  createdOnce,
+		"changes touch only what they name":                         changes,
+		"a deleted product is gone, and its ID stays taken":         deleted,
+		"a product with open holds cannot be deleted":               openHolds,
+		"listings are filtered, paged and newest first":             listings,
+		"a reservation is inserted once":                            insertedOnce,
+		"a reservation changes only from the state named":           changedFromState,
+		"an expired hold does not pass the guard on time":           guardedByTime,
+		"due reservations are found by state, time and product":     due,
+		"an update applies only where its mark and epoch fit":       updatesAreGuarded,
+		"units are taken only while they last":                      takenWhileTheyLast,
+		"pruning removes marks that are still as read, and only so": pruning,
+		"nothing takes from a product with too many marks":          bounded,
+		"16 clients taking from 100 units take exactly 100":         exactlyAll,
+		"random histories keep every promise":                       histories,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t))
+		})
+	}
+}
+
+var day = time.Date(2026, 5, 17, 8, 0, 0, 0, time.UTC)
+
+// sample is a product with 10 units.
+func sample(id string) product.Product {
+	return product.Product{
+		ID: id, Name: "Kettle", Description: "Boils water.", Category: "kitchen",
+		Price: money.Money{Amount: 2999, Currency: "EUR"}, Stock: 10, CreatedAt: day, UpdatedAt: day,
+	}
+}
+
+func create(t *testing.T, s Store, p product.Product) {
+	t.Helper()
+	if err := s.CreateProduct(t.Context(), p); err != nil {
+		t.Fatalf("create %s: %v", p.ID, err)
+	}
+}
+
+func equal(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+func must[T any](t *testing.T) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func fails(t *testing.T, what string, got, want error) {
+	t.Helper()
+	if !errors.Is(got, want) {
+		t.Errorf("%s: got error %v, want %v", what, got, want)
+	}
+}
+
+func createdOnce(t *testing.T, s Store) {
+	p := sample("kettle")
+	create(t, s, p)
+	again := p
+	again.Name, again.Stock = "Other", 99
+	fails(t, "create it again", s.CreateProduct(t.Context(), again), product.ErrExists)
+	equal(t, "product", must[product.Product](t)(s.Product(t.Context(), "kettle")), p)
+	equal(t, "counters", must[stock.Counters](t)(s.Counters(t.Context(), "kettle")),
+		stock.Counters{ProductID: "kettle", Available: 10, Initial: 10})
+	_, err := s.Product(t.Context(), "unknown")
+	fails(t, "read an unknown product", err, product.ErrNotFound)
+	_, err = s.Counters(t.Context(), "unknown")
+	fails(t, "count an unknown product", err, stock.ErrProduct)
+	equal(t, "many", must[map[string]product.Product](t)(s.Products(t.Context(), []string{"unknown", "kettle"})),
+		map[string]product.Product{"kettle": p})
+}
+
+func changes(t *testing.T, s Store) {
+	want := sample("kettle")
+	create(t, s, want)
+	name, later := "Samovar", day.Add(time.Hour)
+	got := must[product.Product](t)(s.ChangeProduct(t.Context(), "kettle", product.Patch{Name: &name}, later))
+	want.Name, want.UpdatedAt = name, later
+	equal(t, "with another name", got, want)
+	price, empty := money.Money{Amount: 1 << 50, Currency: "JPY"}, ""
+	got = must[product.Product](t)(s.ChangeProduct(t.Context(), "kettle",
+		product.Patch{Price: &price, Description: &empty, Category: &empty}, later))
+	want.Price, want.Description, want.Category = price, "", ""
+	equal(t, "with another price", got, want)
+	_, err := s.ChangeProduct(t.Context(), "unknown", product.Patch{Name: &name}, later)
+	fails(t, "change an unknown product", err, product.ErrNotFound)
+}
+
+func deleted(t *testing.T, s Store) {
+	create(t, s, sample("kettle"))
+	fails(t, "delete", s.DeleteProduct(t.Context(), "kettle", day), nil)
+	fails(t, "delete again", s.DeleteProduct(t.Context(), "kettle", day), product.ErrNotFound)
+	_, err := s.Product(t.Context(), "kettle")
+	fails(t, "read", err, product.ErrNotFound)
+	name := "Zombie"
+	_, err = s.ChangeProduct(t.Context(), "kettle", product.Patch{Name: &name}, day)
+	fails(t, "change", err, product.ErrNotFound)
+	fails(t, "create", s.CreateProduct(t.Context(), sample("kettle")), product.ErrExists)
+	equal(t, "listed", must[int64](t)(s.CountProducts(t.Context(), product.Filter{})), int64(0))
+	if _, ok, err := s.Apply(t.Context(), take("o1", 1, 0)); ok || err != nil {
+		t.Errorf("take from a deleted product: %t, %v", ok, err)
+	}
+	views := must[map[string]stock.View](t)(s.View(t.Context(), "o1", []string{"kettle"}))
+	equal(t, "view", views, map[string]stock.View{"kettle": {Available: 10, Deleted: true}})
+}
+
+func openHolds(t *testing.T, s Store) {
+	create(t, s, sample("kettle"))
+	applied(t, s, take("o1", 3, 0), true)
+	fails(t, "delete while held", s.DeleteProduct(t.Context(), "kettle", day), product.ErrOpenHolds)
+	applied(t, s, sell("o1", 3), true)
+	fails(t, "delete when sold", s.DeleteProduct(t.Context(), "kettle", day), nil)
+	applied(t, s, stock.Update{
+		ProductID: "kettle", Reservation: "o1", Want: stock.MarkSold, Set: stock.MarkBar, Available: 3, Sold: -3,
+	}, true) // a return finds its product
+}
+
+func listings(t *testing.T, s Store) {
+	for i := range 7 {
+		p := sample(fmt.Sprintf("p%d", i))
+		p.Price.Amount = int64(i) * 100
+		p.CreatedAt = day.Add(time.Duration(i/2) * time.Hour) // some are equally old
+		if i%2 == 1 {
+			p.Category = "garden"
+		}
+		create(t, s, p)
+	}
+	bound := func(n int64) *int64 { return &n }
+	for name, c := range map[string]struct {
+		filter      product.Filter
+		skip, limit int
+		want        []string
+		count       int64
+	}{
+		"all":                  {product.Filter{}, 0, 10, []string{"p6", "p5", "p4", "p3", "p2", "p1", "p0"}, 7},
+		"first page":           {product.Filter{}, 0, 3, []string{"p6", "p5", "p4"}, 7},
+		"last page":            {product.Filter{}, 6, 3, []string{"p0"}, 7},
+		"behind the last page": {product.Filter{}, 9, 3, nil, 7},
+		"category":             {product.Filter{Category: "garden"}, 0, 10, []string{"p5", "p3", "p1"}, 3},
+		"prices":               {product.Filter{MinPrice: bound(200), MaxPrice: bound(400)}, 0, 10, []string{"p4", "p3", "p2"}, 3},
+		"category and price":   {product.Filter{Category: "kitchen", MinPrice: bound(100)}, 0, 2, []string{"p6", "p4"}, 3},
+		"nothing":              {product.Filter{Category: "none"}, 0, 10, nil, 0},
+	} {
+		var ids []string
+		for _, p := range must[[]product.Product](t)(s.ListProducts(t.Context(), c.filter, c.skip, c.limit)) {
+			ids = append(ids, p.ID)
+		}
+		equal(t, name, ids, c.want)
+		equal(t, name+", counted", must[int64](t)(s.CountProducts(t.Context(), c.filter)), c.count)
+	}
+}
+
+// reservation is a hold of two lines.
+func reservation(id string) stock.Reservation {
+	return stock.Reservation{
+		ID: id, State: stock.Holding, Lines: []stock.Line{{ProductID: "kettle", Quantity: 2}, {ProductID: "lamp", Quantity: 1}},
+		ExpiresAt: day.Add(time.Hour), CreatedAt: day, UpdatedAt: day,
+	}
+}
+
+func insert(t *testing.T, s Store, r stock.Reservation) {
+	t.Helper()
+	if err := s.Insert(t.Context(), r); err != nil {
+		t.Fatalf("insert %s: %v", r.ID, err)
+	}
+}
+
+func insertedOnce(t *testing.T, s Store) {
+	r := reservation("o1")
+	insert(t, s, r)
+	other := r
+	other.Lines = nil
+	fails(t, "insert again", s.Insert(t.Context(), other), stock.ErrExists)
+	equal(t, "reservation", must[stock.Reservation](t)(s.Reservation(t.Context(), "o1")), r)
+	_, err := s.Reservation(t.Context(), "o2")
+	fails(t, "read an unknown one", err, stock.ErrNotFound)
+	tombstone := stock.Reservation{ID: "o3", State: stock.Released, Why: stock.WhyReleased, CreatedAt: day, UpdatedAt: day}
+	insert(t, s, tombstone)
+	equal(t, "tombstone", must[stock.Reservation](t)(s.Reservation(t.Context(), "o3")), tombstone)
+	equal(t, "states", must[map[string]stock.State](t)(s.States(t.Context(), []string{"o1", "o2", "o3"})),
+		map[string]stock.State{"o1": stock.Holding, "o3": stock.Released})
+}
+
+func changedFromState(t *testing.T, s Store) {
+	want := reservation("o1")
+	insert(t, s, want)
+	later := day.Add(time.Minute)
+	missed(t, s, stock.Change{ID: "o1", From: stock.Held, To: stock.Committing, At: later})
+	missed(t, s, stock.Change{ID: "o2", From: stock.Holding, To: stock.Held, At: later})
+	short := []stock.Shortage{{ProductID: "lamp", Requested: 1, Available: 0}}
+	got, ok, err := s.Change(t.Context(), stock.Change{
+		ID: "o1", From: stock.Holding, To: stock.Releasing, Why: stock.WhyShort, Shortages: short, At: later,
+	})
+	if !ok || err != nil {
+		t.Fatalf("change: %t, %v", ok, err)
+	}
+	want.State, want.From, want.Why, want.Shortages, want.UpdatedAt =
+		stock.Releasing, stock.Holding, stock.WhyShort, short, later
+	equal(t, "changed", got, want)
+	equal(t, "stored", must[stock.Reservation](t)(s.Reservation(t.Context(), "o1")), want)
+}
+
+func missed(t *testing.T, s Store, c stock.Change) {
+	t.Helper()
+	if _, ok, err := s.Change(t.Context(), c); ok || err != nil {
+		t.Errorf("%+v: %t, %v; want a miss", c, ok, err)
+	}
+}
+
+func guardedByTime(t *testing.T, s Store) {
+	r := reservation("o1")
+	r.State = stock.Held
+	insert(t, s, r)
+	missed(t, s, stock.Change{ID: "o1", From: stock.Held, To: stock.Committing, UnexpiredAt: r.ExpiresAt, At: day})
+	_, ok, err := s.Change(t.Context(), stock.Change{
+		ID: "o1", From: stock.Held, To: stock.Committing, UnexpiredAt: r.ExpiresAt.Add(-time.Millisecond), At: day,
+	})
+	if !ok || err != nil {
+		t.Errorf("before it expires: %t, %v", ok, err)
+	}
+}
+
+func due(t *testing.T, s Store) {
+	for i, state := range []stock.State{stock.Holding, stock.Held, stock.Committing, stock.Sold, stock.Releasing, stock.Released} {
+		r := reservation(fmt.Sprintf("o%d", i))
+		r.State = state
+		r.ExpiresAt = day.Add(time.Duration(i) * time.Minute)
+		r.UpdatedAt = day.Add(time.Duration(-i) * time.Minute)
+		if i%2 == 1 {
+			r.Lines = r.Lines[:1] // no lamp
+		}
+		insert(t, s, r)
+	}
+	for name, c := range map[string]struct {
+		query stock.Due
+		want  []string
+	}{
+		"expiring":                     {stock.Due{States: stock.Expiring(), Limit: 9}, []string{"o1", "o0"}},
+		"expired":                      {stock.Due{States: stock.Expiring(), ExpiredBy: day, Limit: 9}, []string{"o0"}},
+		"unfinished":                   {stock.Due{States: stock.Unfinished(), Limit: 9}, []string{"o4", "o2", "o0"}},
+		"the oldest":                   {stock.Due{States: stock.Unfinished(), Limit: 1}, []string{"o4"}},
+		"unfinished for two minutes":   {stock.Due{States: stock.Unfinished(), UnchangedFor: day.Add(-2 * time.Minute), Limit: 9}, []string{"o4", "o2"}},
+		"expiring, wanting a lamp":     {stock.Due{States: stock.Expiring(), ProductID: "lamp", Limit: 9}, []string{"o0"}},
+		"expiring, wanting a elephant": {stock.Due{States: stock.Expiring(), ProductID: "elephant", Limit: 9}, nil},
+	} {
+		var ids []string
+		for _, r := range must[[]stock.Reservation](t)(s.Due(t.Context(), c.query)) {
+			ids = append(ids, r.ID)
+		}
+		equal(t, name, ids, c.want)
+	}
+}
+
+func take(reservation string, quantity, epoch int64) stock.Update {
+	return stock.Update{
+		ProductID: "kettle", Reservation: reservation, Want: stock.NoMark, Epoch: epoch, Set: stock.MarkHeld,
+		Available: -quantity, Held: quantity,
+	}
+}
+
+func sell(reservation string, quantity int64) stock.Update {
+	return stock.Update{
+		ProductID: "kettle", Reservation: reservation, Want: stock.MarkHeld, Set: stock.MarkSold, Held: -quantity, Sold: quantity,
+	}
+}
+
+func applied(t *testing.T, s Store, u stock.Update, want bool) {
+	t.Helper()
+	if _, ok, err := s.Apply(t.Context(), u); err != nil || ok != want {
+		t.Errorf("apply %+v: %t, %v; want %t", u, ok, err, want)
+	}
+}
+
+func updatesAreGuarded(t *testing.T, s Store) {
+	create(t, s, sample("kettle"))
+	applied(t, s, take("o1", 3, 1), false) // another epoch
+	applied(t, s, sell("o1", 3), false)    // not held
+	applied(t, s, take("o1", 3, 0), true)
+	applied(t, s, take("o1", 3, 0), false) // held already
+	applied(t, s, sell("o1", 3), true)
+	applied(t, s, sell("o1", 3), false)
+	unknown := take("o1", 1, 0)
+	unknown.ProductID = "unknown"
+	applied(t, s, unknown, false)
+	bar := stock.Update{ProductID: "kettle", Reservation: "o2", Want: stock.NoMark, Set: stock.MarkBar}
+	after, ok, err := s.Apply(t.Context(), bar)
+	if !ok || err != nil {
+		t.Fatalf("bar: %t, %v", ok, err)
+	}
+	equal(t, "after", after, stock.Applied{Epoch: 0, Marks: 2})
+	equal(t, "counters", must[stock.Counters](t)(s.Counters(t.Context(), "kettle")),
+		stock.Counters{ProductID: "kettle", Available: 7, Sold: 3, Initial: 10, Marks: 2})
+	equal(t, "marks", must[map[string]stock.Mark](t)(s.Marks(t.Context(), "kettle")),
+		map[string]stock.Mark{"o1": stock.MarkSold, "o2": stock.MarkBar})
+	equal(t, "view", must[map[string]stock.View](t)(s.View(t.Context(), "o1", []string{"kettle", "unknown"})),
+		map[string]stock.View{"kettle": {Available: 7, Mark: stock.MarkSold, Marks: 2}})
+}
+
+func takenWhileTheyLast(t *testing.T, s Store) {
+	create(t, s, sample("kettle"))
+	applied(t, s, take("o1", 11, 0), false)
+	applied(t, s, take("o1", 10, 0), true)
+	applied(t, s, take("o2", 1, 0), false)
+	applied(t, s, stock.Update{
+		ProductID: "kettle", Reservation: "r1", Want: stock.NoMark, Set: stock.MarkAdded, Available: 5, Restocked: 5,
+	}, true)
+	applied(t, s, take("o2", 5, 0), true)
+	equal(t, "counters", must[stock.Counters](t)(s.Counters(t.Context(), "kettle")),
+		stock.Counters{ProductID: "kettle", Held: 15, Initial: 10, Restocked: 5, Marks: 3})
+}
+
+func pruning(t *testing.T, s Store) {
+	create(t, s, sample("kettle"))
+	for _, id := range []string{"o1", "o2", "o3"} {
+		applied(t, s, take(id, 1, 0), true)
+	}
+	applied(t, s, sell("o1", 1), true)
+	held := map[string]stock.Mark{"o1": stock.MarkHeld, "o2": stock.MarkHeld}
+	if ok, err := s.Prune(t.Context(), "kettle", held); ok || err != nil {
+		t.Errorf("prune a mark that has changed: %t, %v", ok, err)
+	}
+	asRead := map[string]stock.Mark{"o1": stock.MarkSold, "o2": stock.MarkHeld}
+	if ok, err := s.Prune(t.Context(), "kettle", asRead); !ok || err != nil {
+		t.Errorf("prune: %t, %v", ok, err)
+	}
+	equal(t, "marks", must[map[string]stock.Mark](t)(s.Marks(t.Context(), "kettle")), map[string]stock.Mark{"o3": stock.MarkHeld})
+	applied(t, s, take("o1", 1, 0), false) // planned before the pruning
+	views := must[map[string]stock.View](t)(s.View(t.Context(), "o1", []string{"kettle"}))
+	equal(t, "view", views, map[string]stock.View{"kettle": {Available: 7, Epoch: 1, Marks: 1}})
+}
+
+func bounded(t *testing.T, s Store) {
+	p := sample("kettle")
+	p.Stock = stock.MaxMarks + 1
+	create(t, s, p)
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Go(func() {
+			for i := worker; i < stock.MaxMarks; i += 8 {
+				applied(t, s, take(fmt.Sprintf("o%d", i), 1, 0), true)
+			}
+		})
+	}
+	wg.Wait()
+	applied(t, s, take("late", 1, 0), false)
+	applied(t, s, sell("o7", 1), true)
+}
+
+func exactlyAll(t *testing.T, s Store) {
+	const clients, units, each = 16, 100, 10
+	p := sample("kettle")
+	p.Stock = units
+	create(t, s, p)
+	background := stock.NewBackground(64)
+	service := stock.New(s, stock.Options{Later: background.Later})
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	sold, short := 0, 0
+	for client := range clients {
+		wg.Go(func() {
+			for n := range each {
+				id := fmt.Sprintf("o%d-%d", client, n)
+				_, err := service.Reserve(t.Context(), id, []stock.Line{{ProductID: "kettle", Quantity: 1}}, time.Now().Add(time.Hour))
+				if err == nil {
+					_, err = service.Commit(t.Context(), id)
+				}
+				mu.Lock()
+				var out *stock.ShortError
+				switch {
+				case err == nil:
+					sold++
+				case errors.As(err, &out):
+					short++
+				default:
+					t.Errorf("order %s: %v", id, err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	runToEnd(background)
+	if sold != units || short != clients*each-units {
+		t.Errorf("sold %d, short %d; want %d, %d", sold, short, units, clients*each-units)
+	}
+	c := must[stock.Counters](t)(s.Counters(t.Context(), "kettle"))
+	if c.Marks >= 100 {
+		t.Errorf("%d marks are left; pruning should have kept them few", c.Marks)
+	}
+	c.Marks = 0
+	equal(t, "counters", c, stock.Counters{ProductID: "kettle", Sold: units, Initial: units})
+}
+
+// histories is few for a slow store; package stock plays thousands.
+func histories(t *testing.T, s Store) {
+	deadline := time.Now().Add(5 * time.Second)
+	n := uint64(0)
+	for ; n < 300 && (n < 5 || time.Now().Before(deadline)); n++ {
+		err := stocktest.Play(t.Context(), bySeed{rand.New(rand.NewPCG(n, 7))}, s, stocktest.Options{
+			Prefix: fmt.Sprintf("h%d-", n), Steps: 60, Lazy: true,
+		})
+		if err != nil {
+			t.Fatalf("history %d: %v", n, err)
+		}
+	}
+	t.Logf("%d histories", n)
+}
+
+type bySeed struct{ *rand.Rand }
+
+func (c bySeed) Choose(_ string, n int) int { return c.IntN(n) }
+
+// runToEnd does the tasks that are queued.
+func runToEnd(b *stock.Background) {
+	done, cancel := context.WithCancel(context.Background())
+	cancel()
+	b.Run(done, 1)
+}
