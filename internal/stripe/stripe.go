@@ -142,6 +142,7 @@ func (p *Payments) chargedBefore(ctx context.Context, pay order.Payment) (string
 	if err != nil {
 		return "", p.refusedOrBroken("search for the payment of", pay, err)
 	}
+	var ended *state
 	for _, id := range ids {
 		state, err := p.look(ctx, id)
 		if err != nil {
@@ -150,6 +151,12 @@ func (p *Payments) chargedBefore(ctx context.Context, pay order.Payment) (string
 		if state.outcome == taken {
 			return id, nil
 		}
+		if state.outcome != open {
+			ended = &state
+		}
+	}
+	if ended != nil {
+		return ended.result("")
 	}
 	return "", fmt.Errorf("charge order %s: it is older than %s, so the gateway may have forgotten an earlier attempt", pay.OrderID, keysTrusted)
 }
