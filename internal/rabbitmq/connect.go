@@ -1,0 +1,81 @@
+package rabbitmq
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// Bounds of everything that waits for the broker.
+const (
+	heartbeat    = 5 * time.Second  // a broker that is silent for three of them is gone
+	dialTimeout  = 5 * time.Second  // for the TCP connection
+	writeTimeout = 10 * time.Second // for one write to a socket of which nobody reads
+	setupTimeout = 30 * time.Second // for dialling, handshake and declaring the topology together
+	closeTimeout = 5 * time.Second  // for saying goodbye
+)
+
+// dial opens a connection. ctx bounds the whole handshake: when it is done, the socket is closed under it.
+func dial(ctx context.Context, url, name string) (*amqp.Connection, *socket, error) {
+	var s *socket
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(name)
+	conn, err := amqp.DialConfig(url, amqp.Config{
+		Heartbeat:  heartbeat,
+		Properties: properties,
+		Dial: func(network, address string) (net.Conn, error) {
+			d := net.Dialer{Timeout: dialTimeout}
+			c, err := d.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			s = &socket{Conn: c}
+			s.closeWhenDone(ctx)
+			return s, nil
+		},
+	})
+	if s == nil {
+		return nil, nil, fmt.Errorf("connect to RabbitMQ: %w", err)
+	}
+	if err != nil {
+		s.kill()
+		return nil, nil, fmt.Errorf("connect to RabbitMQ at %s: %w", s.RemoteAddr(), err)
+	}
+	return conn, s, nil
+}
+
+// socket bounds every write. The client library starts a write without regard to any context, and a broker that is out
+// of memory or disk stops reading from those who publish.
+type socket struct {
+	net.Conn
+	keep func() bool // takes back closeWhenDone
+}
+
+func (s *socket) Write(b []byte) (int, error) {
+	if err := s.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return 0, err
+	}
+	return s.Conn.Write(b)
+}
+
+func (s *socket) closeWhenDone(ctx context.Context) {
+	s.keep = context.AfterFunc(ctx, func() { _ = s.Close() })
+}
+
+// kill closes the socket without a word to the broker; everybody who waits on the connection wakes up.
+func (s *socket) kill() {
+	s.keep()
+	_ = s.Close()
+}
+
+// closeConnection says goodbye to the broker, or closes the socket when it does not answer in time: a broker that does
+// not read still sends heartbeats, which would keep a polite close waiting for ever.
+func closeConnection(conn *amqp.Connection, s *socket) {
+	s.keep()
+	hangUp := time.AfterFunc(closeTimeout, func() { _ = s.Close() })
+	defer hangUp.Stop()
+	_ = conn.CloseDeadline(time.Now().Add(closeTimeout)) // it is over either way
+}

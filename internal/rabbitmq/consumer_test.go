@@ -1,0 +1,354 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/sync/errgroup"
+)
+
+// effects stands for a consumer's database: what has been done, by message ID.
+type effects struct {
+	mu       sync.Mutex
+	done     map[string]int // how often each was handed over
+	attempts []int
+}
+
+func (e *effects) record(m Message) (first bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.done == nil {
+		e.done = map[string]int{}
+	}
+	e.done[m.ID]++
+	e.attempts = append(e.attempts, m.Attempt)
+	return e.done[m.ID] == 1
+}
+
+func (e *effects) ids() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Sorted(maps.Keys(e.done))
+}
+
+func (e *effects) times() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.attempts)
+}
+
+func (e *effects) seen() []int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.attempts)
+}
+
+func TestAHandledMessageIsGone(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	handled := make(chan Message, 1)
+	stop := startConsumer(t, config, func(_ context.Context, m Message) error {
+		handled <- m
+		return nil
+	})
+	e := confirmed(1)
+	publish(t, openPublisher(t, config), e)
+	got := <-handled
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	message, err := encode(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Message{
+		ID: e.MessageID(), Type: "ORDER_CONFIRMED", CorrelationID: string(e.OrderID), Queue: QueueConfirmed,
+		Timestamp: e.OccurredAt.Truncate(time.Second), Attempt: 1, Body: message.Body,
+	}
+	got.Timestamp = got.Timestamp.UTC()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("message (-want +got):\n%s", diff)
+	}
+	ch := inspect(t, config.URL)
+	for _, queue := range []string{QueueConfirmed, DeadLetterQueue} {
+		if n := count(t, ch, queue); n != 0 {
+			t.Errorf("%d messages in %s", n, queue)
+		}
+	}
+}
+
+func TestPoisonIsDeadLetteredAtOnceWithItsReason(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	var calls effects
+	startConsumer(t, config, func(_ context.Context, m Message) error {
+		calls.record(m)
+		_, err := DecodeEvent(m)
+		return err
+	})
+	ch := inspect(t, config.URL)
+	publisher := openPublisher(t, config)
+	message := amqp.Publishing{
+		MessageId: "m1", Type: "ORDER_CONFIRMED", CorrelationId: "c1", ContentType: "text/plain",
+		Headers: amqp.Table{"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, Body: []byte("hello"),
+	}
+	if err := publisher.send(t.Context(), Exchange, QueueConfirmed, message); err != nil {
+		t.Fatal(err)
+	}
+	got := take(t, ch, DeadLetterQueue)
+	failedAt, _ := got.Headers[HeaderFailed].(time.Time)
+	if age := time.Since(failedAt); age < 0 || age > patience {
+		t.Errorf("header %s is %v", HeaderFailed, got.Headers[HeaderFailed])
+	}
+	delete(got.Headers, HeaderFailed)
+	want := message
+	want.DeliveryMode = amqp.Persistent
+	want.Headers = amqp.Table{
+		"traceparent": message.Headers["traceparent"],
+		HeaderAttempt: int32(1), HeaderQueue: QueueConfirmed,
+		HeaderReason: "the body is not an event: invalid character 'h' looking for beginning of value",
+	}
+	if diff := cmp.Diff(want, again(got, nil)); diff != "" {
+		t.Errorf("dead letter (-want +got):\n%s", diff)
+	}
+	if n := calls.times(); n != 1 {
+		t.Errorf("the handler saw it %d times", n)
+	}
+}
+
+func TestAMessageThatKeepsFailingGoesThroughTheTiersAndIsDeadLettered(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	var calls effects
+	began := time.Now()
+	startConsumer(t, config, func(_ context.Context, m Message) error {
+		calls.record(m)
+		return errors.New("the mail server says 451 " + strings.Repeat("é", maxHeaderText))
+	})
+	e := confirmed(1)
+	publish(t, openPublisher(t, config), e)
+	got := take(t, inspect(t, config.URL), DeadLetterQueue)
+	if diff := cmp.Diff([]int{1, 2, 3}, calls.seen()); diff != "" {
+		t.Errorf("attempts (-want +got):\n%s", diff)
+	}
+	if waited := time.Since(began); waited < 150*time.Millisecond {
+		t.Errorf("all attempts within %s: the tiers are 50 ms and 100 ms", waited)
+	}
+	reason, _ := got.Headers[HeaderReason].(string)
+	if got.MessageId != e.MessageID() || got.Headers[HeaderAttempt] != int32(3) || !strings.HasPrefix(reason, "the mail server says 451 é") {
+		t.Errorf("dead letter %s with headers %v", got.MessageId, got.Headers)
+	}
+}
+
+func TestAMessageThatFailsOnceSucceedsLater(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	var calls effects
+	stop := startConsumer(t, config, func(_ context.Context, m Message) error {
+		calls.record(m)
+		switch m.Attempt {
+		case 1:
+			return errors.New("not today")
+		case 2:
+			panic("neither now")
+		}
+		return nil
+	})
+	publish(t, openPublisher(t, config), confirmed(1))
+	eventually(t, "the third attempt", func() bool { return calls.times() == 3 })
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	ch := inspect(t, config.URL)
+	for _, queue := range []string{QueueConfirmed, DeadLetterQueue, TierName(config.Topology.Tiers[0]), TierName(config.Topology.Tiers[1])} {
+		if n := count(t, ch, queue); n != 0 {
+			t.Errorf("%d messages in %s", n, queue)
+		}
+	}
+}
+
+func TestAnOutageUsesUpNoAttempts(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	var calls effects
+	startConsumer(t, config, func(_ context.Context, m Message) error {
+		calls.record(m)
+		if calls.times() <= 3 { // more often than there are tiers
+			return fmt.Errorf("store the notification: %w", Unavailable(errors.New("connection refused")))
+		}
+		return nil
+	})
+	publish(t, openPublisher(t, config), confirmed(1))
+	eventually(t, "the fourth call", func() bool { return calls.times() == 4 })
+	if diff := cmp.Diff([]int{1, 1, 1, 1}, calls.seen()); diff != "" {
+		t.Errorf("attempts (-want +got):\n%s", diff)
+	}
+}
+
+func TestAConnectionLostBetweenEffectAndAckBringsTheMessageAgain(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	var calls effects
+	startConsumer(t, config, func(ctx context.Context, m Message) error {
+		if !calls.record(m) {
+			return nil // done before
+		}
+		eventually(t, "a connection to close", func() bool { return closeConnections(ctx, t, config.URL) > 0 })
+		return nil // and then the acknowledgement fails
+	})
+	if err := persist(t.Context(), openPublisher(t, config), confirmed(1)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the message again", func() bool { return calls.times() >= 2 })
+	if diff := cmp.Diff([]string{confirmed(1).MessageID()}, calls.ids()); diff != "" {
+		t.Errorf("effects (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatIsPublishedWhileConnectionsBreakIsProcessed(t *testing.T) {
+	t.Parallel()
+	const publishers, each, disturbances = 12, 50, 8
+	config := testConfig(t)
+	var calls effects
+	stop := startConsumer(t, config, func(_ context.Context, m Message) error {
+		calls.record(m)
+		return nil
+	})
+	p := openPublisher(t, config)
+	publish(t, p, confirmed(0)) // all is up
+	want := []string{confirmed(0).MessageID()}
+
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var publishing errgroup.Group
+	quota := make(chan struct{}) // spreads the publishing over the disturbances
+	for i := range publishers {
+		publishing.Go(func() error {
+			for n := range each {
+				<-quota
+				if err := persist(ctx, p, confirmed(1+i*each+n)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	for n := range publishers * each {
+		want = append(want, confirmed(1+n).MessageID())
+		if n%(publishers*each/disturbances) == 0 {
+			eventually(t, "connections to close", func() bool { return closeConnections(ctx, t, config.URL) > 0 })
+		}
+		quota <- struct{}{}
+	}
+	if err := publishing.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(want)
+	eventually(t, "all messages to be processed", func() bool { return len(calls.ids()) == len(want) })
+	ch := inspect(t, config.URL)
+	eventually(t, "an empty queue", func() bool { return count(t, ch, QueueConfirmed) == 0 })
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, calls.ids()); diff != "" {
+		t.Errorf("processed (-published +processed):\n%s", diff)
+	}
+	for _, queue := range []string{QueueConfirmed, DeadLetterQueue} {
+		if n := count(t, ch, queue); n != 0 {
+			t.Errorf("%d messages in %s", n, queue)
+		}
+	}
+	t.Logf("%d messages were handed over %d times", len(want), calls.times())
+}
+
+func TestAQueueThatWasDeletedIsDeclaredAgain(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	var calls effects
+	startConsumer(t, config, func(_ context.Context, m Message) error {
+		calls.record(m)
+		return nil
+	})
+	p := openPublisher(t, config)
+	publish(t, p, confirmed(1))
+	eventually(t, "the first message", func() bool { return calls.times() == 1 })
+	if _, err := inspect(t, config.URL).QueueDelete(QueueConfirmed, false, false, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := persist(t.Context(), p, confirmed(2)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the second message", func() bool { return calls.times() == 2 })
+}
+
+func TestAStopFinishesTheMessageInHandAndGivesBackTheOthers(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	p := openPublisher(t, config)
+	for n := range 5 {
+		publish(t, p, confirmed(n))
+	}
+	begun, finish := make(chan struct{}, 5), make(chan struct{})
+	stop := startConsumer(t, config, func(ctx context.Context, _ Message) error {
+		begun <- struct{}{}
+		<-finish
+		return ctx.Err()
+	})
+	<-begun
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	select {
+	case err := <-stopped:
+		t.Fatalf("stopped with a message in hand: %v", err)
+	case <-time.After(20 * time.Millisecond): // enough to notice that it did not wait
+	}
+	close(finish)
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
+	ch := inspect(t, config.URL)
+	eventually(t, "four messages", func() bool { return count(t, ch, QueueConfirmed) == 4 })
+	if len(begun) != 0 {
+		t.Error("another message was begun after the stop")
+	}
+}
+
+func TestAConsumerThatItsHandlerKillsOverAndOverIsSavedByTheBroker(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	publish(t, openPublisher(t, config), confirmed(1))
+	conn, err := amqp.Dial(config.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	deliveries := 0
+	deadLetters := inspect(t, config.URL)
+	eventually(t, "the message to be dead-lettered", func() bool {
+		ch, err := conn.Channel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := ch.Get(QueueConfirmed, false); err != nil {
+			t.Fatal(err)
+		} else if ok {
+			deliveries++
+		}
+		if err := ch.Close(); err != nil { // dies with the message in hand
+			t.Fatal(err)
+		}
+		return count(t, deadLetters, DeadLetterQueue) == 1
+	})
+	if deliveries != deliveryLimit+1 {
+		t.Errorf("it was delivered %d times, want %d and the first", deliveries, deliveryLimit)
+	}
+}

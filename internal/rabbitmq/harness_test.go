@@ -1,0 +1,215 @@
+package rabbitmq
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"go.uber.org/goleak"
+
+	"ordersaga/internal/money"
+	"ordersaga/internal/order"
+	"ordersaga/internal/testenv"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	http.DefaultClient.CloseIdleConnections()
+	if err := goleak.Find(); err != nil && code == 0 {
+		os.Stderr.WriteString("goroutines are left: " + err.Error() + "\n")
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// patience is how long a test waits for what should happen soon, on a machine that is busy with other tests.
+const patience = 30 * time.Second
+
+// testConfig is a virtual host of its own, with short retry tiers.
+func testConfig(t *testing.T) Config {
+	t.Helper()
+	return Config{
+		URL:        testenv.RabbitMQ(t),
+		Name:       t.Name(),
+		Topology:   Topology{Queues: DefaultTopology().Queues, Tiers: []time.Duration{50 * time.Millisecond, 100 * time.Millisecond}},
+		Log:        slog.New(slog.NewTextHandler(logs{t}, nil)),
+		MaxBackoff: 200 * time.Millisecond,
+	}
+}
+
+// logs shows the log with the test that wrote it.
+type logs struct{ t *testing.T }
+
+func (l logs) Write(b []byte) (int, error) {
+	l.t.Log(strings.TrimSpace(string(b)))
+	return len(b), nil
+}
+
+func openPublisher(t *testing.T, config Config) *Publisher {
+	t.Helper()
+	p, err := OpenPublisher(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// startConsumer runs a consumer of ORDER_CONFIRMED until the test ends or stop is called, which returns what Run did.
+func startConsumer(t *testing.T, config Config, handle Handler) (stop func() error) {
+	t.Helper()
+	c, err := NewConsumer(ConsumerConfig{Config: config, Queues: []string{QueueConfirmed}, Handle: handle}, openPublisher(t, config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	t.Cleanup(func() { _ = stop() })
+	return stop
+}
+
+// confirmed is an event like those of real orders, with an order ID that ends in n.
+func confirmed(n int) order.Event {
+	return order.NewEvent(order.Order{
+		ID:     order.ID("0197a4b2-6c1e-7d3f-8a55-" + strings.Repeat("0", 12-len(digits(n))) + digits(n)),
+		UserID: 42,
+		Status: order.Confirmed,
+		Items: []order.Line{
+			{ProductID: "espresso-cup", Name: "Espresso cup", Quantity: 2, Price: money.Money{Amount: 1299, Currency: "USD"}},
+			{ProductID: "tamper", Name: "Tamper, 58 mm", Quantity: 1, Price: money.Money{Amount: 3950, Currency: "USD"}},
+		},
+		Total:     money.Money{Amount: 6548, Currency: "USD"},
+		UpdatedAt: time.Date(2026, 11, 2, 9, 30, 15, 250_000_000, time.UTC),
+	})
+}
+
+func digits(n int) string {
+	b, _ := json.Marshal(n)
+	return string(b)
+}
+
+func publish(t *testing.T, p *Publisher, e order.Event) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := p.Publish(ctx, e); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// persist publishes until it is confirmed, as the saga does, and gives up only when ctx is done.
+func persist(ctx context.Context, p *Publisher, e order.Event) error {
+	for {
+		err := p.Publish(ctx, e)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// inspect gives the test a channel of its own.
+func inspect(t *testing.T, url string) *amqp.Channel {
+	t.Helper()
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ch
+}
+
+// take waits for a message in the queue and removes it.
+func take(t *testing.T, ch *amqp.Channel, queue string) amqp.Delivery {
+	t.Helper()
+	var d amqp.Delivery
+	eventually(t, "a message in "+queue, func() bool {
+		var ok bool
+		var err error
+		if d, ok, err = ch.Get(queue, true); err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	})
+	return d
+}
+
+// count returns how many messages the queue has ready.
+func count(t *testing.T, ch *amqp.Channel, queue string) int {
+	t.Helper()
+	q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q.Messages
+}
+
+func eventually(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !happened() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %s for %s", patience, what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// closeConnections has the broker close every connection of the test's virtual host, as an operator can, and returns
+// how many there were.
+func closeConnections(ctx context.Context, t *testing.T, brokerURL string) (closed int) {
+	t.Helper()
+	u, err := url.Parse(brokerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := os.Getenv(testenv.RabbitMQAPI) + "/api/"
+	var connections []struct{ Name string }
+	if err := call(ctx, http.MethodGet, api+"vhosts"+u.Path+"/connections", &connections); err != nil {
+		t.Errorf("list the connections: %v", err)
+	}
+	for _, c := range connections {
+		if call(ctx, http.MethodDelete, api+"connections/"+url.PathEscape(c.Name), nil) == nil {
+			closed++
+		}
+	}
+	return closed
+}
+
+func call(ctx context.Context, method, address string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, address, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		return errors.New(res.Status)
+	}
+	if into == nil {
+		return nil
+	}
+	return json.NewDecoder(res.Body).Decode(into)
+}

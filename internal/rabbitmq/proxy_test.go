@@ -1,0 +1,104 @@
+package rabbitmq
+
+import (
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// proxy stands between a program and the broker and misbehaves like a network.
+type proxy struct {
+	listener net.Listener
+	target   string
+
+	mu    sync.Mutex
+	conns []*net.TCPConn
+	mute  *atomic.Bool // of the present connections; answers are read and dropped
+	wait  sync.WaitGroup
+}
+
+// startProxy makes config go through a proxy.
+func startProxy(t *testing.T, config *Config) *proxy {
+	t.Helper()
+	u, err := url.Parse(config.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{listener: listener, target: u.Host, mute: new(atomic.Bool)}
+	p.wait.Go(p.accept)
+	t.Cleanup(func() {
+		_ = listener.Close()
+		p.cut()
+		p.wait.Wait()
+	})
+	u.Host = listener.Addr().String()
+	config.URL = u.String()
+	return p
+}
+
+func (p *proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		broker, err := net.Dial("tcp", p.target)
+		if err != nil {
+			_ = client.Close()
+			continue
+		}
+		p.join(client.(*net.TCPConn), broker.(*net.TCPConn))
+	}
+}
+
+func (p *proxy) join(client, broker *net.TCPConn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.conns = append(p.conns, client, broker)
+	mute := p.mute
+	p.wait.Go(func() { pipe(broker, client, new(atomic.Bool)) })
+	p.wait.Go(func() { pipe(client, broker, mute) })
+}
+
+func pipe(to, from *net.TCPConn, mute *atomic.Bool) {
+	defer to.Close()
+	buffer := make([]byte, 4096)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			return
+		}
+		if mute.Load() {
+			continue
+		}
+		if _, err := to.Write(buffer[:n]); err != nil {
+			_, _ = io.Copy(io.Discard, from)
+			return
+		}
+	}
+}
+
+// swallowAnswers drops what the broker says on the present connections.
+func (p *proxy) swallowAnswers() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mute.Store(true)
+}
+
+// cut resets the present connections; those that come later behave well.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		_ = c.SetLinger(0)
+		_ = c.Close()
+	}
+	p.conns, p.mute = nil, new(atomic.Bool)
+}

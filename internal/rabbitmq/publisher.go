@@ -1,0 +1,267 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/sync/errgroup"
+
+	"ordersaga/internal/order"
+)
+
+// The three ways in which a message is not confirmed; see the package's documentation for what to do about each.
+var (
+	ErrRefused = errors.New("refused by RabbitMQ")
+	ErrUnknown = errors.New("not known whether RabbitMQ has the message")
+	ErrNotSent = errors.New("not sent to RabbitMQ")
+)
+
+const (
+	// publishTimeout bounds a Publish whose context allows more.
+	publishTimeout = 30 * time.Second
+	// confirmTimeout is how long the broker may take to confirm. One that takes longer is in trouble: the connection is
+	// given up.
+	confirmTimeout = 15 * time.Second
+	// confirmChannels is how many messages can be on their way at a time. A quorum queue confirms in some milliseconds,
+	// so this is good for some thousand a second.
+	confirmChannels = 16
+)
+
+// Publisher publishes with confirms, over one connection with a pool of channels. It is safe for many goroutines and
+// implements activities.Events.
+type Publisher struct {
+	supervisor *supervisor
+	topology   Topology
+	requests   chan *request
+
+	stop context.CancelFunc
+	done chan struct{} // closed when the supervisor has ended
+}
+
+// OpenPublisher starts a publisher. It does not wait for the broker: one that is down makes Publish wait, not the
+// program fail. Close it.
+func OpenPublisher(config Config) (*Publisher, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	p := &Publisher{
+		supervisor: newSupervisor(config, "publishing"),
+		topology:   config.Topology,
+		requests:   make(chan *request),
+		stop:       stop,
+		done:       make(chan struct{}),
+	}
+	go func() {
+		defer close(p.done)
+		_ = p.supervisor.run(ctx, p.serve) // only a hopeless error is returned, and a publisher never loses hope
+	}()
+	return p, nil
+}
+
+// Close waits for the confirms of what was sent (at most confirmTimeout), then closes the connection. A Publish that
+// comes later or has sent nothing yet returns ErrNotSent.
+func (p *Publisher) Close() {
+	p.stop()
+	<-p.done
+}
+
+// Ready returns nil while there is a connection with the topology declared, otherwise what is wrong.
+func (p *Publisher) Ready(context.Context) error { return p.supervisor.ready() }
+
+// Publish returns nil once the broker has the event in a queue, on disk. Otherwise the error is ErrRefused, ErrUnknown
+// or ErrNotSent. Publishing the same event again is harmless after any of them: its message ID is the same. It waits
+// for a connection when there is none, at most until ctx is done or publishTimeout is over.
+func (p *Publisher) Publish(ctx context.Context, e order.Event) error {
+	message, err := encode(e)
+	if err == nil {
+		err = p.send(ctx, Exchange, string(e.Type), message)
+	}
+	if err != nil {
+		return fmt.Errorf("publish %s: %w", e.MessageID(), err)
+	}
+	return nil
+}
+
+// request is a message on its way through the pool. Whoever takes it from the queue answers it.
+type request struct {
+	ctx           context.Context
+	exchange, key string
+	message       amqp.Publishing
+	answer        chan error // buffered: the asker may have left
+}
+
+// send has the message published by the first free channel and waits for the outcome. What a dying channel took but
+// did not send goes to another.
+func (p *Publisher) send(ctx context.Context, exchange, key string, message amqp.Publishing) error {
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	for {
+		r := &request{ctx: ctx, exchange: exchange, key: key, message: message, answer: make(chan error, 1)}
+		select {
+		case p.requests <- r:
+		case <-p.done:
+			return fmt.Errorf("%w: the publisher is closed", ErrNotSent)
+		case <-ctx.Done():
+			return p.noChannel(ctx)
+		}
+		if err := r.wait(); !errors.Is(err, ErrNotSent) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// wait returns the answer, at most until the request's context is done.
+func (r *request) wait() error {
+	select {
+	case err := <-r.answer:
+		return err
+	case <-r.ctx.Done():
+		return fmt.Errorf("%w: no answer yet: %w", ErrUnknown, r.ctx.Err())
+	}
+}
+
+// noChannel says why no channel took a message in time.
+func (p *Publisher) noChannel(ctx context.Context) error {
+	if why := p.supervisor.ready(); why != nil {
+		return fmt.Errorf("%w: %w (%w)", ErrNotSent, ctx.Err(), why)
+	}
+	return fmt.Errorf("%w: %w (all channels are busy)", ErrNotSent, ctx.Err())
+}
+
+// serve runs the pool on one connection: a goroutine for each channel.
+func (p *Publisher) serve(ctx context.Context, s *session) error {
+	g, ctx := errgroup.WithContext(ctx)
+	var declaring sync.Mutex // one repair of the topology at a time
+	for range confirmChannels {
+		g.Go(func() error {
+			ch, err := openConfirmChannel(s)
+			if err != nil {
+				return err
+			}
+			ch.repair = func() error {
+				declaring.Lock()
+				defer declaring.Unlock()
+				return p.topology.declare(s.conn)
+			}
+			return ch.serve(ctx, p.requests)
+		})
+	}
+	return g.Wait()
+}
+
+// confirmChannel publishes one message at a time and waits for its confirm. It belongs to one goroutine.
+type confirmChannel struct {
+	session *session
+	ch      *amqp.Channel
+	closed  chan *amqp.Error
+	returns chan amqp.Return // room for one: only one message is on its way
+	repair  func() error     // declares the topology again
+}
+
+func openConfirmChannel(s *session) (*confirmChannel, error) {
+	ch, err := s.conn.Channel()
+	if err != nil {
+		return nil, fmt.Errorf("open a channel: %w", err)
+	}
+	if err := ch.Confirm(false); err != nil {
+		return nil, fmt.Errorf("ask for confirms: %w", err)
+	}
+	return &confirmChannel{
+		session: s,
+		ch:      ch,
+		closed:  ch.NotifyClose(make(chan *amqp.Error, 1)),
+		returns: ch.NotifyReturn(make(chan amqp.Return, 1)),
+	}, nil
+}
+
+// serve publishes what is requested until ctx is done, or the channel is of no more use.
+func (c *confirmChannel) serve(ctx context.Context, requests <-chan *request) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-c.closed:
+			return closedBecause(err)
+		case r := <-requests:
+			outcome, broken := c.publish(ctx, r)
+			r.answer <- outcome
+			if broken != nil {
+				return broken
+			}
+		}
+	}
+}
+
+// publish sends the message unless the broker has asked for a pause, and returns what became of it. The second error is
+// not nil when the channel must not be used again.
+func (c *confirmChannel) publish(ctx context.Context, r *request) (outcome, broken error) {
+	if err := c.session.blocked.wait(r.ctx, ctx); err != nil {
+		return fmt.Errorf("%w: the broker asks publishers to pause: %w", ErrNotSent, err), nil
+	}
+	if err := r.ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotSent, err), nil
+	}
+	if c.ch.IsClosed() {
+		return fmt.Errorf("%w: %w", ErrNotSent, errEnded), c.ended()
+	}
+	confirm, err := c.ch.PublishWithDeferredConfirm(r.exchange, r.key, true, false, r.message)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnknown, err), err
+	}
+	return c.outcome(confirm)
+}
+
+// outcome waits for the confirm. It does not watch the asker's context, who may leave without the channel losing count.
+func (c *confirmChannel) outcome(confirm *amqp.DeferredConfirmation) (outcome, broken error) {
+	wait, cancel := context.WithTimeout(c.session.lost, confirmTimeout)
+	defer cancel()
+	acked, err := confirm.WaitContext(wait)
+	select {
+	case returned := <-c.returns: // comes before the confirm, which is an ack all the same
+		refused := fmt.Errorf("%w: %s (exchange %s, key %s)", ErrRefused, returned.ReplyText, returned.Exchange, returned.RoutingKey)
+		return refused, c.repair()
+	default:
+	}
+	switch {
+	case err != nil:
+		err = fmt.Errorf("no confirm within %s: %w", confirmTimeout, err)
+		return fmt.Errorf("%w: %w", ErrUnknown, err), err
+	case acked:
+		return nil, nil
+	case c.ch.IsClosed():
+		return c.closedOutcome()
+	}
+	return fmt.Errorf("%w: the broker could not store it", ErrUnknown), nil
+}
+
+// closedOutcome tells a message that the broker would not have, and closed the channel for, from one that was under way
+// when the channel was lost.
+func (c *confirmChannel) closedOutcome() (outcome, broken error) {
+	broken = c.ended()
+	var answer *amqp.Error
+	if errors.As(broken, &answer) && slices.Contains(refusals, answer.Code) {
+		return fmt.Errorf("%w: %w", ErrRefused, broken), broken
+	}
+	return fmt.Errorf("%w: %w", ErrUnknown, broken), broken
+}
+
+// refusals are the codes with which the broker closes a channel because of what was published on it.
+var refusals = []int{amqp.NotFound, amqp.AccessRefused, amqp.PreconditionFailed}
+
+// ended returns why the channel, which is closed, was closed.
+func (c *confirmChannel) ended() error { return closedBecause(<-c.closed) }
+
+// closedBecause makes an error of what a closed channel's NotifyClose has said; nil when the connection was closed.
+func closedBecause(err *amqp.Error) error {
+	if err == nil {
+		return errEnded
+	}
+	return fmt.Errorf("the broker closed a channel: %w", err)
+}

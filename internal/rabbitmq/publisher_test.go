@@ -1,0 +1,158 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+func TestAConfirmedEventIsInItsQueue(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	e := confirmed(1)
+	publish(t, openPublisher(t, config), e)
+	publish(t, openPublisher(t, config), e) // unsure publishers repeat themselves
+
+	ch := inspect(t, config.URL)
+	for range 2 {
+		got := take(t, ch, QueueConfirmed)
+		want, err := encode(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.Timestamp = e.OccurredAt.Truncate(time.Second) // AMQP knows seconds
+		if diff := cmp.Diff(want, again(got, nil), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("message (-published +in the queue):\n%s", diff)
+		}
+		if got.DeliveryMode != amqp.Persistent {
+			t.Error("the message would not survive a restart of the broker")
+		}
+	}
+	if n := count(t, ch, QueueCancelled); n != 0 {
+		t.Errorf("%d messages in %s", n, QueueCancelled)
+	}
+}
+
+func TestAnEventThatNoQueueTakesIsRefused(t *testing.T) {
+	t.Parallel()
+	p := openPublisher(t, testConfig(t))
+	e := confirmed(1)
+	e.Type = "ORDER_LOST"
+	if err := p.Publish(t.Context(), e); !errors.Is(err, ErrRefused) {
+		t.Fatalf("got %v, want ErrRefused", err)
+	}
+	publish(t, p, confirmed(1))
+}
+
+func TestATopologyThatSomebodyDamagedIsRepaired(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	p := openPublisher(t, config)
+	publish(t, p, confirmed(1))
+	ch := inspect(t, config.URL)
+
+	if err := ch.QueueUnbind(QueueConfirmed, QueueConfirmed, Exchange, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Publish(t.Context(), confirmed(2)); !errors.Is(err, ErrRefused) {
+		t.Fatalf("without its binding: got %v, want ErrRefused", err)
+	}
+	publish(t, p, confirmed(2))
+
+	if err := ch.ExchangeDelete(Exchange, false, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Publish(t.Context(), confirmed(3)); !errors.Is(err, ErrRefused) {
+		t.Fatalf("without the exchange: got %v, want ErrRefused", err)
+	}
+	publish(t, p, confirmed(3))
+	eventually(t, "three messages", func() bool { return count(t, ch, QueueConfirmed) == 3 })
+}
+
+func TestWithoutABrokerNothingIsSent(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	config.URL = "amqp://orders:s3cret@127.0.0.1:1/" // nobody listens there
+	p := openPublisher(t, config)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	err := p.Publish(ctx, confirmed(1))
+	if !errors.Is(err, ErrNotSent) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want ErrNotSent by its deadline", err)
+	}
+	if !strings.Contains(err.Error(), "connection refused") || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("the error should say why and show no password: %v", err)
+	}
+	if p.Ready(ctx) == nil {
+		t.Error("ready without a connection")
+	}
+}
+
+func TestAClosedPublisherSendsNothing(t *testing.T) {
+	t.Parallel()
+	p := openPublisher(t, testConfig(t))
+	publish(t, p, confirmed(1))
+	p.Close()
+	if err := p.Publish(t.Context(), confirmed(2)); !errors.Is(err, ErrNotSent) {
+		t.Errorf("got %v, want ErrNotSent", err)
+	}
+}
+
+func TestAnAnswerThatDoesNotComeMeansUnknown(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	broker := config.URL
+	proxy := startProxy(t, &config)
+	p := openPublisher(t, config)
+	publish(t, p, confirmed(1))
+
+	proxy.swallowAnswers()
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if err := p.Publish(ctx, confirmed(2)); !errors.Is(err, ErrUnknown) {
+		t.Fatalf("got %v, want ErrUnknown", err)
+	}
+	ch := inspect(t, broker)
+	eventually(t, "the message whose answer was lost", func() bool { return count(t, ch, QueueConfirmed) == 2 })
+
+	proxy.cut() // resets what there is; new connections work
+	if err := persist(t.Context(), p, confirmed(2)); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, ch, QueueConfirmed); n < 3 {
+		t.Errorf("%d messages, want at least 3: the second is there again, under the same ID", n)
+	}
+}
+
+func TestWhileTheBrokerAsksForAPauseNothingIsSent(t *testing.T) {
+	t.Parallel()
+	blocked := newGate()
+	blocked.close()
+	c := &confirmChannel{session: &session{blocked: blocked}}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	outcome, broken := c.publish(t.Context(), &request{ctx: ctx})
+	if !errors.Is(outcome, ErrNotSent) || broken != nil {
+		t.Errorf("got %v, %v; want ErrNotSent on a channel that can go on", outcome, broken)
+	}
+	blocked.open()
+	if err := blocked.wait(t.Context(), t.Context()); err != nil {
+		t.Errorf("after the pause: %v", err)
+	}
+}
+
+func TestAURLThatCannotBeParsedIsNotShown(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	config.URL = "amqp://orders:s3cret@127.0.0.1:none/"
+	_, err := OpenPublisher(config)
+	if err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("got %v", err)
+	}
+}

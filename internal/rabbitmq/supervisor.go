@@ -1,0 +1,167 @@
+package rabbitmq
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// session is one connection and all that came from it.
+type session struct {
+	conn *amqp.Connection
+	// lost is done when the connection has ended; its cause says why.
+	lost context.Context
+	// blocked tells whether the broker has asked publishers to pause (it is short of memory or disk).
+	blocked *gate
+}
+
+// use works with a session. It returns when ctx is done (nobody wants it any more, or the connection is lost) or when
+// the session is of no more use, and leaves no goroutine behind.
+type use func(ctx context.Context, s *session) error
+
+// supervisor keeps one connection going: whenever a session ends, it makes another.
+type supervisor struct {
+	config Config
+	log    *slog.Logger
+	// hopeless tells errors after which trying again is pointless; nil: none.
+	hopeless func(error) bool
+
+	state atomic.Pointer[state]
+}
+
+// state is why there is no session at present; err is nil while there is one.
+type state struct{ err error }
+
+var (
+	errConnecting = errors.New("not yet connected to RabbitMQ")
+	errEnded      = errors.New("the connection to RabbitMQ was closed")
+)
+
+func newSupervisor(config Config, purpose string) *supervisor {
+	config.Name += " (" + purpose + ")"
+	s := &supervisor{config: config, log: config.Log.With("connection", config.Name)}
+	s.state.Store(&state{errConnecting})
+	return s
+}
+
+// ready returns nil while there is a session, otherwise why there is none.
+func (s *supervisor) ready() error { return s.state.Load().err }
+
+// run makes sessions until ctx is done, and then returns nil; or until an error is hopeless, which it returns.
+func (s *supervisor) run(ctx context.Context, use use) error {
+	failures := 0
+	for {
+		began := time.Now()
+		err := cmp.Or(s.session(ctx, use), errEnded)
+		s.state.Store(&state{err})
+		if ctx.Err() != nil {
+			return nil
+		}
+		if s.hopeless != nil && s.hopeless(err) {
+			return err
+		}
+		if time.Since(began) > s.config.MaxBackoff {
+			failures = 0 // it was up for a while: a new trouble, not the old one
+		}
+		pause := backoff(failures, s.config.MaxBackoff)
+		failures++
+		s.log.Warn("no connection to RabbitMQ", "error", err.Error(), "again_in", pause.String())
+		if sleep(ctx, pause) != nil {
+			return nil
+		}
+	}
+}
+
+// session connects, declares the topology and lets use work until one of them ends; then it ends everything.
+func (s *supervisor) session(ctx context.Context, use use) (err error) {
+	setup, cancelSetup := context.WithTimeout(ctx, setupTimeout)
+	defer cancelSetup()
+	conn, socket, err := dial(setup, s.config.URL, s.config.Name)
+	if err != nil {
+		return err
+	}
+	lost, lose := context.WithCancelCause(context.WithoutCancel(ctx))
+	var watchers sync.WaitGroup
+	defer watchers.Wait()
+	defer lose(nil)
+	defer closeConnection(conn, socket)
+
+	blocked := newGate()
+	watchers.Go(watchClose(conn, lose))
+	watchers.Go(s.watchBlocked(conn, blocked))
+	if err := s.config.Topology.declare(conn); err != nil {
+		return err
+	}
+	if !socket.keep() { // setup is over, also as a bound; unless it just ran out
+		return fmt.Errorf("set up the connection to RabbitMQ: %w", setup.Err())
+	}
+	s.state.Store(&state{})
+	s.log.Info("connected to RabbitMQ")
+
+	using, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(lost, stop)()
+	err = use(using, &session{conn: conn, lost: lost, blocked: blocked})
+	if lost.Err() != nil {
+		return context.Cause(lost)
+	}
+	return err
+}
+
+// watchClose says why the connection ended, once it has.
+func watchClose(conn *amqp.Connection, lose context.CancelCauseFunc) func() {
+	closed := conn.NotifyClose(make(chan *amqp.Error, 1))
+	return func() {
+		if err := <-closed; err != nil {
+			lose(fmt.Errorf("lost the connection to RabbitMQ: %w", err))
+			return
+		}
+		lose(errEnded)
+	}
+}
+
+// watchBlocked keeps the gate as the broker asks, until the connection ends.
+func (s *supervisor) watchBlocked(conn *amqp.Connection, g *gate) func() {
+	changes := conn.NotifyBlocked(make(chan amqp.Blocking, 8))
+	return func() {
+		for change := range changes {
+			if change.Active {
+				s.log.Warn("RabbitMQ asks publishers to pause", "reason", change.Reason)
+				g.close()
+			} else {
+				s.log.Info("RabbitMQ lets publishers go on")
+				g.open()
+			}
+		}
+	}
+}
+
+// baseBackoff is the longest pause before the first new try; it doubles with every failure.
+const baseBackoff = 100 * time.Millisecond
+
+// backoff returns a pause between nothing and the bound after so many failures. Full jitter keeps those who lost the
+// broker together from coming back together.
+func backoff(failures int, most time.Duration) time.Duration {
+	bound := min(baseBackoff<<min(failures, 16), most)
+	return rand.N(bound) + time.Millisecond
+}
+
+// sleep waits for d, or returns ctx's error when that is done first.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
