@@ -1,0 +1,140 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"ordersaga/internal/money"
+	"ordersaga/internal/order"
+)
+
+// The inputs and results below are part of recorded histories: fields are only ever added.
+
+// PriceItemsInput asks for the prices of what a client wants.
+type PriceItemsInput struct {
+	OrderID order.ID     `json:"orderId"`
+	Items   []order.Item `json:"items"`
+}
+
+// PriceItemsResult holds one priced line per item and their sum.
+type PriceItemsResult struct {
+	Lines []order.Line `json:"lines"`
+	Total money.Money  `json:"total"`
+}
+
+// PriceItems prices every item and sums them up. Safe to repeat: it only reads.
+func (a *Activities) PriceItems(ctx context.Context, in PriceItemsInput) (PriceItemsResult, error) {
+	lines, err := a.Catalog.PriceItems(ctx, in.Items)
+	if err != nil {
+		return PriceItemsResult{}, translate(err, "price the items of order %s", in.OrderID)
+	}
+	total, err := order.Total(lines)
+	if err != nil {
+		return PriceItemsResult{}, translate(err, "sum up order %s", in.OrderID)
+	}
+	return PriceItemsResult{Lines: lines, Total: total}, nil
+}
+
+// CreateOrderInput is the order to store: PENDING and priced.
+type CreateOrderInput struct {
+	Order order.Order `json:"order"`
+}
+
+// CreateOrder stores the order and returns the row. Safe to repeat: the ID is the primary key, and an existing row is
+// returned as it is.
+func (a *Activities) CreateOrder(ctx context.Context, in CreateOrderInput) (order.Order, error) {
+	o, err := a.Orders.Create(ctx, in.Order)
+	return o, translate(err, "create order %s", in.Order.ID)
+}
+
+// ReserveStockInput is what to hold, and until when.
+type ReserveStockInput struct {
+	OrderID   order.ID     `json:"orderId"`
+	Items     []order.Item `json:"items"`
+	ExpiresAt time.Time    `json:"expiresAt"`
+}
+
+// ReserveStock holds all items or none. Safe to repeat: the reservation is keyed by the order.
+func (a *Activities) ReserveStock(ctx context.Context, in ReserveStockInput) error {
+	err := a.Catalog.Reserve(ctx, in.OrderID, in.Items, in.ExpiresAt)
+	return translate(err, "reserve stock for order %s", in.OrderID)
+}
+
+// OrderInput names the order that a step or an undo is about.
+type OrderInput struct {
+	OrderID order.ID `json:"orderId"`
+}
+
+// ReleaseStock gives back what the order holds or has bought. Safe to repeat, and before or instead of ReserveStock:
+// the release is remembered, and a later ReserveStock is refused.
+func (a *Activities) ReleaseStock(ctx context.Context, in OrderInput) error {
+	return translate(a.Catalog.Release(ctx, in.OrderID), "release the stock of order %s", in.OrderID)
+}
+
+// ChargePaymentResult is the gateway's reference of the payment.
+type ChargePaymentResult struct {
+	PaymentID string `json:"paymentId"`
+}
+
+// ChargePayment takes the money once. Safe to repeat: the gateway knows the payment by keys derived from the order.
+func (a *Activities) ChargePayment(ctx context.Context, in order.Payment) (ChargePaymentResult, error) {
+	id, err := a.Payments.Charge(ctx, in)
+	return ChargePaymentResult{PaymentID: id}, translate(err, "charge order %s", in.OrderID)
+}
+
+// RefundPayment makes sure that no money is kept. Safe to repeat, and before or instead of ChargePayment: a payment
+// that never happened is cancelled at the gateway, and a later ChargePayment is refused.
+func (a *Activities) RefundPayment(ctx context.Context, in order.Payment) error {
+	return translate(a.Payments.Refund(ctx, in), "refund order %s", in.OrderID)
+}
+
+// CommitStock turns the hold into a sale. Safe to repeat: the reservation is keyed by the order.
+func (a *Activities) CommitStock(ctx context.Context, in OrderInput) error {
+	return translate(a.Catalog.Commit(ctx, in.OrderID), "commit the stock of order %s", in.OrderID)
+}
+
+// ConfirmOrderInput confirms an order that has been paid.
+type ConfirmOrderInput struct {
+	OrderID   order.ID       `json:"orderId"`
+	PaymentID string         `json:"paymentId"`
+	Records   []order.Record `json:"records"`
+}
+
+// ConfirmOrder is the pivot: PENDING becomes CONFIRMED unless the order is closing. It returns the row, which says what
+// happened. Safe to repeat: one guarded statement.
+func (a *Activities) ConfirmOrder(ctx context.Context, in ConfirmOrderInput) (order.Order, error) {
+	o, err := a.Orders.Confirm(ctx, in.OrderID, in.PaymentID, in.Records)
+	return o, translate(err, "confirm order %s", in.OrderID)
+}
+
+// CloseOrderInput fences an order before its undos.
+type CloseOrderInput struct {
+	Request order.Request  `json:"request"` // fills the row when there is none
+	Cause   order.Cause    `json:"cause"`
+	Records []order.Record `json:"records"`
+}
+
+// CloseOrder is the fence: after it, ConfirmOrder and a first CreateOrder are refused, unless the order was CONFIRMED
+// before. It returns the row, which says how the order ends. Safe to repeat: the first cause is kept.
+func (a *Activities) CloseOrder(ctx context.Context, in CloseOrderInput) (order.Order, error) {
+	o, err := a.Orders.Close(ctx, in.Request, in.Cause, in.Records)
+	return o, translate(err, "close order %s", in.Request.ID)
+}
+
+// FinishOrderInput ends a closing order of which everything has been undone.
+type FinishOrderInput struct {
+	OrderID order.ID       `json:"orderId"`
+	Records []order.Record `json:"records"`
+}
+
+// FinishOrder makes a closing order FAILED or CANCELLED, as its cause says, and returns the row. Safe to repeat: one
+// guarded statement.
+func (a *Activities) FinishOrder(ctx context.Context, in FinishOrderInput) (order.Order, error) {
+	o, err := a.Orders.Finish(ctx, in.OrderID, in.Records)
+	return o, translate(err, "finish order %s", in.OrderID)
+}
+
+// PublishEvent announces the order's end. Safe to repeat: the message ID is the same each time.
+func (a *Activities) PublishEvent(ctx context.Context, in order.Event) error {
+	return translate(a.Events.Publish(ctx, in), "publish %s of order %s", in.Type, in.OrderID)
+}

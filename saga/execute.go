@@ -1,0 +1,171 @@
+package saga
+
+import (
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// scope is what Execute needs to know of the step it runs in.
+type scope struct {
+	run      *run
+	name     string
+	wait     time.Duration // bounds one attempt
+	patience time.Duration // how long it may stay broken until the saga needs attention
+	forward  bool          // before or at the pivot: deadline and cancellation apply, and a refusal is an answer
+}
+
+type scopeKey struct{}
+
+func (s scope) attach(ctx workflow.Context) workflow.Context {
+	if s.wait <= 0 {
+		s.wait = DefaultWait
+	}
+	return workflow.WithValue(ctx, scopeKey{}, s)
+}
+
+func scopeOf(ctx workflow.Context) (scope, bool) {
+	s, ok := ctx.Value(scopeKey{}).(scope)
+	return s, ok
+}
+
+// Execute runs an activity as part of a step: locally first, then, if that breaks, as a regular activity that is
+// retried until it succeeds. in is its only argument; out receives its result and may be nil.
+//
+// In a step or the pivot it returns nil, a refusal, a cancellation, or an error that tells the saga that its deadline
+// has passed: the step hands these on. In a fence, an undo, Finish or Then it returns only when the activity succeeded.
+func Execute(ctx workflow.Context, activity any, in, out any) error {
+	s, ok := scopeOf(ctx)
+	if !ok {
+		return errors.New("saga.Execute was called outside a step of a saga")
+	}
+	if s.run.fast {
+		err := s.local(ctx, activity, in, out)
+		if done, err := s.settle(ctx, err); done {
+			return err
+		}
+		s.run.fast = false
+		s.run.journal = append(s.run.journal,
+			Entry{Step: s.name, Kind: FellBack, At: workflow.Now(ctx), Detail: rootMessage(err)})
+	}
+	return s.durable(ctx, activity, in, out)
+}
+
+// settle reports whether err, the result of an activity, is an answer rather than a failure, and which answer.
+func (s scope) settle(ctx workflow.Context, err error) (done bool, answer error) {
+	switch {
+	case err == nil:
+		return true, nil
+	case !s.forward:
+		return false, nil // what must be done is tried again, whatever it answered
+	case IsRefused(err), errors.Is(err, errDeadline):
+		return true, err
+	case ctx.Err() != nil:
+		return true, temporal.NewCanceledError()
+	default:
+		return false, nil
+	}
+}
+
+// local is the fast path: one attempt inside the workflow task.
+func (s scope) local(ctx workflow.Context, activity any, in, out any) error {
+	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		ScheduleToCloseTimeout: s.wait,
+		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
+		Summary:                s.name,
+	})
+	return workflow.ExecuteLocalActivity(ctx, activity, in).Get(ctx, out)
+}
+
+// durable runs a regular activity until its result is settled, in windows: the first is as long as the saga's
+// patience, then the saga needs attention and a new window begins. Each window ends with the error of its last attempt,
+// which is how the workflow, and so the operator, learns what is wrong.
+func (s scope) durable(ctx workflow.Context, activity any, in, out any) error {
+	retry, window := eager, s.patience
+	for {
+		err := s.window(ctx, retry, window, activity, in, out)
+		if done, err := s.settle(ctx, err); done {
+			s.run.heal(ctx, s)
+			return err
+		}
+		s.run.needsAttention(ctx, s, err)
+		if !serverGaveUp(err) {
+			// Not retried by the server, as when no worker knows the activity: wait here, or it would spin.
+			if done, err := s.settle(ctx, s.sleep(ctx, patient.InitialInterval)); done && err != nil {
+				return err
+			}
+		}
+		retry, window = patient, troubledWindow
+	}
+}
+
+// eager is how a step is retried at first: soon, since most disturbances are short.
+var eager = temporal.RetryPolicy{
+	InitialInterval:    500 * time.Millisecond,
+	BackoffCoefficient: 2,
+	MaximumInterval:    30 * time.Second,
+}
+
+// patient is how a step is retried once the saga needs attention: every minute, without hammering.
+var patient = temporal.RetryPolicy{
+	InitialInterval:    time.Minute,
+	BackoffCoefficient: 1,
+}
+
+// troubledWindow is how often a saga in trouble refreshes what it says about the failure. A day in trouble is then
+// some 24 activities in its history.
+const troubledWindow = time.Hour
+
+// window runs the activity with server-side retries for at most d.
+func (s scope) window(
+	ctx workflow.Context, retry temporal.RetryPolicy, d time.Duration, activity any, in, out any,
+) error {
+	ctx, cancel := workflow.WithCancel(ctx)
+	defer cancel() // a late attempt is told to stop; whether it does, the activity's own idempotency covers
+	future := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout:    s.wait,
+		ScheduleToCloseTimeout: d,
+		RetryPolicy:            &retry,
+		Summary:                s.name,
+	}), activity, in)
+	return s.await(ctx, future, func() error { return future.Get(ctx, out) })
+}
+
+// sleep waits d, or until the saga is cancelled or its deadline passes.
+func (s scope) sleep(ctx workflow.Context, d time.Duration) error {
+	timer := workflow.NewTimer(ctx, d)
+	return s.await(ctx, timer, func() error { return timer.Get(ctx, nil) })
+}
+
+// await waits for the future and returns what get says, or errDeadline when the saga's deadline passes first.
+func (s scope) await(ctx workflow.Context, future workflow.Future, get func() error) error {
+	timer := s.run.deadlineTimer(ctx, s)
+	if timer == nil {
+		return get()
+	}
+	late := false
+	selector := workflow.NewSelector(ctx)
+	selector.AddFuture(future, func(workflow.Future) {})
+	selector.AddFuture(timer, func(f workflow.Future) { late = f.Get(ctx, nil) == nil })
+	selector.Select(ctx)
+	if !future.IsReady() && late {
+		return errDeadline
+	}
+	return get()
+}
+
+// deadlineTimer returns the timer of the saga's deadline, or nil when none applies. An undisturbed saga never gets
+// here, and so pays for no timer.
+func (r *run) deadlineTimer(ctx workflow.Context, s scope) workflow.Future {
+	if !s.forward || r.options.Deadline <= 0 {
+		return nil
+	}
+	if r.deadline == nil {
+		left := r.options.Deadline - workflow.Now(ctx).Sub(r.started)
+		r.deadline = workflow.NewTimerWithOptions(r.timerCtx, max(left, time.Millisecond),
+			workflow.TimerOptions{Summary: "saga deadline"})
+	}
+	return r.deadline
+}

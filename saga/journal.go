@@ -1,0 +1,46 @@
+package saga
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+)
+
+// EntryKind says what became of a step.
+type EntryKind string
+
+// The kinds of entries.
+const (
+	Done       EntryKind = "DONE"
+	Undone     EntryKind = "UNDONE"
+	NotDone    EntryKind = "REFUSED"     // refused, cancelled, too late
+	FellBack   EntryKind = "FELL_BACK"   // the fast path broke here; regular activities from here
+	InTrouble  EntryKind = "IN_TROUBLE"  // see Trouble
+	OutTrouble EntryKind = "OUT_TROUBLE" // it healed
+)
+
+// Entry is a line of what the saga has done so far.
+type Entry struct {
+	Step   string
+	Kind   EntryKind
+	At     time.Time // workflow time
+	Detail string    // an error, for operators
+}
+
+// Journal returns what the saga that ctx belongs to has done so far, oldest first. Plans store it with their own
+// transitions, so that it costs no round trip.
+func Journal(ctx workflow.Context) []Entry {
+	s, ok := scopeOf(ctx)
+	if !ok {
+		return nil
+	}
+	return s.run.journal
+}
+
+func (r *run) note(ctx workflow.Context, step string, kind EntryKind, err error) {
+	e := Entry{Step: step, Kind: kind, At: workflow.Now(ctx)}
+	if err != nil {
+		e.Kind, e.Detail = NotDone, rootMessage(err)
+	}
+	r.journal = append(r.journal, e)
+}

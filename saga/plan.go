@@ -1,0 +1,113 @@
+package saga
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+)
+
+// Func is a step or an undo: workflow code that calls activities through [Execute].
+type Func func(ctx workflow.Context) error
+
+// Step is one forward step.
+type Step struct {
+	Name string // unique in the plan; shown to operators
+	Do   Func
+	Undo Undo          // the zero value when there is nothing to undo
+	Wait time.Duration // bounds one attempt of the step's activity; default DefaultWait
+}
+
+// Undo takes a step back. It succeeds when there is nothing to take back, and makes a late run of its step fail.
+type Undo struct {
+	Name string // unique in the plan; two steps may share one undo by giving it the same name, it then runs once
+	Do   Func
+	Wait time.Duration // bounds one attempt of the undo's activity; default DefaultWait
+}
+
+// Verdict is what the fence found.
+type Verdict int
+
+// The verdicts of a fence.
+const (
+	// Unwind: the pivot has not happened and never will. Undos, Finish and Then follow.
+	Unwind Verdict = iota + 1
+	// Forward: the pivot has happened. Then follows.
+	Forward
+	// Ended: the saga was unwound and finished before. Only Then is left.
+	Ended
+)
+
+// Fence decides, in the store that the pivot writes to, whether the saga goes forward or unwinds. See the package
+// comment. It must give the same verdict each time it is called for the same saga, apart from Unwind turning into
+// Ended once the saga is finished.
+type Fence func(ctx workflow.Context, cause Cause) (Verdict, error)
+
+// Plan is a whole saga, declared before it runs.
+type Plan struct {
+	Steps  []Step // in order, up to the pivot
+	Pivot  Step   // the point of no return; has no undo
+	Fence  Fence
+	Finish Step   // records the end of an unwound saga, after the last undo
+	Then   []Step // what is left to do after either end, in order; have no undos
+}
+
+// DefaultWait bounds one attempt of an activity when its step does not say.
+const DefaultWait = 5 * time.Second
+
+// FenceName is the name under which the fence is shown.
+const FenceName = "Fence"
+
+// validate reports every mistake in the plan at once.
+func (p Plan) validate() error {
+	var problems []error
+	seen := map[string]bool{}
+	check := func(kind string, s Step, undoAllowed bool) {
+		switch {
+		case s.Name == "":
+			problems = append(problems, fmt.Errorf("%s without a name", kind))
+		case s.Do == nil:
+			problems = append(problems, fmt.Errorf("%s %s without a function", kind, s.Name))
+		case seen[s.Name]:
+			problems = append(problems, fmt.Errorf("two steps are named %s", s.Name))
+		}
+		seen[s.Name] = true
+		if (s.Undo.Do == nil) != (s.Undo.Name == "") {
+			problems = append(problems, fmt.Errorf("the undo of %s needs both a name and a function", s.Name))
+		}
+		if s.Undo.Do != nil && !undoAllowed {
+			problems = append(problems, fmt.Errorf("%s %s cannot have an undo", kind, s.Name))
+		}
+	}
+	for _, s := range p.Steps {
+		check("step", s, true)
+	}
+	check("pivot", p.Pivot, false)
+	check("finishing step", p.Finish, false)
+	for _, s := range p.Then {
+		check("last step", s, false)
+	}
+	if p.Fence == nil {
+		problems = append(problems, errors.New("no fence"))
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("saga plan: %w", errors.Join(problems...))
+	}
+	return nil
+}
+
+// undos returns the undos of all steps, last step first, each name once (where it comes first in that order).
+func (p Plan) undos() []Undo {
+	var out []Undo
+	seen := map[string]bool{}
+	for i := len(p.Steps) - 1; i >= 0; i-- {
+		u := p.Steps[i].Undo
+		if u.Do == nil || seen[u.Name] {
+			continue
+		}
+		seen[u.Name] = true
+		out = append(out, u)
+	}
+	return out
+}

@@ -1,0 +1,181 @@
+package saga
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// Options say how a saga runs. The zero value is usable: no deadline, default patience.
+type Options struct {
+	// Deadline bounds the way to the pivot, counted from the start of the workflow. A saga that has not passed its
+	// pivot by then is unwound. 0: none.
+	Deadline time.Duration
+	// StepPatience is how long a step before the pivot may stay broken until the saga needs attention. Default 5 min.
+	StepPatience time.Duration
+	// UndoPatience is the same for the fence, undos and everything after the pivot. Default 10 min.
+	UndoPatience time.Duration
+	// Decided is called once, as soon as the saga's end is known: after the pivot or the fence, before undos and Then.
+	Decided func()
+	// Answering reports whether somebody waits for the decision (in an update). Then a saga that unwinds first lets
+	// the answer go out: the server gets it only when no local activity is pending.
+	Answering func() bool
+}
+
+// Default patience, see [Options].
+const (
+	DefaultStepPatience = 5 * time.Minute
+	DefaultUndoPatience = 10 * time.Minute
+)
+
+// Run takes the saga from its first step to its end. It returns nil when the saga ended, either way: how, the plan's
+// own functions know. An error means that the plan is wrong or that a function of the plan failed in another way than
+// by an activity; the workflow should then fail.
+//
+// Cancelling ctx unwinds the saga unless the pivot has happened. Run returns only when the saga has ended.
+func (p Plan) Run(ctx workflow.Context, options Options) error {
+	r, err := newRun(ctx, p, options)
+	if err != nil {
+		return err
+	}
+	cause, passed := r.forward(ctx)
+	return r.end(ctx, cause, passed)
+}
+
+// Unwind brings a saga to its end of which an earlier workflow was interrupted: the fence first, then whatever it says.
+func (p Plan) Unwind(ctx workflow.Context, options Options) error {
+	r, err := newRun(ctx, p, options)
+	if err != nil {
+		return err
+	}
+	return r.end(ctx, Cause{Kind: Interrupted}, false)
+}
+
+// run is one run of a plan.
+type run struct {
+	plan     Plan
+	options  Options
+	started  time.Time
+	fast     bool             // local activities first, until one breaks
+	deadline workflow.Future  // the deadline's timer; made only when a step has to wait
+	timerCtx workflow.Context // the timer's, which outlives a single wait
+	trouble  *Trouble         // nil while all is well
+	journal  []Entry
+}
+
+func newRun(ctx workflow.Context, p Plan, options Options) (*run, error) {
+	if err := p.validate(); err != nil {
+		return nil, temporal.NewNonRetryableApplicationError(err.Error(), "InvalidPlan", nil)
+	}
+	if options.StepPatience <= 0 {
+		options.StepPatience = DefaultStepPatience
+	}
+	if options.UndoPatience <= 0 {
+		options.UndoPatience = DefaultUndoPatience
+	}
+	return &run{plan: p, options: options, started: workflow.GetInfo(ctx).WorkflowStartTime, fast: true}, nil
+}
+
+// forward runs the steps and the pivot. It reports whether the pivot was passed, and otherwise why not.
+func (r *run) forward(ctx workflow.Context) (cause Cause, passed bool) {
+	var cancel workflow.CancelFunc
+	r.timerCtx, cancel = workflow.WithCancel(ctx)
+	defer cancel()
+	for _, s := range append(r.plan.Steps[:len(r.plan.Steps):len(r.plan.Steps)], r.plan.Pivot) {
+		if err := r.step(ctx, s); err != nil {
+			return causeOf(s.Name, err), false
+		}
+	}
+	return Cause{}, true
+}
+
+// step runs one step before or at the pivot. It returns nil, a refusal, a cancellation, errDeadline or ErrStop.
+func (r *run) step(ctx workflow.Context, s Step) error {
+	if ctx.Err() != nil {
+		return temporal.NewCanceledError()
+	}
+	if r.late(ctx) {
+		return errDeadline
+	}
+	sc := scope{run: r, name: s.Name, wait: s.Wait, patience: r.options.StepPatience, forward: true}
+	err := s.Do(sc.attach(ctx))
+	r.note(ctx, s.Name, Done, err)
+	return err
+}
+
+func (r *run) late(ctx workflow.Context) bool {
+	return r.options.Deadline > 0 && workflow.Now(ctx).Sub(r.started) >= r.options.Deadline
+}
+
+// end brings the saga from the pivot, or from what kept it from there, to its end. Nothing here can be cancelled.
+func (r *run) end(ctx workflow.Context, cause Cause, passed bool) error {
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	verdict := Forward
+	if !passed {
+		workflow.GetLogger(ctx).Info("saga turns to its fence", "cause", string(cause.Kind), "step", cause.Step)
+		var err error
+		if verdict, err = r.fence(ctx, cause); err != nil {
+			return err
+		}
+	}
+	if r.options.Decided != nil {
+		r.options.Decided()
+	}
+	if verdict == Unwind {
+		if err := r.unwind(ctx); err != nil {
+			return err
+		}
+	}
+	var failed []error
+	for _, s := range r.plan.Then {
+		failed = append(failed, r.must(ctx, s.Name, s.Wait, s.Do, Done))
+	}
+	return errors.Join(failed...)
+}
+
+func (r *run) fence(ctx workflow.Context, cause Cause) (Verdict, error) {
+	var verdict Verdict
+	err := r.must(ctx, FenceName, 0, func(ctx workflow.Context) (err error) {
+		verdict, err = r.plan.Fence(ctx, cause)
+		return err
+	}, Done)
+	if err == nil && (verdict < Unwind || verdict > Ended) {
+		err = fmt.Errorf("saga plan: the fence answered verdict %d", verdict)
+	}
+	return verdict, err
+}
+
+// unwind runs every undo, then Finish. An undo that fails for good does not keep the others from running, but Finish
+// is then not reached: the end must not be recorded while something is left to undo.
+func (r *run) unwind(ctx workflow.Context) error {
+	if r.options.Answering != nil && r.options.Answering() {
+		// A timer ends the workflow task, and with it the wait of whoever asked for the outcome.
+		if err := workflow.Sleep(ctx, time.Millisecond); err != nil {
+			return err
+		}
+	}
+	var failed []error
+	for _, u := range r.plan.undos() {
+		failed = append(failed, r.must(ctx, u.Name, u.Wait, u.Do, Undone))
+	}
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	return r.must(ctx, r.plan.Finish.Name, r.plan.Finish.Wait, r.plan.Finish.Do, Done)
+}
+
+// must runs what may not be left out. A refusal of such a thing has no sense that the saga could act on, so it counts
+// as broken (see Execute); an error that gets here is a mistake in the plan's own code.
+func (r *run) must(ctx workflow.Context, name string, wait time.Duration, do Func, kind EntryKind) error {
+	sc := scope{run: r, name: name, wait: wait, patience: r.options.UndoPatience}
+	err := do(sc.attach(ctx))
+	r.note(ctx, name, kind, err)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package workflows
+
+import (
+	"errors"
+
+	"go.temporal.io/sdk/workflow"
+
+	"ordersaga/internal/order"
+	"ordersaga/saga"
+)
+
+// CancelRequest is the argument of UpdateCancel.
+type CancelRequest struct {
+	By     Canceller `json:"by"`
+	Reason string    `json:"reason,omitempty"` // in the words of whoever asks; stored with the order
+}
+
+// Canceller says who asks for a cancellation.
+type Canceller string
+
+// Who may ask.
+const (
+	ByUser     Canceller = "user"
+	ByOperator Canceller = "operator"
+)
+
+// maxCancelReason bounds CancelRequest.Reason, in bytes.
+const maxCancelReason = 500
+
+// handleUpdates registers the updates and returns the context that they cancel.
+func (s *orderSaga) handleUpdates(ctx workflow.Context) (workflow.Context, error) {
+	ctx, s.unwind = workflow.WithCancel(ctx)
+	outcome := workflow.SetUpdateHandlerWithOptions(ctx, UpdateOutcome, s.outcome,
+		workflow.UpdateHandlerOptions{Description: "waits until the order's end is known"})
+	cancel := workflow.SetUpdateHandlerWithOptions(ctx, UpdateCancel, s.requestCancel,
+		workflow.UpdateHandlerOptions{Description: "cancels the order, if it is not confirmed yet", Validator: validateCancel})
+	return ctx, errors.Join(outcome, cancel)
+}
+
+func (s *orderSaga) outcome(ctx workflow.Context) (order.Order, error) {
+	s.asking++
+	defer func() { s.asking-- }()
+	// On a disconnected context: a cancelled workflow still owes its caller an answer.
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	err := workflow.Await(ctx, func() bool { return s.decided })
+	return s.row, err
+}
+
+func (s *orderSaga) requestCancel(ctx workflow.Context, req CancelRequest) (order.Order, error) {
+	if !s.decided && s.cancel.By == "" {
+		s.cancel = req
+		s.unwind()
+	}
+	return s.outcome(ctx)
+}
+
+func validateCancel(_ workflow.Context, req CancelRequest) error {
+	if req.By != ByUser && req.By != ByOperator {
+		return errors.New(`cancel: "by" must be "user" or "operator"`)
+	}
+	if len(req.Reason) > maxCancelReason {
+		return errors.New(`cancel: "reason" is longer than 500 bytes`)
+	}
+	return nil
+}
+
+// awaitHandlers lets every update answer before the workflow ends.
+func (s *orderSaga) awaitHandlers(ctx workflow.Context) error {
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+}
+
+// cause says in the order's terms why the saga turned to its fence. It is only a proposal: the row keeps the first.
+func (s *orderSaga) cause(c saga.Cause) order.Cause {
+	var refused order.Cause
+	switch {
+	case c.Kind == saga.Refused && saga.Refusal(c.Err, &refused):
+		return refused
+	case c.Kind == saga.DeadlineHit:
+		return order.Cause{Reason: order.TimedOut, Message: "the order could not be completed in time"}
+	case c.Kind == saga.Cancelled && s.cancel.By == ByUser:
+		return order.Cause{Reason: order.CancelledByUser, Message: cancelMessage("the customer", s.cancel.Reason)}
+	case c.Kind == saga.Cancelled:
+		return order.Cause{Reason: order.CancelledByOperator, Message: cancelMessage("an operator", s.cancel.Reason)}
+	default:
+		return order.Cause{Reason: order.Interrupted, Message: "the order could not be completed"}
+	}
+}
+
+func cancelMessage(who, reason string) string {
+	if reason == "" {
+		return "cancelled by " + who
+	}
+	return "cancelled by " + who + ": " + reason
+}
+
+// store runs an activity that stores records with its transition: what is new in the saga's journal since the last one.
+func (s *orderSaga) store(ctx workflow.Context, activity any, input func([]order.Record) any) error {
+	journal := saga.Journal(ctx)
+	err := saga.Execute(ctx, activity, input(records(journal[s.stored:])), &s.row)
+	if err == nil {
+		s.stored = len(journal)
+	}
+	return err
+}
+
+// records turns a part of the saga's journal into lines of the order's timeline.
+func records(journal []saga.Entry) []order.Record {
+	out := make([]order.Record, 0, len(journal))
+	for _, e := range journal {
+		out = append(out, order.Record{Type: recordTypes[e.Kind], At: e.At, Step: e.Step, Detail: e.Detail})
+	}
+	return out
+}
+
+var recordTypes = map[saga.EntryKind]order.RecordType{
+	saga.Done:       order.RecordStepDone,
+	saga.Undone:     order.RecordUndone,
+	saga.NotDone:    order.RecordStepRefused,
+	saga.FellBack:   order.RecordStepFellBack,
+	saga.InTrouble:  order.RecordInTrouble,
+	saga.OutTrouble: order.RecordOutOfTrouble,
+}
