@@ -1,0 +1,46 @@
+// Program healthcheck asks one URL and exits 0 when it is answered with 200, 1 otherwise. It is for container images
+// that hold no shell and no curl:
+//
+//	healthcheck http://127.0.0.1:8080/readyz
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+// timeout bounds the whole check. It is less than what docker-compose.yml gives a check.
+const timeout = 2 * time.Second
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "healthcheck:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("want one argument, the URL to ask; got %d", len(args))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, args[0], nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10)) // says what is not ready; shown by `docker inspect`
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s: %s", args[0], res.Status, body)
+	}
+	return nil
+}
