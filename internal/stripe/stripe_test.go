@@ -265,6 +265,19 @@ var everyFault = []gateway.Fault{
 	gateway.FaultDropAnswer, gateway.FaultReset, gateway.FaultOutage,
 }
 
+// reach returns the rules with what it takes to make the operation be called at all: an intent is only looked up when
+// the answer to another call was lost.
+func reach(operation string, rule gateway.Rule) []gateway.Rule {
+	if operation != "retrieve" {
+		return []gateway.Rule{rule}
+	}
+	return []gateway.Rule{
+		rule,
+		{Fault: gateway.FaultDropAnswer, Operation: "confirm", Count: 1},
+		{Fault: gateway.FaultDropAnswer, Operation: "cancel", Count: 1},
+	}
+}
+
 func TestEveryFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
 	pool := ledger(t)
@@ -275,11 +288,12 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 					t.Parallel()
 					w := newWorld(t, pool)
 					p := w.payment("pm_card_visa")
-					w.faults(gateway.Rule{Fault: fault, Operation: operation, Count: times})
+					w.faults(reach(operation, gateway.Rule{Fault: fault, Operation: operation, Count: times})...)
 					if _, err := w.settleCharge(p); err != nil {
 						t.Errorf("the charge: %v", err)
 					}
 					w.wantCapturedOnce(p)
+					w.wantStruck()
 					w.settleRefund(p)
 					w.wantNothingKept(p)
 				})
@@ -288,8 +302,9 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, pool)
 				p := w.payment("pm_card_visa")
-				w.faults(gateway.Rule{Fault: fault, Operation: operation, Count: 1})
+				w.faults(reach(operation, gateway.Rule{Fault: fault, Operation: operation, Count: 1})...)
 				_, _ = w.charge(p)
+				w.wantStruck()
 				w.settleRefund(p)
 				w.wantNothingKept(p)
 				if id, err := w.settleCharge(p); err == nil {
@@ -309,8 +324,11 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					w.faults(gateway.Rule{Fault: fault, Operation: operation, Count: 2})
+					w.faults(reach(operation, gateway.Rule{Fault: fault, Operation: operation, Count: 2})...)
 					w.settleRefund(p)
+					if charged || operation != "refund" { // what was not charged is not refunded
+						w.wantStruck()
+					}
 					w.wantNothingKept(p)
 					if id, err := w.settleCharge(p); err == nil {
 						t.Errorf("the late charge is not refused: %s", id)

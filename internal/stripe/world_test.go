@@ -152,6 +152,23 @@ func (w *world) faults(rules ...gateway.Rule) {
 	}
 }
 
+// wantStruck checks that the first of the faults has struck: a fault that nobody meets proves nothing.
+func (w *world) wantStruck() {
+	w.t.Helper()
+	res, err := http.Get(w.server.URL + "/_sim/faults")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var rules []gateway.Rule
+	if err := json.NewDecoder(res.Body).Decode(&rules); err != nil {
+		w.t.Fatal(err)
+	}
+	if rules[0].Struck == 0 {
+		w.t.Errorf("the fault has not struck: %+v", rules)
+	}
+}
+
 // post calls the gateway by hand, as an operator in its dashboard would.
 func (w *world) post(path string, params url.Values) {
 	w.t.Helper()

@@ -1,0 +1,585 @@
+package gateway_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"ordersaga/internal/pgdb"
+	"ordersaga/internal/testenv"
+	"ordersaga/stripesim/gateway"
+)
+
+const apiKey = "sk_test_local"
+
+// sim is a running gateway over a ledger of its own.
+type sim struct {
+	t     *testing.T
+	url   string
+	pool  *pgxpool.Pool
+	clock *clock
+	*gateway.Gateway
+}
+
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func start(t *testing.T, change ...func(*gateway.Options)) *sim {
+	t.Helper()
+	t.Parallel()
+	pool, err := pgdb.Open(context.Background(), testenv.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	if err := gateway.Migrate(context.Background(), pool); err != nil {
+		t.Fatal(err)
+	}
+	s := &sim{t: t, pool: pool, clock: &clock{now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}}
+	options := gateway.Options{APIKey: apiKey, KeyLife: 24 * time.Hour, SearchDelay: time.Minute, Now: s.clock.Now}
+	for _, c := range change {
+		c(&options)
+	}
+	s.Gateway = gateway.New(pool, options, slog.New(slog.DiscardHandler))
+	server := httptest.NewServer(s.Handler())
+	t.Cleanup(server.Close)
+	s.url = server.URL
+	return s
+}
+
+// reply is an answer of the gateway.
+type reply struct {
+	status   int
+	replayed bool
+	header   http.Header
+	text     string
+	body     map[string]any
+}
+
+// id returns the answer's id; it fails the test when the call did not succeed.
+func (r reply) id(t *testing.T) string {
+	t.Helper()
+	id, ok := r.body["id"].(string)
+	if r.status != 200 || !ok {
+		t.Fatalf("answered %d: %s", r.status, r.text)
+	}
+	return id
+}
+
+// problem returns the fields of the error object that say what is wrong.
+func (r reply) problem() map[string]any {
+	out := map[string]any{"status": r.status}
+	e, _ := r.body["error"].(map[string]any)
+	for _, field := range []string{"type", "code", "decline_code", "param"} {
+		if v, ok := e[field]; ok {
+			out[field] = v
+		}
+	}
+	return out
+}
+
+func (s *sim) do(method, path, key, body string, header http.Header) reply {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+apiKey)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Error(err)
+		return reply{}
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Error(err)
+		return reply{}
+	}
+	r := reply{status: res.StatusCode, replayed: res.Header.Get("Idempotent-Replayed") == "true", header: res.Header, text: string(text)}
+	_ = json.Unmarshal(text, &r.body) // the page is not JSON
+	return r
+}
+
+func (s *sim) get(path string) reply { s.t.Helper(); return s.do(http.MethodGet, path, "", "", nil) }
+
+func (s *sim) post(path, key string, params ...string) reply {
+	s.t.Helper()
+	form := url.Values{}
+	for i := 0; i < len(params); i += 2 {
+		form.Set(params[i], params[i+1])
+	}
+	return s.do(http.MethodPost, path, key, form.Encode(), nil)
+}
+
+func (s *sim) create(key, method string, more ...string) reply {
+	s.t.Helper()
+	return s.post("/v1/payment_intents", key, append([]string{
+		"amount", "1299", "currency", "usd", "payment_method", method, "payment_method_types[0]", "card", "metadata[order_id]", "order-1",
+	}, more...)...)
+}
+
+// paid returns the ID of an intent that has succeeded.
+func (s *sim) paid() string {
+	s.t.Helper()
+	id := s.create("", "pm_card_visa").id(s.t)
+	s.post("/v1/payment_intents/"+id+"/confirm", "").id(s.t)
+	return id
+}
+
+func wantProblem(t *testing.T, r reply, want map[string]any) {
+	t.Helper()
+	if diff := cmp.Diff(want, r.problem()); diff != "" {
+		t.Errorf("error (-want +got):\n%s\nin: %s", diff, r.text)
+	}
+}
+
+func TestAKnownKeyGetsTheStoredAnswer(t *testing.T) {
+	s := start(t)
+	first, second := s.create("k1", "pm_card_visa"), s.create("k1", "pm_card_visa")
+	if first.replayed || !second.replayed || first.text != second.text {
+		t.Errorf("the second answer is not the first one, replayed: %t, %t, %s", first.replayed, second.replayed, second.text)
+	}
+	if other := s.create("k2", "pm_card_visa"); other.id(t) == first.id(t) {
+		t.Error("another key got the same intent")
+	}
+	// Also when the state has moved on: what is stored is stored.
+	s.post("/v1/payment_intents/"+first.id(t)+"/confirm", "")
+	if third := s.create("k1", "pm_card_visa"); third.text != first.text {
+		t.Errorf("the third answer has changed: %s", third.text)
+	}
+}
+
+func TestAKnownKeyWithOtherParametersIsRefused(t *testing.T) {
+	s := start(t)
+	id := s.create("k1", "pm_card_visa").id(t)
+	want := map[string]any{"status": 400, "type": "idempotency_error"}
+	wantProblem(t, s.create("k1", "pm_card_mastercard"), want)
+	wantProblem(t, s.post("/v1/payment_intents/"+id+"/confirm", "k1"), want)
+}
+
+func TestAKeyInUseIsAConflict(t *testing.T) {
+	s := start(t)
+	s.faults(`[{"fault": "latency", "operation": "create", "latencyMs": 1500, "count": 1}]`)
+	var first sync.WaitGroup
+	first.Go(func() { s.create("k1", "pm_card_visa") })
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(s.get("/_sim/faults").text, `"struck":1`); {
+		if time.Now().After(deadline) {
+			t.Fatal("the first call has not begun")
+		}
+	}
+	wantProblem(t, s.create("k1", "pm_card_visa"), map[string]any{"status": 409, "type": "invalid_request_error", "code": "idempotency_key_in_use"})
+	first.Wait()
+	if again := s.create("k1", "pm_card_visa"); !again.replayed {
+		t.Errorf("after the first call: %s", again.text)
+	}
+}
+
+func TestAtOnceUnderOneKeyThereIsOneIntentEvenOverTwoProcesses(t *testing.T) {
+	s := start(t)
+	second := gateway.New(s.pool, gateway.Options{APIKey: apiKey, KeyLife: time.Hour}, slog.New(slog.DiscardHandler))
+	server := httptest.NewServer(second.Handler())
+	t.Cleanup(server.Close)
+	other := *s
+	other.url = server.URL
+	var all sync.WaitGroup
+	for i := range 16 {
+		from := s
+		if i%2 == 1 {
+			from = &other
+		}
+		all.Go(func() {
+			if r := from.create("k1", "pm_card_visa"); r.status != 200 && r.status != 409 {
+				t.Errorf("answered %d: %s", r.status, r.text)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(s.audit("order-1").PaymentIntents); n != 1 {
+		t.Errorf("%d intents under one key", n)
+	}
+}
+
+func TestKeysAreForgotten(t *testing.T) {
+	s := start(t)
+	first := s.create("k1", "pm_card_visa").id(t)
+	s.clock.advance(24*time.Hour - time.Second)
+	if s.create("k1", "pm_card_visa").id(t) != first {
+		t.Error("forgotten too early")
+	}
+	s.clock.advance(time.Second)
+	if s.create("k1", "pm_card_visa").id(t) == first {
+		t.Error("still known after its life")
+	}
+}
+
+func TestWhatNeverBeganIsNotStored(t *testing.T) {
+	s := start(t)
+	wantProblem(t, s.post("/v1/payment_intents", "k1", "amount", "1299"),
+		map[string]any{"status": 400, "type": "invalid_request_error", "code": "parameter_missing", "param": "currency"})
+	if r := s.create("k1", "pm_card_visa"); r.status != 200 || r.replayed {
+		t.Errorf("the corrected request is answered %d: %s", r.status, r.text)
+	}
+}
+
+func TestADeclineIsStoredAndRemembered(t *testing.T) {
+	s := start(t)
+	id := s.create("", "pm_card_chargeDeclinedInsufficientFunds").id(t)
+	first := s.post("/v1/payment_intents/"+id+"/confirm", "k1")
+	wantProblem(t, first, map[string]any{"status": 402, "type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds"})
+	if again := s.post("/v1/payment_intents/"+id+"/confirm", "k1"); !again.replayed || again.text != first.text {
+		t.Errorf("the same key: %s", again.text)
+	}
+	got := s.get("/v1/payment_intents/" + id)
+	last, _ := got.body["last_payment_error"].(map[string]any)
+	if got.body["status"] != "requires_payment_method" || got.body["payment_method"] != nil || last["decline_code"] != "insufficient_funds" {
+		t.Errorf("the intent after a decline: %s", got.text)
+	}
+	wantProblem(t, s.post("/v1/payment_intents/"+id+"/confirm", "k2"),
+		map[string]any{"status": 400, "type": "invalid_request_error", "code": "payment_intent_unexpected_state"})
+	// Another card may be tried.
+	if r := s.post("/v1/payment_intents/"+id+"/confirm", "k3", "payment_method", "pm_card_visa"); r.body["status"] != "succeeded" {
+		t.Errorf("another card: %s", r.text)
+	}
+}
+
+func TestAnErrorObjectLooksLikeStripes(t *testing.T) {
+	s := start(t)
+	id := s.create("", "pm_card_chargeDeclined").id(t)
+	r := s.post("/v1/payment_intents/"+id+"/confirm", "")
+	object, ok := r.body["error"].(map[string]any)
+	if !ok {
+		t.Fatalf("no error object: %s", r.text)
+	}
+	intent, _ := object["payment_intent"].(map[string]any)
+	if intent["id"] != id || intent["object"] != "payment_intent" || intent["status"] != "requires_payment_method" {
+		t.Errorf("the intent in the error: %v", intent)
+	}
+	if charge, _ := object["charge"].(string); !strings.HasPrefix(charge, "ch_") {
+		t.Errorf("the charge in the error: %v", object["charge"])
+	}
+	delete(object, "payment_intent")
+	delete(object, "charge")
+	want := map[string]any{
+		"code": "card_declined", "decline_code": "generic_decline", "doc_url": "https://docs.stripe.com/error-codes#card_declined",
+		"message": "Your card was declined.", "type": "card_error",
+		"payment_method": map[string]any{"id": "pm_card_chargeDeclined", "object": "payment_method", "type": "card"},
+	}
+	if diff := cmp.Diff(want, object); diff != "" {
+		t.Errorf("error object (-want +got):\n%s", diff)
+	}
+	if !strings.HasPrefix(r.header.Get("Request-Id"), "req_") {
+		t.Errorf("Request-Id: %q", r.header.Get("Request-Id"))
+	}
+}
+
+func TestAnIntentGoesThroughItsStatusesAndNoOthers(t *testing.T) {
+	s := start(t)
+	unexpected := map[string]any{"status": 400, "type": "invalid_request_error", "code": "payment_intent_unexpected_state"}
+	t.Run("cancelled: nothing goes any more", func(t *testing.T) {
+		id := s.create("", "pm_card_visa").id(t)
+		if r := s.post("/v1/payment_intents/"+id+"/cancel", ""); r.body["status"] != "canceled" {
+			t.Fatal(r.text)
+		}
+		for _, call := range []string{"confirm", "cancel", "capture"} {
+			wantProblem(t, s.post("/v1/payment_intents/"+id+"/"+call, ""), unexpected)
+		}
+		wantProblem(t, s.post("/v1/refunds", "", "payment_intent", id), map[string]any{"status": 400, "type": "invalid_request_error"})
+	})
+	t.Run("succeeded: it can only be refunded", func(t *testing.T) {
+		id := s.paid()
+		for _, call := range []string{"confirm", "cancel", "capture"} {
+			wantProblem(t, s.post("/v1/payment_intents/"+id+"/"+call, ""), unexpected)
+		}
+	})
+	t.Run("captured by hand", func(t *testing.T) {
+		id := s.create("", "pm_card_visa", "capture_method", "manual").id(t)
+		if r := s.post("/v1/payment_intents/"+id+"/confirm", ""); r.body["status"] != "requires_capture" || r.body["amount_capturable"] != 1299.0 {
+			t.Fatal(r.text)
+		}
+		r := s.post("/v1/payment_intents/"+id+"/capture", "", "amount_to_capture", "1000")
+		if r.body["status"] != "succeeded" || r.body["amount_received"] != 1000.0 {
+			t.Error(r.text)
+		}
+	})
+	t.Run("no card yet", func(t *testing.T) {
+		id := s.post("/v1/payment_intents", "", "amount", "1299", "currency", "EUR").id(t)
+		wantProblem(t, s.post("/v1/payment_intents/"+id+"/confirm", ""), unexpected)
+	})
+	t.Run("the customer would have to authenticate", func(t *testing.T) {
+		id := s.create("", "pm_card_authenticationRequired").id(t)
+		r := s.post("/v1/payment_intents/"+id+"/confirm", "")
+		if r.body["status"] != "requires_action" || r.body["next_action"] == nil {
+			t.Error(r.text)
+		}
+	})
+}
+
+func TestNoMoreIsRefundedThanWasCaptured(t *testing.T) {
+	s := start(t)
+	id := s.paid()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() { s.post("/v1/refunds", "", "payment_intent", id, "amount", "200") })
+	}
+	all.Wait()
+	if got := s.audit("order-1"); got.Refunded != 1200 || got.Net != 99 {
+		t.Errorf("refunded %d of 1299 in parts of 200, want 1200", got.Refunded)
+	}
+	s.post("/v1/refunds", "", "payment_intent", id).id(t) // the rest
+	wantProblem(t, s.post("/v1/refunds", "", "payment_intent", id),
+		map[string]any{"status": 400, "type": "invalid_request_error", "code": "charge_already_refunded"})
+	got := s.get("/v1/payment_intents/" + id + "?expand[]=latest_charge")
+	charge, _ := got.body["latest_charge"].(map[string]any)
+	if charge["refunded"] != true || charge["amount_refunded"] != 1299.0 {
+		t.Errorf("the charge: %v", charge)
+	}
+	_, err := s.pool.Exec(t.Context(), `UPDATE charges SET amount_refunded = amount_captured + 1`)
+	if err == nil {
+		t.Error("the database lets more be refunded than was captured")
+	}
+}
+
+func TestRefundsAreListedNewestFirst(t *testing.T) {
+	s := start(t)
+	id := s.paid()
+	var made []string
+	for range 3 {
+		made = append(made, s.post("/v1/refunds", "", "payment_intent", id, "amount", "100", "reason", "requested_by_customer").id(t))
+	}
+	list := func(query string) (ids []string, more bool) {
+		r := s.get("/v1/refunds?" + query)
+		for _, item := range r.body["data"].([]any) {
+			ids = append(ids, item.(map[string]any)["id"].(string))
+		}
+		return ids, r.body["has_more"].(bool)
+	}
+	first, more := list("limit=2&payment_intent=" + id)
+	if diff := cmp.Diff([]string{made[2], made[1]}, first); diff != "" || !more {
+		t.Errorf("the first page, more: %t (-want +got):\n%s", more, diff)
+	}
+	rest, more := list("starting_after=" + first[1])
+	if diff := cmp.Diff(made[:1], rest); diff != "" || more {
+		t.Errorf("the second page, more: %t (-want +got):\n%s", more, diff)
+	}
+	if r := s.get("/v1/refunds/" + made[0]); r.body["amount"] != 100.0 || r.body["payment_intent"] != id {
+		t.Error(r.text)
+	}
+}
+
+func TestSearchingLags(t *testing.T) {
+	s := start(t)
+	var made []string
+	for range 3 {
+		made = append([]string{s.create("", "pm_card_visa").id(t)}, made...)
+	}
+	query := "/v1/payment_intents/search?limit=2&query=" + url.QueryEscape("metadata['order_id']:'order-1' AND status:'requires_confirmation'")
+	search := func(page string) (ids []string, next string) {
+		r := s.get(query + page)
+		for _, item := range r.body["data"].([]any) {
+			ids = append(ids, item.(map[string]any)["id"].(string))
+		}
+		next, _ = r.body["next_page"].(string)
+		return ids, next
+	}
+	if ids, _ := search(""); len(ids) != 0 {
+		t.Errorf("found at once: %v", ids)
+	}
+	s.clock.advance(time.Minute)
+	first, next := search("")
+	second, end := search("&page=" + next)
+	if diff := cmp.Diff(made, append(first, second...)); diff != "" || end != "" {
+		t.Errorf("found on two pages, then %q (-want +got):\n%s", end, diff)
+	}
+	wantProblem(t, s.get("/v1/payment_intents/search?query=amount%3E5"), map[string]any{"status": 400, "type": "invalid_request_error", "param": "query"})
+}
+
+func TestWrongRequestsAreRefusedAsStripeDoes(t *testing.T) {
+	s := start(t)
+	const wrong = "invalid_request_error"
+	create := func(name, value string) reply {
+		params := url.Values{"amount": {"1299"}, "currency": {"usd"}}
+		params.Set(name, value)
+		return s.do(http.MethodPost, "/v1/payment_intents", "", params.Encode(), nil)
+	}
+	for name, test := range map[string]struct {
+		reply reply
+		want  map[string]any
+	}{
+		"no such intent":         {s.get("/v1/payment_intents/pi_x"), map[string]any{"status": 404, "type": wrong, "code": "resource_missing", "param": "intent"}},
+		"refund of no intent":    {s.post("/v1/refunds", "", "payment_intent", "pi_x"), map[string]any{"status": 400, "type": wrong, "code": "resource_missing", "param": "payment_intent"}},
+		"no such URL":            {s.get("/v1/customers"), map[string]any{"status": 404, "type": wrong}},
+		"unknown parameter":      {create("confirm", "true"), map[string]any{"status": 400, "type": wrong, "code": "parameter_unknown", "param": "confirm"}},
+		"no number":              {create("amount", "12.99"), map[string]any{"status": 400, "type": wrong, "code": "parameter_invalid_integer", "param": "amount"}},
+		"zero":                   {create("amount", "0"), map[string]any{"status": 400, "type": wrong, "code": "parameter_invalid_integer", "param": "amount"}},
+		"too small":              {create("amount", "49"), map[string]any{"status": 400, "type": wrong, "code": "amount_too_small", "param": "amount"}},
+		"too large":              {create("amount", "100000000"), map[string]any{"status": 400, "type": wrong, "code": "amount_too_large", "param": "amount"}},
+		"unknown currency":       {create("currency", "zzz"), map[string]any{"status": 400, "type": wrong, "param": "currency"}},
+		"unknown payment method": {create("payment_method", "pm_x"), map[string]any{"status": 400, "type": wrong, "code": "resource_missing", "param": "payment_method"}},
+		"a card number":          {create("payment_method", "4242424242424242"), map[string]any{"status": 400, "type": wrong, "code": "parameter_invalid", "param": "payment_method"}},
+		"metadata too long":      {create("metadata[a]", strings.Repeat("x", 501)), map[string]any{"status": 400, "type": wrong, "param": "metadata"}},
+		"a NUL":                  {create("description", "a\x00b"), map[string]any{"status": 400, "type": wrong, "param": "description"}},
+		"a long key":             {s.create(strings.Repeat("k", 256), "pm_card_visa"), map[string]any{"status": 400, "type": wrong}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantProblem(t, test.reply, test.want)
+			if strings.Contains(test.reply.text, "4242424242424242") {
+				t.Errorf("the card number is in the answer: %s", test.reply.text)
+			}
+		})
+	}
+}
+
+func TestTheKeyIsNeededForEverythingThatChanges(t *testing.T) {
+	s := start(t)
+	for _, header := range []string{"", "Bearer sk_test_other", "Basic Og=="} {
+		h := http.Header{"Authorization": {header}}
+		for call, r := range map[string]reply{
+			"create":     s.do(http.MethodPost, "/v1/payment_intents", "", "amount=1299&currency=usd", h),
+			"retrieve":   s.do(http.MethodGet, "/v1/payment_intents/pi_x", "", "", h),
+			"put faults": s.do(http.MethodPut, "/_sim/faults", "", "[]", h),
+			"no faults":  s.do(http.MethodDelete, "/_sim/faults", "", "", h),
+		} {
+			if r.status != 401 || strings.Contains(r.text, "sk_test") {
+				t.Errorf("%s with %q: %d %s", call, header, r.status, r.text)
+			}
+		}
+		for _, path := range []string{"/", "/_sim/ledger", "/_sim/faults", "/livez", "/readyz"} {
+			if r := s.do(http.MethodGet, path, "", "", h); r.status != 200 {
+				t.Errorf("GET %s with %q: %d %s", path, header, r.status, r.text)
+			}
+		}
+	}
+}
+
+func TestFaultsThatMakeNoSenseAreRefused(t *testing.T) {
+	s := start(t)
+	for _, body := range []string{
+		`{}`, `[{}]`, `[{"fault": "fire"}]`, `[{"fault": "reset", "operation": "juggle"}]`, `[{"fault": "reset", "rate": 2}]`,
+		`[{"fault": "latency"}]`, `[{"fault": "latency", "latencyMs": 3600000}]`, `[{"fault": "reset", "count": -1}]`,
+		`[{"fault": "decline", "operation": "create"}]`, `[{"fault": "reset", "orderID2": "x"}]`, `nonsense`,
+	} {
+		if r := s.do(http.MethodPut, "/_sim/faults", "", body, nil); r.status != 400 {
+			t.Errorf("%s is answered %d: %s", body, r.status, r.text)
+		}
+	}
+	if got := s.get("/_sim/faults").text; got != "[]" {
+		t.Errorf("the faults: %s", got)
+	}
+}
+
+func TestFaultsStrikeOnlyWhatTheyAreMeantFor(t *testing.T) {
+	s := start(t)
+	s.faults(`[{"fault": "decline", "orderId": "order-2", "declineCode": "lost_card", "count": 1},
+		{"fault": "error_before", "paymentMethod": "pm_card_amex", "operation": "create"}, {"fault": "outage", "rate": 0}]`)
+	s.paid() // of order-1, unharmed
+	id := s.create("", "pm_card_visa", "metadata[order_id]", "order-2").id(t)
+	wantProblem(t, s.post("/v1/payment_intents/"+id+"/confirm", ""),
+		map[string]any{"status": 402, "type": "card_error", "code": "card_declined", "decline_code": "lost_card"})
+	if r := s.post("/v1/payment_intents/"+id+"/confirm", "", "payment_method", "pm_card_visa"); r.status != 200 {
+		t.Errorf("struck more often than it was to: %s", r.text)
+	}
+	wantProblem(t, s.create("", "pm_card_amex"), map[string]any{"status": 500, "type": "api_error"})
+	if r := s.do(http.MethodDelete, "/_sim/faults", "", "", nil); r.status != 204 {
+		t.Errorf("deleting the faults: %d", r.status)
+	}
+	s.create("", "pm_card_amex").id(t)
+}
+
+func TestTheDeclineRateIsASetting(t *testing.T) {
+	s := start(t, func(o *gateway.Options) { o.DeclineRate = 1 })
+	id := s.create("", "pm_card_visa").id(t)
+	wantProblem(t, s.post("/v1/payment_intents/"+id+"/confirm", ""),
+		map[string]any{"status": 402, "type": "card_error", "code": "card_declined", "decline_code": "generic_decline"})
+}
+
+func TestTheLedgerShowsEveryOrderAsTheMoneyIs(t *testing.T) {
+	s := start(t)
+	id := s.paid()
+	s.post("/v1/refunds", "", "payment_intent", id, "amount", "299").id(t)
+	declined := s.create("", "pm_card_chargeDeclined", "metadata[order_id]", "order-2").id(t)
+	s.post("/v1/payment_intents/"+declined+"/confirm", "")
+
+	ledger, err := s.Audit(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range ledger.Orders {
+		ledger.Orders[i].PaymentIntents = nil
+	}
+	want := gateway.Ledger{Orders: []gateway.OrderLedger{
+		{OrderID: "order-1", Captured: 1299, Refunded: 299, Net: 1000, Captures: 1},
+		{OrderID: "order-2"},
+	}}
+	if diff := cmp.Diff(want, ledger); diff != "" {
+		t.Errorf("ledger (-want +got):\n%s", diff)
+	}
+	one := s.get("/_sim/ledger?order_id=order-2")
+	if !strings.Contains(one.text, `"declineCode":"generic_decline"`) || strings.Contains(one.text, "order-1") || strings.Contains(one.text, "_secret_") {
+		t.Errorf("the ledger of one order: %s", one.text)
+	}
+}
+
+func TestThePageEscapesWhatClientsSend(t *testing.T) {
+	s := start(t)
+	if r := s.get("/"); !strings.Contains(r.text, "No payments yet") {
+		t.Errorf("the empty page: %s", r.text)
+	}
+	s.create("", "pm_card_visa", "metadata[order_id]", "<script>alert(1)</script>")
+	s.paid()
+	r := s.get("/")
+	if strings.Contains(r.text, "<script") || !strings.Contains(r.text, "&lt;script&gt;") || !strings.Contains(r.text, "12.99 USD") {
+		t.Errorf("the page: %s", r.text)
+	}
+	if !strings.Contains(r.header.Get("Content-Security-Policy"), "default-src 'none'") {
+		t.Errorf("Content-Security-Policy: %q", r.header.Get("Content-Security-Policy"))
+	}
+}
+
+func (s *sim) faults(rules string) {
+	s.t.Helper()
+	if r := s.do(http.MethodPut, "/_sim/faults", "", rules, nil); r.status != 200 {
+		s.t.Fatalf("the faults are answered %d: %s", r.status, r.text)
+	}
+}
+
+func (s *sim) audit(orderID string) gateway.OrderLedger {
+	s.t.Helper()
+	ledger, err := s.Audit(s.t.Context(), orderID)
+	if err != nil || len(ledger.Orders) != 1 {
+		s.t.Fatalf("the ledger of %s: %+v, %v", orderID, ledger, err)
+	}
+	return ledger.Orders[0]
+}
