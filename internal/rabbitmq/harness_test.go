@@ -172,25 +172,29 @@ func eventually(t *testing.T, what string, happened func() bool) {
 	}
 }
 
-// closeConnections has the broker close every connection of the test's virtual host, as an operator can, and returns
-// how many there were.
-func closeConnections(ctx context.Context, t *testing.T, brokerURL string) (closed int) {
-	t.Helper()
+// closeConnections has the broker close every connection of the test's virtual host, as an operator can. It waits for
+// one: the management API lists a connection some seconds after it was opened.
+func closeConnections(ctx context.Context, brokerURL string) error {
 	u, err := url.Parse(brokerURL)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	api := os.Getenv(testenv.RabbitMQAPI) + "/api/"
-	var connections []struct{ Name string }
-	if err := call(ctx, http.MethodGet, api+"vhosts"+u.Path+"/connections", &connections); err != nil {
-		t.Errorf("list the connections: %v", err)
-	}
-	for _, c := range connections {
-		if call(ctx, http.MethodDelete, api+"connections/"+url.PathEscape(c.Name), nil) == nil {
-			closed++
+	for closed := 0; closed == 0; {
+		var connections []struct{ Name string }
+		if err := call(ctx, http.MethodGet, api+"vhosts"+u.Path+"/connections", &connections); err != nil {
+			return err
+		}
+		for _, c := range connections {
+			if call(ctx, http.MethodDelete, api+"connections/"+url.PathEscape(c.Name), nil) == nil {
+				closed++
+			}
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
 		}
 	}
-	return closed
+	return nil
 }
 
 func call(ctx context.Context, method, address string, into any) error {

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -77,9 +78,10 @@ func TestATopologyThatSomebodyDamagedIsRepaired(t *testing.T) {
 
 func TestWithoutABrokerNothingIsSent(t *testing.T) {
 	t.Parallel()
-	config := testConfig(t)
-	config.URL = "amqp://orders:s3cret@127.0.0.1:1/" // nobody listens there
-	p := openPublisher(t, config)
+	p := openPublisher(t, Config{
+		URL: "amqp://orders:s3cret@127.0.0.1:1/", // nobody listens there
+		Log: slog.New(slog.DiscardHandler),
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	err := p.Publish(ctx, confirmed(1))
@@ -149,9 +151,7 @@ func TestWhileTheBrokerAsksForAPauseNothingIsSent(t *testing.T) {
 
 func TestAURLThatCannotBeParsedIsNotShown(t *testing.T) {
 	t.Parallel()
-	config := testConfig(t)
-	config.URL = "amqp://orders:s3cret@127.0.0.1:none/"
-	_, err := OpenPublisher(config)
+	_, err := OpenPublisher(Config{URL: "amqp://orders:s3cret@127.0.0.1:none/", Log: slog.New(slog.DiscardHandler)})
 	if err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("got %v", err)
 	}

@@ -51,7 +51,7 @@ func TestAQueueWithOtherArgumentsIsNamed(t *testing.T) {
 	if err := c.Run(t.Context()); !errors.As(err, &different) || different.Name != QueueConfirmed {
 		t.Fatalf("the consumer returned %v, want a *DifferentError about %s", err, QueueConfirmed)
 	}
-	for _, word := range []string{"ORDER_CONFIRMED exists in RabbitMQ with other arguments", "delete it", "x-queue-type", "quorum"} {
+	for _, word := range []string{"ORDER_CONFIRMED exists in RabbitMQ with other arguments", "delete it", "dlx", "current is none"} {
 		if !strings.Contains(different.Error(), word) {
 			t.Errorf("the error does not say %q: %v", word, different)
 		}
