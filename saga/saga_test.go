@@ -1,0 +1,344 @@
+package saga_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+	"pgregory.net/rapid"
+
+	"ordersaga/saga"
+)
+
+// ledger is the outside of a saga of any shape: what each step has done, and which faults are due.
+type ledger struct {
+	mu        sync.Mutex
+	log       []string        // effects in order
+	done      map[string]bool // steps in effect
+	tombstone map[string]bool // steps that are refused from now on
+	closing   bool
+	confirmed bool
+	finished  bool
+	told      []string
+	refuse    string            // this step is refused
+	faults    map[string][]bool // by call: fail before (false) or after (true) it takes effect
+}
+
+func newLedger() *ledger {
+	return &ledger{done: map[string]bool{}, tombstone: map[string]bool{}, faults: map[string][]bool{}}
+}
+
+var errBroken = errors.New("connection reset")
+
+// call runs effect as one call of name, with whatever fault is due.
+func (l *ledger) call(name string, effect func() error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	queue := l.faults[name]
+	if len(queue) == 0 {
+		return effect()
+	}
+	after := queue[0]
+	l.faults[name] = queue[1:]
+	if !after {
+		return errBroken
+	}
+	if err := effect(); err != nil {
+		return err
+	}
+	return errBroken
+}
+
+// Do is the activity of every step.
+func (l *ledger) Do(_ context.Context, step string) error {
+	return l.call(step, func() error {
+		if l.tombstone[step] || l.refuse == step {
+			return saga.Refuse("NO", step+" is refused", step)
+		}
+		l.done[step] = true
+		l.log = append(l.log, "+"+step)
+		return nil
+	})
+}
+
+// Undo is the activity of every undo.
+func (l *ledger) Undo(_ context.Context, step string) error {
+	return l.call("-"+step, func() error {
+		l.done[step], l.tombstone[step] = false, true
+		l.log = append(l.log, "-"+step)
+		return nil
+	})
+}
+
+// Confirm is the activity of the pivot; it reports whether the pivot is passed.
+func (l *ledger) Confirm(context.Context, string) (confirmed bool, err error) {
+	err = l.call("Confirm", func() error {
+		l.confirmed = l.confirmed || !l.closing
+		confirmed = l.confirmed
+		return nil
+	})
+	return confirmed, err
+}
+
+// Close is the activity of the fence.
+func (l *ledger) Close(context.Context, string) (verdict saga.Verdict, err error) {
+	err = l.call("Close", func() error {
+		switch {
+		case l.confirmed:
+			verdict = saga.Forward
+		case l.finished:
+			verdict = saga.Ended
+		default:
+			l.closing, verdict = true, saga.Unwind
+		}
+		return nil
+	})
+	return verdict, err
+}
+
+// Finish is the activity that records the end of an unwound saga.
+func (l *ledger) Finish(context.Context, string) error {
+	return l.call("Finish", func() error {
+		l.finished = true
+		l.log = append(l.log, "finish")
+		return nil
+	})
+}
+
+// Tell is the activity that announces the end.
+func (l *ledger) Tell(context.Context, string) error {
+	return l.call("Tell", func() error {
+		l.told = append(l.told, fmt.Sprint(l.confirmed))
+		return nil
+	})
+}
+
+// shape is the input of the test workflow.
+type shape struct {
+	Steps    []string
+	Undoable map[string]bool
+	Deadline time.Duration
+}
+
+// steps is the workflow under test: a saga of the given shape over a ledger.
+func steps(ctx workflow.Context, in shape) error {
+	return plan(in).Run(ctx, saga.Options{Deadline: in.Deadline})
+}
+
+func plan(in shape) saga.Plan {
+	var l *ledger
+	call := func(activity any, arg string) saga.Func {
+		return func(ctx workflow.Context) error { return saga.Execute(ctx, activity, arg, nil) }
+	}
+	p := saga.Plan{
+		Pivot: saga.Step{Name: "Confirm", Do: func(ctx workflow.Context) error {
+			var confirmed bool
+			if err := saga.Execute(ctx, l.Confirm, "", &confirmed); err != nil || confirmed {
+				return err
+			}
+			return saga.ErrStop
+		}},
+		Fence: func(ctx workflow.Context, _ saga.Cause) (v saga.Verdict, err error) {
+			return v, saga.Execute(ctx, l.Close, "", &v)
+		},
+		Finish: saga.Step{Name: "Finish", Do: call(l.Finish, "")},
+		Then:   []saga.Step{{Name: "Tell", Do: call(l.Tell, "")}},
+	}
+	for _, name := range in.Steps {
+		s := saga.Step{Name: name, Do: call(l.Do, name)}
+		if in.Undoable[name] {
+			s.Undo = saga.Undo{Name: "Undo" + name, Do: call(l.Undo, name)}
+		}
+		p.Steps = append(p.Steps, s)
+	}
+	return p
+}
+
+func newEnv(l *ledger) *testsuite.TestWorkflowEnvironment {
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(20 * time.Second)
+	env.RegisterWorkflow(steps)
+	env.RegisterActivityWithOptions(l, activity.RegisterOptions{})
+	return env
+}
+
+// TestAnySagaUnderAnyFaultsEndsInOneOfItsTwoEnds is the promise of the package.
+func TestAnySagaUnderAnyFaultsEndsInOneOfItsTwoEnds(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		in, l := drawShape(t), newLedger()
+		drawFaults(t, in, l)
+		for _, name := range in.Steps[:rapid.IntRange(0, len(in.Steps)).Draw(t, "steps of a lost run")] {
+			l.done[name] = true // done by a run of which nothing is remembered
+		}
+		env := newEnv(l)
+		if rapid.Bool().Draw(t, "cancelled") {
+			at := time.Duration(rapid.IntRange(0, 40_000).Draw(t, "cancelled at ms")) * time.Millisecond
+			env.RegisterDelayedCallback(env.CancelWorkflow, at)
+		}
+		env.ExecuteWorkflow(steps, in)
+		if !env.IsWorkflowCompleted() || env.GetWorkflowError() != nil {
+			t.Fatalf("the saga did not end well: %v", env.GetWorkflowError())
+		}
+		l.check(t, in)
+	})
+}
+
+func drawShape(t *rapid.T) shape {
+	in := shape{Undoable: map[string]bool{}, Deadline: time.Hour}
+	for i := range rapid.IntRange(1, 6).Draw(t, "steps") {
+		name := fmt.Sprintf("S%d", i)
+		in.Steps = append(in.Steps, name)
+		in.Undoable[name] = rapid.Bool().Draw(t, name+" has an undo")
+	}
+	return in
+}
+
+func drawFaults(t *rapid.T, in shape, l *ledger) {
+	calls := []string{"Confirm", "Close", "Finish", "Tell"}
+	for _, s := range in.Steps {
+		calls = append(calls, s, "-"+s)
+	}
+	for _, c := range calls {
+		l.faults[c] = rapid.SliceOfN(rapid.Bool(), 0, 4).Draw(t, "faults of "+c)
+	}
+	if rapid.Bool().Draw(t, "a step is refused") {
+		l.refuse = rapid.SampledFrom(in.Steps).Draw(t, "refused")
+	}
+}
+
+func (l *ledger) check(t *rapid.T, in shape) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.confirmed == l.finished {
+		t.Fatalf("confirmed %t, finished %t: want exactly one", l.confirmed, l.finished)
+	}
+	if len(l.told) == 0 || slices.ContainsFunc(l.told, func(s string) bool { return s != fmt.Sprint(l.confirmed) }) {
+		t.Errorf("told %v", l.told)
+	}
+	for _, name := range in.Steps {
+		switch {
+		case l.confirmed && !l.done[name]:
+			t.Errorf("confirmed without %s", name)
+		case l.confirmed && l.tombstone[name]:
+			t.Errorf("confirmed, but %s was undone", name)
+		case !l.confirmed && in.Undoable[name] && (l.done[name] || !l.tombstone[name]):
+			t.Errorf("finished, but %s was not undone", name)
+		}
+	}
+	if l.finished {
+		l.checkOrder(t)
+	}
+}
+
+// checkOrder verifies that no step took effect after the first undo, that undos came last step first (a lost answer
+// repeats one), and that nothing came after the end was recorded.
+func (l *ledger) checkOrder(t *rapid.T) {
+	unwinding, last := false, "\xff"
+	for _, entry := range l.log {
+		switch {
+		case strings.HasPrefix(entry, "-"):
+			if entry[1:] > last {
+				t.Errorf("undos out of order: %v", l.log)
+			}
+			unwinding, last = true, entry[1:]
+		case strings.HasPrefix(entry, "+") && unwinding:
+			t.Errorf("%s after unwinding began: %v", entry, l.log)
+		}
+	}
+	if i := slices.Index(l.log, "finish"); i < 0 || strings.Trim(strings.Join(l.log[i:], ""), "finish") != "" {
+		t.Errorf("the end was not recorded last: %v", l.log)
+	}
+}
+
+func TestSagaWithoutTroubleUsesNoRegularActivityAndNoTimer(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	env := newEnv(l)
+	env.SetOnTimerScheduledListener(func(string, time.Duration) { t.Error("a timer was started") })
+	env.SetOnActivityStartedListener(onActivity(func(name string) { t.Errorf("%s ran as a regular activity", name) }))
+	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Deadline: time.Hour})
+	if err := env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSagaThatFellBackStaysOnRegularActivities(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	l.faults["A"] = []bool{false}
+	env := newEnv(l)
+	var regular []string
+	env.SetOnActivityStartedListener(onActivity(func(name string) { regular = append(regular, name) }))
+	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Deadline: time.Hour})
+	if err := env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(regular, " "), "Do Do Confirm Tell"; got != want {
+		t.Errorf("regular activities %q, want %q", got, want)
+	}
+}
+
+func TestDeadlineUnwindsWhatStaysBroken(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	l.faults["B"] = make([]bool, 10_000)
+	env := newEnv(l)
+	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Undoable: map[string]bool{"A": true, "B": true}, Deadline: time.Hour})
+	if err := env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	if !l.finished || l.done["A"] || l.done["B"] {
+		t.Errorf("finished %t, done %v", l.finished, l.done)
+	}
+}
+
+func TestWorkerWithoutTheFastPathRunsEveryStepAsARegularActivity(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	env := newEnv(l)
+	env.SetWorkerOptions(noFastPath)
+	var regular []string
+	env.SetOnActivityStartedListener(onActivity(func(name string) { regular = append(regular, name) }))
+	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Deadline: time.Hour})
+	if err := env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(regular, " "), "Do Do Confirm Tell"; got != want {
+		t.Errorf("regular activities %q, want %q", got, want)
+	}
+}
+
+func TestTroubleIsSaidAndTakenBackWhenItHeals(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	l.faults["A"] = make([]bool, 30) // about 13 minutes of retries
+	env := newEnv(l)
+	var details []string
+	for _, minute := range []int{1, 10, 50} {
+		env.RegisterDelayedCallback(func() {
+			details = append(details, currentDetails(t, env))
+		}, time.Duration(minute)*time.Minute)
+	}
+	l.faults["Tell"] = make([]bool, 60) // keeps the workflow alive until after the last look
+	env.ExecuteWorkflow(steps, shape{Steps: []string{"A"}, Deadline: time.Hour})
+	if err := env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	if !l.confirmed {
+		t.Error("the saga did not go on")
+	}
+	if len(details) != 3 || details[0] != "" || !strings.Contains(details[1], "**A** stays broken") ||
+		!strings.Contains(details[2], "**Tell** stays broken") {
+		t.Errorf("current details after 1, 10 and 50 minutes: %q", details)
+	}
+}
