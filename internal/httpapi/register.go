@@ -80,17 +80,22 @@ func (a *API) document(op *huma.Operation, problems []problem.Type) {
 func strict(a *API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if p := refuse(ctx); p != nil {
-			p.Instance = RequestID(ctx.Context())
-			for name := range p.Header {
-				ctx.SetHeader(name, p.Header.Get(name))
-			}
-			ctx.SetHeader("Content-Type", problem.ContentType)
-			ctx.SetStatus(p.Status)
-			_ = a.Marshal(ctx.BodyWriter(), problem.ContentType, p) // the client went away: nothing to do about it
+			a.Refuse(ctx, p)
 			return
 		}
 		next(ctx)
 	}
+}
+
+// Refuse answers with a problem from within a huma middleware, which must not call the next one then.
+func (a *API) Refuse(ctx huma.Context, p *problem.Problem) {
+	p.Instance = RequestID(ctx.Context())
+	for name := range p.Header {
+		ctx.SetHeader(name, p.Header.Get(name))
+	}
+	ctx.SetHeader("Content-Type", problem.ContentType)
+	ctx.SetStatus(p.Status)
+	_ = a.Marshal(ctx.BodyWriter(), problem.ContentType, p) // the client went away: nothing to do about it
 }
 
 func refuse(ctx huma.Context) *problem.Problem {

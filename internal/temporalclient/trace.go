@@ -4,19 +4,25 @@ import (
 	"context"
 	"sync/atomic"
 
+	"github.com/google/uuid"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/stats"
 )
 
-// Trace is what became of a start of a workflow, beyond what the call returned.
-type Trace struct{ sent, started atomic.Bool }
+// Trace is what became of a start of a workflow, beyond what the call returned. All starts under one trace are one start
+// to the server, whichever calls of the client make them: they carry the same request ID, so that a start that is
+// repeated because its answer was lost is still answered as the one that started the workflow.
+type Trace struct {
+	requestID     string
+	sent, started atomic.Bool
+}
 
 type traceKey struct{}
 
 // WithTrace returns a context for calls that start a workflow, and the trace of these calls together.
 func WithTrace(ctx context.Context) (context.Context, *Trace) {
-	t := &Trace{}
+	t := &Trace{requestID: uuid.NewString()}
 	return context.WithValue(ctx, traceKey{}, t), t
 }
 
@@ -57,15 +63,33 @@ func (sentHandler) HandleRPC(ctx context.Context, s stats.RPCStats) {
 func (sentHandler) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
 func (sentHandler) HandleConn(context.Context, stats.ConnStats)                       {}
 
-// noteStart looks into the server's answers, of which the SDK does not show whether a workflow was started.
+// noteStart gives starts the trace's request ID, and looks into the server's answers, of which the SDK does not show
+// whether a workflow was started.
 func noteStart(
 	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption,
 ) error {
+	t := traceOf(ctx)
+	if t != nil {
+		t.identify(req)
+	}
 	err := invoke(ctx, method, req, reply, cc, opts...)
-	if t := traceOf(ctx); t != nil && err == nil && started(reply) {
+	if t != nil && err == nil && started(reply) {
 		t.started.Store(true)
 	}
 	return err
+}
+
+func (t *Trace) identify(req any) {
+	switch r := req.(type) {
+	case *workflowservice.StartWorkflowExecutionRequest:
+		r.RequestId = t.requestID
+	case *workflowservice.ExecuteMultiOperationRequest:
+		for _, one := range r.GetOperations() {
+			if start := one.GetStartWorkflow(); start != nil {
+				start.RequestId = t.requestID
+			}
+		}
+	}
 }
 
 func started(reply any) bool {

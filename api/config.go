@@ -1,0 +1,48 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+
+	"ordersaga/internal/order"
+	"ordersaga/internal/temporalclient"
+)
+
+type config struct {
+	Addr                 string `env:"API_ADDR" envDefault:"127.0.0.1:8080" help:"host:port to listen on"`
+	DatabaseURL          string `env:"DATABASE_URL,required,notEmpty" secret:"true" help:"PostgreSQL with the orders; a role that may only read is enough"`
+	TaskQueue            string `env:"TASK_QUEUE" envDefault:"orders" help:"Temporal task queue of the worker"`
+	TemporalUIURL        string `env:"TEMPORAL_UI_URL" help:"base URL of the Temporal Web UI; when set, answers about an order link to its saga"`
+	DefaultPaymentMethod string `env:"DEFAULT_PAYMENT_METHOD" envDefault:"pm_card_visa" help:"charged when an order names no payment method"`
+	Auth                 authConfig
+	Temporal             temporalclient.Config
+}
+
+// Validate reports what no single field shows.
+func (c config) Validate() error {
+	errs := []error{c.Auth.validate(), c.Temporal.Validate()}
+	if u, err := url.Parse(c.TemporalUIURL); err != nil || c.TemporalUIURL != "" && u.Scheme != "http" && u.Scheme != "https" {
+		errs = append(errs, errors.New("TEMPORAL_UI_URL: want http://host:port"))
+	}
+	if !regexp.MustCompile(paymentMethodPattern).MatchString(c.DefaultPaymentMethod) {
+		errs = append(errs, fmt.Errorf("DEFAULT_PAYMENT_METHOD: want a reference that matches %s", paymentMethodPattern))
+	}
+	return errors.Join(errs...)
+}
+
+// sagaURL returns what shows an order's saga in the Web UI, or nil.
+func (c config) sagaURL() func(order.ID) string {
+	if c.TemporalUIURL == "" {
+		return nil
+	}
+	base, namespace := c.TemporalUIURL, c.Temporal.NamespaceName()
+	return func(id order.ID) string {
+		u, err := url.JoinPath(base, "namespaces", namespace, "workflows", id.WorkflowID())
+		if err != nil {
+			return "" // the base was checked
+		}
+		return u
+	}
+}

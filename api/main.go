@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"ordersaga/internal/httpserver"
+	"ordersaga/internal/pgdb"
+	"ordersaga/internal/postgres"
+	"ordersaga/internal/program"
+	"ordersaga/internal/temporalclient"
+)
+
+func main() {
+	program.Main("api", "orders over HTTP", run)
+}
+
+func run(ctx context.Context, c config, log *slog.Logger) error {
+	auth, err := newAuthenticator(ctx, c.Auth, log)
+	if err != nil {
+		return err
+	}
+	pool, err := pgdb.Open(ctx, c.DatabaseURL)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	temporal, err := temporalclient.Open(c.Temporal, log)
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+	store := postgres.NewOrders(pool)
+	api := newAPI(dependencies{
+		store: store, sagas: newTemporalSagas(temporal, c.TaskQueue), auth: auth, log: log,
+		defaultPaymentMethod: c.DefaultPaymentMethod, sagaURL: c.sagaURL(),
+		checks: map[string]httpserver.Check{"database": store.Ready, "temporal": temporalclient.Check(temporal)},
+	})
+	return httpserver.Serve(ctx, c.Addr, api, log)
+}

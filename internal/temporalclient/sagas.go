@@ -1,0 +1,112 @@
+package temporalclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+
+	"ordersaga/internal/order"
+)
+
+// Sagas sees the orders' workflows as the server knows them. It is what recovery is made of.
+type Sagas struct {
+	Client      client.Client
+	TaskQueue   string // only workflows on this queue are seen
+	CreateType  string // workflow type that takes an order to its end
+	RecoverType string // workflow type that does so after the first was interrupted
+}
+
+// recoveryPrefix makes the ID of an order's recovery workflow from that of its first workflow.
+const recoveryPrefix = "recover-"
+
+// interruptedPage is how many workflows Interrupted lists at once.
+const interruptedPage = 100
+
+// Interrupted lists orders of which a workflow ended at or after since in another way than completing: terminated,
+// failed, timed out or cancelled. The list comes from Temporal's visibility store and may lag behind.
+func (s Sagas) Interrupted(ctx context.Context, since time.Time, page []byte) ([]order.ID, []byte, error) {
+	query := fmt.Sprintf("TaskQueue = '%s' AND WorkflowType IN ('%s', '%s')"+
+		" AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut', 'Canceled')", s.TaskQueue, s.CreateType, s.RecoverType)
+	if !since.IsZero() {
+		query += fmt.Sprintf(" AND CloseTime >= '%s'", since.UTC().Format(time.RFC3339))
+	}
+	res, err := s.Client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		Query: query, PageSize: interruptedPage, NextPageToken: page,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	var ids []order.ID
+	for _, e := range res.Executions {
+		if id, ok := orderOf(e.Execution.GetWorkflowId()); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids, res.NextPageToken, nil
+}
+
+// orderOf returns the order that a workflow is about. Workflows with other IDs were not started by this system.
+func orderOf(workflowID string) (order.ID, bool) {
+	text, ok := strings.CutPrefix(strings.TrimPrefix(workflowID, recoveryPrefix), order.ID("").WorkflowID())
+	if !ok {
+		return "", false
+	}
+	id, err := order.ParseID(text)
+	return id, err == nil
+}
+
+// Unattended reports whether the order's first workflow neither runs nor has completed. It asks the workflow itself,
+// so it does not lag.
+func (s Sagas) Unattended(ctx context.Context, id order.ID) (bool, error) {
+	res, err := s.Client.DescribeWorkflowExecution(ctx, id.WorkflowID(), "")
+	var missing *serviceerror.NotFound
+	if errors.As(err, &missing) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	switch res.WorkflowExecutionInfo.GetStatus() {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED,
+		enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:
+		return false, nil
+	default:
+		return true, nil
+	}
+}
+
+// Request reads what the order's first workflow was started with from the first event of its history.
+func (s Sagas) Request(ctx context.Context, id order.ID) (req order.Request, err error) {
+	history := s.Client.GetWorkflowHistory(ctx, id.WorkflowID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	first, err := history.Next()
+	if err != nil {
+		return req, err
+	}
+	input := first.GetWorkflowExecutionStartedEventAttributes().GetInput()
+	err = converter.GetDefaultDataConverter().FromPayloads(input, &req)
+	return req, err
+}
+
+// Recover starts the order's recovery workflow, unless one runs or has completed.
+func (s Sagas) Recover(ctx context.Context, req order.Request) error {
+	_, err := s.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                       recoveryPrefix + req.ID.WorkflowID(),
+		TaskQueue:                s.TaskQueue,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		StaticSummary:            "brings an interrupted order to its end",
+	}, s.RecoverType, req)
+	var done *serviceerror.WorkflowExecutionAlreadyStarted
+	if errors.As(err, &done) {
+		return nil
+	}
+	return err
+}
