@@ -61,7 +61,7 @@ func TestAHandledMessageIsGone(t *testing.T) {
 		return nil
 	})
 	e := confirmed(1)
-	publish(t, openPublisher(t, config), e)
+	publish(t, startPublisher(t, config), e)
 	got := <-handled
 	if err := stop(); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestPoisonIsDeadLetteredAtOnceWithItsReason(t *testing.T) {
 		return err
 	})
 	ch := inspect(t, config.URL)
-	publisher := openPublisher(t, config)
+	publisher := startPublisher(t, config)
 	message := amqp.Publishing{
 		MessageId: "m1", Type: "ORDER_CONFIRMED", CorrelationId: "c1", ContentType: "text/plain",
 		Headers: amqp.Table{"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, Body: []byte("hello"),
@@ -135,7 +135,7 @@ func TestAMessageThatKeepsFailingGoesThroughTheTiersAndIsDeadLettered(t *testing
 		return errors.New("the mail server says 451 " + strings.Repeat("é", maxHeaderText))
 	})
 	e := confirmed(1)
-	publish(t, openPublisher(t, config), e)
+	publish(t, startPublisher(t, config), e)
 	got := take(t, inspect(t, config.URL), DeadLetterQueue)
 	if diff := cmp.Diff([]int{1, 2, 3}, calls.seen()); diff != "" {
 		t.Errorf("attempts (-want +got):\n%s", diff)
@@ -163,7 +163,7 @@ func TestAMessageThatFailsOnceSucceedsLater(t *testing.T) {
 		}
 		return nil
 	})
-	publish(t, openPublisher(t, config), confirmed(1))
+	publish(t, startPublisher(t, config), confirmed(1))
 	eventually(t, "the third attempt", func() bool { return calls.times() == 3 })
 	if err := stop(); err != nil {
 		t.Fatal(err)
@@ -187,7 +187,7 @@ func TestAnOutageUsesUpNoAttempts(t *testing.T) {
 		}
 		return nil
 	})
-	publish(t, openPublisher(t, config), confirmed(1))
+	publish(t, startPublisher(t, config), confirmed(1))
 	eventually(t, "the fourth call", func() bool { return calls.times() == 4 })
 	if diff := cmp.Diff([]int{1, 1, 1, 1}, calls.seen()); diff != "" {
 		t.Errorf("attempts (-want +got):\n%s", diff)
@@ -207,7 +207,7 @@ func TestAConnectionLostBetweenEffectAndAckBringsTheMessageAgain(t *testing.T) {
 		}
 		return nil // and then the acknowledgement fails
 	})
-	if err := persist(t.Context(), openPublisher(t, config), confirmed(1)); err != nil {
+	if err := persist(t.Context(), startPublisher(t, config), confirmed(1)); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the message again", func() bool { return calls.times() >= 2 })
@@ -227,7 +227,7 @@ func TestWhatIsPublishedWhileConnectionsBreakIsProcessed(t *testing.T) {
 		calls.record(m)
 		return nil
 	})
-	p := openPublisher(t, config)
+	p := startPublisher(t, config)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 
@@ -284,7 +284,7 @@ func TestAQueueThatWasDeletedIsDeclaredAgain(t *testing.T) {
 		calls.record(m)
 		return nil
 	})
-	p := openPublisher(t, config)
+	p := startPublisher(t, config)
 	publish(t, p, confirmed(1))
 	eventually(t, "the first message", func() bool { return calls.times() == 1 })
 	if _, err := inspect(t, config.URL).QueueDelete(QueueConfirmed, false, false, false); err != nil {
@@ -299,7 +299,7 @@ func TestAQueueThatWasDeletedIsDeclaredAgain(t *testing.T) {
 func TestAStopFinishesTheMessageInHandAndGivesBackTheOthers(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
-	p := openPublisher(t, config)
+	p := startPublisher(t, config)
 	for n := range 5 {
 		publish(t, p, confirmed(n))
 	}
@@ -331,7 +331,7 @@ func TestAStopFinishesTheMessageInHandAndGivesBackTheOthers(t *testing.T) {
 func TestAConsumerThatItsHandlerKillsOverAndOverIsSavedByTheBroker(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
-	publish(t, openPublisher(t, config), confirmed(1))
+	publish(t, startPublisher(t, config), confirmed(1))
 	conn, err := amqp.Dial(config.URL)
 	if err != nil {
 		t.Fatal(err)

@@ -54,20 +54,20 @@ func (l logs) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func openPublisher(t *testing.T, config Config) *Publisher {
+func startPublisher(t *testing.T, config Config) *Publisher {
 	t.Helper()
-	p, err := OpenPublisher(config)
+	p, err := NewPublisher(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.Close)
+	t.Cleanup(func() { _ = p.Close() })
 	return p
 }
 
 // startConsumer runs a consumer of ORDER_CONFIRMED until the test ends or stop is called, which returns what Run did.
 func startConsumer(t *testing.T, config Config, handle Handler) (stop func() error) {
 	t.Helper()
-	c, err := NewConsumer(ConsumerConfig{Config: config, Queues: []string{QueueConfirmed}, Handle: handle}, openPublisher(t, config))
+	c, err := NewConsumer(ConsumerConfig{Config: config, Queues: []string{QueueConfirmed}, Handle: handle}, startPublisher(t, config))
 	if err != nil {
 		t.Fatal(err)
 	}

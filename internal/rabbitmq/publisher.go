@@ -41,11 +41,12 @@ type Publisher struct {
 
 	stop context.CancelFunc
 	done chan struct{} // closed when the supervisor has ended
+	err  error         // with which it ended; read after done
 }
 
-// OpenPublisher starts a publisher. It does not wait for the broker: one that is down makes Publish wait, not the
+// NewPublisher starts a publisher. It does not wait for the broker: one that is down makes Publish wait, not the
 // program fail. Close it.
-func OpenPublisher(config Config) (*Publisher, error) {
+func NewPublisher(config Config) (*Publisher, error) {
 	config, err := config.withDefaults()
 	if err != nil {
 		return nil, err
@@ -60,16 +61,17 @@ func OpenPublisher(config Config) (*Publisher, error) {
 	}
 	go func() {
 		defer close(p.done)
-		_ = p.supervisor.run(ctx, p.serve) // only a hopeless error is returned, and a publisher never loses hope
+		p.err = p.supervisor.run(ctx, p.serve)
 	}()
 	return p, nil
 }
 
 // Close waits for the confirms of what was sent (at most confirmTimeout), then closes the connection. A Publish that
 // comes later or has sent nothing yet returns ErrNotSent.
-func (p *Publisher) Close() {
+func (p *Publisher) Close() error {
 	p.stop()
 	<-p.done
+	return p.err
 }
 
 // Ready returns nil while there is a connection with the topology declared, otherwise what is wrong.

@@ -17,8 +17,8 @@ func TestAConfirmedEventIsInItsQueue(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
 	e := confirmed(1)
-	publish(t, openPublisher(t, config), e)
-	publish(t, openPublisher(t, config), e) // unsure publishers repeat themselves
+	publish(t, startPublisher(t, config), e)
+	publish(t, startPublisher(t, config), e) // unsure publishers repeat themselves
 
 	ch := inspect(t, config.URL)
 	for range 2 {
@@ -42,7 +42,7 @@ func TestAConfirmedEventIsInItsQueue(t *testing.T) {
 
 func TestAnEventThatNoQueueTakesIsRefused(t *testing.T) {
 	t.Parallel()
-	p := openPublisher(t, testConfig(t))
+	p := startPublisher(t, testConfig(t))
 	e := confirmed(1)
 	e.Type = "ORDER_LOST"
 	if err := p.Publish(t.Context(), e); !errors.Is(err, ErrRefused) {
@@ -54,7 +54,7 @@ func TestAnEventThatNoQueueTakesIsRefused(t *testing.T) {
 func TestATopologyThatSomebodyDamagedIsRepaired(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
-	p := openPublisher(t, config)
+	p := startPublisher(t, config)
 	publish(t, p, confirmed(1))
 	ch := inspect(t, config.URL)
 
@@ -78,7 +78,7 @@ func TestATopologyThatSomebodyDamagedIsRepaired(t *testing.T) {
 
 func TestWithoutABrokerNothingIsSent(t *testing.T) {
 	t.Parallel()
-	p := openPublisher(t, Config{
+	p := startPublisher(t, Config{
 		URL: "amqp://orders:s3cret@127.0.0.1:1/", // nobody listens there
 		Log: slog.New(slog.DiscardHandler),
 	})
@@ -98,9 +98,11 @@ func TestWithoutABrokerNothingIsSent(t *testing.T) {
 
 func TestAClosedPublisherSendsNothing(t *testing.T) {
 	t.Parallel()
-	p := openPublisher(t, testConfig(t))
+	p := startPublisher(t, testConfig(t))
 	publish(t, p, confirmed(1))
-	p.Close()
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if err := p.Publish(t.Context(), confirmed(2)); !errors.Is(err, ErrNotSent) {
 		t.Errorf("got %v, want ErrNotSent", err)
 	}
@@ -111,7 +113,7 @@ func TestAnAnswerThatDoesNotComeMeansUnknown(t *testing.T) {
 	config := testConfig(t)
 	broker := config.URL
 	proxy := startProxy(t, &config)
-	p := openPublisher(t, config)
+	p := startPublisher(t, config)
 	publish(t, p, confirmed(1))
 
 	proxy.swallowAnswers()
@@ -151,7 +153,7 @@ func TestWhileTheBrokerAsksForAPauseNothingIsSent(t *testing.T) {
 
 func TestAURLThatCannotBeParsedIsNotShown(t *testing.T) {
 	t.Parallel()
-	_, err := OpenPublisher(Config{URL: "amqp://orders:s3cret@127.0.0.1:none/", Log: slog.New(slog.DiscardHandler)})
+	_, err := NewPublisher(Config{URL: "amqp://orders:s3cret@127.0.0.1:none/", Log: slog.New(slog.DiscardHandler)})
 	if err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("got %v", err)
 	}

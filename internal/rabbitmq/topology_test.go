@@ -40,7 +40,7 @@ func TestAQueueWithOtherArgumentsIsNamed(t *testing.T) {
 	if _, err := inspect(t, config.URL).QueueDeclare(QueueConfirmed, true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
-	p := openPublisher(t, config)
+	p := startPublisher(t, config)
 	c, err := NewConsumer(ConsumerConfig{
 		Config: config, Queues: []string{QueueConfirmed}, Handle: func(context.Context, Message) error { return nil },
 	}, p)

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ordersaga/internal/httpapi"
+	"ordersaga/internal/httpapi/problem"
+	"ordersaga/internal/httpserver"
+	"ordersaga/internal/order"
+)
+
+const (
+	readTimeout = 5 * time.Second // of the database, for one request
+	retryAfter  = 5 * time.Second // that a client is told while the database is down
+)
+
+// newAPI answers which notifications an order has led to, and probes.
+func newAPI(store *store, checks map[string]httpserver.Check, log *slog.Logger) http.Handler {
+	api := httpapi.New(httpapi.Config{
+		Title: "Notifications", Version: "1.0.0", Log: log, Checks: checks,
+		Description: "What customers were told about their orders. Read-only, for operators and tests.",
+	})
+	httpapi.Register(api, huma.Operation{
+		Method: http.MethodGet, Path: "/notifications", OperationID: "listNotifications",
+		Summary: "List the notifications about an order",
+	}, store.list, problem.Unavailable)
+	return api
+}
+
+type listInput struct {
+	OrderID string `query:"orderId" required:"true" format:"uuid" doc:"The order, a UUID in lower case." example:"0197a4b2-6c1e-7d3f-8a55-000000000001"`
+}
+
+type listOutput struct {
+	Body struct {
+		Notifications []notification `json:"notifications" nullable:"false" doc:"Oldest first; empty when there are none yet."`
+	}
+}
+
+// list answers an order that is not known like one about which nothing was said yet: the notifier knows no orders.
+func (s *store) list(ctx context.Context, in *listInput) (*listOutput, error) {
+	id, err := order.ParseID(in.OrderID)
+	if err != nil {
+		p := problem.Invalid.New("the request breaks a rule: see errors")
+		p.Errors = []problem.Field{{Parameter: "orderId", Detail: "expected a UUID in lower case"}}
+		return nil, p
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	notes, err := s.ofOrder(ctx, id)
+	if err != nil {
+		httpapi.Log(ctx).Error("list notifications", "order_id", id, "error", err.Error())
+		return nil, problem.Unavailable.New("the notifications cannot be read at present").RetryAfter(retryAfter)
+	}
+	var out listOutput
+	out.Body.Notifications = notes
+	return &out, nil
+}

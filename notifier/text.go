@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/bojanz/currency"
+
+	"ordersaga/internal/money"
+	"ordersaga/internal/order"
+)
+
+// customerText is what the customer reads about the end of an order. It fails for events of unknown types and for
+// amounts in no known currency.
+func customerText(e order.Event) (string, error) {
+	switch {
+	case e.Type == order.EventConfirmed:
+		return confirmedText(e)
+	case e.Type == order.EventCancelled && e.Status == order.Cancelled:
+		return fmt.Sprintf("Your order %s was cancelled. %sYou pay nothing for it.", e.OrderID, sentence(e.Message)), nil
+	case e.Type == order.EventCancelled:
+		return fmt.Sprintf("We could not complete your order %s. %sYou pay nothing for it.", e.OrderID, sentence(e.Message)), nil
+	}
+	return "", fmt.Errorf("no words for an event of type %q", e.Type)
+}
+
+func confirmedText(e order.Event) (string, error) {
+	total, err := price(e.Total)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Thank you! Your order %s is confirmed: %s. You were charged %s.", e.OrderID, lines(e.Items), total), nil
+}
+
+// lines lists what was bought, as in "2 × Espresso cup, 1 × Tamper".
+func lines(items []order.Line) string {
+	words := make([]string, len(items))
+	for i, l := range items {
+		name := l.Name
+		if name == "" {
+			name = l.ProductID
+		}
+		words[i] = fmt.Sprintf("%d × %s", l.Quantity, name)
+	}
+	return strings.Join(words, ", ")
+}
+
+// sentence makes a reason into a sentence before the next one; nothing stays nothing.
+func sentence(reason string) string {
+	reason = strings.TrimSpace(reason)
+	if reason == "" {
+		return ""
+	}
+	first, size := utf8.DecodeRuneInString(reason)
+	reason = string(unicode.ToUpper(first)) + reason[size:]
+	return strings.TrimSuffix(reason, ".") + ". "
+}
+
+// price shows an amount as customers are used to, as in $25.98.
+func price(m money.Money) (string, error) {
+	amount, err := currency.NewAmountFromInt64(m.Amount, m.Currency)
+	if err != nil {
+		return "", fmt.Errorf("show the price %s: %w", m, err)
+	}
+	return currency.NewFormatter(currency.NewLocale("en")).Format(amount), nil
+}
