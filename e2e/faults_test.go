@@ -1,0 +1,214 @@
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"syscall"
+	"testing"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+)
+
+func workflowID(orderID string) string { return "order-" + orderID }
+
+// slowConfirm makes the gateway take the money only after a while, so that a test can act while a step is under way.
+var slowConfirm = map[string]any{"fault": "latency", "operation": "confirm", "latencyMs": 3000, "count": 1}
+
+// underWay waits until the gateway has seen the order's payment.
+func (s *system) underWay(id string) {
+	s.t.Helper()
+	eventually(s.t, "the payment of order "+id+" is under way", func(context.Context) bool {
+		return len(s.money(id).PaymentIntents) > 0
+	})
+}
+
+func TestKilledWorkerLosesNothing(t *testing.T) {
+	s := newSystem(t)
+	t.Run("while the payment is under way", func(t *testing.T) {
+		s.faults(slowConfirm)
+		id := s.placeAsync(visa, lamp, 1)
+		s.underWay(id)
+		s.worker.kill()
+		s.worker.start()
+		wantEnd(t, s.finished(id), "CONFIRMED", "")
+		s.keepsPromises(id)
+	})
+}
+
+func TestWorkerKilledAtEveryStepFinishesTheOrderOnce(t *testing.T) {
+	s := newSystem(t)
+	var ids []string
+	// Where the worker hangs when it is killed: a stopped program does not answer, but the kernel keeps its calls.
+	for name, hang := range map[string]*process{"catalog": s.catalog, "payment gateway": s.stripesim} {
+		hang.signal(syscall.SIGSTOP)
+		id := s.placeAsync(visa, lamp, 1)
+		s.started(id)
+		s.worker.kill()
+		hang.signal(syscall.SIGCONT)
+		s.worker.start()
+		t.Logf("killed the worker while it waited for the %s", name)
+		ids = append(ids, id)
+	}
+	for range 6 { // at six more moments, wherever the order then is
+		id := s.placeAsync(visa, lamp, 1)
+		s.worker.kill()
+		s.worker.start()
+		ids = append(ids, id)
+	}
+	for id, o := range s.keepsPromises(ids...) {
+		if o.Status != "CONFIRMED" {
+			t.Errorf("order %s ended %s %s", id, o.Status, o.Reason)
+		}
+	}
+}
+
+// started waits until a worker has taken the order's first workflow task.
+func (s *system) started(id string) {
+	s.t.Helper()
+	eventually(s.t, "the workflow task of order "+id+" is started", func(ctx context.Context) bool {
+		history := s.temporal.GetWorkflowHistory(ctx, workflowID(id), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for history.HasNext() {
+			event, err := history.Next()
+			if err != nil {
+				return false
+			}
+			if event.EventType == enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED {
+				return true
+			}
+		}
+		d, err := s.temporal.DescribeWorkflowExecution(ctx, workflowID(id), "")
+		return err == nil && d.PendingWorkflowTask.GetState() == enumspb.PENDING_WORKFLOW_TASK_STATE_STARTED
+	})
+}
+
+func TestWorkflowCancelledDuringItsFirstTaskEndsInOneGoodEnd(t *testing.T) {
+	s := newSystem(t)
+	s.faults(slowConfirm)
+	id := s.placeAsync(visa, lamp, 1)
+	s.underWay(id) // stock is held; the charge takes effect later, in a task that the server will discard
+	if err := s.temporal.CancelWorkflow(t.Context(), workflowID(id), ""); err != nil {
+		t.Fatal(err)
+	}
+	o := s.keepsPromises(id)[id]
+	if o.Status != "CONFIRMED" && (o.Status != "CANCELLED" || o.Reason != "CANCELLED_BY_OPERATOR") {
+		t.Errorf("the order ended %s %s", o.Status, o.Reason)
+	}
+	if got := s.reservation(id); got != "RELEASED" && got != "SOLD" {
+		t.Errorf("the reservation is %s", got)
+	}
+}
+
+func TestWorkflowTerminatedAfterTheChargeIsRecovered(t *testing.T) {
+	s := newSystem(t)
+	s.faults(map[string]any{"fault": "drop_answer", "operation": "confirm"})
+	id := s.placeAsync(visa, lamp, 1)
+	eventually(t, "the money is taken", func(context.Context) bool { return s.money(id).Captured > 0 })
+	if err := s.temporal.TerminateWorkflow(t.Context(), workflowID(id), "", "an operator's mistake"); err != nil {
+		t.Fatal(err)
+	}
+	s.faults()
+	wantEnd(t, s.keepsPromises(id)[id], "FAILED", "INTERRUPTED")
+}
+
+func TestWorkflowTerminatedBeforeItsRowIsRecovered(t *testing.T) {
+	s := newSystem(t)
+	s.worker.kill()
+	id := s.placeAsync(visa, lamp, 1)
+	if err := s.temporal.TerminateWorkflow(t.Context(), workflowID(id), "", "an operator's mistake"); err != nil {
+		t.Fatal(err)
+	}
+	s.worker.start()
+	wantEnd(t, s.keepsPromises(id)[id], "FAILED", "INTERRUPTED")
+}
+
+func TestOrderWaitsForWhatIsDownAndFinishesWhenItIsBack(t *testing.T) {
+	s := newSystem(t)
+	outages := map[string]struct{ down, up func() }{
+		"catalog": {s.catalog.kill, s.catalog.start},
+		"gateway": {s.stripesim.kill, func() { s.stripesim.start(); s.stripesim.ready() }},
+		"orders":  {s.toPostgres.down, s.toPostgres.up},
+	}
+	var ids []string
+	for name, outage := range outages {
+		outage.down()
+		id := s.do("POST", "http://"+s.api.addr+"/orders", newOrder(visa, lamp, 1), "Prefer: wait=2")
+		if id.status != http.StatusAccepted || id.header.Get("Location") == "" || id.header.Get("Retry-After") == "" {
+			t.Errorf("%s is down: %d %v %s", name, id.status, id.header, id.body)
+		}
+		outage.up()
+		ids = append(ids, id.orderID())
+		wantEnd(t, s.finished(id.orderID()), "CONFIRMED", "")
+	}
+	s.keepsPromises(ids...)
+}
+
+func TestBrokerThatIsDownDelaysTheEventAndNotTheAnswer(t *testing.T) {
+	s := newSystem(t)
+	s.toRabbitMQ.down()
+	confirmed, refused := s.place(visa, lamp, 1), s.place(declined, lamp, 1)
+	if confirmed.status != http.StatusCreated || refused.status != http.StatusBadRequest {
+		t.Errorf("answered %d and %d while the broker is down", confirmed.status, refused.status)
+	}
+	s.toRabbitMQ.up()
+	s.keepsPromises(confirmed.orderID(), refused.orderID())
+}
+
+func TestKilledNotifierActsOnEachEventOnce(t *testing.T) {
+	s := newSystem(t)
+	var ids []string
+	for i := range 10 {
+		ids = append(ids, s.place(visa, lamp, 1).orderID())
+		if i%3 == 0 {
+			s.notifier.kill()
+			s.notifier.start()
+		}
+	}
+	s.notifier.ready()
+	s.keepsPromises(ids...)
+}
+
+func TestTemporalThatIsDownIsSaidAndNothingIsAccepted(t *testing.T) {
+	s := newSystem(t)
+	before := s.place(visa, lamp, 1).orderID()
+	s.toTemporal.down()
+	a := s.place(visa, lamp, 1)
+	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" ||
+		a.problem() != "unavailable" && a.problem() != "outcome-unknown" {
+		t.Errorf("answered %d %s", a.status, a.body)
+	}
+	if o := s.order(before); o.Status != "CONFIRMED" {
+		t.Errorf("reading an order while Temporal is down: %+v", o)
+	}
+	s.toTemporal.up()
+	var after answer
+	eventually(t, "orders are accepted again", func(context.Context) bool {
+		after = s.place(visa, lamp, 1)
+		return after.status == http.StatusCreated
+	})
+	ids := []string{before, after.orderID()}
+	if a.problem() == "outcome-unknown" {
+		return // the order may or may not exist; its ID says which one to ask for
+	}
+	s.keepsPromises(ids...)
+}
+
+func TestWorkerFinishesWhatItHasInHandOnSIGTERM(t *testing.T) {
+	s := newSystem(t)
+	s.faults(slowConfirm)
+	id := s.placeAsync(visa, lamp, 1)
+	s.underWay(id)
+	began := time.Now()
+	s.worker.stop(syscall.SIGTERM)
+	t.Logf("the worker stopped after %s", time.Since(began).Round(time.Millisecond))
+	s.worker.start()
+	wantEnd(t, s.keepsPromises(id)[id], "CONFIRMED", "")
+}
+
+func TestEveryStepAsAnActivityOfItsOwn(t *testing.T) {
+	s := newSystem(t, "FAST_PATH=false")
+	ids := []string{s.place(visa, lamp, 1).orderID(), s.place(declined, lamp, 1).orderID()}
+	orders := s.keepsPromises(ids...)
+	wantEnd(t, orders[ids[0]], "CONFIRMED", "")
+	wantEnd(t, orders[ids[1]], "FAILED", "PAYMENT_DECLINED")
+}

@@ -1,0 +1,185 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// programs holds the built programs; TestMain fills it.
+var programs string
+
+func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
+
+// buildAndRun builds the programs with the race detector, so that a race in any of them fails its test.
+func buildAndRun(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "e2e")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	programs = dir
+	for _, name := range []string{"api", "worker", "catalog", "notifier", "stripesim"} {
+		build := exec.Command("go", "build", "-race", "-o", filepath.Join(dir, name), "ordersaga/"+name)
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", name, err, out)
+			return 1
+		}
+	}
+	return m.Run()
+}
+
+// process is one program of the system, which can be killed and started again.
+type process struct {
+	t    *testing.T
+	name string
+	addr string // of its HTTP server
+	env  []string
+	logs logs
+
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+// newProcess does not start the program yet. It is stopped when the test ends; its logs are shown when the test failed.
+func newProcess(t *testing.T, name, addr string, env ...string) *process {
+	p := &process{t: t, name: name, addr: addr, env: env}
+	t.Cleanup(func() {
+		p.stop(syscall.SIGTERM)
+		text := p.logs.String()
+		if strings.Contains(text, "DATA RACE") {
+			t.Errorf("%s has a data race", name)
+		}
+		if t.Failed() {
+			t.Logf("the last lines of %s:\n%s", name, tail(text, 40))
+		}
+	})
+	return p
+}
+
+func (p *process) start() {
+	p.t.Helper()
+	p.cmd = exec.Command(filepath.Join(programs, p.name))
+	p.cmd.Env = append(p.env, "PATH="+os.Getenv("PATH"), "HOME="+os.Getenv("HOME"))
+	p.cmd.Stdout, p.cmd.Stderr = &p.logs, &p.logs
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // nothing outlives the tests
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatalf("start %s: %v", p.name, err)
+	}
+	p.done = make(chan struct{})
+	go func() { defer close(p.done); _ = p.cmd.Wait() }()
+}
+
+// ready waits until the program says that it is ready.
+func (p *process) ready() {
+	p.t.Helper()
+	eventually(p.t, p.name+" is ready", func(ctx context.Context) bool {
+		select {
+		case <-p.done:
+			p.t.Fatalf("%s ended: %s\n%s", p.name, p.cmd.ProcessState, tail(p.logs.String(), 20))
+		default:
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.addr+"/readyz", nil)
+		if err != nil {
+			return false
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+}
+
+// signal sends a signal, as in syscall.SIGSTOP to make the program hang.
+func (p *process) signal(s syscall.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatalf("%s to %s: %v", s, p.name, err)
+	}
+}
+
+// stop ends the program with a signal and waits until it is gone.
+func (p *process) stop(s syscall.Signal) {
+	if p.cmd == nil || p.done == nil {
+		return
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGCONT)
+	_ = p.cmd.Process.Signal(s)
+	select {
+	case <-p.done:
+	case <-time.After(40 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+		p.t.Errorf("%s did not stop on %s within 40 s", p.name, s)
+	}
+	p.done = nil
+}
+
+// kill is SIGKILL: the program gets no chance to clean up.
+func (p *process) kill() { p.stop(syscall.SIGKILL) }
+
+// logs collects what a program writes.
+type logs struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func tail(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// patience bounds every wait of the tests. It is generous, because a loaded machine is no failure.
+const patience = 90 * time.Second
+
+// eventually waits until condition holds.
+func eventually(t *testing.T, what string, condition func(context.Context) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !condition(ctx) {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("waited %s in vain until %s", patience, what)
+		case <-tick.C:
+		}
+	}
+}
+
+// freeAddress returns a loopback address that nothing listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}

@@ -1,0 +1,124 @@
+package e2e
+
+import (
+	"net/url"
+	"testing"
+
+	"go.temporal.io/sdk/client"
+
+	"ordersaga/internal/testenv"
+)
+
+// system is the whole order system, as processes on services of its own.
+type system struct {
+	t *testing.T
+
+	api, worker, catalog, notifier, stripesim *process
+	// what stands between the programs and the services they share with other tests
+	toTemporal, toPostgres, toRabbitMQ *proxy
+
+	temporal client.Client
+	queue    string
+}
+
+const apiKey = "sk_test_e2e"
+
+// newSystem starts a system with products and waits until all of it is ready. settings change the worker's environment.
+func newSystem(t *testing.T, settings ...string) *system {
+	t.Helper()
+	t.Parallel()
+	s := &system{t: t}
+	address, queue := testenv.Temporal(t)
+	s.queue = queue
+	s.connect(address)
+	ordersURL, broker := testenv.Postgres(t), testenv.RabbitMQ(t)
+	mongo, mongoDB := testenv.MongoDB(t)
+	s.toTemporal = newProxy(t, address)
+	s.toPostgres = newProxy(t, hostOf(t, ordersURL))
+	s.toRabbitMQ = newProxy(t, hostOf(t, broker))
+
+	catalogAddr, stripeAddr := freeAddress(t), freeAddress(t)
+	s.catalog = newProcess(t, "catalog", catalogAddr, "CATALOG_ADDR="+catalogAddr, "MONGODB_URI="+mongo, "MONGODB_DATABASE="+mongoDB)
+	s.stripesim = newProcess(t, "stripesim", stripeAddr, "STRIPESIM_ADDR="+stripeAddr,
+		"STRIPESIM_DATABASE_URL="+testenv.Postgres(t), "STRIPESIM_API_KEY="+apiKey)
+	workerAddr, notifierAddr, apiAddr := freeAddress(t), freeAddress(t), freeAddress(t)
+	s.worker = newProcess(t, "worker", workerAddr, append([]string{
+		"WORKER_ADDR=" + workerAddr, "DATABASE_URL=" + through(t, ordersURL, s.toPostgres), "CATALOG_URL=http://" + catalogAddr,
+		"STRIPE_API_URL=http://" + stripeAddr, "STRIPE_API_KEY=" + apiKey, "RABBITMQ_URL=" + through(t, broker, s.toRabbitMQ),
+		"TEMPORAL_ADDRESS=" + address, "TASK_QUEUE=" + queue, "RECOVERY_INTERVAL=2s", "RECOVERY_MIN_AGE=5s",
+	}, settings...)...)
+	s.notifier = newProcess(t, "notifier", notifierAddr, "NOTIFIER_ADDR="+notifierAddr,
+		"NOTIFIER_DATABASE_URL="+testenv.Postgres(t), "RABBITMQ_URL="+through(t, broker, s.toRabbitMQ))
+	s.api = newProcess(t, "api", apiAddr, "API_ADDR="+apiAddr, "DATABASE_URL="+ordersURL,
+		"TEMPORAL_ADDRESS="+s.toTemporal.addr(), "TASK_QUEUE="+queue, "AUTH_MODE=none")
+	all := []*process{s.catalog, s.stripesim, s.worker, s.notifier, s.api}
+	for _, p := range all {
+		p.start()
+	}
+	for _, p := range all {
+		p.ready()
+	}
+	s.stock(lamp, lamps)
+	s.stock(chair, 1)
+	return s
+}
+
+// connect gives the tests a client of their own, and deletes the recovery schedule when the test ends.
+func (s *system) connect(address string) {
+	s.t.Helper()
+	c, err := client.Dial(client.Options{HostPort: address, Logger: quiet{}})
+	if err != nil {
+		s.t.Fatalf("connect to Temporal: %v", err)
+	}
+	s.temporal = c
+	s.t.Cleanup(c.Close)
+}
+
+// quiet drops the SDK's logs.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
+
+func hostOf(t *testing.T, rawURL string) string {
+	t.Helper()
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Host
+}
+
+// through returns the URL with the proxy's address in it.
+func through(t *testing.T, rawURL string, p *proxy) string {
+	t.Helper()
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = p.addr()
+	return u.String()
+}
+
+// The products of every system.
+const (
+	lamp  = "lamp"
+	chair = "chair"
+	lamps = 1000 // units of the lamp at the beginning
+
+	visa     = "pm_card_visa"
+	declined = "pm_card_chargeDeclined"
+)
+
+// stock adds a product to the catalog.
+func (s *system) stock(id string, units int) {
+	s.t.Helper()
+	res := s.do("POST", "http://"+s.catalog.addr+"/products", map[string]any{
+		"id": id, "name": id, "category": "test", "stock": units, "price": map[string]any{"amount": 1299, "currency": "USD"},
+	})
+	if res.status != 201 {
+		s.t.Fatalf("add product %s: %d %s", id, res.status, res.body)
+	}
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"ordersaga/internal/temporalclient"
+)
+
+type config struct {
+	Addr        string `env:"WORKER_ADDR" envDefault:"127.0.0.1:4003" help:"host:port of the probes /livez and /readyz"`
+	DatabaseURL string `env:"DATABASE_URL,required,notEmpty" secret:"true" help:"PostgreSQL with the orders: postgres://user:password@host:port/name"`
+	CatalogURL  string `env:"CATALOG_URL" envDefault:"http://127.0.0.1:4002" help:"where the catalog answers"`
+	StripeURL   string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" help:"payment gateway: https://api.stripe.com, or the simulator's address"`
+	StripeKey   string `env:"STRIPE_API_KEY,required,notEmpty" secret:"true" help:"secret API key of the payment gateway"`
+	RabbitMQURL string `env:"RABBITMQ_URL,required,notEmpty" secret:"true" help:"broker of the order events: amqp://user:password@host:port/vhost"`
+
+	Temporal  temporalclient.Config
+	TaskQueue string `env:"TASK_QUEUE" envDefault:"orders" help:"Temporal task queue of the order workflows"`
+
+	FastPath       bool          `env:"FAST_PATH" envDefault:"true" help:"true: steps run as local activities until one breaks; false: every step is an activity of its own"`
+	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"200" help:"most workflow tasks, local activities and activities at a time, each"`
+	StopTimeout    time.Duration `env:"WORKER_STOP_TIMEOUT" envDefault:"20s" help:"how long activities in hand may go on after SIGTERM"`
+	PriceAge       time.Duration `env:"CATALOG_PRICE_MAX_AGE" envDefault:"5m" help:"while the catalog is down, how old a last known price may be; 0: none is used"`
+	RecoveryEvery  time.Duration `env:"RECOVERY_INTERVAL" envDefault:"1m" help:"how often interrupted orders are searched for"`
+	RecoveryMinAge time.Duration `env:"RECOVERY_MIN_AGE" envDefault:"2m" help:"how old an unfinished order without a workflow must be to be recovered"`
+}
+
+// Validate checks what goes beyond the type of a single variable.
+func (c config) Validate() error {
+	var problems []error
+	check := func(ok bool, problem string) {
+		if !ok {
+			problems = append(problems, errors.New(problem))
+		}
+	}
+	check(c.TaskQueue != "", "TASK_QUEUE: must not be empty")
+	check(c.Concurrency > 0, "WORKER_CONCURRENCY: must be at least 1")
+	check(c.StopTimeout > 0, "WORKER_STOP_TIMEOUT: must be more than 0, or SIGTERM would cut off running activities")
+	check(c.PriceAge >= 0, "CATALOG_PRICE_MAX_AGE: must not be negative")
+	check(c.RecoveryEvery >= time.Second, "RECOVERY_INTERVAL: must be at least 1s")
+	check(c.RecoveryMinAge >= time.Second, "RECOVERY_MIN_AGE: must be at least 1s")
+	return errors.Join(append(problems, c.Temporal.Validate())...)
+}
+
+// priceAge is CATALOG_PRICE_MAX_AGE as the catalog's client wants it, for which 0 means its own default.
+func (c config) priceAge() time.Duration {
+	if c.PriceAge == 0 {
+		return -1
+	}
+	return c.PriceAge
+}

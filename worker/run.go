@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/worker"
+
+	"ordersaga/activities"
+	"ordersaga/catalog/catalogclient"
+	"ordersaga/internal/httpserver"
+	"ordersaga/internal/pgdb"
+	"ordersaga/internal/postgres"
+	"ordersaga/internal/rabbitmq"
+	"ordersaga/internal/stripe"
+	"ordersaga/internal/temporalclient"
+	"ordersaga/saga"
+	"ordersaga/workflows"
+)
+
+// startTimeout bounds what must work before the worker takes its first task.
+const startTimeout = 30 * time.Second
+
+func run(ctx context.Context, c config, log *slog.Logger) (err error) {
+	starting, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+
+	pool, err := pgdb.Open(ctx, c.DatabaseURL)
+	if err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	defer pool.Close()
+	if err := postgres.Migrate(starting, pool); err != nil {
+		return err
+	}
+	orders := postgres.NewOrders(pool)
+
+	payments, err := stripe.New(stripe.Config{URL: c.StripeURL, Key: c.StripeKey}, log)
+	if err != nil {
+		return fmt.Errorf("STRIPE_API_URL, STRIPE_API_KEY: %w", err)
+	}
+	catalog, err := catalogclient.New(catalogclient.Options{BaseURL: c.CatalogURL, PriceAge: c.priceAge(), Log: log})
+	if err != nil {
+		return fmt.Errorf("CATALOG_URL: %w", err)
+	}
+	defer catalog.Close()
+	events, err := rabbitmq.NewPublisher(rabbitmq.Config{URL: c.RabbitMQURL, Name: "worker", Log: log})
+	if err != nil {
+		return fmt.Errorf("RABBITMQ_URL: %w", err)
+	}
+	defer func() { err = errors.Join(err, events.Close()) }()
+
+	temporal, err := temporalclient.Open(c.Temporal, log)
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+	sagas := temporalclient.Sagas{
+		Client: temporal, TaskQueue: c.TaskQueue,
+		CreateType: workflows.CreateOrderWorkflow, RecoverType: workflows.RecoverOrderWorkflow,
+	}
+	if err := scheduleRecovery(starting, temporal, c); err != nil {
+		return err
+	}
+
+	fatal := make(chan error, 1)
+	w := newWorker(temporal, c, fatal)
+	w.RegisterActivity(&activities.Activities{Catalog: catalog, Payments: payments, Orders: orders, Events: events})
+	w.RegisterActivity(&activities.Recovery{Sagas: sagas, Orders: orders, MinAge: c.RecoveryMinAge})
+	return serve(ctx, w, fatal, c, log, map[string]httpserver.Check{
+		"temporal": temporalclient.Check(temporal),
+		"postgres": pool.Ping,
+	})
+}
+
+// newWorker returns a worker that knows the workflows. It says on fatal why it cannot go on.
+func newWorker(temporal client.Client, c config, fatal chan<- error) worker.Worker {
+	options := worker.Options{
+		MaxConcurrentActivityExecutionSize:      c.Concurrency,
+		MaxConcurrentLocalActivityExecutionSize: c.Concurrency,
+		MaxConcurrentWorkflowTaskExecutionSize:  c.Concurrency,
+		WorkerStopTimeout:                       c.StopTimeout,
+		OnFatalError: func(err error) {
+			select {
+			case fatal <- err:
+			default: // one reason is enough
+			}
+		},
+		// The SDK adds pollers while tasks wait, and takes them away when none do.
+		WorkflowTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
+		ActivityTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
+	}
+	if !c.FastPath {
+		options.Interceptors = []interceptor.WorkerInterceptor{saga.NoFastPath()}
+	}
+	w := worker.New(temporal, c.TaskQueue, options)
+	w.RegisterWorkflow(workflows.CreateOrder)
+	w.RegisterWorkflow(workflows.RecoverOrder)
+	w.RegisterWorkflow(workflows.RecoverOrders)
+	return w
+}
+
+// scheduleRecovery makes the server search for interrupted orders from time to time. Every worker does it at its start;
+// there is one schedule for a task queue.
+func scheduleRecovery(ctx context.Context, temporal client.Client, c config) error {
+	id := "recover-" + c.TaskQueue
+	return temporalclient.Every(ctx, temporal, id, c.RecoveryEvery, client.ScheduleWorkflowAction{
+		ID:        id,
+		Workflow:  workflows.RecoverOrdersWorkflow,
+		Args:      []any{workflows.RecoverOrdersState{}},
+		TaskQueue: c.TaskQueue,
+	})
+}
+
+// serve works until ctx is done or the worker cannot go on, and answers probes meanwhile.
+func serve(
+	ctx context.Context, w worker.Worker, fatal <-chan error, c config, log *slog.Logger,
+	checks map[string]httpserver.Check,
+) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	probes := make(chan error, 1)
+	go func() { probes <- httpserver.Serve(ctx, c.Addr, httpserver.Probes(checks, log), log) }()
+
+	if err := w.Start(); err != nil {
+		stop()
+		return errors.Join(fmt.Errorf("start the worker: %w", err), <-probes)
+	}
+	log.Info("working", "taskQueue", c.TaskQueue, "fastPath", c.FastPath)
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-fatal:
+	case failed = <-probes:
+		probes <- nil
+	}
+	log.Info("stopping", "timeout", c.StopTimeout.String())
+	w.Stop()
+	stop()
+	return errors.Join(failed, <-probes)
+}
