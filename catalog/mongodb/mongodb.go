@@ -95,3 +95,8 @@ func (s *Store) CreateIndexes(ctx context.Context) error {
 func exists(there bool) bson.D { return bson.D{{Key: "$exists", Value: there}} }
 
 func in[T any](values []T) bson.D { return bson.D{{Key: "$in", Value: values}} }
+
+// Unavailable reports whether an error means that the server could not be reached or did not answer in time.
+func Unavailable(err error) bool {
+	return mongo.IsNetworkError(err) || mongo.IsTimeout(err) || errors.Is(err, mongo.ErrClientDisconnected)
+}

@@ -1,0 +1,110 @@
+// Command catalog serves products, prices and stock over HTTP, on MongoDB. Package stock, below, explains why it never
+// sells a unit twice; package catalogclient has its wire types and a client.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ordersaga/catalog/mongodb"
+	"ordersaga/catalog/product"
+	"ordersaga/catalog/stock"
+	"ordersaga/internal/httpserver"
+	"ordersaga/internal/program"
+)
+
+func main() {
+	program.Main("catalog", "products, prices and stock over HTTP", run)
+}
+
+type config struct {
+	Addr          string        `env:"CATALOG_ADDR" envDefault:"127.0.0.1:4002" help:"host:port to listen on"`
+	MongoDBURI    string        `env:"MONGODB_URI,required,notEmpty" secret:"true" help:"server that speaks MongoDB's protocol, as in mongodb://127.0.0.1:27117/"`
+	Database      string        `env:"MONGODB_DATABASE,notEmpty" envDefault:"catalog" help:"name of the database"`
+	SweepInterval time.Duration `env:"CATALOG_SWEEP_INTERVAL" envDefault:"1s" help:"how often expired holds are given back and unfinished work is finished, as in 1s"`
+}
+
+// Validate refuses what would not work.
+func (c config) Validate() error {
+	if c.SweepInterval <= 0 {
+		return fmt.Errorf("CATALOG_SWEEP_INTERVAL: %s: must be positive", c.SweepInterval)
+	}
+	return nil
+}
+
+// How much is done at once in the background: what is left of reservations after their answer, and pruning.
+const (
+	backgroundRoom       = 1024
+	backgroundGoroutines = 8
+)
+
+func run(ctx context.Context, c config, log *slog.Logger) error {
+	store, err := mongodb.Open(c.MongoDBURI, c.Database)
+	if err != nil {
+		return fmt.Errorf("MONGODB_URI: %w", err)
+	}
+	defer closeStore(ctx, store, log)
+	background := stock.NewBackground(backgroundRoom)
+	units := stock.New(store, stock.Options{Later: background.Later, Log: log})
+
+	var owned sync.WaitGroup
+	defer owned.Wait()
+	sweeping, stopSweeping := context.WithCancel(ctx)
+	defer stopSweeping()
+	var indexed atomic.Bool
+	owned.Go(func() {
+		if prepare(sweeping, store, log) {
+			indexed.Store(true)
+			units.RunSweeper(sweeping, c.SweepInterval)
+		}
+	})
+	// Requests in hand bring work until they are drained, so the background ends after the server.
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorking()
+	owned.Go(func() { background.Run(working, backgroundGoroutines) })
+
+	api := newAPI(product.New(store, time.Now), units, options{
+		log:         log,
+		unavailable: mongodb.Unavailable,
+		checks: map[string]httpserver.Check{
+			"mongodb": store.Ping,
+			"indexes": func(context.Context) error {
+				if !indexed.Load() {
+					return errors.New("indexes are not there yet")
+				}
+				return nil
+			},
+		},
+	})
+	return httpserver.Serve(ctx, c.Addr, api, log)
+}
+
+// prepare creates the indexes, waiting for the server as long as it takes. It reports false when ctx is done first.
+func prepare(ctx context.Context, store *mongodb.Store, log *slog.Logger) bool {
+	const pause = time.Second
+	for {
+		err := store.CreateIndexes(ctx)
+		if err == nil {
+			return true
+		}
+		log.Warn("waiting for MongoDB", "error", err.Error())
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(pause):
+		}
+	}
+}
+
+func closeStore(ctx context.Context, store *mongodb.Store, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := store.Close(ctx); err != nil {
+		log.Warn("close the connections to MongoDB", "error", err.Error())
+	}
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"regexp"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	wire "ordersaga/catalog/catalogclient"
+	"ordersaga/catalog/product"
+	"ordersaga/catalog/stock"
+	"ordersaga/internal/httpapi"
+	"ordersaga/internal/httpapi/problem"
+	"ordersaga/internal/money"
+)
+
+func (s *server) registerProducts(api *httpapi.API) {
+	op := func(id, method, path, summary string) huma.Operation {
+		return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"products"}}
+	}
+	created := op("createProduct", http.MethodPost, "/products", "Add a product")
+	created.DefaultStatus = http.StatusCreated
+	removed := op("deleteProduct", http.MethodDelete, "/products/{productId}", "Take a product off the shelf")
+	removed.DefaultStatus = http.StatusNoContent
+	down := wire.StoreUnavailable
+	httpapi.Register(api, op("listProducts", http.MethodGet, "/products", "List products, newest first"), s.list, down)
+	httpapi.Register(api, created, s.create, wire.ProductExists, down)
+	httpapi.Register(api, op("getProduct", http.MethodGet, "/products/{productId}", "Show a product"), s.get, wire.ProductNotFound, down)
+	httpapi.Register(api, op("replaceProduct", http.MethodPut, "/products/{productId}", "Replace a product's details"),
+		s.replace, wire.ProductNotFound, down)
+	httpapi.Register(api, op("changeProduct", http.MethodPatch, "/products/{productId}", "Change some of a product's details"),
+		s.change, wire.ProductNotFound, down)
+	httpapi.Register(api, removed, s.remove, wire.ProductNotFound, wire.ProductHasHolds, down)
+	httpapi.Register(api, op("getStock", http.MethodGet, "/products/{productId}/stock", "Show where a product's units are"),
+		s.units, wire.ProductNotFound, down)
+	httpapi.Register(api, op("restockProduct", http.MethodPost, "/products/{productId}/restock", "Add units to a product"),
+		s.restock, wire.ProductNotFound, wire.KeyReused, problem.Unavailable, down)
+	httpapi.Register(api, op("priceProducts", http.MethodPost, "/prices", "Price many products"), s.prices, wire.ProductNotFound, down)
+}
+
+// ProductPath is the input of operations on one product. It is exported because huma does not see into embedded types that
+// are not.
+type ProductPath struct {
+	ID string `path:"productId" maxLength:"200"`
+}
+
+// productID is what IDs of products look like; what looks otherwise does not exist.
+var productID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+type listInput struct {
+	Category string `query:"category" maxLength:"100" doc:"Only products of this category."`
+	MinPrice int64  `query:"minPrice" minimum:"0" maximum:"1000000000000" doc:"Only products that cost at least this, in minor units."`
+	MaxPrice int64  `query:"maxPrice" minimum:"0" maximum:"1000000000000" default:"1000000000000" doc:"Only products that cost at most this, in minor units."`
+	Page     int    `query:"page" minimum:"1" maximum:"100000" default:"1"`
+	Limit    int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Products on a page."`
+}
+
+type body[T any] struct{ Body T }
+
+func (s *server) list(ctx context.Context, in *listInput) (*body[wire.ProductPage], error) {
+	page, err := s.products.List(ctx, in.filter(), in.Page, in.Limit)
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	out := wire.ProductPage{
+		Products: []wire.Product{}, TotalPages: page.Pages(), CurrentPage: page.Number, Total: page.Total, CountedAt: page.Counted.UTC(),
+	}
+	for _, p := range page.Products {
+		out.Products = append(out.Products, shown(p))
+	}
+	return &body[wire.ProductPage]{out}, nil
+}
+
+// maxPrice is the highest price that a product can have (see catalogclient.Price).
+const maxPrice = 1_000_000_000_000
+
+func (in *listInput) filter() product.Filter {
+	f := product.Filter{Category: in.Category}
+	if in.MinPrice > 0 {
+		f.MinPrice = &in.MinPrice
+	}
+	if in.MaxPrice < maxPrice {
+		f.MaxPrice = &in.MaxPrice
+	}
+	return f
+}
+
+func shown(p product.Product) wire.Product {
+	return wire.Product{
+		ID: p.ID, Name: p.Name, Description: p.Description, Price: wire.Price(p.Price), Stock: p.Stock,
+		Category: p.Category, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+	}
+}
+
+type createdProduct struct {
+	Location string `header:"Location"`
+	Body     wire.Product
+}
+
+func (s *server) create(ctx context.Context, in *body[wire.NewProduct]) (*createdProduct, error) {
+	n := in.Body
+	p, err := s.products.Create(ctx, product.Product{
+		ID: n.ID, Name: n.Name, Description: n.Description, Category: n.Category, Price: money.Money(n.Price), Stock: n.Stock,
+	})
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	return &createdProduct{Location: "/products/" + p.ID, Body: shown(p)}, nil
+}
+
+func (s *server) get(ctx context.Context, in *ProductPath) (*body[wire.Product], error) {
+	p, err := s.products.Product(ctx, in.ID)
+	return s.product(ctx, in.ID, p, err)
+}
+
+// product answers with one product.
+func (s *server) product(ctx context.Context, id string, p product.Product, err error) (*body[wire.Product], error) {
+	if err != nil {
+		return nil, s.productFailed(ctx, id, err)
+	}
+	return &body[wire.Product]{shown(p)}, nil
+}
+
+// productFailed is failed for calls about one product.
+func (s *server) productFailed(ctx context.Context, id string, err error) error {
+	if errors.Is(err, product.ErrNotFound) || errors.Is(err, stock.ErrProduct) {
+		return productsNotFound([]string{id})
+	}
+	return s.failed(ctx, err)
+}
+
+type replaceInput struct {
+	ProductPath
+	Body wire.ProductDetails
+}
+
+func (s *server) replace(ctx context.Context, in *replaceInput) (*body[wire.Product], error) {
+	p, err := s.products.Replace(ctx, in.ID, product.Details{
+		Name: in.Body.Name, Description: in.Body.Description, Category: in.Body.Category, Price: money.Money(in.Body.Price),
+	})
+	return s.product(ctx, in.ID, p, err)
+}
+
+type changeInput struct {
+	ProductPath
+	Body wire.ProductPatch
+}
+
+func (s *server) change(ctx context.Context, in *changeInput) (*body[wire.Product], error) {
+	p, err := s.products.Change(ctx, in.ID, product.Patch{
+		Name: in.Body.Name, Description: in.Body.Description, Category: in.Body.Category, Price: (*money.Money)(in.Body.Price),
+	})
+	return s.product(ctx, in.ID, p, err)
+}
+
+func (s *server) remove(ctx context.Context, in *ProductPath) (*struct{}, error) {
+	if err := s.products.Delete(ctx, in.ID); err != nil {
+		return nil, s.productFailed(ctx, in.ID, err)
+	}
+	return nil, nil
+}
+
+func (s *server) units(ctx context.Context, in *ProductPath) (*body[wire.Stock], error) {
+	c, err := s.stock.Counters(ctx, in.ID)
+	return s.counters(ctx, in.ID, c, err)
+}
+
+func (s *server) counters(ctx context.Context, id string, c stock.Counters, err error) (*body[wire.Stock], error) {
+	if err != nil {
+		return nil, s.productFailed(ctx, id, err)
+	}
+	return &body[wire.Stock]{wire.Stock{
+		ProductID: c.ProductID, Available: c.Available, Held: c.Held, Sold: c.Sold, Initial: c.Initial, Restocked: c.Restocked,
+	}}, nil
+}
+
+type restockInput struct {
+	ProductPath
+	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" doc:"Repeating a call with its key adds nothing."`
+	Body wire.Restocking
+}
+
+func (s *server) restock(ctx context.Context, in *restockInput) (*body[wire.Stock], error) {
+	c, err := s.stock.Restock(ctx, in.ID, in.Key, in.Body.Quantity)
+	if errors.Is(err, stock.ErrConflict) {
+		return nil, wire.KeyReused.New("the key was used with another quantity")
+	}
+	return s.counters(ctx, in.ID, c, err)
+}
+
+func (s *server) prices(ctx context.Context, in *body[wire.PricesRequest]) (*body[wire.Prices], error) {
+	var ask []string
+	for _, id := range in.Body.ProductIDs {
+		if productID.MatchString(id) {
+			ask = append(ask, id)
+		}
+	}
+	found, err := s.products.Products(ctx, ask)
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	out := wire.Prices{Prices: []wire.ProductPrice{}}
+	var unknown []string
+	for _, id := range in.Body.ProductIDs {
+		p, ok := found[id]
+		if !ok {
+			unknown = append(unknown, id)
+			continue
+		}
+		out.Prices = append(out.Prices, wire.ProductPrice{ProductID: id, Name: p.Name, Price: wire.Price(p.Price)})
+	}
+	if unknown != nil {
+		return nil, productsNotFound(unknown)
+	}
+	return &body[wire.Prices]{out}, nil
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	wire "ordersaga/catalog/catalogclient"
+	"ordersaga/catalog/stock"
+	"ordersaga/internal/httpapi"
+	"ordersaga/internal/httpapi/problem"
+)
+
+func (s *server) registerReservations(api *httpapi.API) {
+	op := func(id, method, path, summary string) huma.Operation {
+		return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"reservations"}}
+	}
+	const path = "/reservations/{orderId}"
+	gone := []problem.Type{wire.ReservationReleased, wire.ReservationExpired, wire.OutOfStock, wire.StoreUnavailable, problem.Unavailable}
+	httpapi.Register(api, op("reserveStock", http.MethodPut, path, "Hold units for an order: all lines or none"),
+		s.reserve, append(gone, wire.ReservationConflict, wire.ProductNotFound)...)
+	httpapi.Register(api, op("commitStock", http.MethodPost, path+"/commit", "Sell what an order holds"),
+		s.commit, append(gone, wire.ReservationNotFound)...)
+	httpapi.Register(api, op("releaseStock", http.MethodDelete, path, "Give back what an order holds or has bought, and refuse to reserve for it from now on"),
+		s.release, wire.StoreUnavailable, problem.Unavailable)
+	httpapi.Register(api, op("getReservation", http.MethodGet, path, "Show what became of an order's units"),
+		s.reservation, wire.ReservationNotFound, wire.StoreUnavailable)
+}
+
+// OrderPath is the input of operations on an order's reservation, exported like ProductPath.
+type OrderPath struct {
+	ID string `path:"orderId" pattern:"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$" patternDescription:"a UUID in lower case" doc:"The order's ID."`
+}
+
+type reserveInput struct {
+	OrderPath
+	Body wire.ReservationRequest
+}
+
+func (s *server) reserve(ctx context.Context, in *reserveInput) (*body[wire.Reservation], error) {
+	httpapi.Annotate(ctx, "orderId", in.ID)
+	var lines []stock.Line
+	var unknown []string
+	for _, l := range in.Body.Lines {
+		if !productID.MatchString(l.ProductID) {
+			unknown = append(unknown, l.ProductID)
+		}
+		lines = append(lines, stock.Line(l))
+	}
+	if unknown != nil {
+		return nil, productsNotFound(unknown)
+	}
+	r, err := s.stock.Reserve(ctx, in.ID, lines, in.Body.ExpiresAt.UTC().Truncate(time.Millisecond))
+	if errors.Is(err, stock.ErrConflict) {
+		return nil, wire.ReservationConflict.New("the order has reserved other lines")
+	}
+	return s.reservationIs(ctx, r, err)
+}
+
+func (s *server) commit(ctx context.Context, in *OrderPath) (*body[wire.Reservation], error) {
+	httpapi.Annotate(ctx, "orderId", in.ID)
+	r, err := s.stock.Commit(ctx, in.ID)
+	return s.reservationIs(ctx, r, err)
+}
+
+func (s *server) release(ctx context.Context, in *OrderPath) (*body[wire.Reservation], error) {
+	httpapi.Annotate(ctx, "orderId", in.ID)
+	r, err := s.stock.Release(ctx, in.ID)
+	return s.reservationIs(ctx, r, err)
+}
+
+func (s *server) reservation(ctx context.Context, in *OrderPath) (*body[wire.Reservation], error) {
+	httpapi.Annotate(ctx, "orderId", in.ID)
+	r, err := s.stock.Reservation(ctx, in.ID)
+	return s.reservationIs(ctx, r, err)
+}
+
+// reservationIs answers with a reservation.
+func (s *server) reservationIs(ctx context.Context, r stock.Reservation, err error) (*body[wire.Reservation], error) {
+	if err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	out := wire.Reservation{
+		OrderID: r.ID, State: string(r.State), Reason: string(r.Why), Lines: []wire.Line{},
+		ExpiresAt: r.ExpiresAt, UpdatedAt: r.UpdatedAt.UTC().Truncate(time.Millisecond),
+	}
+	for _, l := range r.Lines {
+		out.Lines = append(out.Lines, wire.Line(l))
+	}
+	return &body[wire.Reservation]{out}, nil
+}

@@ -1,0 +1,338 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ordersaga/catalog/memory"
+	"ordersaga/catalog/product"
+	"ordersaga/catalog/stock"
+	"ordersaga/catalog/storetest"
+)
+
+var errDown = errors.New("connection refused by 10.1.2.3")
+
+// clock is the time that all tests of handlers begin at.
+var clock = time.Date(2026, 5, 17, 8, 0, 0, 0, time.UTC)
+
+// serve returns the API over a store, at the time of clock.
+func serve(store storetest.Store) http.Handler {
+	now := func() time.Time { return clock }
+	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	return newAPI(product.New(store, now), stock.New(store, stock.Options{Now: now, Log: quiet}), options{
+		log: quiet, unavailable: func(err error) bool { return errors.Is(err, errDown) },
+	})
+}
+
+// shop returns the API over a store with 3 kettles and 1 lamp.
+func shop(t *testing.T) http.Handler {
+	t.Helper()
+	h := serve(memory.New())
+	for _, p := range []string{
+		`{"id": "kettle", "name": "Kettle", "description": "Boils water.", "price": {"amount": 2999, "currency": "EUR"}, "stock": 3, "category": "kitchen"}`,
+		`{"id": "lamp", "name": "Lamp", "price": {"amount": 500, "currency": "EUR"}, "stock": 1, "category": "light"}`,
+	} {
+		if a := send(t, h, "POST", "/products", p); a.status != http.StatusCreated {
+			t.Fatalf("seed: %d %v", a.status, a.body)
+		}
+	}
+	return h
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   any
+}
+
+// send makes a request; headers come as "Name: value".
+func send(t *testing.T, h http.Handler, method, path, body string, headers ...string) answer {
+	t.Helper()
+	var reader io.Reader
+	if body != "" {
+		reader = strings.NewReader(body)
+	}
+	req := httptest.NewRequestWithContext(t.Context(), method, path, reader)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for _, line := range headers {
+		name, value, _ := strings.Cut(line, ": ")
+		req.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, req)
+	a := answer{status: w.Code, header: w.Header()}
+	if w.Body.Len() > 0 {
+		dec := json.NewDecoder(bytes.NewReader(w.Body.Bytes()))
+		dec.UseNumber()
+		if err := dec.Decode(&a.body); err != nil {
+			t.Fatalf("%s %s: not JSON: %q", method, path, w.Body)
+		}
+	}
+	return a
+}
+
+// want compares an answer with a status and the JSON of a body; members of problems that are for people are left out.
+func want(t *testing.T, what string, got answer, status int, body string) {
+	t.Helper()
+	var wanted any
+	if body != "" {
+		dec := json.NewDecoder(strings.NewReader(body))
+		dec.UseNumber()
+		if err := dec.Decode(&wanted); err != nil {
+			t.Fatalf("%s: the test is wrong: %v", what, err)
+		}
+	}
+	if m, ok := got.body.(map[string]any); ok && strings.HasPrefix(got.header.Get("Content-Type"), "application/problem+json") {
+		for _, name := range []string{"title", "detail", "instance", "status"} {
+			delete(m, name)
+		}
+	}
+	if got.status != status {
+		t.Errorf("%s: status %d, want %d", what, got.status, status)
+	}
+	if diff := cmp.Diff(wanted, got.body); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+const kettle = `{"id": "kettle", "name": "Kettle", "description": "Boils water.", "price": {"amount": 2999, "currency": "EUR"},
+	"stock": 3, "category": "kitchen", "createdAt": "2026-05-17T08:00:00Z", "updatedAt": "2026-05-17T08:00:00Z"}`
+
+func TestProductLivesFromPostToDelete(t *testing.T) {
+	t.Parallel()
+	h := shop(t)
+	want(t, "get", send(t, h, "GET", "/products/kettle", ""), 200, kettle)
+	want(t, "post again", send(t, h, "POST", "/products",
+		`{"id": "kettle", "name": "Other", "price": {"amount": 1, "currency": "USD"}, "category": "x"}`), 409,
+		`{"type": "/problems/product-exists"}`)
+	want(t, "put", send(t, h, "PUT", "/products/kettle",
+		`{"name": "Samovar", "price": {"amount": 1, "currency": "JPY"}, "category": "tea"}`), 200,
+		`{"id": "kettle", "name": "Samovar", "description": "", "price": {"amount": 1, "currency": "JPY"}, "stock": 3,
+		"category": "tea", "createdAt": "2026-05-17T08:00:00Z", "updatedAt": "2026-05-17T08:00:00Z"}`)
+	want(t, "patch", send(t, h, "PATCH", "/products/kettle", `{"price": {"amount": 2, "currency": "JPY"}}`), 200,
+		`{"id": "kettle", "name": "Samovar", "description": "", "price": {"amount": 2, "currency": "JPY"}, "stock": 3,
+		"category": "tea", "createdAt": "2026-05-17T08:00:00Z", "updatedAt": "2026-05-17T08:00:00Z"}`)
+	want(t, "delete", send(t, h, "DELETE", "/products/kettle", ""), 204, "")
+	for _, method := range []string{"GET", "DELETE"} {
+		want(t, method+" after it", send(t, h, method, "/products/kettle", ""), 404,
+			`{"type": "/problems/product-not-found", "productIds": ["kettle"]}`)
+	}
+}
+
+func TestProductWithoutAnIDGetsOne(t *testing.T) {
+	t.Parallel()
+	h := shop(t)
+	a := send(t, h, "POST", "/products", `{"name": "Cup", "price": {"amount": 0, "currency": "EUR"}, "category": "kitchen"}`)
+	location := a.header.Get("Location")
+	if a.status != 201 || !strings.HasPrefix(location, "/products/") {
+		t.Fatalf("post: %d, Location %q", a.status, location)
+	}
+	if got := send(t, h, "GET", location, ""); got.status != 200 {
+		t.Errorf("GET %s: %d", location, got.status)
+	}
+}
+
+func TestListingPages(t *testing.T) {
+	t.Parallel()
+	h := shop(t)
+	ids := func(a answer) (out []string) {
+		for _, p := range a.body.(map[string]any)["products"].([]any) {
+			out = append(out, p.(map[string]any)["id"].(string))
+		}
+		return out
+	}
+	for query, c := range map[string]struct {
+		ids   []string
+		pages json.Number
+	}{
+		"":                         {[]string{"lamp", "kettle"}, "1"},
+		"?limit=1":                 {[]string{"lamp"}, "2"},
+		"?limit=1&page=2":          {[]string{"kettle"}, "2"},
+		"?page=2":                  {nil, "1"},
+		"?category=kitchen":        {[]string{"kettle"}, "1"},
+		"?minPrice=501":            {[]string{"kettle"}, "1"},
+		"?maxPrice=500&minPrice=1": {[]string{"lamp"}, "1"},
+		"?category=none":           {nil, "0"},
+	} {
+		a := send(t, h, "GET", "/products"+query, "")
+		if a.status != 200 {
+			t.Errorf("%s: status %d", query, a.status)
+			continue
+		}
+		if diff := cmp.Diff(c.ids, ids(a)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", query, diff)
+		}
+		if got := a.body.(map[string]any)["totalPages"]; got != c.pages {
+			t.Errorf("%s: %v pages, want %v", query, got, c.pages)
+		}
+	}
+}
+
+func TestPricesAnswerInTheOrderAskedOrNameEveryUnknownProduct(t *testing.T) {
+	t.Parallel()
+	h := shop(t)
+	want(t, "known", send(t, h, "POST", "/prices", `{"productIds": ["lamp", "kettle"]}`), 200,
+		`{"prices": [{"productId": "lamp", "name": "Lamp", "price": {"amount": 500, "currency": "EUR"}},
+		{"productId": "kettle", "name": "Kettle", "price": {"amount": 2999, "currency": "EUR"}}]}`)
+	want(t, "unknown", send(t, h, "POST", "/prices", `{"productIds": ["ghost", "kettle", "not an\u0000ID"]}`), 404,
+		`{"type": "/problems/product-not-found", "productIds": ["ghost", "not an\u0000ID"]}`)
+}
+
+// The orders of these tests.
+const (
+	one   = "/reservations/00000000-0000-4000-8000-000000000001"
+	two   = "/reservations/00000000-0000-4000-8000-000000000002"
+	three = "/reservations/00000000-0000-4000-8000-000000000003"
+)
+
+func hold(lines string) string {
+	return `{"lines": ` + lines + `, "expiresAt": "2026-05-17T09:00:00+00:00"}`
+}
+
+func TestReservationLivesFromHoldToSaleAndReturn(t *testing.T) {
+	t.Parallel()
+	h := shop(t)
+	reservation := func(state, reason string) string {
+		return `{"orderId": "00000000-0000-4000-8000-000000000001", "state": "` + state + `"` + reason + `,
+		"lines": [{"productId": "kettle", "quantity": 3}, {"productId": "lamp", "quantity": 1}],
+		"expiresAt": "2026-05-17T09:00:00Z", "updatedAt": "2026-05-17T08:00:00Z"}`
+	}
+	units := func(available, held, sold string) string {
+		return `{"productId": "kettle", "available": ` + available + `, "held": ` + held + `, "sold": ` + sold + `, "initial": 3, "restocked": 0}`
+	}
+	for range 2 { // equal products are summed, and a repetition answers the same
+		want(t, "hold", send(t, h, "PUT", one, hold(`[{"productId": "lamp", "quantity": 1}, {"productId": "kettle", "quantity": 1}, {"productId": "kettle", "quantity": 2}]`)),
+			200, reservation("HELD", ""))
+		want(t, "units", send(t, h, "GET", "/products/kettle/stock", ""), 200, units("0", "3", "0"))
+	}
+	want(t, "other lines", send(t, h, "PUT", one, hold(`[{"productId": "lamp", "quantity": 1}]`)), 409, `{"type": "/problems/reservation-conflict"}`)
+	want(t, "delete a product that is held", send(t, h, "DELETE", "/products/kettle", ""), 409, `{"type": "/problems/product-has-holds"}`)
+	for range 2 {
+		want(t, "commit", send(t, h, "POST", one+"/commit", ""), 200, reservation("SOLD", ""))
+	}
+	want(t, "units", send(t, h, "GET", "/products/kettle/stock", ""), 200, units("0", "0", "3"))
+	for range 2 {
+		want(t, "release", send(t, h, "DELETE", one, ""), 200, reservation("RELEASED", `, "reason": "RELEASED"`))
+	}
+	want(t, "units", send(t, h, "GET", "/products/kettle/stock", ""), 200, units("3", "0", "0"))
+	want(t, "commit after it", send(t, h, "POST", one+"/commit", ""), 410, `{"type": "/problems/reservation-released"}`)
+	want(t, "get", send(t, h, "GET", one, ""), 200, reservation("RELEASED", `, "reason": "RELEASED"`))
+}
+
+func TestReservationsAreRefusedForGood(t *testing.T) {
+	t.Parallel()
+	h := shop(t)
+	short := `{"type": "/problems/out-of-stock", "shortages": [{"productId": "kettle", "requested": 4, "available": 3},
+		{"productId": "lamp", "requested": 2, "available": 1}]}`
+	tooMuch := hold(`[{"productId": "lamp", "quantity": 2}, {"productId": "kettle", "quantity": 4}]`)
+	for range 2 {
+		want(t, "short", send(t, h, "PUT", one, tooMuch), 400, short)
+	}
+	want(t, "commit of it", send(t, h, "POST", one+"/commit", ""), 400, short)
+	want(t, "units", send(t, h, "GET", "/products/lamp/stock", ""), 200,
+		`{"productId": "lamp", "available": 1, "held": 0, "sold": 0, "initial": 1, "restocked": 0}`)
+	want(t, "unknown products", send(t, h, "PUT", two, hold(`[{"productId": "lamp", "quantity": 1}, {"productId": "ghost", "quantity": 1}]`)),
+		404, `{"type": "/problems/product-not-found", "productIds": ["ghost"]}`)
+	want(t, "commit of nothing", send(t, h, "POST", two+"/commit", ""), 404, `{"type": "/problems/reservation-not-found"}`)
+	want(t, "get of nothing", send(t, h, "GET", two, ""), 404, `{"type": "/problems/reservation-not-found"}`)
+	want(t, "release of nothing", send(t, h, "DELETE", two, ""), 200, `{"orderId": "00000000-0000-4000-8000-000000000002",
+		"state": "RELEASED", "reason": "RELEASED", "lines": [], "updatedAt": "2026-05-17T08:00:00Z"}`)
+	want(t, "reserve after it", send(t, h, "PUT", two, hold(`[{"productId": "lamp", "quantity": 1}]`)), 410, `{"type": "/problems/reservation-released"}`)
+	want(t, "expired before it began", send(t, h, "PUT", three, `{"lines": [{"productId": "lamp", "quantity": 1}], "expiresAt": "2026-05-17T08:00:00Z"}`),
+		409, `{"type": "/problems/reservation-expired"}`)
+}
+
+func TestRestockingAddsUnitsOnceForEachKey(t *testing.T) {
+	t.Parallel()
+	h := shop(t)
+	stocked := `{"productId": "lamp", "available": 6, "held": 0, "sold": 0, "initial": 1, "restocked": 5}`
+	for range 2 {
+		want(t, "restock", send(t, h, "POST", "/products/lamp/restock", `{"quantity": 5}`, "Idempotency-Key: k1"), 200, stocked)
+	}
+	want(t, "same key, other quantity", send(t, h, "POST", "/products/lamp/restock", `{"quantity": 6}`, "Idempotency-Key: k1"), 422,
+		`{"type": "/problems/idempotency-key-reused"}`)
+	want(t, "same key, other product", send(t, h, "POST", "/products/kettle/restock", `{"quantity": 6}`, "Idempotency-Key: k1"), 200,
+		`{"productId": "kettle", "available": 9, "held": 0, "sold": 0, "initial": 3, "restocked": 6}`)
+	want(t, "unknown", send(t, h, "POST", "/products/ghost/restock", `{"quantity": 6}`, "Idempotency-Key: k1"), 404,
+		`{"type": "/problems/product-not-found", "productIds": ["ghost"]}`)
+}
+
+func TestRequestsThatBreakARuleAreRefused(t *testing.T) {
+	t.Parallel()
+	h := shop(t)
+	good := `{"name": "n", "price": {"amount": 1, "currency": "EUR"}, "category": "c"}`
+	for name, c := range map[string]struct {
+		method, path, body string
+		status             int
+		kind, where        string // the problem's type, and what its first error points to
+	}{
+		"negative price":        {"POST", "/products", `{"name": "n", "price": {"amount": -1, "currency": "EUR"}, "category": "c"}`, 422, "invalid-request", "#/price/amount"},
+		"fraction of a cent":    {"POST", "/products", `{"name": "n", "price": {"amount": 1.5, "currency": "EUR"}, "category": "c"}`, 400, "malformed-request", "#/price/amount"},
+		"shape of a currency":   {"POST", "/products", `{"name": "n", "price": {"amount": 1, "currency": "eur"}, "category": "c"}`, 422, "invalid-request", "#/price/currency"},
+		"unknown currency":      {"POST", "/products", `{"name": "n", "price": {"amount": 1, "currency": "EUX"}, "category": "c"}`, 422, "invalid-request", "#/price/currency"},
+		"put, unknown currency": {"PUT", "/products/lamp", `{"name": "n", "price": {"amount": 1, "currency": "EUX"}, "category": "c"}`, 422, "invalid-request", "#/price/currency"},
+		"no name":               {"POST", "/products", `{"price": {"amount": 1, "currency": "EUR"}, "category": "c"}`, 422, "invalid-request", "#/name"},
+		"bad ID":                {"POST", "/products", `{"id": "a/b", "name": "n", "price": {"amount": 1, "currency": "EUR"}, "category": "c"}`, 422, "invalid-request", "#/id"},
+		"negative stock":        {"POST", "/products", `{"name": "n", "price": {"amount": 1, "currency": "EUR"}, "category": "c", "stock": -1}`, 422, "invalid-request", "#/stock"},
+		"unknown field":         {"POST", "/products", `{"name": "n", "price": {"amount": 1, "currency": "EUR"}, "category": "c", "color": "red"}`, 422, "invalid-request", "#/color"},
+		"stock by PUT":          {"PUT", "/products/lamp", `{"name": "n", "price": {"amount": 1, "currency": "EUR"}, "category": "c", "stock": 5}`, 422, "invalid-request", "#/stock"},
+		"stock by PATCH":        {"PATCH", "/products/lamp", `{"stock": 5}`, 422, "invalid-request", "#/stock"},
+		"trailing data":         {"POST", "/products", good + `{}`, 400, "malformed-request", "#"},
+		"not JSON":              {"POST", "/products", `{`, 400, "malformed-request", "#"},
+		"too large":             {"POST", "/products", `{"name": "` + strings.Repeat("n", 64<<10) + `"}`, 413, "too-large", ""},
+		"page 0":                {"GET", "/products?page=0", "", 422, "invalid-request", "page"},
+		"limit over 100":        {"GET", "/products?limit=101", "", 422, "invalid-request", "limit"},
+		"limit is no number":    {"GET", "/products?limit=ten", "", 422, "invalid-request", "limit"},
+		"unknown parameter":     {"GET", "/products?colour=red", "", 422, "invalid-request", "colour"},
+		"no products to price":  {"POST", "/prices", `{"productIds": []}`, 422, "invalid-request", "#/productIds"},
+		"null to price":         {"POST", "/prices", `{"productIds": null}`, 400, "malformed-request", "#/productIds"},
+		"no lines":              {"PUT", one, hold(`[]`), 422, "invalid-request", "#/lines"},
+		"quantity 0":            {"PUT", one, hold(`[{"productId": "lamp", "quantity": 0}]`), 422, "invalid-request", "#/lines/0/quantity"},
+		"no expiry":             {"PUT", one, `{"lines": [{"productId": "lamp", "quantity": 1}]}`, 422, "invalid-request", "#/expiresAt"},
+		"expiry is no time":     {"PUT", one, `{"lines": [{"productId": "lamp", "quantity": 1}], "expiresAt": "soon"}`, 422, "invalid-request", "#/expiresAt"},
+		"order ID is no UUID":   {"PUT", "/reservations/restock-1", hold(`[{"productId": "lamp", "quantity": 1}]`), 422, "invalid-request", "orderId"},
+		"restock by nothing":    {"POST", "/products/lamp/restock", `{"quantity": 0}`, 422, "invalid-request", "#/quantity"},
+		"restock without a key": {"POST", "/products/lamp/restock", `{"quantity": 1}`, 422, "invalid-request", "Idempotency-Key"},
+	} {
+		var headers []string
+		if strings.HasSuffix(c.path, "/restock") && !strings.HasSuffix(name, "a key") {
+			headers = []string{"Idempotency-Key: k"}
+		}
+		a := send(t, h, c.method, c.path, c.body, headers...)
+		p, _ := a.body.(map[string]any)
+		if a.status != c.status || p["type"] != "/problems/"+c.kind {
+			t.Errorf("%s: %d %v, want %d %s", name, a.status, a.body, c.status, c.kind)
+			continue
+		}
+		if got := where(p); got != c.where {
+			t.Errorf("%s: points to %q, want %q", name, got, c.where)
+		}
+	}
+	want(t, "nothing was changed", send(t, h, "GET", "/products/kettle", ""), 200, kettle)
+}
+
+// where is what the first error of a problem points to.
+func where(p map[string]any) string {
+	list, _ := p["errors"].([]any)
+	if len(list) == 0 {
+		return ""
+	}
+	for _, name := range []string{"pointer", "parameter", "header"} {
+		if v, ok := list[0].(map[string]any)[name].(string); ok {
+			return v
+		}
+	}
+	return ""
+}
