@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"ordersaga/internal/money"
+	"ordersaga/internal/order"
+	"ordersaga/internal/pgdb"
+	"ordersaga/internal/program"
+	"ordersaga/internal/rabbitmq"
+	"ordersaga/internal/testenv"
+)
+
+// asProgram makes the test binary run as the notifier itself, so that a test can kill it.
+const asProgram = "NOTIFIER_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		program.Main("notifier", "under test", run)
+	}
+	code := m.Run()
+	http.DefaultClient.CloseIdleConnections()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, "goroutines are left:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// patience is how long a test waits for what should happen soon, on a machine that is busy with other tests.
+const patience = 30 * time.Second
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// newStore is a store on a database of its own.
+func newStore(t *testing.T) (s *store, databaseURL string) {
+	t.Helper()
+	databaseURL = testenv.Postgres(t)
+	pool, err := pgdb.Open(t.Context(), databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	if err := pgdb.Migrate(t.Context(), pool, migrations()); err != nil {
+		t.Fatal(err)
+	}
+	return &store{pool}, databaseURL
+}
+
+// event is the end of an order whose ID ends in n.
+func event(n int, status order.Status) order.Event {
+	o := order.Order{
+		ID:        order.ID(fmt.Sprintf("0197a4b2-6c1e-7d3f-8a55-%012d", n)),
+		UserID:    42,
+		Status:    status,
+		Items:     []order.Line{{ProductID: "cup", Name: "Espresso cup", Quantity: 2, Price: money.Money{Amount: 1299, Currency: "USD"}}},
+		Total:     money.Money{Amount: 2598, Currency: "USD"},
+		UpdatedAt: time.Date(2026, 11, 2, 9, 30, 15, 0, time.UTC),
+	}
+	if status != order.Confirmed {
+		o.Cause = &order.Cause{Reason: order.PaymentDeclined, Message: "your card was declined"}
+	}
+	return order.NewEvent(o)
+}
+
+// message is the event as it is consumed.
+func message(t *testing.T, e order.Event) rabbitmq.Message {
+	t.Helper()
+	body, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rabbitmq.Message{ID: e.MessageID(), Type: string(e.Type), CorrelationID: string(e.OrderID), Attempt: 1, Body: body}
+}
+
+func newPublisher(t *testing.T, brokerURL string) *rabbitmq.Publisher {
+	t.Helper()
+	p, err := rabbitmq.NewPublisher(rabbitmq.Config{URL: brokerURL, Name: t.Name(), Log: discard()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+func publish(t *testing.T, p *rabbitmq.Publisher, e order.Event) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := p.Publish(ctx, e); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// counts returns how many rows there are; both numbers are the same unless "once" is broken.
+func (s *store) counts(ctx context.Context) (inbox, notifications int, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM inbox), (SELECT count(*) FROM notifications)`).Scan(&inbox, &notifications)
+	return inbox, notifications, err
+}
+
+func checkCounts(t *testing.T, s *store, want int) {
+	t.Helper()
+	inbox, notifications, err := s.counts(t.Context())
+	if err != nil || inbox != want || notifications != want {
+		t.Errorf("%d rows in the inbox and %d notifications (%v), want %d of each", inbox, notifications, err, want)
+	}
+}
+
+func eventually(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !happened() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %s for %s", patience, what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// get asks a handler and returns the status and the body.
+func get(t *testing.T, h http.Handler, target string) (int, string) {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	body, err := io.ReadAll(w.Result().Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.Code, strings.TrimSpace(string(body))
+}
+
+// queue returns how many messages the queue has that nobody holds, and how many somebody holds, as the management API
+// knows it.
+func queue(t *testing.T, brokerURL, name string) (ready, held int) {
+	t.Helper()
+	u, err := url.Parse(brokerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, os.Getenv(testenv.RabbitMQAPI)+"/api/queues"+u.Path+"/"+name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var q struct {
+		Ready int `json:"messages_ready"`
+		Held  int `json:"messages_unacknowledged"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&q); err != nil {
+		t.Fatal(err)
+	}
+	return q.Ready, q.Held
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"ordersaga/internal/order"
+	"ordersaga/internal/rabbitmq"
+	"ordersaga/internal/testenv"
+)
+
+func newBroker(t *testing.T) string { return testenv.RabbitMQ(t) }
+
+// process is the notifier in a process of its own.
+type process struct {
+	cmd  *exec.Cmd
+	addr string
+
+	mu  sync.Mutex
+	log bytes.Buffer
+}
+
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.Write(b)
+}
+
+func (p *process) output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String()
+}
+
+func startProcess(t *testing.T, environ ...string) *process {
+	t.Helper()
+	p := &process{addr: freeAddr(t)}
+	p.cmd = exec.CommandContext(t.Context(), os.Args[0])
+	p.cmd.Env = append([]string{asProgram + "=1", "NOTIFIER_ADDR=" + p.addr}, environ...)
+	p.cmd.Stderr = p
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+		if t.Failed() {
+			t.Logf("log of the notifier:\n%s", p.output())
+		}
+	})
+	return p
+}
+
+func (p *process) ready(t *testing.T) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.addr+"/readyz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
+
+// freeAddr returns an address that nobody listens on at present.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// TestKilledWithMessagesInHandTheNextProcessDoesTheRestOnce kills notifiers while a lock on the inbox keeps their
+// transactions open, and while they work; every event leads to one notification all the same.
+func TestKilledWithMessagesInHandTheNextProcessDoesTheRestOnce(t *testing.T) {
+	t.Parallel()
+	const events = 60
+	s, databaseURL := newStore(t)
+	broker := newBroker(t)
+	environ := []string{"NOTIFIER_DATABASE_URL=" + databaseURL, "RABBITMQ_URL=" + broker}
+	p := newPublisher(t, broker)
+	for n := range events / 2 {
+		publish(t, p, event(n, order.Confirmed))
+		publish(t, p, event(n+events/2, order.Failed))
+	}
+
+	locker, err := s.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := locker.Exec(t.Context(), `LOCK TABLE notifications IN EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	first := startProcess(t, environ...)
+	eventually(t, "a transaction in hand", func() bool { return blocked(t, s) > 0 })
+	kill(t, first)
+	if err := locker.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	second := startProcess(t, environ...)
+	eventually(t, "some notifications", func() bool {
+		_, notifications, err := s.counts(t.Context())
+		return err == nil && notifications > events/10
+	})
+	kill(t, second) // somewhere in between: effects may be committed and not acknowledged
+
+	third := startProcess(t, environ...)
+	eventually(t, "all notifications", func() bool {
+		_, notifications, err := s.counts(t.Context())
+		return err == nil && notifications == events
+	})
+	eventually(t, "readiness", func() bool { return third.ready(t) })
+	if err := third.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := third.cmd.Wait(); err != nil {
+		t.Errorf("after SIGTERM: %v", err)
+	}
+	checkCounts(t, s, events)
+	for _, name := range []string{rabbitmq.QueueConfirmed, rabbitmq.QueueCancelled, rabbitmq.DeadLetterQueue} {
+		eventually(t, "an empty "+name, func() bool {
+			ready, held := queue(t, broker, name)
+			return ready == 0 && held == 0
+		})
+	}
+}
+
+// blocked returns how many sessions of the database wait for a lock.
+func blocked(t *testing.T, s *store) int {
+	t.Helper()
+	rows, err := s.pool.Query(t.Context(), `SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[int])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func kill(t *testing.T, p *process) {
+	t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.cmd.Wait() // killed
+}
+
+func TestAWrongConfigurationIsNamedAndShowsNoPassword(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		environ []string
+		words   []string
+		code    int
+	}{
+		"nothing set":  {nil, []string{"NOTIFIER_DATABASE_URL", "RABBITMQ_URL"}, 2},
+		"workers":      {[]string{"NOTIFIER_DATABASE_URL=postgres://a:s3cret@127.0.0.1:1/x", "RABBITMQ_URL=amqp://x", "NOTIFIER_WORKERS=0"}, []string{"NOTIFIER_WORKERS"}, 2},
+		"database off": {[]string{"NOTIFIER_DATABASE_URL=postgres://a:s3cret@127.0.0.1:1/x", "RABBITMQ_URL=amqp://x"}, []string{"migrate the database", "connection refused"}, 1},
+	} {
+		p := startProcess(t, test.environ...)
+		_ = p.cmd.Wait()
+		if code := p.cmd.ProcessState.ExitCode(); code != test.code {
+			t.Errorf("%s: exit code %d, want %d", name, code, test.code)
+		}
+		for _, word := range test.words {
+			if !strings.Contains(p.output(), word) {
+				t.Errorf("%s: the output does not say %q:\n%s", name, word, p.output())
+			}
+		}
+		if strings.Contains(p.output(), "s3cret") {
+			t.Errorf("%s: the output shows the password:\n%s", name, p.output())
+		}
+	}
+}
