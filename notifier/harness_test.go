@@ -86,6 +86,8 @@ func message(t *testing.T, e order.Event) rabbitmq.Message {
 	return rabbitmq.Message{ID: e.MessageID(), Type: string(e.Type), CorrelationID: string(e.OrderID), Attempt: 1, Body: body}
 }
 
+func newBroker(t *testing.T) string { return testenv.RabbitMQ(t) }
+
 func newPublisher(t *testing.T, brokerURL string) *rabbitmq.Publisher {
 	t.Helper()
 	p, err := rabbitmq.NewPublisher(rabbitmq.Config{URL: brokerURL, Name: t.Name(), Log: discard()})

@@ -17,10 +17,7 @@ import (
 
 	"ordersaga/internal/order"
 	"ordersaga/internal/rabbitmq"
-	"ordersaga/internal/testenv"
 )
-
-func newBroker(t *testing.T) string { return testenv.RabbitMQ(t) }
 
 // process is the notifier in a process of its own.
 type process struct {

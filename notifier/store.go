@@ -5,7 +5,9 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -37,7 +39,8 @@ type store struct{ pool *pgxpool.Pool }
 // inbox row and the notification are one transaction: two copies of a message that are handled at once wait for each
 // other at the inbox's primary key.
 //
-// While the database cannot be reached or takes no writes the error is rabbitmq.Unavailable.
+// While the database cannot be reached or takes no writes the error is rabbitmq.Unavailable; a notification that it will
+// never take is rabbitmq.Poison.
 func (s *store) record(ctx context.Context, n notification) (first bool, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx,
@@ -59,17 +62,28 @@ func (s *store) record(ctx context.Context, n notification) (first bool, err err
 	return first, nil
 }
 
-// classify tells a database that is down from one that does not like this row.
+// classify tells a row that the database will never take from a database that is down or not itself. Whatever else the
+// database answers, such as a missing table or a full disk, is about every row, so the messages wait until it is mended.
 func classify(err error) error {
 	var answer *pgconn.PgError
-	if !errors.As(err, &answer) {
-		return rabbitmq.Unavailable(err) // it did not answer at all, or not in time
+	if errors.As(err, &answer) {
+		switch answer.Code[:min(2, len(answer.Code))] {
+		case "22", "23", "54": // data exception, constraint violated, limit exceeded
+			return rabbitmq.Poison(err)
+		}
+		return rabbitmq.Unavailable(err)
 	}
-	switch class := answer.Code[:min(2, len(answer.Code))]; class {
-	case "08", "28", "53", "57", "58", "25", "40", "55": // connection, login, resources, shutdown, I/O, read-only, conflict, lock
+	if notReached(err) {
 		return rabbitmq.Unavailable(err)
 	}
 	return err
+}
+
+// notReached reports whether an error is about the connection to the database, or about time.
+func notReached(err error) bool {
+	var network net.Error
+	return pgconn.SafeToRetry(err) || pgconn.Timeout(err) || errors.As(err, &network) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // maxListed bounds an answer. An order has one final event, or a few of operators.

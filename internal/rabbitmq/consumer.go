@@ -106,6 +106,7 @@ func (c *Consumer) consume(ctx context.Context, s *session) error {
 // worker handles the messages of one channel, one after the other. It belongs to one goroutine.
 type worker struct {
 	consumer   *Consumer
+	session    *session
 	queue      string
 	ch         *amqp.Channel
 	closed     chan *amqp.Error
@@ -116,19 +117,19 @@ type worker struct {
 const workerTag = "worker"
 
 func (c *Consumer) startWorker(s *session, queue string) (*worker, error) {
-	ch, err := s.conn.Channel()
-	if err != nil {
-		return nil, fmt.Errorf("open a channel: %w", err)
-	}
-	closed := ch.NotifyClose(make(chan *amqp.Error, 1))
-	if err := ch.Qos(c.config.Prefetch, 0, false); err != nil {
-		return nil, fmt.Errorf("set the prefetch: %w", err)
-	}
-	deliveries, err := ch.Consume(queue, workerTag, false, false, false, false, nil)
-	if err != nil {
-		return nil, err
-	}
-	return &worker{consumer: c, queue: queue, ch: ch, closed: closed, deliveries: deliveries}, nil
+	w := &worker{consumer: c, session: s, queue: queue}
+	err := s.within(func() (err error) {
+		if w.ch, err = s.conn.Channel(); err != nil {
+			return fmt.Errorf("open a channel: %w", err)
+		}
+		w.closed = w.ch.NotifyClose(make(chan *amqp.Error, 1))
+		if err := w.ch.Qos(c.config.Prefetch, 0, false); err != nil {
+			return fmt.Errorf("set the prefetch: %w", err)
+		}
+		w.deliveries, err = w.ch.Consume(queue, workerTag, false, false, false, false, nil)
+		return err
+	})
+	return w, err
 }
 
 // run returns when ctx is done, after the message in hand, or when the channel has ended.
@@ -161,13 +162,15 @@ func (w *worker) ended() error {
 // giveBack returns the messages that were delivered but not started, so that another consumer gets them at once. On a
 // connection that is lost the broker has already taken them back, and the calls return errors without effect.
 func (w *worker) giveBack() {
-	if w.ch.Cancel(workerTag, false) != nil {
-		return
-	}
-	for d := range w.deliveries {
-		_ = d.Nack(false, true)
-	}
-	_ = w.ch.Close()
+	_ = w.session.within(func() error {
+		if err := w.ch.Cancel(workerTag, false); err != nil {
+			return err
+		}
+		for d := range w.deliveries {
+			_ = d.Nack(false, true)
+		}
+		return w.ch.Close()
+	})
 }
 
 // process sees one message through to its acknowledgement. An error means that the channel is of no more use.

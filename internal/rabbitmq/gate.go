@@ -20,7 +20,7 @@ func newGate() *gate {
 func (g *gate) open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.isOpen() {
+	if !g.openNow() {
 		close(g.opened)
 	}
 }
@@ -28,12 +28,18 @@ func (g *gate) open() {
 func (g *gate) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.isOpen() {
+	if g.openNow() {
 		g.opened = make(chan struct{})
 	}
 }
 
 func (g *gate) isOpen() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.openNow()
+}
+
+func (g *gate) openNow() bool {
 	select {
 	case <-g.opened:
 		return true

@@ -150,7 +150,7 @@ func (p *Publisher) serve(ctx context.Context, s *session) error {
 			ch.repair = func() error {
 				declaring.Lock()
 				defer declaring.Unlock()
-				return p.topology.declare(s.conn)
+				return s.within(func() error { return p.topology.declare(s.conn) })
 			}
 			return ch.serve(ctx, p.requests)
 		})
@@ -168,19 +168,22 @@ type confirmChannel struct {
 }
 
 func openConfirmChannel(s *session) (*confirmChannel, error) {
-	ch, err := s.conn.Channel()
+	c := &confirmChannel{session: s}
+	err := s.within(func() (err error) {
+		if c.ch, err = s.conn.Channel(); err != nil {
+			return fmt.Errorf("open a channel: %w", err)
+		}
+		if err := c.ch.Confirm(false); err != nil {
+			return fmt.Errorf("ask for confirms: %w", err)
+		}
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("open a channel: %w", err)
+		return nil, err
 	}
-	if err := ch.Confirm(false); err != nil {
-		return nil, fmt.Errorf("ask for confirms: %w", err)
-	}
-	return &confirmChannel{
-		session: s,
-		ch:      ch,
-		closed:  ch.NotifyClose(make(chan *amqp.Error, 1)),
-		returns: ch.NotifyReturn(make(chan amqp.Return, 1)),
-	}, nil
+	c.closed = c.ch.NotifyClose(make(chan *amqp.Error, 1))
+	c.returns = c.ch.NotifyReturn(make(chan amqp.Return, 1))
+	return c, nil
 }
 
 // serve publishes what is requested until ctx is done, or the channel is of no more use.
@@ -217,14 +220,12 @@ func (c *confirmChannel) publish(ctx context.Context, r *request) (outcome, brok
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnknown, err), err
 	}
-	return c.outcome(confirm)
+	return c.outcome(ctx, confirm)
 }
 
 // outcome waits for the confirm. It does not watch the asker's context, who may leave without the channel losing count.
-func (c *confirmChannel) outcome(confirm *amqp.DeferredConfirmation) (outcome, broken error) {
-	wait, cancel := context.WithTimeout(c.session.lost, confirmTimeout)
-	defer cancel()
-	acked, err := confirm.WaitContext(wait)
+func (c *confirmChannel) outcome(ctx context.Context, confirm *amqp.DeferredConfirmation) (outcome, broken error) {
+	acked, err := c.confirmed(ctx, confirm)
 	select {
 	case returned := <-c.returns: // comes before the confirm, which is an ack all the same
 		refused := fmt.Errorf("%w: %s (exchange %s, key %s)", ErrRefused, returned.ReplyText, returned.Exchange, returned.RoutingKey)
@@ -233,7 +234,6 @@ func (c *confirmChannel) outcome(confirm *amqp.DeferredConfirmation) (outcome, b
 	}
 	switch {
 	case err != nil:
-		err = fmt.Errorf("no confirm within %s: %w", confirmTimeout, err)
 		return fmt.Errorf("%w: %w", ErrUnknown, err), err
 	case acked:
 		return nil, nil
@@ -241,6 +241,24 @@ func (c *confirmChannel) outcome(confirm *amqp.DeferredConfirmation) (outcome, b
 		return c.closedOutcome()
 	}
 	return fmt.Errorf("%w: the broker could not store it", ErrUnknown), nil
+}
+
+// confirmed returns what the broker has answered, or an error when it has not within confirmTimeout. While the broker
+// asks for a pause it also delays confirms: those are waited for, until ctx is done.
+func (c *confirmChannel) confirmed(ctx context.Context, confirm *amqp.DeferredConfirmation) (acked bool, err error) {
+	for {
+		wait, cancel := context.WithTimeout(c.session.lost, confirmTimeout)
+		acked, err = confirm.WaitContext(wait)
+		cancel()
+		paused := !c.session.blocked.isOpen() && ctx.Err() == nil && c.session.lost.Err() == nil
+		if err == nil || !paused {
+			break
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("no confirm within %s: %w", confirmTimeout, err)
+	}
+	return acked, err
 }
 
 // closedOutcome tells a message that the broker would not have, and closed the channel for, from one that was under way

@@ -16,11 +16,20 @@ import (
 
 // session is one connection and all that came from it.
 type session struct {
-	conn *amqp.Connection
+	conn   *amqp.Connection
+	socket *socket
 	// lost is done when the connection has ended; its cause says why.
 	lost context.Context
 	// blocked tells whether the broker has asked publishers to pause (it is short of memory or disk).
 	blocked *gate
+}
+
+// within makes calls to the broker, which know no deadline themselves: when the answers take longer than setupTimeout,
+// the socket is closed, which ends the calls and the session.
+func (s *session) within(calls func() error) error {
+	timer := time.AfterFunc(setupTimeout, func() { _ = s.socket.Close() })
+	defer timer.Stop()
+	return calls()
 }
 
 // use works with a session. It returns when ctx is done (nobody wants it any more, or the connection is lost) or when
@@ -109,7 +118,7 @@ func (s *supervisor) session(ctx context.Context, use use) (err error) {
 	using, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(lost, stop)()
-	err = use(using, &session{conn: conn, lost: lost, blocked: blocked})
+	err = use(using, &session{conn: conn, socket: socket, lost: lost, blocked: blocked})
 	if lost.Err() != nil {
 		return context.Cause(lost)
 	}

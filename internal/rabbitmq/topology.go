@@ -18,7 +18,8 @@ const (
 	DeadLetterQueue    = "failed_messages" // what nobody could handle, until somebody looks
 )
 
-// The queues of events. Each is bound under its own name, which is the type of the events that it holds.
+// The queues of events. Each is bound under its own name, which is the type of the events that it holds. Publishers
+// declare them as well as consumers, so that events are kept for a consumer that has never run.
 const (
 	QueueConfirmed      = "ORDER_CONFIRMED"
 	QueueCancelled      = "ORDER_CANCELLED"

@@ -1,0 +1,55 @@
+package rabbitmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"ordersaga/internal/order"
+	"ordersaga/internal/rabbitmq"
+)
+
+func ExamplePublisher() {
+	p, err := rabbitmq.NewPublisher(rabbitmq.Config{URL: os.Getenv("RABBITMQ_URL"), Name: "worker", Log: slog.Default()})
+	if err != nil {
+		return
+	}
+	defer p.Close()
+
+	event := order.NewEvent(order.Order{ID: "0197a4b2-6c1e-7d3f-8a55-000000000001", Status: order.Confirmed})
+	switch err := p.Publish(context.Background(), event); {
+	case err == nil:
+		fmt.Println("safe in a queue, on disk")
+	case errors.Is(err, rabbitmq.ErrRefused):
+		fmt.Println("nobody takes it")
+	default: // rabbitmq.ErrUnknown, rabbitmq.ErrNotSent
+		fmt.Println("publish it again, as it is")
+	}
+}
+
+func ExampleConsumer() {
+	config := rabbitmq.Config{URL: os.Getenv("RABBITMQ_URL"), Name: "printer", Log: slog.Default()}
+	publisher, err := rabbitmq.NewPublisher(config) // moves messages that fail
+	if err != nil {
+		return
+	}
+	defer publisher.Close()
+	consumer, err := rabbitmq.NewConsumer(rabbitmq.ConsumerConfig{
+		Config: config,
+		Queues: []string{rabbitmq.QueueConfirmed},
+		Handle: func(_ context.Context, m rabbitmq.Message) error {
+			event, err := rabbitmq.DecodeEvent(m) // its error is Poison
+			if err != nil {
+				return err
+			}
+			fmt.Println(event.OrderID, event.Status)
+			return nil // acknowledges
+		},
+	}, publisher)
+	if err != nil {
+		return
+	}
+	_ = consumer.Run(context.Background()) // until the context is done
+}
