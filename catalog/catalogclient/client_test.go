@@ -1,0 +1,335 @@
+package catalogclient_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ordersaga/catalog/catalogclient"
+	"ordersaga/internal/money"
+	"ordersaga/internal/order"
+)
+
+// catalog is a fake that answers whatever a test says, without a network, so that the clock can be faked as well.
+type catalog struct {
+	answer atomic.Value // func(*http.Request) (*http.Response, error)
+	calls  atomic.Int32
+}
+
+type handler func(*http.Request) (*http.Response, error)
+
+func (c *catalog) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.calls.Add(1)
+	return c.answer.Load().(handler)(r)
+}
+
+func (c *catalog) does(h handler) { c.answer.Store(h) }
+
+// says is an answer with a body; a problem when it is one.
+func says(status int, body string, headers ...string) handler {
+	return func(r *http.Request) (*http.Response, error) {
+		res := &http.Response{
+			StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r, ProtoMajor: 1, ProtoMinor: 1,
+		}
+		res.Header.Set("Content-Type", "application/json")
+		if strings.HasPrefix(body, `{"type"`) {
+			res.Header.Set("Content-Type", "application/problem+json")
+		}
+		for _, line := range headers {
+			name, value, _ := strings.Cut(line, ": ")
+			res.Header.Set(name, value)
+		}
+		return res, nil
+	}
+}
+
+// hangs never answers.
+func hangs(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+// refuses answers at once that nobody is there.
+func refuses(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
+
+var lampPrice = says(200, `{"prices": [{"productId": "lamp", "name": "Lamp", "price": {"amount": 500, "currency": "EUR"}}]}`)
+
+const id = order.ID("00000000-0000-4000-8000-000000000001")
+
+var (
+	lamps  = []order.Item{{ProductID: "lamp", Quantity: 2}}
+	priced = []order.Line{{ProductID: "lamp", Name: "Lamp", Quantity: 2, Price: money.Money{Amount: 500, Currency: "EUR"}}}
+)
+
+// open returns a client of a fake catalog, and the breaker's states as they come.
+func open(t *testing.T, first handler) (*catalogclient.Client, *catalog, func() []string) {
+	t.Helper()
+	fake := &catalog{}
+	fake.does(first)
+	var mu sync.Mutex
+	var states []string
+	c, err := catalogclient.New(catalogclient.Options{
+		BaseURL: "http://catalog.test", Transport: fake, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		OnStateChange: func(_, to string) {
+			mu.Lock()
+			defer mu.Unlock()
+			states = append(states, to)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, fake, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return states
+	}
+}
+
+func release(t *testing.T, c *catalogclient.Client, times int) (last error) {
+	t.Helper()
+	for range times {
+		last = c.Release(t.Context(), id)
+	}
+	return last
+}
+
+func TestBreakerOpensWhenHalfOfTenCallsFail(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, fake, states := open(t, says(200, "{}"))
+		release(t, c, 5)
+		fake.does(refuses)
+		release(t, c, 4) // 4 of 9
+		if got := states(); got != nil {
+			t.Fatalf("states %v after nine calls, want none", got)
+		}
+		release(t, c, 1) // 5 of 10
+		if diff := cmp.Diff([]string{"open"}, states()); diff != "" {
+			t.Fatalf("states (-want +got):\n%s", diff)
+		}
+		before := fake.calls.Load()
+		err := release(t, c, 20)
+		if n := fake.calls.Load() - before; n != 0 {
+			t.Errorf("%d requests left while it was open", n)
+		}
+		var unavailable *catalogclient.Unavailable
+		if !errors.As(err, &unavailable) || unavailable.RetryDelay() < 30*time.Second || unavailable.RetryDelay() > 32*time.Second {
+			t.Errorf("error %v, want one that says to come back in 30 to 32 s", err)
+		}
+	})
+}
+
+func TestBreakerForgetsOldFailures(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, _, states := open(t, refuses)
+		release(t, c, 9)
+		time.Sleep(12 * time.Second)
+		release(t, c, 9)
+		if got := states(); got != nil {
+			t.Errorf("states %v, want none: there were never ten calls in ten seconds", got)
+		}
+	})
+}
+
+func TestAnswersOfALivingCatalogKeepTheBreakerClosed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, status := range []int{400, 404, 409, 410, 422, 429} {
+			c, fake, states := open(t, says(status, ""))
+			if err := release(t, c, 50); err == nil {
+				t.Errorf("%d: no error", status)
+			}
+			if fake.calls.Load() != 50 || states() != nil {
+				t.Errorf("%d: %d calls, states %v", status, fake.calls.Load(), states())
+			}
+		}
+	})
+}
+
+func TestCallersThatGoAwayAreNotCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, _, states := open(t, hangs)
+		for range 50 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			if err := c.Release(ctx, id); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatalf("error %v", err)
+			}
+			cancel()
+		}
+		if got := states(); got != nil {
+			t.Errorf("states %v, want none", got)
+		}
+	})
+}
+
+func TestACallThatHangsIsGivenUpAfterThreeSecondsAndCounts(t *testing.T) {
+	t.Parallel()
+	for name, h := range map[string]handler{
+		"before the answer": hangs,
+		"within the body": func(r *http.Request) (*http.Response, error) {
+			res, err := says(200, "")(r)
+			body, _ := io.Pipe() // nobody ever writes
+			go func() {
+				<-r.Context().Done()
+				_ = body.CloseWithError(r.Context().Err())
+			}()
+			res.Body = body
+			return res, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c, _, states := open(t, h)
+				began := time.Now()
+				for range 10 {
+					go func() { _ = c.Release(t.Context(), id) }()
+				}
+				time.Sleep(3 * time.Second)
+				synctest.Wait()
+				if took := time.Since(began); took != 3*time.Second {
+					t.Errorf("took %s", took)
+				}
+				if diff := cmp.Diff([]string{"open"}, states()); diff != "" {
+					t.Errorf("states (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+func TestOneProbeDecidesWhetherTheBreakerCloses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, fake, states := open(t, refuses)
+		release(t, c, 10)
+		time.Sleep(31 * time.Second)
+
+		// The probe hangs; a herd comes meanwhile.
+		fake.calls.Store(0)
+		fake.does(hangs)
+		go func() { _ = c.Release(t.Context(), id) }()
+		synctest.Wait()
+		err := release(t, c, 100)
+		var unavailable *catalogclient.Unavailable
+		if !errors.As(err, &unavailable) || unavailable.RetryDelay() < time.Second {
+			t.Errorf("error %v, want one that says when to come back", err)
+		}
+		if n := fake.calls.Load(); n != 1 {
+			t.Errorf("%d requests while half-open, want 1", n)
+		}
+		time.Sleep(4 * time.Second) // the probe times out
+		synctest.Wait()
+
+		time.Sleep(31 * time.Second)
+		fake.does(says(200, "{}"))
+		if err := release(t, c, 3); err != nil {
+			t.Errorf("after it closed: %v", err)
+		}
+		if diff := cmp.Diff([]string{"open", "half-open", "open", "half-open", "closed"}, states()); diff != "" {
+			t.Errorf("states (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestACatalogThatAsksToComeBackLaterIsObeyed(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{429, 503} {
+		c, _, _ := open(t, says(status, `{"type": "/problems/unavailable"}`, "Retry-After: 7"))
+		var unavailable *catalogclient.Unavailable
+		if err := release(t, c, 1); !errors.As(err, &unavailable) || unavailable.RetryDelay() != 7*time.Second {
+			t.Errorf("%d: %v, want to come back in 7 s", status, err)
+		}
+	}
+}
+
+func TestLastKnownPricesAreUsedWhileTheyAreFresh(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, fake, _ := open(t, lampPrice)
+		price := func(items []order.Item) ([]order.Line, error) { return c.PriceItems(t.Context(), items) }
+		check := func(what string, want []order.Line) {
+			t.Helper()
+			got, err := price(lamps)
+			if diff := cmp.Diff(want, got); diff != "" || (err == nil) != (want != nil) {
+				t.Errorf("%s: %v (-want +got):\n%s", what, err, diff)
+			}
+		}
+		check("asked", priced)
+		fake.does(refuses)
+		time.Sleep(5 * time.Minute)
+		check("still fresh", priced)
+		release(t, c, 20)
+		check("while the breaker is open", priced)
+		if lines, err := price([]order.Item{lamps[0], {ProductID: "ghost", Quantity: 1}}); err == nil {
+			t.Errorf("a product that was never seen has the price %v", lines)
+		}
+		time.Sleep(time.Second)
+		check("too old", nil)
+	})
+}
+
+func TestPricesThatCannotBeChargedAreNeitherUsedNorRemembered(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]string{
+		"missing":     `{"prices": []}`,
+		"no currency": `{"prices": [{"productId": "lamp", "name": "Lamp", "price": {"amount": 0}}]}`,
+		"negative":    `{"prices": [{"productId": "lamp", "name": "Lamp", "price": {"amount": -1, "currency": "EUR"}}]}`,
+		"not JSON":    `<html>`,
+	} {
+		c, fake, _ := open(t, says(200, answer))
+		for range 2 {
+			if lines, err := c.PriceItems(t.Context(), lamps); err == nil {
+				t.Errorf("%s: priced %v", name, lines)
+			}
+			fake.does(refuses)
+		}
+	}
+}
+
+func TestAProductThatIsGoneLosesItsLastPrice(t *testing.T) {
+	t.Parallel()
+	c, fake, _ := open(t, lampPrice)
+	if _, err := c.PriceItems(t.Context(), lamps); err != nil {
+		t.Fatal(err)
+	}
+	fake.does(says(404, `{"type": "/problems/product-not-found", "productIds": ["lamp"]}`))
+	_, err := c.PriceItems(t.Context(), lamps)
+	var refusal *order.Refusal
+	if !errors.As(err, &refusal) {
+		t.Fatalf("error %v, want a refusal", err)
+	}
+	fake.does(refuses)
+	if lines, err := c.PriceItems(t.Context(), lamps); err == nil {
+		t.Errorf("priced %v", lines)
+	}
+}
+
+func TestErrorsShowNoPassword(t *testing.T) {
+	t.Parallel()
+	c, err := catalogclient.New(catalogclient.Options{BaseURL: "http://user:sesame@127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Release(t.Context(), id); err == nil || strings.Contains(err.Error(), "sesame") {
+		t.Errorf("release: %v", err)
+	}
+	for _, wrong := range []string{"", "127.0.0.1:4002", "ftp://user:sesame@host", "http://user:sesame@:::"} {
+		if _, err := catalogclient.New(catalogclient.Options{BaseURL: wrong}); err == nil || strings.Contains(err.Error(), "sesame") {
+			t.Errorf("New(%q): %v", wrong, err)
+		}
+	}
+}
