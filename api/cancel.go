@@ -15,7 +15,7 @@ import (
 const cancelWait = 10 * time.Second
 
 type cancelInput struct {
-	idInput
+	OrderRef
 	Body *CancelOrder
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"ordersaga/internal/httpserver"
 	"ordersaga/internal/pgdb"
@@ -33,7 +34,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	store := postgres.NewOrders(pool)
 	api := newAPI(dependencies{
 		store: store, sagas: newTemporalSagas(temporal, c.TaskQueue), auth: auth, log: log,
-		defaultPaymentMethod: c.DefaultPaymentMethod, sagaURL: c.sagaURL(),
+		defaultPaymentMethod: c.DefaultPaymentMethod, sagaURL: c.sagaURL(), now: time.Now,
 		checks: map[string]httpserver.Check{"database": store.Ready, "temporal": temporalclient.Check(temporal)},
 	})
 	return httpserver.Serve(ctx, c.Addr, api, log)

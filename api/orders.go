@@ -26,6 +26,7 @@ type dependencies struct {
 	checks               map[string]httpserver.Check
 	defaultPaymentMethod string
 	sagaURL              func(order.ID) string // where to see an order's saga; nil: nowhere
+	now                  func() time.Time
 }
 
 // orders are the operations on orders.
@@ -52,7 +53,7 @@ func newAPI(d dependencies) *httpapi.API {
 	})
 	api.UseMiddleware(d.auth.middleware(api))
 	o := &orders{
-		store: d.store, sagas: d.sagas, defaultPaymentMethod: d.defaultPaymentMethod, sagaURL: d.sagaURL, now: time.Now,
+		store: d.store, sagas: d.sagas, defaultPaymentMethod: d.defaultPaymentMethod, sagaURL: d.sagaURL, now: d.now,
 	}
 	o.register(api, d.auth)
 	return api
@@ -125,12 +126,12 @@ func (in *placeInput) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// idInput is the order that an operation is about.
-type idInput struct {
+// OrderRef is the order that an operation is about. It is exported because huma does not see embedded types that are not.
+type OrderRef struct {
 	ID string `path:"id" pattern:"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$" example:"0190d2ad-5c2f-7c3e-9a4b-0f7f2f3c1a2b" doc:"The order's ID, in lower case."`
 }
 
-func (in idInput) orderID() order.ID { return order.ID(in.ID) }
+func (in OrderRef) orderID() order.ID { return order.ID(in.ID) }
 
 type orderOutput struct {
 	Status            int
@@ -155,7 +156,7 @@ func (a *orders) output(status int, o order.Order) *orderOutput {
 }
 
 type getInput struct {
-	idInput
+	OrderRef
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of what you have: 304 when it is still the same."`
 }
 
@@ -221,7 +222,7 @@ type timelineOutput struct {
 }
 
 // timeline is GET /orders/{id}/timeline. An order that has no row yet has an empty one.
-func (a *orders) timeline(ctx context.Context, in *idInput) (*timelineOutput, error) {
+func (a *orders) timeline(ctx context.Context, in *OrderRef) (*timelineOutput, error) {
 	httpapi.Annotate(ctx, "orderId", in.ID)
 	if _, err := a.findVisible(ctx, in.orderID()); err != nil {
 		return nil, err

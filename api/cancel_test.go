@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ordersaga/internal/order"
+	"ordersaga/internal/order/ordertest"
+	"ordersaga/workflows"
+)
+
+// What a cancellation may do to the order: fence it, undo it completely, come too late, or get lost.
+func fences(s *memory, id order.ID) error {
+	o, err := s.Order(context.Background(), id)
+	if err == nil {
+		_, err = s.Close(context.Background(), ordertest.Request(o), order.Cause{Reason: order.CancelledByUser, Message: "cancelled by the customer"}, nil)
+	}
+	return err
+}
+
+func undoes(s *memory, id order.ID) error {
+	err := fences(s, id)
+	if err == nil {
+		_, err = s.Finish(context.Background(), id, nil)
+	}
+	return err
+}
+
+func comesTooLate(s *memory, id order.ID) error {
+	_, err := s.Confirm(context.Background(), id, "pi_1", nil)
+	return err
+}
+
+func TestCancellationIsAnsweredByWhatBecameOfTheOrder(t *testing.T) {
+	t.Parallel()
+	after := func(first func(*memory, order.ID) error, err error) func(*memory, order.ID) error {
+		return func(s *memory, id order.ID) error {
+			if e := first(s, id); e != nil {
+				return e
+			}
+			return err
+		}
+	}
+	nothing := func(*memory, order.ID) error { return nil }
+	for name, test := range map[string]struct {
+		cancel func(*memory, order.ID) error
+		status int
+		want   string // the order's status and reason, or the problem's type
+	}{
+		"in time, being undone":                    {fences, 202, "PENDING CANCELLED_BY_USER"},
+		"in time, undone":                          {undoes, 200, "CANCELLED CANCELLED_BY_USER"},
+		"too late":                                 {comesTooLate, 409, "/problems/order-confirmed"},
+		"accepted, not decided yet":                {after(nothing, errUndecided), 202, "PENDING "},
+		"the saga ended meanwhile: confirmed":      {after(comesTooLate, errClosed), 409, "/problems/order-confirmed"},
+		"the saga ended meanwhile: undone":         {after(undoes, errClosed), 200, "CANCELLED CANCELLED_BY_USER"},
+		"the saga was terminated: it is recovered": {after(nothing, errClosed), 202, "PENDING "},
+		"temporal is down":                         {after(nothing, errUnavailable), 503, "/problems/unavailable"},
+		"perhaps accepted":                         {after(nothing, errUnknown), 503, "/problems/outcome-unknown"},
+		"perhaps accepted, but the row tells":      {after(fences, errUnknown), 202, "PENDING CANCELLED_BY_USER"},
+		"perhaps accepted, and too late":           {after(comesTooLate, errUnknown), 409, "/problems/order-confirmed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := newTestAPI(t, hesitates)
+			api.sagas.cancel = test.cancel
+			place(t, api)
+			got := api.send(t, "POST", "/orders/"+string(keyed)+"/cancel", `{"reason":"ordered twice"}`)
+			if summary := summarize(got); got.status != test.status || summary != test.want {
+				t.Errorf("got %d %q, want %d %q", got.status, summary, test.status, test.want)
+			}
+			if got.status == 202 {
+				got.wantHeader(t, "Location", "/orders/"+string(keyed))
+				got.wantHeader(t, "Retry-After", "1")
+			}
+			if diff := cmp.Diff([]workflows.CancelRequest{{By: workflows.ByUser, Reason: "ordered twice"}}, api.sagas.cancels); diff != "" {
+				t.Errorf("what was asked of the saga (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func summarize(a answer) string {
+	if problem, ok := a.body["type"].(string); ok {
+		return problem
+	}
+	reason, _ := a.body["reason"].(string)
+	return a.body["status"].(string) + " " + reason
+}
+
+func TestEndedOrderIsNotCancelledAgain(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		script script
+		status int
+		want   string
+	}{
+		"confirmed": {confirms, 409, "/problems/order-confirmed"},
+		"declined":  {ended(order.Cause{Reason: order.PaymentDeclined}), 200, "FAILED PAYMENT_DECLINED"},
+		"cancelled": {ended(order.Cause{Reason: order.CancelledByUser}), 200, "CANCELLED CANCELLED_BY_USER"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := newTestAPI(t, test.script)
+			api.sagas.cancel = func(*memory, order.ID) error { return errors.New("the saga was asked") }
+			place(t, api)
+			for range 2 {
+				got := api.send(t, "POST", "/orders/"+string(keyed)+"/cancel", "")
+				if summary := summarize(got); got.status != test.status || summary != test.want {
+					t.Errorf("got %d %q, want %d %q", got.status, summary, test.status, test.want)
+				}
+			}
+		})
+	}
+}
+
+func ended(cause order.Cause) script {
+	return func(s *memory, req order.Request) (order.Order, error) {
+		if _, err := refuses(cause)(s, req); err != nil {
+			return order.Order{}, err
+		}
+		return s.Finish(context.Background(), req.ID, nil)
+	}
+}
+
+func TestOrderWithoutARowIsCancelledBeforeItIsPriced(t *testing.T) {
+	t.Parallel()
+	api := newTestAPI(t, sleeps)
+	api.sagas.cancel = func(*memory, order.ID) error { return errUndecided }
+	place(t, api)
+	got := api.send(t, "POST", "/orders/"+string(keyed)+"/cancel", "")
+	if got.status != 202 || !strings.Contains(got.raw, `"status":"PENDING"`) {
+		t.Errorf("got %d %s, want 202 and the order", got.status, got.raw)
+	}
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// refusal of a request: where and what, as "pointer: detail". Several are joined by "; ".
+func fieldsOf(t *testing.T, a answer) string {
+	t.Helper()
+	var body struct {
+		Errors []struct{ Detail, Pointer, Parameter, Header string }
+	}
+	if err := json.Unmarshal([]byte(a.raw), &body); err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, e := range body.Errors {
+		out = append(out, e.Header+e.Parameter+e.Pointer+": "+e.Detail)
+	}
+	return strings.Join(out, "; ")
+}
+
+// malformed are requests that must be refused at the door, with the exact answer.
+var malformed = map[string]struct {
+	request string // method and path; POST /orders when empty
+	body    string
+	headers []string
+	status  int
+	kind    string
+	fields  string
+}{
+	"no body":                {body: "", status: 400, kind: "malformed-request"},
+	"blank body":             {body: "  ", status: 400, kind: "malformed-request", fields: "#: is not JSON: it ends too early"},
+	"not JSON":               {body: "order=1", status: 400, kind: "malformed-request", fields: "#: is not JSON: unexpected character near byte 0"},
+	"cut off":                {body: twoMugs[:len(twoMugs)-1], status: 400, kind: "malformed-request", fields: "#: is not JSON: it ends too early"},
+	"two orders":             {body: twoMugs + twoMugs, status: 400, kind: "malformed-request", fields: fmt.Sprintf("#: has more data after the JSON value, at byte %d", len(twoMugs)+1)},
+	"a list of orders":       {body: "[" + twoMugs + "]", status: 400, kind: "malformed-request", fields: "#: expected object"},
+	"null":                   {body: "null", status: 400, kind: "malformed-request", fields: "#: expected object"},
+	"a comment":              {body: "/* */" + twoMugs, status: 400, kind: "malformed-request", fields: "#: is not JSON: unexpected character near byte 0"},
+	"latin-1":                {body: "{\"userId\":\"\xe9\"}", status: 400, kind: "malformed-request", fields: "#: is not UTF-8"},
+	"userId twice":           {body: `{"userId":42,"userId":43,"items":[]}`, status: 400, kind: "malformed-request", fields: "#/userId: is given twice"},
+	"quantity twice":         {body: `{"userId":42,"items":[{"productId":"a","quantity":1,"quantity":2}]}`, status: 400, kind: "malformed-request", fields: "#/items/0/quantity: is given twice"},
+	"userId as text":         {body: with("userId", `"42"`), status: 400, kind: "malformed-request", fields: "#/userId: expected integer"},
+	"userId null":            {body: with("userId", `null`), status: 400, kind: "malformed-request", fields: "#/userId: expected integer"},
+	"userId a fraction":      {body: with("userId", `4.2`), status: 400, kind: "malformed-request", fields: "#/userId: expected integer"},
+	"userId true":            {body: with("userId", `true`), status: 400, kind: "malformed-request", fields: "#/userId: expected integer"},
+	"userId as 42e0":         {body: with("userId", `42e0`), status: 400, kind: "malformed-request", fields: "#/userId: expected a whole number within range, in plain digits"},
+	"items an object":        {body: with("items", `{}`), status: 400, kind: "malformed-request", fields: "#/items: expected array"},
+	"items null":             {body: with("items", `null`), status: 400, kind: "malformed-request", fields: "#/items: expected array"},
+	"an item a text":         {body: with("items", `["mug"]`), status: 400, kind: "malformed-request", fields: "#/items/0: expected object"},
+	"an item null":           {body: with("items", `[null]`), status: 400, kind: "malformed-request", fields: "#/items/0: expected object"},
+	"quantity as text":       {body: item(`"productId":"a","quantity":"1"`), status: 400, kind: "malformed-request", fields: "#/items/0/quantity: expected integer"},
+	"quantity a fraction":    {body: item(`"productId":"a","quantity":1.5`), status: 400, kind: "malformed-request", fields: "#/items/0/quantity: expected integer"},
+	"product a number":       {body: item(`"productId":7,"quantity":1`), status: 400, kind: "malformed-request", fields: "#/items/0/productId: expected string"},
+	"method a number":        {body: with("paymentMethod", `4242424242424242`), status: 400, kind: "malformed-request", fields: "#/paymentMethod: expected string"},
+	"deeply nested":          {body: strings.Repeat("[", 60000), status: 400, kind: "malformed-request", fields: "#: is nested deeper than 32 levels"},
+	"an empty object":        {body: `{}`, status: 422, kind: "invalid-request", fields: "#/items: is required; #/userId: is required"},
+	"userId missing":         {body: `{"items":[{"productId":"a","quantity":1}]}`, status: 422, kind: "invalid-request", fields: "#/userId: is required"},
+	"userId 0":               {body: with("userId", `0`), status: 422, kind: "invalid-request", fields: "#/userId: expected number >= 1"},
+	"userId negative":        {body: with("userId", `-1`), status: 422, kind: "invalid-request", fields: "#/userId: expected number >= 1"},
+	"userId beyond 2^53":     {body: with("userId", `9007199254740993`), status: 422, kind: "invalid-request", fields: "#/userId: expected number <= 9.007199254740991e+15"},
+	"userId enormous":        {body: with("userId", `99999999999999999999`), status: 422, kind: "invalid-request", fields: "#/userId: expected number <= 9.007199254740991e+15"},
+	"items missing":          {body: `{"userId":42}`, status: 422, kind: "invalid-request", fields: "#/items: is required"},
+	"no items":               {body: with("items", `[]`), status: 422, kind: "invalid-request", fields: "#/items: expected array length >= 1"},
+	"101 items":              {body: with("items", "["+strings.Repeat(`{"productId":"a","quantity":1},`, 100)+`{"productId":"a","quantity":1}]`), status: 422, kind: "invalid-request", fields: "#/items: expected array length <= 100"},
+	"an empty item":          {body: with("items", `[{}]`), status: 422, kind: "invalid-request", fields: "#/items/0/productId: is required; #/items/0/quantity: is required"},
+	"quantity 0":             {body: item(`"productId":"a","quantity":0`), status: 422, kind: "invalid-request", fields: "#/items/0/quantity: expected number >= 1"},
+	"quantity negative":      {body: item(`"productId":"a","quantity":-2`), status: 422, kind: "invalid-request", fields: "#/items/0/quantity: expected number >= 1"},
+	"quantity 10001":         {body: item(`"productId":"a","quantity":10001`), status: 422, kind: "invalid-request", fields: "#/items/0/quantity: expected number <= 10000"},
+	"quantity of 2^63":       {body: item(`"productId":"a","quantity":9223372036854775808`), status: 422, kind: "invalid-request", fields: "#/items/0/quantity: expected number <= 10000"},
+	"product empty":          {body: item(`"productId":"","quantity":1`), status: 422, kind: "invalid-request", fields: "#/items/0/productId: expected length >= 1; #/items/0/productId: expected string to match pattern ^[A-Za-z0-9][A-Za-z0-9._-]*$"},
+	"product too long":       {body: item(`"productId":"` + strings.Repeat("a", 65) + `","quantity":1`), status: 422, kind: "invalid-request", fields: "#/items/0/productId: expected length <= 64"},
+	"product with a slash":   {body: item(`"productId":"../a","quantity":1`), status: 422, kind: "invalid-request", fields: "#/items/0/productId: expected string to match pattern ^[A-Za-z0-9][A-Za-z0-9._-]*$"},
+	"product with a NUL":     {body: item(`"productId":"a\u0000","quantity":1`), status: 422, kind: "invalid-request", fields: "#/items/0/productId: expected string to match pattern ^[A-Za-z0-9][A-Za-z0-9._-]*$"},
+	"product with a newline": {body: item(`"productId":"a\n","quantity":1`), status: 422, kind: "invalid-request", fields: "#/items/0/productId: expected string to match pattern ^[A-Za-z0-9][A-Za-z0-9._-]*$"},
+	"a price":                {body: item(`"productId":"a","quantity":1,"price":1`), status: 422, kind: "invalid-request", fields: "#/items/0/price: unexpected property"},
+	"a status":               {body: with("status", `"CONFIRMED"`), status: 422, kind: "invalid-request", fields: "#/status: unexpected property"},
+	"an ID":                  {body: with("id", `"x"`), status: 422, kind: "invalid-request", fields: "#/id: unexpected property"},
+	"a schema":               {body: with("$schema", `"x"`), status: 422, kind: "invalid-request", fields: "#/$schema: unexpected property"},
+	"names in capitals":      {body: `{"USERID":42,"items":[{"productId":"a","quantity":1}]}`, status: 422, kind: "invalid-request", fields: "#/USERID: unexpected property; #/userId: is required"},
+	"a card number":          {body: with("paymentMethod", `"4242424242424242"`), status: 422, kind: "invalid-request", fields: "#/paymentMethod: expected string to match pattern ^pm_[A-Za-z0-9_]{1,250}$"},
+	"an empty method":        {body: with("paymentMethod", `""`), status: 422, kind: "invalid-request", fields: "#/paymentMethod: expected string to match pattern ^pm_[A-Za-z0-9_]{1,250}$"},
+	"an empty key":           {body: twoMugs, headers: []string{"Idempotency-Key: "}, status: 422, kind: "invalid-request", fields: "Idempotency-Key: is empty"},
+	"two keys":               {body: twoMugs, headers: []string{"Idempotency-Key: a", "Idempotency-Key: b"}, status: 422, kind: "invalid-request", fields: "Idempotency-Key: is given more than once"},
+	"a key too long":         {body: twoMugs, headers: []string{"Idempotency-Key: " + strings.Repeat("k", 256)}, status: 422, kind: "invalid-request", fields: "Idempotency-Key: expected length <= 255"},
+	"a key with a space":     {body: twoMugs, headers: []string{"Idempotency-Key: a b"}, status: 422, kind: "invalid-request", fields: `Idempotency-Key: expected string to match pattern ^[\x21-\x7e]+$`},
+	"a key of umlauts":       {body: twoMugs, headers: []string{"Idempotency-Key: schlüssel"}, status: 422, kind: "invalid-request", fields: `Idempotency-Key: expected string to match pattern ^[\x21-\x7e]+$`},
+	"a query":                {request: "POST /orders?dryRun=true", body: twoMugs, status: 422, kind: "invalid-request", fields: "dryRun: unknown query parameter"},
+	"a form":                 {body: twoMugs, headers: []string{"Content-Type: application/x-www-form-urlencoded"}, status: 415, kind: "unsupported-media-type"},
+	"text":                   {body: twoMugs, headers: []string{"Content-Type: text/plain"}, status: 415, kind: "unsupported-media-type"},
+	"compressed":             {body: twoMugs, headers: []string{"Content-Encoding: gzip"}, status: 415, kind: "unsupported-media-type"},
+	"too large":              {body: twoMugs + strings.Repeat(" ", 64<<10), status: 413, kind: "too-large"},
+	"PUT /orders":            {request: "PUT /orders", body: twoMugs, status: 405, kind: "method-not-allowed"},
+	"DELETE an order":        {request: "DELETE /orders/" + string(keyed), status: 405, kind: "method-not-allowed"},
+	"GET cancel":             {request: "GET /orders/" + string(keyed) + "/cancel", status: 405, kind: "method-not-allowed"},
+	"orders/":                {request: "GET /orders/", status: 404, kind: "not-found"},
+	"order":                  {request: "GET /order", status: 404, kind: "not-found"},
+	"an ID that is none":     {request: "GET /orders/1", status: 422, kind: "invalid-request", fields: "id: expected string to match pattern ^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"},
+	"an ID in capitals":      {request: "GET /orders/CA086E36-0A97-814F-88AF-EFFABC0891C3", status: 422, kind: "invalid-request", fields: "id: expected string to match pattern ^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"},
+	"an ID with SQL":         {request: "GET /orders/'%20OR%201=1", status: 422, kind: "invalid-request", fields: "id: expected string to match pattern ^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"},
+	"limit 0":                {request: "GET /orders?limit=0", status: 422, kind: "invalid-request", fields: "limit: expected number >= 1"},
+	"limit 101":              {request: "GET /orders?limit=101", status: 422, kind: "invalid-request", fields: "limit: expected number <= 100"},
+	"limit a word":           {request: "GET /orders?limit=all", status: 422, kind: "invalid-request", fields: "limit: invalid integer"},
+	"limit twice":            {request: "GET /orders?limit=1&limit=2", status: 422, kind: "invalid-request", fields: "limit: is given more than once"},
+	"user 0":                 {request: "GET /orders?userId=0", status: 422, kind: "invalid-request", fields: "userId: expected number >= 1"},
+	"unknown status":         {request: "GET /orders?status=DONE", status: 422, kind: "invalid-request", fields: `status: expected value to be one of "PENDING, CONFIRMED, FAILED, CANCELLED"`},
+	"status in lower case":   {request: "GET /orders?status=pending", status: 422, kind: "invalid-request", fields: `status: expected value to be one of "PENDING, CONFIRMED, FAILED, CANCELLED"`},
+	"unknown parameter":      {request: "GET /orders?page=2", status: 422, kind: "invalid-request", fields: "page: unknown query parameter"},
+	"broken query":           {request: "GET /orders?status=%", status: 400, kind: "malformed-request"},
+	"a long cancel reason":   {request: "POST /orders/" + string(keyed) + "/cancel", body: `{"reason":"` + strings.Repeat("ä", 121) + `"}`, status: 422, kind: "invalid-request", fields: "#/reason: expected length <= 120"},
+	"a NUL in the reason":    {request: "POST /orders/" + string(keyed) + "/cancel", body: `{"reason":"\u0000"}`, status: 422, kind: "invalid-request", fields: `#/reason: expected string to match pattern ^[^\x00-\x1f\x7f]*$`},
+	"cancel by whom":         {request: "POST /orders/" + string(keyed) + "/cancel", body: `{"by":"operator"}`, status: 422, kind: "invalid-request", fields: "#/by: unexpected property"},
+}
+
+// with is an order with one member set to a JSON value.
+func with(member, value string) string {
+	var o map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(twoMugs), &o); err != nil {
+		panic(err)
+	}
+	o[member] = json.RawMessage(value)
+	b, err := json.Marshal(o)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// item is an order of one item with these members.
+func item(members string) string { return with("items", "[{"+members+"}]") }
+
+func TestMalformedRequestsAreRefusedExactly(t *testing.T) {
+	t.Parallel()
+	for name, test := range malformed {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := newTestAPI(t, confirms)
+			request := test.request
+			if request == "" {
+				request = "POST /orders"
+			}
+			method, path, _ := strings.Cut(request, " ")
+			got := api.send(t, method, path, test.body, test.headers...)
+			fields := fieldsOf(t, got)
+			if got.status != test.status || got.body["type"] != "/problems/"+test.kind || got.body["status"] != float64(test.status) || got.body["instance"] != "test-1" {
+				t.Errorf("got %d %s, want %d %s", got.status, got.raw, test.status, test.kind)
+			}
+			if diff := cmp.Diff(test.fields, fields); diff != "" {
+				t.Errorf("errors (-want +got):\n%s", diff)
+			}
+			got.wantHeader(t, "Content-Type", "application/problem+json")
+			if len(api.sagas.started) != 0 {
+				t.Error("an order was placed all the same")
+			}
+		})
+	}
+}
+
+// FuzzPlace sends anything as an order: the answer is never a 500, and never something that is no problem.
+func FuzzPlace(f *testing.F) {
+	for _, test := range malformed {
+		if test.request == "" {
+			f.Add(test.body, "k", "wait=1")
+		}
+	}
+	f.Add(twoMugs, "k", "respond-async")
+	f.Fuzz(func(t *testing.T, body, key, prefer string) {
+		api := newTestAPI(t, sleeps)
+		got := api.send(t, "POST", "/orders", body, "Idempotency-Key: "+key, "Prefer: "+prefer)
+		if got.status >= 500 || got.status < 200 || got.status >= 300 && got.body["type"] == nil {
+			t.Errorf("got %d %s", got.status, got.raw)
+		}
+	})
+}

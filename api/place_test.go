@@ -1,0 +1,385 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ordersaga/internal/order"
+)
+
+const confirmedOrder = `{"id":"ID","userId":42,"status":"CONFIRMED",
+	"items":[{"productId":"mug","name":"MUG","quantity":2,"price":{"amount":999,"currency":"USD"}}],
+	"total":{"amount":1998,"currency":"USD"},"createdAt":"2026-11-01T12:00:00Z","updatedAt":"2026-11-01T12:00:00Z"}`
+
+func withID(body string, id order.ID) string {
+	return strings.ReplaceAll(body, `"ID"`, `"`+string(id)+`"`)
+}
+
+func TestConfirmedOrderIsAnswered201WithItsPlace(t *testing.T) {
+	t.Parallel()
+	api := newTestAPI(t, confirms)
+	got := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
+	got.want(t, 201, withID(confirmedOrder, keyed))
+	got.wantHeader(t, "Location", "/orders/"+string(keyed))
+	got.wantHeader(t, "ETag", `"2"`)
+	got.wantHeader(t, "Idempotency-Replayed", "")
+	got.wantHeader(t, "Link", `<http://ui/workflows/order-`+string(keyed)+`>; rel="monitor"`)
+}
+
+func TestOrdersWithoutAKeyAreNewEachTime(t *testing.T) {
+	t.Parallel()
+	api := newTestAPI(t, confirms)
+	first, second := api.send(t, "POST", "/orders", twoMugs), api.send(t, "POST", "/orders", twoMugs)
+	if first.status != 201 || second.status != 201 || first.body["id"] == second.body["id"] {
+		t.Errorf("got %d %v and %d %v, want two orders", first.status, first.body["id"], second.status, second.body["id"])
+	}
+}
+
+func TestDefaultPaymentMethodIsChargedWhenNoneIsNamed(t *testing.T) {
+	t.Parallel()
+	var charged string
+	api := newTestAPI(t, func(s *memory, req order.Request) (order.Order, error) {
+		charged = req.PaymentMethod
+		return confirms(s, req)
+	})
+	api.send(t, "POST", "/orders", `{"userId":1,"items":[{"productId":"mug","quantity":1}]}`)
+	if charged != "pm_card_visa" {
+		t.Errorf("charged %q, want the default", charged)
+	}
+}
+
+// Every reason for which an order can end otherwise than confirmed, and what the waiting client is told.
+func TestRefusedOrderIsAnsweredByItsCause(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		cause  order.Cause
+		status int
+		want   string // of the problem, without title, detail and instance
+	}{
+		"out of stock": {
+			order.Cause{Reason: order.OutOfStock, Shortages: []order.Shortage{{ProductID: "mug", Requested: 2, Available: 1}}}, 400,
+			`{"type":"/problems/out-of-stock","status":400,"orderId":"ID","reason":"OUT_OF_STOCK","shortages":[{"productId":"mug","requested":2,"available":1}]}`,
+		},
+		"declined": {
+			order.Cause{Reason: order.PaymentDeclined, DeclineCode: "insufficient_funds"}, 400,
+			`{"type":"/problems/payment-declined","status":400,"orderId":"ID","reason":"PAYMENT_DECLINED","declineCode":"insufficient_funds"}`,
+		},
+		"unknown product": {
+			order.Cause{Reason: order.ProductNotFound, ProductIDs: []string{"mug"}}, 404,
+			`{"type":"/problems/product-not-found","status":404,"orderId":"ID","reason":"PRODUCT_NOT_FOUND","productIds":["mug"]}`,
+		},
+		"mixed currencies": {
+			order.Cause{Reason: order.MixedCurrencies}, 400,
+			`{"type":"/problems/mixed-currencies","status":400,"orderId":"ID","reason":"MIXED_CURRENCIES"}`,
+		},
+		"amount": {
+			order.Cause{Reason: order.InvalidAmount}, 400,
+			`{"type":"/problems/invalid-amount","status":400,"orderId":"ID","reason":"INVALID_AMOUNT"}`,
+		},
+		"hold lost": {
+			order.Cause{Reason: order.ReservationLost}, 409,
+			`{"type":"/problems/order-failed","status":409,"orderId":"ID","reason":"RESERVATION_LOST"}`,
+		},
+		"past the deadline": {
+			order.Cause{Reason: order.TimedOut}, 409,
+			`{"type":"/problems/order-timed-out","status":409,"orderId":"ID","reason":"TIMED_OUT"}`,
+		},
+		"cancelled by the user": {
+			order.Cause{Reason: order.CancelledByUser}, 409,
+			`{"type":"/problems/order-cancelled","status":409,"orderId":"ID","reason":"CANCELLED_BY_USER"}`,
+		},
+		"cancelled by an operator": {
+			order.Cause{Reason: order.CancelledByOperator}, 409,
+			`{"type":"/problems/order-cancelled","status":409,"orderId":"ID","reason":"CANCELLED_BY_OPERATOR"}`,
+		},
+		"terminated": {
+			order.Cause{Reason: order.Interrupted}, 409,
+			`{"type":"/problems/order-failed","status":409,"orderId":"ID","reason":"INTERRUPTED"}`,
+		},
+		"a reason of a later version": {
+			order.Cause{Reason: "NEW_REASON"}, 409,
+			`{"type":"/problems/order-failed","status":409,"orderId":"ID","reason":"NEW_REASON"}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.cause.Message = "in words for 100% of customers"
+			api := newTestAPI(t, refuses(test.cause))
+			first := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
+			checkRefusal(t, first, test.status, withID(test.want, keyed), test.cause.Message)
+			first.wantHeader(t, "Idempotency-Replayed", "")
+
+			if _, err := api.store.Finish(t.Context(), keyed, nil); err != nil {
+				t.Fatal(err)
+			}
+			again := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
+			checkRefusal(t, again, test.status, withID(test.want, keyed), test.cause.Message)
+			again.wantHeader(t, "Idempotency-Replayed", "true")
+		})
+	}
+}
+
+func checkRefusal(t *testing.T, got answer, status int, want, detail string) {
+	t.Helper()
+	got.wantHeader(t, "Content-Type", "application/problem+json")
+	if got.body["detail"] != detail || got.body["title"] == "" || got.body["instance"] != "test-1" {
+		t.Errorf("got detail %q, title %q, instance %q", got.body["detail"], got.body["title"], got.body["instance"])
+	}
+	for _, member := range []string{"detail", "title", "instance"} {
+		delete(got.body, member)
+	}
+	got.raw = marshal(t, got.body)
+	got.want(t, status, want)
+}
+
+func TestEveryReasonHasAnAnswerAndEveryAnswerAdvice(t *testing.T) {
+	t.Parallel()
+	for reason, kind := range refusals {
+		if kind.Status < 400 || kind.Status >= 500 || kind.Advice == "" || kind.Title == "" {
+			t.Errorf("%s is answered by %+v: want a complete type that is the client's business", reason, kind)
+		}
+	}
+}
+
+func TestUndecidedOrderIsAnswered202AsFarAsItIsKnown(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		script script
+		want   string
+	}{
+		"priced already": {hesitates, strings.Replace(confirmedOrder, "CONFIRMED", "PENDING", 1)},
+		"no worker":      {sleeps, `{"id":"ID","userId":42,"status":"PENDING","items":[{"productId":"mug","quantity":2}],"createdAt":"2026-11-01T12:00:00Z","updatedAt":"2026-11-01T12:00:00Z"}`},
+	} {
+		for _, key := range []bool{true, false} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				api := newTestAPI(t, test.script)
+				var headers []string
+				if key {
+					headers = []string{"Idempotency-Key: k-1"}
+				}
+				got := api.send(t, "POST", "/orders", twoMugs, headers...)
+				id := order.ID(got.body["id"].(string))
+				got.want(t, 202, withID(test.want, id))
+				got.wantHeader(t, "Location", "/orders/"+string(id))
+				got.wantHeader(t, "Retry-After", "1")
+				got.wantHeader(t, "Idempotency-Replayed", "")
+			})
+		}
+	}
+}
+
+func TestClientChoosesHowLongToWait(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		prefer  []string
+		waits   []time.Duration // none: started only
+		applied string
+		status  int
+	}{
+		"nothing said":         {nil, []time.Duration{10 * time.Second}, "", 201},
+		"three seconds":        {[]string{"wait=3"}, []time.Duration{3 * time.Second}, "wait=3", 201},
+		"too long":             {[]string{"wait=3600"}, []time.Duration{60 * time.Second}, "wait=60", 201},
+		"not at all":           {[]string{"respond-async"}, nil, "respond-async", 202},
+		"no seconds":           {[]string{"wait=0"}, nil, "wait=0", 202},
+		"a while, then async":  {[]string{"respond-async, wait=5"}, []time.Duration{5 * time.Second}, "wait=5", 201},
+		"in two headers":       {[]string{"respond-async", "wait=5"}, []time.Duration{5 * time.Second}, "wait=5", 201},
+		"quoted, another case": {[]string{`Wait="7"; foo`}, []time.Duration{7 * time.Second}, "wait=7", 201},
+		"twice":                {[]string{"wait=1, wait=2"}, []time.Duration{time.Second}, "wait=1", 201},
+		"not understood":       {[]string{"wait=soon, handling=lenient"}, []time.Duration{10 * time.Second}, "", 201},
+		"negative":             {[]string{"wait=-1"}, []time.Duration{10 * time.Second}, "", 201},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			script := confirms
+			if test.status == 202 {
+				script = sleeps
+			}
+			api := newTestAPI(t, script)
+			var headers []string
+			for _, p := range test.prefer {
+				headers = append(headers, "Prefer: "+p)
+			}
+			got := api.send(t, "POST", "/orders", twoMugs, headers...)
+			if got.status != test.status {
+				t.Errorf("got %d %s, want %d", got.status, got.raw, test.status)
+			}
+			got.wantHeader(t, "Preference-Applied", test.applied)
+			if diff := cmp.Diff(test.waits, api.sagas.waits); diff != "" {
+				t.Errorf("waits (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSameKeyAndBodyIsTheSameOrderAndAnswer(t *testing.T) {
+	t.Parallel()
+	api := newTestAPI(t, confirms)
+	first := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
+	sameMeaning := `{ "paymentMethod": "pm_card_visa", "items": [ {"quantity": 2, "productId": "mug"} ], "userId": 42 }`
+	for _, body := range []string{twoMugs, sameMeaning} {
+		again := api.send(t, "POST", "/orders", body, "Idempotency-Key: k-1")
+		again.want(t, 201, first.raw)
+		again.wantHeader(t, "Idempotency-Replayed", "true")
+		again.wantHeader(t, "Location", first.header.Get("Location"))
+	}
+}
+
+func TestReplayIsAnsweredWhenTemporalHasForgottenTheOrder(t *testing.T) {
+	t.Parallel()
+	api := newTestAPI(t, confirms)
+	first := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
+	api.sagas.script, api.sagas.started = fails(errors.New("started again")), map[order.ID]started{}
+	api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1").want(t, 201, first.raw)
+}
+
+func TestReplayOfAnOrderWithoutARowJoinsItsSaga(t *testing.T) {
+	t.Parallel()
+	for _, prefer := range []string{"wait=1", "respond-async"} {
+		t.Run(prefer, func(t *testing.T) {
+			t.Parallel()
+			api := newTestAPI(t, sleeps)
+			first := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1", "Prefer: "+prefer)
+			first.wantHeader(t, "Idempotency-Replayed", "")
+			again := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1", "Prefer: "+prefer)
+			again.wantHeader(t, "Idempotency-Replayed", "true")
+			if first.status != 202 || again.status != 202 || first.body["id"] != again.body["id"] {
+				t.Errorf("got %d %v, then %d %v: want 202 and the same order", first.status, first.body["id"], again.status, again.body["id"])
+			}
+		})
+	}
+}
+
+func TestKeyOfAnotherUserIsAnotherOrder(t *testing.T) {
+	t.Parallel()
+	api := newTestAPI(t, confirms)
+	mine := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
+	theirs := api.send(t, "POST", "/orders", strings.Replace(twoMugs, "42", "43", 1), "Idempotency-Key: k-1")
+	if theirs.status != 201 || mine.body["id"] == theirs.body["id"] {
+		t.Errorf("got %d %v, want an order of its own", theirs.status, theirs.body["id"])
+	}
+}
+
+// The other body is refused whatever is known of the first one: its row, its answer, or only what it was started with.
+func TestSameKeyWithAnotherBodyIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]script{
+		"confirmed": confirms, "refused": refuses(order.Cause{Reason: order.OutOfStock}), "pending": hesitates, "undecided, no row": sleeps,
+		"decided, no row": func(_ *memory, req order.Request) (order.Order, error) {
+			o := priced(req)
+			o.Status = order.Confirmed
+			return o, nil
+		},
+	} {
+		for other, body := range map[string]string{
+			"quantity": strings.Replace(twoMugs, `"quantity":2`, `"quantity":3`, 1),
+			"method":   strings.Replace(twoMugs, "visa", "mastercard", 1),
+			"default":  `{"userId":42,"items":[{"productId":"mug","quantity":2}]}`,
+		} {
+			for _, prefer := range []string{"wait=1", "respond-async"} {
+				t.Run(name+", other "+other+", "+prefer, func(t *testing.T) {
+					t.Parallel()
+					api := newTestAPI(t, first)
+					api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
+					api.send(t, "POST", "/orders", body, "Idempotency-Key: k-1", "Prefer: "+prefer).want(t, 422, withID(
+						`{"type":"/problems/idempotency-key-reused","title":"Idempotency key reused","status":422,"instance":"test-1","orderId":"ID",
+						"detail":"the key belongs to order `+string(keyed)+`, which was placed with another body"}`, keyed))
+				})
+			}
+		}
+	}
+}
+
+func TestTwoRequestsUnderOneKeyAtOnceAreOneOrder(t *testing.T) {
+	t.Parallel()
+	api := newTestAPI(t, confirms)
+	answers := make([]answer, 20)
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() { answers[i] = api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1") })
+	}
+	wg.Wait()
+	fresh := 0
+	for _, got := range answers {
+		got.want(t, 201, withID(confirmedOrder, keyed))
+		if got.header.Get("Idempotency-Replayed") == "" {
+			fresh++
+		}
+	}
+	if fresh != 1 {
+		t.Errorf("%d answers are not marked as replayed, want 1", fresh)
+	}
+}
+
+func TestOutageIsToldApartFromALostAnswer(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		err  error
+		want string
+	}{
+		"nothing was sent": {errUnavailable, `{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503,"instance":"test-1","orderId":"ID","detail":"orders cannot be reached at the moment; nothing was done"}`},
+		"answer lost":      {errUnknown, `{"type":"/problems/outcome-unknown","title":"Outcome unknown","status":503,"instance":"test-1","orderId":"ID","detail":"it is not known whether the request was accepted"}`},
+	} {
+		for _, prefer := range []string{"wait=1", "respond-async"} {
+			t.Run(name+", "+prefer, func(t *testing.T) {
+				t.Parallel()
+				api := newTestAPI(t, fails(test.err))
+				got := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1", "Prefer: "+prefer)
+				got.want(t, 503, withID(test.want, keyed))
+				got.wantHeader(t, "Retry-After", "5")
+			})
+		}
+	}
+}
+
+// Without the row it is not known whether the key was used long ago.
+func TestKeyedOrderIsNotPlacedWhileTheDatabaseIsDown(t *testing.T) {
+	t.Parallel()
+	api := newTestAPI(t, confirms)
+	api.store.breakIt(errors.New("password=hunter2"))
+	got := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
+	if got.status != 503 || got.body["type"] != "/problems/unavailable" || strings.Contains(got.raw, "hunter2") || len(api.sagas.started) != 0 {
+		t.Errorf("got %d %s and %d sagas, want 503 unavailable and none", got.status, got.raw, len(api.sagas.started))
+	}
+}
+
+func TestOrderWithoutAKeyIsAcceptedWhileTheDatabaseIsDown(t *testing.T) {
+	t.Parallel()
+	api := newTestAPI(t, sleeps)
+	api.store.breakIt(errors.New("down"))
+	if got := api.send(t, "POST", "/orders", twoMugs); got.status != 202 {
+		t.Errorf("got %d %s, want 202", got.status, got.raw)
+	}
+}
+
+func TestReplayThatCannotBeComparedIsNotAnswered(t *testing.T) {
+	t.Parallel()
+	api := newTestAPI(t, sleeps)
+	api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
+	api.sagas.describes = errors.New("temporal is down")
+	got := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
+	if got.status != http.StatusServiceUnavailable || got.body["type"] != "/problems/outcome-unknown" {
+		t.Errorf("got %d %s, want 503 outcome-unknown", got.status, got.raw)
+	}
+}
+
+func TestOrderIDsAndHashesStayTheSameForEver(t *testing.T) {
+	t.Parallel()
+	id := orderID(42, "k-1")
+	if parsed, err := order.ParseID(string(id)); err != nil || parsed != id || id[14] != '8' {
+		t.Errorf("%s is not a UUIDv8: %v", id, err)
+	}
+	hash := requestHash(NewOrder{UserID: 42, Items: []NewItem{{"mug", 2}}, PaymentMethod: "pm_card_visa"})
+	if want := order.ID("ca086e36-0a97-814f-88af-effabc0891c3"); id != want {
+		t.Errorf("got order ID %s, want %s: keys that clients have used would mean other orders", id, want)
+	}
+	if want := "46a32782a490c02a3924fedc0ed10d419208920d35e946fbbe88f914c320b7be"; hash != want {
+		t.Errorf("got hash %s, want %s: repetitions would be refused as other bodies", hash, want)
+	}
+}
