@@ -1,0 +1,111 @@
+package httpserver_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"ordersaga/internal/httpserver"
+)
+
+var discard = slog.New(slog.DiscardHandler)
+
+func TestRequestInHandIsAnsweredAfterTheServerWasToldToStop(t *testing.T) {
+	t.Parallel()
+	arrived, release := make(chan struct{}), make(chan struct{})
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-release
+		_, _ = io.WriteString(w, "done")
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	addr := freeAddress(t)
+	served := make(chan error, 1)
+	go func() { served <- httpserver.Serve(ctx, addr, handler, discard) }()
+	got := make(chan string, 1)
+	go func() { got <- get(addr) }()
+	<-arrived
+	stop()
+	close(release)
+	if body := <-got; body != "done" {
+		t.Errorf("the request was answered %q", body)
+	}
+	if err := <-served; err != nil {
+		t.Errorf("Serve returned %v", err)
+	}
+}
+
+// get asks until somebody listens.
+func get(addr string) string {
+	for {
+		res, err := http.Get("http://" + addr)
+		if err != nil {
+			var refused *net.OpError
+			if errors.As(err, &refused) && refused.Op == "dial" {
+				continue
+			}
+			return err.Error()
+		}
+		defer res.Body.Close()
+		body, _ := io.ReadAll(res.Body)
+		return string(body)
+	}
+}
+
+func TestPortInUseIsNamed(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	err = httpserver.Serve(t.Context(), l.Addr().String(), http.NotFoundHandler(), discard)
+	if err == nil || !strings.Contains(err.Error(), l.Addr().String()) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestReadyOnlyWhenEveryCheckPasses(t *testing.T) {
+	t.Parallel()
+	fails := false
+	probes := httpserver.Probes(map[string]httpserver.Check{
+		"postgres": func(context.Context) error { return nil },
+		"temporal": func(context.Context) error {
+			if fails {
+				return errors.New("password=hunter2 refused")
+			}
+			return nil
+		},
+	}, discard)
+	ask := func(path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		probes.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		return w
+	}
+	if w := ask("/readyz"); w.Code != 200 {
+		t.Errorf("ready: %d %s", w.Code, w.Body)
+	}
+	fails = true
+	if w := ask("/readyz"); w.Code != 503 || w.Body.String() != `{"postgres":"ok","temporal":"unavailable"}`+"\n" {
+		t.Errorf("not ready: %d %s", w.Code, w.Body)
+	}
+	if w := ask("/livez"); w.Code != 200 {
+		t.Errorf("alive: %d", w.Code)
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
