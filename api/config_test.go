@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"ordersaga/internal/env"
+	"ordersaga/internal/program"
+)
+
+func TestWrongConfigurationIsNamedByItsVariable(t *testing.T) {
+	t.Parallel()
+	base := []string{"DATABASE_URL=postgres://u:hunter2@db/orders", "AUTH_MODE=none"}
+	jwt := []string{"AUTH_MODE=jwt", "JWT_ISSUER=https://issuer"}
+	for name, test := range map[string]struct {
+		set  []string
+		want string // "" for a right one
+	}{
+		"least":                       {nil, ""},
+		"shared secret":               {append(jwt, "JWT_SECRET="+secret), ""},
+		"key set":                     {append(jwt, "JWKS_URL=https://issuer/keys"), ""},
+		"unknown mode":                {[]string{"AUTH_MODE=maybe"}, "AUTH_MODE"},
+		"neither secret nor key set":  {jwt, "JWT_SECRET"},
+		"both":                        {append(jwt, "JWT_SECRET="+secret, "JWKS_URL=https://issuer/keys"), "not both"},
+		"short secret":                {append(jwt, "JWT_SECRET=hunter2"), "JWT_SECRET"},
+		"no issuer":                   {[]string{"AUTH_MODE=jwt", "JWT_SECRET=" + secret}, "JWT_ISSUER"},
+		"key set not a URL":           {append(jwt, "JWKS_URL=keys.json"), "JWKS_URL"},
+		"Web UI not a URL":            {[]string{"TEMPORAL_UI_URL=localhost:8233"}, "TEMPORAL_UI_URL"},
+		"card number as the default":  {[]string{"DEFAULT_PAYMENT_METHOD=4242424242424242"}, "DEFAULT_PAYMENT_METHOD"},
+		"Temporal's address no port":  {[]string{"TEMPORAL_ADDRESS=temporal"}, "TEMPORAL_ADDRESS"},
+		"several mistakes, all named": {[]string{"AUTH_MODE=maybe", "TEMPORAL_ADDRESS=temporal"}, "TEMPORAL_ADDRESS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := env.Parse[config](append(base[:2:2], test.set...))
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("got %v, want an error with %q", err, test.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%v shows a secret", err)
+			}
+		})
+	}
+}
+
+func TestNoAuthenticationIsSaidAloud(t *testing.T) {
+	t.Parallel()
+	var logs bytes.Buffer
+	if _, err := newAuthenticator(t.Context(), authConfig{Mode: authNone}, slog.New(slog.NewTextHandler(&logs, nil))); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(logs.String(), "level=WARN") || !strings.Contains(logs.String(), "AUTH_MODE=none") {
+		t.Errorf("got %q, want a warning", logs.String())
+	}
+}
+
+func TestHelpListsEveryVariable(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	code := program.Execute(t.Context(), "api", "orders over HTTP", []string{"--help"}, nil, &out, &out,
+		func(context.Context, config, *slog.Logger) error { return errors.New("was run") })
+	for _, name := range []string{"API_ADDR", "DATABASE_URL", "TASK_QUEUE", "AUTH_MODE", "JWT_SECRET", "TEMPORAL_ADDRESS", "TEMPORAL_TLS"} {
+		if !strings.Contains(out.String(), "\n  "+name+" ") {
+			t.Errorf("--help (exit %d) lacks %s", code, name)
+		}
+	}
+}
+
+func TestSagaLinkNamesTheNamespace(t *testing.T) {
+	t.Parallel()
+	c := config{TemporalUIURL: "http://127.0.0.1:8233/"}
+	want := "http://127.0.0.1:8233/namespaces/default/workflows/order-" + string(keyed)
+	if got := c.sagaURL()(keyed); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
