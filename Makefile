@@ -1,0 +1,88 @@
+# `make` alone lists what can be done here. The stack itself is devstack's business: bin/devstack --help.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# How the backing services run: devstack (Debian or Ubuntu, as root, no Docker) or compose (any Docker engine).
+STACK ?= devstack
+
+PROGRAMS := api worker catalog notifier stripesim
+CHECKS   := devstack/tools/check/go.mod
+COMPOSE  := docker compose
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  With STACK=compose, demo, up, down, status, logs and clean use Docker Compose."
+
+# The stack
+
+.PHONY: demo up down status logs clean
+demo: up bin/demo ## start the stack and place orders that show what it does
+	bin/demo
+
+ifeq ($(STACK),compose)
+up: ## start the stack
+	$(COMPOSE) up --build --detach --wait
+down: ## stop the stack; its data stays
+	$(COMPOSE) down
+status: ## what runs, and where
+	$(COMPOSE) ps
+logs: ## what services write
+	$(COMPOSE) logs --tail=20
+clean: ## stop the stack and remove its data
+	$(COMPOSE) down --volumes
+else
+up: bin/devstack build
+	bin/devstack up
+down status logs clean: bin/devstack
+	bin/devstack $@
+endif
+
+# Building
+
+.PHONY: build tools
+build: ## the programs, into bin/
+	CGO_ENABLED=0 go build -o bin/ $(PROGRAMS:%=./%)
+
+.PHONY: bin/demo
+bin/demo:
+	CGO_ENABLED=0 go build -o $@ ./demo
+
+# The Temporal server is a large module: some minutes the first time on a small machine, seconds later.
+bin/devstack: $(shell find devstack -name tools -prune -o \( -name '*.go' -o -name '*.sh' -o -name 'go.*' \) -print)
+	@echo "building bin/devstack; the first time it compiles the Temporal server, its Web UI and FerretDB (some minutes)"
+	cd devstack && CGO_ENABLED=0 go build -ldflags=-w -o ../$@ .
+	@touch $@
+
+tools: bin/temporal bin/tctl ## Temporal's command-line tools, temporal and tctl, into bin/
+
+bin/temporal: devstack/tools/temporal/go.mod
+	@echo "building bin/temporal (some minutes the first time)"
+	cd $(<D) && CGO_ENABLED=0 go build -o ../../../$@ github.com/temporalio/cli/cmd/temporal
+
+bin/tctl: devstack/tools/tctl/go.mod
+	@echo "building bin/tctl (a minute or two the first time)"
+	cd $(<D) && CGO_ENABLED=0 go build -o ../../../$@ github.com/temporalio/tctl/cmd/tctl
+
+# Testing
+
+.PHONY: test test-unit test-long check race-detector
+test: bin/devstack build race-detector ## all tests, on real services in a throw-away stack of their own
+	bin/devstack exec --services-only -- go test -race -timeout 20m ./...
+	cd devstack && go test ./...
+
+test-unit: race-detector ## the tests that need no services
+	go test -short -race ./...
+
+test-long: bin/devstack build race-detector ## campaigns, large data and long random runs as well
+	bin/devstack exec --services-only -- go test -race -timeout 3h -tags long ./...
+	cd devstack && go test -timeout 30m -tags long ./...
+
+# The race detector needs a C compiler.
+race-detector:
+	@command -v $${CC:-gcc} >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends gcc libc6-dev; }
+
+check: race-detector ## what to run before a push: format, vet, linters, known vulnerabilities, modules, short tests
+	devstack/check.sh $(CHECKS)
+	go test -short -race ./...

@@ -1,0 +1,142 @@
+package config
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// The passwords of the development stack. They protect nothing but each other's data from mistakes: everything listens
+// on the loopback interface only. postgres-init.sql and rabbitmq-definitions.json set them.
+const (
+	superuser     = "postgres" // PostgreSQL's superuser and its password
+	administrator = "admin"    // RabbitMQ's administrator and its password
+	stripeKey     = "sk_test_devstack"
+)
+
+// DatabaseURL is the URL of a database for a role. A role's password in this stack is its name.
+func (c Config) DatabaseURL(role, database string) string {
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword(role, role), Host: c.Address(Postgres), Path: "/" + database,
+		RawQuery: "sslmode=disable",
+	}
+	return u.String()
+}
+
+// SuperuserURL is DatabaseURL for PostgreSQL's superuser.
+func (c Config) SuperuserURL(database string) string { return c.DatabaseURL(superuser, database) }
+
+func (c Config) amqp(user string) string {
+	return "amqp://" + user + ":" + user + "@" + c.Address(RabbitMQ) + "/"
+}
+
+// RabbitMQAPI is the base URL of RabbitMQ's management API, with the administrator's name and password.
+func (c Config) RabbitMQAPI() string {
+	return "http://" + administrator + ":" + administrator + "@" + c.Address(RabbitMQManagement)
+}
+
+func (c Config) mongoDB() string { return "mongodb://" + c.Address(MongoDB) + "/" }
+
+// Program returns the environment of one of the project's programs, without the user's overrides.
+func (c Config) program(name string) []string {
+	temporal := []string{"TEMPORAL_ADDRESS=" + c.Address(Temporal), "TEMPORAL_NAMESPACE=default", "TASK_QUEUE=orders"}
+	switch name {
+	case "api":
+		return append(temporal,
+			"API_ADDR="+c.Address(API),
+			"DATABASE_URL="+c.DatabaseURL("orders_api", "orders"),
+			"TEMPORAL_UI_URL=http://"+c.Address(TemporalUI),
+			"AUTH_MODE=none",
+		)
+	case "worker":
+		return append(temporal,
+			"WORKER_ADDR="+c.Address(Worker),
+			"DATABASE_URL="+c.DatabaseURL("orders", "orders"),
+			"CATALOG_URL=http://"+c.Address(Catalog),
+			"STRIPE_API_URL=http://"+c.Address(StripeSim),
+			"STRIPE_API_KEY="+stripeKey,
+			"RABBITMQ_URL="+c.amqp("orders"),
+		)
+	case "catalog":
+		return []string{
+			"CATALOG_ADDR=" + c.Address(Catalog),
+			"MONGODB_URI=" + c.mongoDB(),
+			"MONGODB_DATABASE=catalog",
+		}
+	case "notifier":
+		return []string{
+			"NOTIFIER_ADDR=" + c.Address(Notifier),
+			"NOTIFIER_DATABASE_URL=" + c.DatabaseURL("notifier", "notifier"),
+			"RABBITMQ_URL=" + c.amqp("orders"),
+		}
+	case "stripesim":
+		return []string{
+			"STRIPESIM_ADDR=" + c.Address(StripeSim),
+			"STRIPESIM_DATABASE_URL=" + c.DatabaseURL("stripesim", "stripesim"),
+			"STRIPESIM_API_KEY=" + stripeKey,
+		}
+	}
+	return nil
+}
+
+// ProgramEnvironment returns the variables that lead one of the project's programs to this stack. The user changes or
+// adds one by DEVSTACK_<PROGRAM>_<VARIABLE>; other variables of the user's shell do not reach the program, so that a
+// DATABASE_URL which means something else there is not written to by accident.
+func (c Config) ProgramEnvironment(name string) []string {
+	env := c.program(name)
+	prefix := overridePrefix(name)
+	for key, value := range c.Overrides {
+		variable, ours := strings.CutPrefix(key, prefix)
+		if !ours {
+			continue
+		}
+		env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, variable+"=") })
+		env = append(env, variable+"="+value)
+	}
+	slices.Sort(env)
+	return env
+}
+
+func overridePrefix(program string) string { return "DEVSTACK_" + strings.ToUpper(program) + "_" }
+
+// overrides picks the DEVSTACK_<PROGRAM>_<VARIABLE> variables.
+func overrides(environ []string) map[string]string {
+	found := map[string]string{}
+	for _, e := range environ {
+		key, value, _ := strings.Cut(e, "=")
+		for _, p := range Programs {
+			if strings.HasPrefix(key, overridePrefix(p)) {
+				found[key] = value
+			}
+		}
+	}
+	return found
+}
+
+// ClientEnvironment returns the variables that lead tests and tools to this stack.
+func (c Config) ClientEnvironment() []string {
+	env := []string{
+		"TEST_POSTGRES_URL=" + c.SuperuserURL("postgres"),
+		"MONGODB_URI=" + c.mongoDB(),
+		"TEST_RABBITMQ_URL=" + c.amqp(administrator),
+		"TEST_RABBITMQ_API=" + c.RabbitMQAPI(),
+		"TEST_TEMPORAL_ADDRESS=" + c.Address(Temporal),
+		"TEMPORAL_ADDRESS=" + c.Address(Temporal),
+		"TEMPORAL_NAMESPACE=default",
+		"TEMPORAL_UI_URL=http://" + c.Address(TemporalUI),
+		"DEVSTACK_DATA=" + c.Data,
+	}
+	if c.ServicesOnly {
+		return env
+	}
+	return append(env,
+		"API_URL=http://"+c.Address(API),
+		"CATALOG_URL=http://"+c.Address(Catalog),
+		"STRIPE_API_URL=http://"+c.Address(StripeSim),
+		"STRIPE_API_KEY="+stripeKey,
+		"DATABASE_URL="+c.DatabaseURL("orders", "orders"),
+		"NOTIFIER_DATABASE_URL="+c.DatabaseURL("notifier", "notifier"),
+		"STRIPESIM_DATABASE_URL="+c.DatabaseURL("stripesim", "stripesim"),
+		"RABBITMQ_URL="+c.amqp("orders"),
+	)
+}
