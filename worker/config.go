@@ -34,7 +34,6 @@ func (c config) Validate() error {
 			problems = append(problems, errors.New(problem))
 		}
 	}
-	check(c.TaskQueue != "", "TASK_QUEUE: must not be empty")
 	check(c.Concurrency > 0, "WORKER_CONCURRENCY: must be at least 1")
 	check(c.StopTimeout > 0, "WORKER_STOP_TIMEOUT: must be more than 0, or SIGTERM would cut off running activities")
 	check(c.PriceAge >= 0, "CATALOG_PRICE_MAX_AGE: must not be negative")

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"ordersaga/internal/env"
+)
+
+var required = []string{"DATABASE_URL=postgres://x", "STRIPE_API_KEY=sk_test_x", "RABBITMQ_URL=amqp://x"}
+
+func TestDefaultsAreUsable(t *testing.T) {
+	t.Parallel()
+	c, err := env.Parse[config](required)
+	if err != nil || !c.FastPath || c.priceAge() != 5*time.Minute {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func TestEveryWrongVariableIsNamed(t *testing.T) {
+	t.Parallel()
+	tests := map[string][]string{
+		"DATABASE_URL":          nil,
+		"WORKER_CONCURRENCY":    append([]string{"WORKER_CONCURRENCY=0"}, required...),
+		"WORKER_STOP_TIMEOUT":   append([]string{"WORKER_STOP_TIMEOUT=0s"}, required...),
+		"CATALOG_PRICE_MAX_AGE": append([]string{"CATALOG_PRICE_MAX_AGE=-1s"}, required...),
+		"RECOVERY_INTERVAL":     append([]string{"RECOVERY_INTERVAL=1ms"}, required...),
+		"RECOVERY_MIN_AGE":      append([]string{"RECOVERY_MIN_AGE=soon"}, required...),
+		"TEMPORAL_ADDRESS":      append([]string{"TEMPORAL_ADDRESS=nowhere"}, required...),
+	}
+	for name, environ := range tests {
+		if _, err := env.Parse[config](environ); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestNoPriceAgeMeansNoOldPrice(t *testing.T) {
+	t.Parallel()
+	if got := (config{}).priceAge(); got >= 0 {
+		t.Errorf("got %s", got)
+	}
+}

@@ -1,0 +1,81 @@
+package workflows_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/testsuite"
+
+	"ordersaga/activities"
+	"ordersaga/internal/order"
+	"ordersaga/workflows"
+)
+
+// lists is what a search for interrupted orders reads: two pages of workflows, two of rows.
+type lists struct {
+	since   []time.Time
+	cursors []string
+	found   []order.ID
+}
+
+func (l *lists) Interrupted(_ context.Context, since time.Time, page []byte) ([]order.ID, []byte, error) {
+	l.since = append(l.since, since)
+	if page == nil {
+		return []order.ID{"workflow 1"}, []byte("second"), nil
+	}
+	return []order.ID{"workflow 2"}, nil, nil
+}
+
+func (l *lists) Unfinished(_ context.Context, _ time.Duration, cursor string, _ int) ([]order.Order, string, error) {
+	l.cursors = append(l.cursors, cursor)
+	if cursor == "" {
+		return []order.Order{{ID: "row 1"}}, "second", nil
+	}
+	return []order.Order{{ID: "row 2"}}, "", nil
+}
+
+func (*lists) Unattended(context.Context, order.ID) (bool, error) { return true, nil }
+
+func (*lists) Request(_ context.Context, id order.ID) (order.Request, error) {
+	return order.Request{ID: id}, nil
+}
+
+func (l *lists) Recover(_ context.Context, req order.Request) error {
+	l.found = append(l.found, req.ID)
+	return nil
+}
+
+func TestSearchReadsEveryPageAndTheNextOneBeginsWhereItBegan(t *testing.T) {
+	t.Parallel()
+	l := &lists{}
+	first := search(t, l, nil)
+	want := []order.ID{"workflow 1", "workflow 2", "row 1", "row 2"}
+	if diff := cmp.Diff(want, l.found); diff != "" || first.Recovered != 4 {
+		t.Errorf("recovered %d (-want +got):\n%s", first.Recovered, diff)
+	}
+	second := search(t, l, &first)
+	if !l.since[0].IsZero() {
+		t.Errorf("the first search began at %s, not at the beginning", l.since[0])
+	}
+	if got := l.since[len(l.since)-1]; !got.Equal(first.Next) || second.Next.Before(first.Next) {
+		t.Errorf("the second search began at %s, want %s", got, first.Next)
+	}
+}
+
+func search(t *testing.T, l *lists, last *workflows.RecoverOrdersState) workflows.RecoverOrdersState {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestWorkflowEnvironment()
+	env.RegisterActivity(&activities.Recovery{Sagas: l, Orders: l, MinAge: time.Minute})
+	if last != nil {
+		env.SetLastCompletionResult(last)
+	}
+	env.ExecuteWorkflow(workflows.RecoverOrders, workflows.RecoverOrdersState{})
+	var got workflows.RecoverOrdersState
+	if err := env.GetWorkflowResult(&got); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
