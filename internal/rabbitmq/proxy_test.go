@@ -85,11 +85,27 @@ func pipe(to, from *net.TCPConn, mute *atomic.Bool) {
 	}
 }
 
-// swallowAnswers drops what the broker says on the present connections.
+// swallowAnswers drops what the broker says on the present connections; those that come later behave well.
 func (p *proxy) swallowAnswers() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mute.Store(true)
+	p.mute = new(atomic.Bool)
+}
+
+// say sends a method of the connection to the clients in the broker's name. They must be idle: it would break into
+// what the broker is saying.
+func (p *proxy) say(t *testing.T, method byte, arguments string) {
+	t.Helper()
+	payload := append([]byte{0, 10, 0, method}, arguments...)
+	frame := append([]byte{1, 0, 0, 0, 0, 0, byte(len(payload))}, payload...)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := 0; i < len(p.conns); i += 2 { // client, broker, client, broker, …
+		if _, err := p.conns[i].Write(append(frame, 0xCE)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // cut resets the present connections; those that come later behave well.

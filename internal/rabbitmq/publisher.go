@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -97,6 +98,9 @@ type request struct {
 	exchange, key string
 	message       amqp.Publishing
 	answer        chan error // buffered: the asker may have left
+	// settled is set by whoever is first: the channel that is about to send, or the asker who leaves. So one that leaves
+	// knows whether the message can still go out.
+	settled atomic.Bool
 }
 
 // send has the message published by the first free channel and waits for the outcome. What a dying channel took but
@@ -111,10 +115,13 @@ func (p *Publisher) send(ctx context.Context, exchange, key string, message amqp
 		case <-p.done:
 			return fmt.Errorf("%w: the publisher is closed", ErrNotSent)
 		case <-ctx.Done():
-			return p.noChannel(ctx)
+			return p.notSent(ctx)
 		}
-		if err := r.wait(); !errors.Is(err, ErrNotSent) || ctx.Err() != nil {
+		if err := r.wait(); !errors.Is(err, ErrNotSent) {
 			return err
+		}
+		if ctx.Err() != nil {
+			return p.notSent(ctx)
 		}
 	}
 }
@@ -125,12 +132,20 @@ func (r *request) wait() error {
 	case err := <-r.answer:
 		return err
 	case <-r.ctx.Done():
+	}
+	if r.settled.CompareAndSwap(false, true) {
+		return ErrNotSent
+	}
+	select {
+	case err := <-r.answer: // just in time
+		return err
+	default:
 		return fmt.Errorf("%w: no answer yet: %w", ErrUnknown, r.ctx.Err())
 	}
 }
 
-// noChannel says why no channel took a message in time.
-func (p *Publisher) noChannel(ctx context.Context) error {
+// notSent says why no channel sent a message in time.
+func (p *Publisher) notSent(ctx context.Context) error {
 	if why := p.supervisor.ready(); why != nil {
 		return fmt.Errorf("%w: %w (%w)", ErrNotSent, ctx.Err(), why)
 	}
@@ -210,11 +225,11 @@ func (c *confirmChannel) publish(ctx context.Context, r *request) (outcome, brok
 	if err := c.session.blocked.wait(r.ctx, ctx); err != nil {
 		return fmt.Errorf("%w: the broker asks publishers to pause: %w", ErrNotSent, err), nil
 	}
-	if err := r.ctx.Err(); err != nil {
-		return fmt.Errorf("%w: %w", ErrNotSent, err), nil
-	}
 	if c.ch.IsClosed() {
 		return fmt.Errorf("%w: %w", ErrNotSent, errEnded), c.ended()
+	}
+	if !r.settled.CompareAndSwap(false, true) {
+		return fmt.Errorf("%w: the asker has left", ErrNotSent), nil
 	}
 	confirm, err := c.ch.PublishWithDeferredConfirm(r.exchange, r.key, true, false, r.message)
 	if err != nil {

@@ -134,19 +134,50 @@ func TestAnAnswerThatDoesNotComeMeansUnknown(t *testing.T) {
 	}
 }
 
+func TestABrokerThatFallsSilentIsLeft(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	proxy := startProxy(t, &config)
+	p := startPublisher(t, config)
+	publish(t, p, confirmed(1))
+	proxy.swallowAnswers()
+	eventually(t, "the loss to be noticed", func() bool { return p.Ready(t.Context()) != nil })
+	publish(t, p, confirmed(2))
+}
+
 func TestWhileTheBrokerAsksForAPauseNothingIsSent(t *testing.T) {
 	t.Parallel()
-	blocked := newGate()
-	blocked.close()
-	c := &confirmChannel{session: &session{blocked: blocked}}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	outcome, broken := c.publish(t.Context(), &request{ctx: ctx})
-	if !errors.Is(outcome, ErrNotSent) || broken != nil {
-		t.Errorf("got %v, %v; want ErrNotSent on a channel that can go on", outcome, broken)
+	const blocked, unblocked, reason = 60, 61, "\x0dlow on memory"
+	config := testConfig(t)
+	broker := config.URL
+	proxy := startProxy(t, &config)
+	p := startPublisher(t, config)
+	publish(t, p, confirmed(1))
+	sent := 1
+
+	proxy.say(t, blocked, reason)
+	eventually(t, "the pause", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		err := p.Publish(ctx, confirmed(1+sent))
+		if err == nil { // went out before the broker's wish arrived
+			sent++
+		}
+		return errors.Is(err, ErrNotSent)
+	})
+	if err := p.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "low on memory") {
+		t.Errorf("readiness says %v, not the broker's reason", err)
 	}
-	blocked.open()
-	if err := blocked.wait(t.Context(), t.Context()); err != nil {
+	ch := inspect(t, broker)
+	eventually(t, "what was sent", func() bool { return count(t, ch, QueueConfirmed) == sent })
+
+	waiting := make(chan error, 1)
+	go func() { waiting <- p.Publish(t.Context(), confirmed(1+sent)) }()
+	proxy.say(t, unblocked, "")
+	if err := <-waiting; err != nil {
+		t.Errorf("after the pause: %v", err)
+	}
+	if err := p.Ready(t.Context()); err != nil {
 		t.Errorf("after the pause: %v", err)
 	}
 }

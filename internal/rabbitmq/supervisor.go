@@ -46,7 +46,7 @@ type supervisor struct {
 	state atomic.Pointer[state]
 }
 
-// state is why there is no session at present; err is nil while there is one.
+// state is why nothing can be done at present; err is nil while there is a session that is not paused.
 type state struct{ err error }
 
 var (
@@ -61,7 +61,7 @@ func newSupervisor(config Config, purpose string) *supervisor {
 	return s
 }
 
-// ready returns nil while there is a session, otherwise why there is none.
+// ready returns nil while there is a session that is not paused, otherwise why not.
 func (s *supervisor) ready() error { return s.state.Load().err }
 
 // run makes sessions until ctx is done, and then returns nil; or until an error is hopeless, which it returns.
@@ -144,9 +144,11 @@ func (s *supervisor) watchBlocked(conn *amqp.Connection, g *gate) func() {
 		for change := range changes {
 			if change.Active {
 				s.log.Warn("RabbitMQ asks publishers to pause", "reason", change.Reason)
+				s.state.Store(&state{fmt.Errorf("RabbitMQ asks publishers to pause: %s", change.Reason)})
 				g.close()
 			} else {
 				s.log.Info("RabbitMQ lets publishers go on")
+				s.state.Store(&state{})
 				g.open()
 			}
 		}
