@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -134,29 +135,42 @@ func TestProgramsArePublishedOnTheirOwnPortsAndProbedThere(t *testing.T) {
 	}
 }
 
-// usages builds the programs and reads from their --help which variables they take, and their defaults.
+// usages returns which variables the programs take, with their defaults.
 func usages(t *testing.T) map[string]map[string]string {
 	t.Helper()
-	bin := t.TempDir()
-	args := []string{"build", "-o", bin + "/"}
-	for _, p := range programs {
-		args = append(args, "./"+p)
-	}
-	build := exec.CommandContext(t.Context(), "go", args...)
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the programs: %v\n%s", err, out)
-	}
-	all := map[string]map[string]string{}
-	for _, p := range programs {
-		out, err := exec.CommandContext(t.Context(), filepath.Join(bin, p), "--help").Output()
-		if err != nil {
-			t.Fatalf("%s --help: %v", p, err)
-		}
-		all[p] = variables(out)
+	all, err := readUsages()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return all
 }
+
+// readUsages builds the programs, once for all tests, and asks them for --help.
+var readUsages = sync.OnceValues(func() (map[string]map[string]string, error) {
+	bin, err := os.MkdirTemp("", "compose")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(bin)
+	args := []string{"build", "-ldflags=-s -w", "-o", bin + "/"}
+	for _, p := range programs {
+		args = append(args, "./"+p)
+	}
+	build := exec.Command("go", args...)
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build the programs: %w\n%s", err, out)
+	}
+	all := map[string]map[string]string{}
+	for _, p := range programs {
+		out, err := exec.Command(filepath.Join(bin, p), "--help").Output()
+		if err != nil {
+			return nil, fmt.Errorf("%s --help: %w", p, err)
+		}
+		all[p] = variables(out)
+	}
+	return all, nil
+})
 
 // variables reads the table of --help: name, default, meaning.
 func variables(help []byte) map[string]string {
