@@ -51,7 +51,7 @@ var (
 
 // Time-outs of calls to Temporal.
 const (
-	// reachTimeout is how long a start may try to get onto the wire before the engine counts as unreachable.
+	// reachTimeout is how long a request may try to get onto the wire before the engine counts as unreachable.
 	reachTimeout = 2 * time.Second
 	// startTimeout bounds a start, and repeating one of which the answer was lost. gRPC repeats within it.
 	startTimeout    = 5 * time.Second
@@ -78,10 +78,12 @@ const (
 type temporalSagas struct {
 	client    client.Client
 	taskQueue string
+	// Time-outs; only tests change them.
+	reach, startWithin time.Duration
 }
 
 func newTemporalSagas(c client.Client, taskQueue string) *temporalSagas {
-	return &temporalSagas{client: c, taskQueue: taskQueue}
+	return &temporalSagas{client: c, taskQueue: taskQueue, reach: reachTimeout, startWithin: startTimeout}
 }
 
 // Start starts the workflow. It goes on when the client hangs up: the order may be on its way already.
@@ -115,9 +117,9 @@ func (t *temporalSagas) StartAndWait(
 }
 
 func (t *temporalSagas) start(ctx context.Context, req order.Request, trace *temporalclient.Trace) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	ctx, cancel := context.WithTimeout(ctx, t.startWithin)
 	defer cancel()
-	defer giveUpUnsent(trace, cancel)()
+	defer t.giveUpUnsent(trace, cancel)()
 	// That the workflow runs or ran already is not an error here.
 	_, err := t.client.ExecuteWorkflow(ctx, t.options(req), workflows.CreateOrderWorkflow, req)
 	return err
@@ -128,7 +130,7 @@ func (t *temporalSagas) updateWithStart(
 ) (order.Order, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	defer giveUpUnsent(trace, cancel)()
+	defer t.giveUpUnsent(trace, cancel)()
 	handle, err := t.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: t.client.NewWithStartWorkflowOperation(t.options(req), workflows.CreateOrderWorkflow, req),
 		UpdateOptions: client.UpdateWorkflowOptions{
@@ -142,9 +144,9 @@ func (t *temporalSagas) updateWithStart(
 	return o, handle.Get(ctx, &o)
 }
 
-// giveUpUnsent cancels a start that does not get onto the wire. Its result ends the watch.
-func giveUpUnsent(trace *temporalclient.Trace, cancel context.CancelFunc) func() bool {
-	return time.AfterFunc(reachTimeout, func() {
+// giveUpUnsent cancels a request that does not get onto the wire. Its result ends the watch.
+func (t *temporalSagas) giveUpUnsent(trace *temporalclient.Trace, cancel context.CancelFunc) func() bool {
+	return time.AfterFunc(t.reach, func() {
 		if !trace.Sent() {
 			cancel()
 		}
@@ -221,8 +223,12 @@ func (t *temporalSagas) Describe(ctx context.Context, id order.ID) (started, err
 		closed: info.GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING,
 	}
 	for key, into := range map[string]any{memoUserID: &s.UserID, memoHash: &s.Hash, memoItems: &s.Items} {
-		if err := converter.GetDefaultDataConverter().FromPayload(info.GetMemo().GetFields()[key], into); err != nil {
-			return started{}, fmt.Errorf("memo %s of the saga of order %s: %w", key, id, err)
+		field, ok := info.GetMemo().GetFields()[key]
+		if !ok {
+			return started{}, fmt.Errorf("memo of the saga of order %s: %s is missing", id, key)
+		}
+		if err := converter.GetDefaultDataConverter().FromPayload(field, into); err != nil {
+			return started{}, fmt.Errorf("memo of the saga of order %s: %s: %w", id, key, err)
 		}
 	}
 	return s, nil
@@ -235,6 +241,8 @@ func (t *temporalSagas) Cancel(
 ) (order.Order, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
 	defer cancel()
+	ctx, trace := temporalclient.WithTrace(ctx)
+	defer t.giveUpUnsent(trace, cancel)()
 	handle, err := t.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: id.WorkflowID(), UpdateID: cancelUpdateID, UpdateName: workflows.UpdateCancel, Args: []any{req},
 		WaitForStage: client.WorkflowUpdateStageAccepted,
@@ -242,7 +250,7 @@ func (t *temporalSagas) Cancel(
 	switch {
 	case notRunning(err):
 		return order.Order{}, errClosed
-	case err != nil && refused(err):
+	case err != nil && (!trace.Sent() || refused(err)):
 		return order.Order{}, fmt.Errorf("cancel order %s: %w: %w", id, errUnavailable, err)
 	case err != nil:
 		return order.Order{}, fmt.Errorf("cancel order %s: %w: %w", id, errUnknown, err)

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/stats"
 )
 
-// Trace is what became of a start of a workflow, beyond what the call returned. All starts under one trace are one start
+// Trace is what became of a start of a workflow, or of an update, beyond what the call returned. All starts under one trace are one start
 // to the server, whichever calls of the client make them: they carry the same request ID, so that a start that is
 // repeated because its answer was lost is still answered as the one that started the workflow.
 type Trace struct {
@@ -20,13 +20,13 @@ type Trace struct {
 
 type traceKey struct{}
 
-// WithTrace returns a context for calls that start a workflow, and the trace of these calls together.
+// WithTrace returns a context for calls that start or update a workflow, and the trace of these calls together.
 func WithTrace(ctx context.Context) (context.Context, *Trace) {
 	t := &Trace{requestID: uuid.NewString()}
 	return context.WithValue(ctx, traceKey{}, t), t
 }
 
-// Sent reports whether a start may have reached the server. While it is false, nothing can have been started.
+// Sent reports whether a start or update may have reached the server. While it is false, nothing can have happened.
 func (t *Trace) Sent() bool { return t.sent.Load() }
 
 // Started reports whether the server answered that a call of this trace started the workflow, rather than that it was
@@ -38,14 +38,15 @@ func traceOf(ctx context.Context) *Trace {
 	return t
 }
 
-// sentHandler marks the trace when a start is written to a connection. gRPC makes the attempt's context by TagRPC, which
+// sentHandler marks the trace when a request is written to a connection. gRPC makes the attempt's context by TagRPC, which
 // is where other calls of the client (it asks for the server's version first) lose the trace.
 type sentHandler struct{}
 
 func (sentHandler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
 	switch info.FullMethodName {
 	case workflowservice.WorkflowService_StartWorkflowExecution_FullMethodName,
-		workflowservice.WorkflowService_ExecuteMultiOperation_FullMethodName:
+		workflowservice.WorkflowService_ExecuteMultiOperation_FullMethodName,
+		workflowservice.WorkflowService_UpdateWorkflowExecution_FullMethodName:
 		return ctx
 	default:
 		return context.WithValue(ctx, traceKey{}, (*Trace)(nil))
