@@ -134,13 +134,11 @@ func stateOf(intent *stripego.PaymentIntent) state {
 	case stripego.PaymentIntentStatusRequiresAction:
 		return state{outcome: wantsAction}
 	case stripego.PaymentIntentStatusRequiresPaymentMethod:
-		s := state{outcome: declined}
 		if e := intent.LastPaymentError; e != nil {
-			s.declineCode = declineCode(e)
+			return state{outcome: declined, declineCode: declineCode(e)}
 		}
-		return s
 	}
-	return state{outcome: open} // requires_confirmation, processing, or something new
+	return state{outcome: open} // requires_confirmation, processing, or nothing that we know
 }
 
 // result is the answer to a Charge. The intent must not be open.

@@ -340,6 +340,41 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 	}
 }
 
+func TestManyOrdersOverABadGatewayKeepExactlyWhatTheyShould(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ledger(t))
+	rate := 0.04
+	var rules []gateway.Rule
+	for _, fault := range everyFault {
+		rules = append(rules, gateway.Rule{Fault: fault, Rate: &rate})
+	}
+	w.faults(append(rules, gateway.Rule{Fault: gateway.FaultLatency, LatencyMS: 20, Rate: &rate})...)
+	var orders sync.WaitGroup
+	for n := range 30 {
+		orders.Go(func() {
+			p := w.payment("pm_card_visa")
+			kept := n%3 == 0
+			var calls sync.WaitGroup
+			for range 2 {
+				calls.Go(func() { _, _ = w.settleCharge(p) })
+			}
+			if n%3 == 1 { // undone afterwards; otherwise while it is being charged
+				calls.Wait()
+			}
+			if !kept {
+				w.settleRefund(p)
+			}
+			calls.Wait()
+			if kept {
+				w.wantCapturedOnce(p)
+			} else {
+				w.wantNothingKept(p)
+			}
+		})
+	}
+	orders.Wait()
+}
+
 func TestACreateThatIsStuckForEver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ledger(t))

@@ -74,27 +74,26 @@ func findCard(reference string) (card, *apiError) {
 	return c, nil
 }
 
-// limit is what may be charged at once in a currency, in its smallest unit.
-type limit struct{ min, max int64 }
+// maxAmount is what may be charged at once: eight digits, in every currency.
+const maxAmount = 99_999_999
 
-const maxAmount = 99_999_999 // eight digits, in every currency
-
-// minimum charges (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts) of common currencies. For all
-// others it is one unit: the real minimum follows the exchange rate.
+// minimums are the least that may be charged in common currencies, in the smallest unit
+// (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts). Of all others it is one unit: the real
+// minimum follows the exchange rate.
 var minimums = map[string]int64{
 	"usd": 50, "eur": 50, "gbp": 30, "chf": 50, "cad": 50, "aud": 50, "nzd": 50, "sgd": 50, "brl": 50, "inr": 50,
 	"jpy": 50, "dkk": 250, "nok": 300, "sek": 300, "pln": 200, "czk": 1500, "huf": 17500, "mxn": 1000, "hkd": 400,
 }
 
 func checkAmount(amount int64, currency string) *apiError {
-	l := limit{min: max(1, minimums[currency]), max: maxAmount}
+	least := minimums[currency]
 	switch {
 	case amount < 1:
 		return invalid("amount", "parameter_invalid_integer", "This value must be greater than or equal to 1.")
-	case amount < l.min:
-		return invalid("amount", "amount_too_small", "Amount must be at least %d %s (in the smallest unit).", l.min, currency)
-	case amount > l.max:
-		return invalid("amount", "amount_too_large", "Amount must be no more than %d %s (in the smallest unit).", l.max, currency)
+	case amount < least:
+		return invalid("amount", "amount_too_small", "Amount must be at least %d %s (in the smallest unit).", least, currency)
+	case amount > maxAmount:
+		return invalid("amount", "amount_too_large", "Amount must be no more than %d %s (in the smallest unit).", maxAmount, currency)
 	case threeDecimals[currency] && amount%10 != 0:
 		return invalid("amount", "parameter_invalid_integer",
 			"Invalid amount: %s has three decimals, of which the last must be 0.", strings.ToUpper(currency))

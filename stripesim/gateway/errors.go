@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -38,7 +39,13 @@ func (e *apiError) Error() string {
 	return fmt.Sprintf("%d %s %s: %s", e.status, e.body.Type, e.body.Code, e.body.Message)
 }
 
-func (e *apiError) object() any { return map[string]errorBody{"error": e.body} }
+func (e *apiError) answer() answer {
+	body, err := json.MarshalIndent(map[string]errorBody{"error": e.body}, "", "  ")
+	if err != nil {
+		panic(err) // the body is made of strings and numbers
+	}
+	return answer{status: e.status, body: body}
+}
 
 // invalid is a wrong parameter: the call never began.
 func invalid(param, code, format string, args ...any) *apiError {
@@ -98,4 +105,7 @@ func unrecognized(c *gin.Context) {
 	}})
 }
 
-func writeError(c *gin.Context, e *apiError) { c.AbortWithStatusJSON(e.status, e.object()) }
+func writeError(c *gin.Context, e *apiError) {
+	c.Abort()
+	c.Data(e.status, "application/json", e.answer().body)
+}

@@ -209,7 +209,7 @@ func TestAKeyInUseIsAConflict(t *testing.T) {
 
 func TestAtOnceUnderOneKeyThereIsOneIntentEvenOverTwoProcesses(t *testing.T) {
 	s := start(t)
-	second := gateway.New(s.pool, gateway.Options{APIKey: apiKey, KeyLife: time.Hour}, slog.New(slog.DiscardHandler))
+	second := gateway.New(s.pool, gateway.Options{APIKey: apiKey, KeyLife: 24 * time.Hour, Now: s.clock.Now}, slog.New(slog.DiscardHandler))
 	server := httptest.NewServer(second.Handler())
 	t.Cleanup(server.Close)
 	other := *s

@@ -122,25 +122,30 @@ func newIntent(c *call) (*intent, error) {
 	if problem := checkAmount(i.amount, i.currency); problem != nil {
 		return nil, problem
 	}
+	return i, i.readOptions(c)
+}
+
+// readOptions reads the parameters that a create may leave out.
+func (i *intent) readOptions(c *call) (err error) {
 	if i.captureMethod, err = c.oneOf("capture_method", "automatic", "manual"); err != nil {
-		return nil, err
+		return err
 	}
 	if _, err = c.oneOf("confirmation_method", "automatic", "manual"); err != nil {
-		return nil, err
+		return err
 	}
 	if i.metadata, err = c.metadata(); err != nil {
-		return nil, err
+		return err
 	}
 	if d := c.params.Get("description"); d != "" {
 		i.description = &d
 	}
 	if method := c.params.Get("payment_method"); method != "" {
 		if _, problem := findCard(method); problem != nil {
-			return nil, problem
+			return problem
 		}
 		i.method, i.status = &method, requiresConfirmation
 	}
-	return i, nil
+	return nil
 }
 
 func (i *intent) insert(c *call) error {

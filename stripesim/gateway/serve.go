@@ -64,6 +64,7 @@ func (g *Gateway) serve(e endpoint) gin.HandlerFunc {
 	}
 }
 
+// perform does what is asked, as far as no fault is in the way.
 func (g *Gateway) perform(ctx context.Context, c *gin.Context, e endpoint, key string, params url.Values) {
 	s := g.strikeOf(ctx, e, c.Param("id"), params)
 	if s.latency > 0 {
@@ -72,41 +73,43 @@ func (g *Gateway) perform(ctx context.Context, c *gin.Context, e endpoint, key s
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var a answer
-	var err error
-	switch early := s.before(); {
-	case s.fault == FaultReset:
-		g.report(c, e, s, answer{})
-		hangUp(c, true)
-		return
-	case early != nil:
-		a, err = answerOf(nil, early)
-	default:
-		a, err = g.once(ctx, key, fingerprint(c.Request.Method, c.Request.URL.Path, params), func(tx pgx.Tx) (answer, bool, error) {
-			return e.effect(&call{
-				Context: ctx, tx: tx, now: g.now(), id: c.Param("id"), params: params, strike: s, delay: g.options.SearchDelay,
-			})
-		})
+	if s.fault != FaultReset {
+		a = g.answer(ctx, c, e, s, key, params)
 	}
+	g.report(c, e, s, a)
+	switch s.fault {
+	case FaultReset, FaultDropAnswer:
+		hangUp(c, s.fault == FaultReset)
+	default:
+		g.write(c, a, key)
+	}
+}
+
+// answer runs the call, or finds the stored answer. It always has one: what breaks here is a 500.
+func (g *Gateway) answer(ctx context.Context, c *gin.Context, e endpoint, s strike, key string, params url.Values) answer {
+	if early := s.before(); early != nil {
+		return early.answer()
+	}
+	print := fingerprint(c.Request.Method, c.Request.URL.Path, params)
+	a, err := g.once(ctx, key, print, func(tx pgx.Tx) (answer, bool, error) {
+		return e.effect(&call{
+			Context: ctx, tx: tx, now: g.now(), id: c.Param("id"), params: params, strike: s, delay: g.options.SearchDelay,
+		})
+	})
 	if problem := (*apiError)(nil); errors.As(err, &problem) {
-		a, err = answerOf(nil, problem)
+		return problem.answer()
 	}
 	if err != nil {
 		g.log.Error("a call broke", "operation", e.operation, "error", err.Error())
-		a, _ = answerOf(nil, broken(false))
+		return broken(false).answer()
 	}
-	g.report(c, e, s, a)
-	if s.fault == FaultDropAnswer {
-		hangUp(c, false)
-		return
-	}
-	g.write(c, a, key)
+	return a
 }
 
 // effect runs the endpoint and says how to answer, and whether the answer (with the effect) is kept.
 func (e endpoint) effect(c *call) (a answer, store bool, err error) {
 	if c.strike.fault == FaultErrorStored {
-		a, err = answerOf(nil, broken(true))
-		return a, true, err
+		return broken(true).answer(), true, nil
 	}
 	object, err := e.run(c)
 	var problem *apiError
@@ -116,18 +119,11 @@ func (e endpoint) effect(c *call) (a answer, store bool, err error) {
 	if c.strike.fault == FaultErrorAfter && (problem == nil || problem.stored) {
 		problem = broken(true)
 	}
-	a, err = answerOf(object, problem)
-	return a, problem == nil || problem.stored, err
-}
-
-func answerOf(object any, problem *apiError) (answer, error) {
-	a := answer{status: http.StatusOK}
 	if problem != nil {
-		a.status, object = problem.status, problem.object()
+		return problem.answer(), problem.stored, nil
 	}
-	var err error
-	a.body, err = json.MarshalIndent(object, "", "  ")
-	return a, err
+	body, err := json.MarshalIndent(object, "", "  ")
+	return answer{status: http.StatusOK, body: body}, true, err
 }
 
 func (g *Gateway) write(c *gin.Context, a answer, key string) {
