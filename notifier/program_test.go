@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"ordersaga/internal/order"
+	"ordersaga/internal/program"
 	"ordersaga/internal/rabbitmq"
 )
 
@@ -188,5 +190,50 @@ func TestAWrongConfigurationIsNamedAndShowsNoPassword(t *testing.T) {
 		if strings.Contains(p.output(), "s3cret") {
 			t.Errorf("%s: the output shows the password:\n%s", name, p.output())
 		}
+	}
+}
+
+func TestAQueueWithOtherArgumentsEndsTheProgramWithItsName(t *testing.T) {
+	t.Parallel()
+	_, databaseURL := newStore(t)
+	broker := newBroker(t)
+	conn, err := amqp.Dial(broker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ch.QueueDeclare(rabbitmq.QueueCancelled, true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	p := startProcess(t, "NOTIFIER_DATABASE_URL="+databaseURL, "RABBITMQ_URL="+broker)
+	_ = p.cmd.Wait()
+	if code := p.cmd.ProcessState.ExitCode(); code != program.ExitFailed {
+		t.Errorf("exit code %d, want %d", code, program.ExitFailed)
+	}
+	if want := "ORDER_CANCELLED exists in RabbitMQ with other arguments"; !strings.Contains(p.output(), want) {
+		t.Errorf("the output does not say %q:\n%s", want, p.output())
+	}
+}
+
+func TestWithoutABrokerTheProgramWaitsForIt(t *testing.T) {
+	t.Parallel()
+	_, databaseURL := newStore(t)
+	p := startProcess(t, "NOTIFIER_DATABASE_URL="+databaseURL, "RABBITMQ_URL=amqp://orders:s3cret@127.0.0.1:1/")
+	eventually(t, "the second try", func() bool { return strings.Count(p.output(), "no connection to RabbitMQ") >= 4 })
+	if p.ready(t) {
+		t.Error("ready without a broker")
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("after SIGTERM: %v", err)
+	}
+	if strings.Contains(p.output(), "s3cret") {
+		t.Errorf("the output shows the password:\n%s", p.output())
 	}
 }
