@@ -1,0 +1,286 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"ordersaga/activities"
+	"ordersaga/internal/httpserver"
+	"ordersaga/internal/money"
+	"ordersaga/internal/order"
+	"ordersaga/internal/order/ordertest"
+	"ordersaga/internal/temporalclient"
+	"ordersaga/internal/testenv"
+	"ordersaga/workflows"
+)
+
+// shop is the outside world of the real workflow in these tests: everything costs 9.99 USD and is in stock, and the card
+// pm_card_chargeDeclined is declined.
+type shop struct {
+	charging chan struct{} // closed by the first charge
+	once     sync.Once
+	down     bool // the payment gateway
+}
+
+func (s *shop) PriceItems(_ context.Context, items []order.Item) ([]order.Line, error) {
+	lines := make([]order.Line, len(items))
+	for i, it := range items {
+		lines[i] = order.Line{ProductID: it.ProductID, Name: it.ProductID, Quantity: it.Quantity, Price: money.Money{Amount: 999, Currency: "USD"}}
+	}
+	return lines, nil
+}
+
+func (s *shop) Reserve(context.Context, order.ID, []order.Item, time.Time) error { return nil }
+func (s *shop) Commit(context.Context, order.ID) error                           { return nil }
+func (s *shop) Release(context.Context, order.ID) error                          { return nil }
+func (s *shop) Refund(context.Context, order.Payment) error                      { return nil }
+func (s *shop) Publish(context.Context, order.Event) error                       { return nil }
+
+func (s *shop) Charge(_ context.Context, p order.Payment) (string, error) {
+	s.once.Do(func() { close(s.charging) })
+	if s.down {
+		return "", errors.New("the gateway is down")
+	}
+	if p.Method == "pm_card_chargeDeclined" {
+		return "", &order.Refusal{Cause: order.Cause{Reason: order.PaymentDeclined, Message: "declined", DeclineCode: "generic_decline"}}
+	}
+	return "pi_" + string(p.OrderID), nil
+}
+
+// realAPI is the API on a real Temporal server with the real workflow.
+type realAPI struct {
+	*testAPI
+	client    client.Client
+	taskQueue string
+	orders    *ordertest.Memory
+	shop      *shop
+}
+
+func newRealAPI(t *testing.T) *realAPI {
+	t.Helper()
+	address, taskQueue := testenv.Temporal(t)
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	c, err := temporalclient.Open(temporalclient.Config{Address: address}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	r := &realAPI{client: c, taskQueue: taskQueue, orders: ordertest.NewMemory(time.Now), shop: &shop{charging: make(chan struct{})}}
+	auth, err := newAuthenticator(t.Context(), authConfig{Mode: authNone}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.testAPI = &testAPI{API: newAPI(dependencies{
+		store: r.orders, sagas: newTemporalSagas(c, taskQueue), auth: auth, log: log,
+		checks:               map[string]httpserver.Check{"temporal": temporalclient.Check(c)},
+		defaultPaymentMethod: "pm_card_visa", now: time.Now,
+	})}
+	return r
+}
+
+// work starts a worker, which stops when the test ends.
+func (r *realAPI) work(t *testing.T) {
+	t.Helper()
+	w := worker.New(r.client, r.taskQueue, worker.Options{})
+	w.RegisterWorkflow(workflows.CreateOrder)
+	w.RegisterActivity(&activities.Activities{Catalog: r.shop, Payments: r.shop, Orders: r.orders, Events: r.shop})
+	if err := w.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Stop)
+}
+
+// terminate ends the workflow of an order, as an operator might.
+func (r *realAPI) terminate(t *testing.T, id order.ID) {
+	t.Helper()
+	if err := r.client.TerminateWorkflow(context.Background(), id.WorkflowID(), "", "test"); err != nil {
+		t.Error(err)
+	}
+}
+
+// eventually sends a GET until the order has a final status.
+func (r *realAPI) eventually(t *testing.T, id order.ID) answer {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		got := r.send(t, "GET", "/orders/"+string(id), "")
+		status, _ := got.body["status"].(string)
+		if order.Status(status).Final() {
+			return got
+		}
+		if got.status != http.StatusOK || time.Now().After(deadline) {
+			t.Fatalf("got %d %s, want an order that ends", got.status, got.raw)
+		}
+		time.Sleep(20 * time.Millisecond) // between two polls
+	}
+}
+
+// newBody is an order under a key of its own, and its ID.
+func newBody(method string) (body, key string, id order.ID) {
+	key = uuid.NewString()
+	return strings.Replace(twoMugs, "pm_card_visa", method, 1), "Idempotency-Key: " + key, orderID(42, key)
+}
+
+func TestRealOutcomesAreAnsweredAndReplayed(t *testing.T) {
+	t.Parallel()
+	r := newRealAPI(t)
+	r.work(t)
+	for method, want := range map[string]struct {
+		status  int
+		summary string
+	}{
+		"pm_card_visa":           {201, "CONFIRMED "},
+		"pm_card_chargeDeclined": {400, "/problems/payment-declined"},
+	} {
+		body, key, id := newBody(method)
+		first := r.send(t, "POST", "/orders", body, key)
+		if first.status != want.status || summarize(first) != want.summary {
+			t.Errorf("%s: got %d %s, want %d %s", method, first.status, first.raw, want.status, want.summary)
+		}
+		first.wantHeader(t, "Idempotency-Replayed", "")
+		r.eventually(t, id)
+		again := r.send(t, "POST", "/orders", body, key)
+		again.want(t, want.status, first.raw)
+		again.wantHeader(t, "Idempotency-Replayed", "true")
+		if got := r.send(t, "POST", "/orders", strings.Replace(body, `"quantity":2`, `"quantity":3`, 1), key); got.status != 422 {
+			t.Errorf("%s: another body: got %d %s, want 422", method, got.status, got.raw)
+		}
+	}
+}
+
+func TestRealRequestsUnderOneKeyAtOnceAreOneOrder(t *testing.T) {
+	t.Parallel()
+	r := newRealAPI(t)
+	r.work(t)
+	body, key, id := newBody("pm_card_visa")
+	answers := make([]answer, 8)
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() { answers[i] = r.send(t, "POST", "/orders", body, key) })
+	}
+	wg.Wait()
+	fresh := 0
+	for _, got := range answers {
+		if got.status != 201 || got.body["id"] != string(id) {
+			t.Errorf("got %d %s, want 201 and order %s", got.status, got.raw, id)
+		}
+		if got.header.Get("Idempotency-Replayed") == "" {
+			fresh++
+		}
+	}
+	if fresh != 1 {
+		t.Errorf("%d answers are not marked as replayed, want 1", fresh)
+	}
+	r.eventually(t, id)
+}
+
+func TestRealOrderWithoutAWorkerIsAcceptedAndDoneLater(t *testing.T) {
+	t.Parallel()
+	r := newRealAPI(t)
+	for _, prefer := range []string{"Prefer: wait=1", "Prefer: respond-async"} {
+		body, key, id := newBody("pm_card_visa")
+		for i, replayed := range []string{"", "true"} {
+			got := r.send(t, "POST", "/orders", body, key, prefer)
+			if got.status != 202 || got.body["status"] != "PENDING" || got.body["id"] != string(id) {
+				t.Errorf("%s, request %d: got %d %s, want 202 and PENDING", prefer, i, got.status, got.raw)
+			}
+			got.wantHeader(t, "Idempotency-Replayed", replayed)
+		}
+		if got := r.send(t, "POST", "/orders", strings.Replace(body, "mug", "lamp", 1), key, prefer); got.status != 422 {
+			t.Errorf("another body while undecided: got %d %s, want 422", got.status, got.raw)
+		}
+		if got := r.send(t, "GET", "/orders/"+string(id), ""); got.status != 200 || got.body["status"] != "PENDING" {
+			t.Errorf("got %d %s, want the order", got.status, got.raw)
+		}
+	}
+	body, key, id := newBody("pm_card_visa")
+	r.send(t, "POST", "/orders", body, key, "Prefer: respond-async")
+	r.work(t)
+	if got := r.eventually(t, id); got.body["status"] != "CONFIRMED" {
+		t.Errorf("got %s, want it confirmed when a worker came", got.raw)
+	}
+	if got := r.send(t, "POST", "/orders", body, key); got.status != 201 {
+		t.Errorf("got %d %s, want 201: it was started without an update, and has run", got.status, got.raw)
+	}
+}
+
+func TestRealCancellationUndoesAnOrderThatIsBeingCharged(t *testing.T) {
+	t.Parallel()
+	r := newRealAPI(t)
+	r.shop.down = true
+	r.work(t)
+	body, key, id := newBody("pm_card_visa")
+	r.send(t, "POST", "/orders", body, key, "Prefer: respond-async")
+	<-r.shop.charging
+	got := r.send(t, "POST", "/orders/"+string(id)+"/cancel", `{"reason":"ordered twice"}`)
+	if got.status != 200 && got.status != 202 {
+		t.Errorf("got %d %s, want it undone or being undone", got.status, got.raw)
+	}
+	if end := r.eventually(t, id); end.body["status"] != "CANCELLED" || end.body["reason"] != "CANCELLED_BY_USER" {
+		t.Errorf("got %s, want CANCELLED_BY_USER", end.raw)
+	}
+	again := r.send(t, "POST", "/orders/"+string(id)+"/cancel", "")
+	if again.status != 200 || again.body["status"] != "CANCELLED" {
+		t.Errorf("again: got %d %s, want 200", again.status, again.raw)
+	}
+	if placed := r.send(t, "POST", "/orders", body, key); placed.status != 409 || placed.body["type"] != "/problems/order-cancelled" {
+		t.Errorf("placed again: got %d %s, want 409 order-cancelled", placed.status, placed.raw)
+	}
+}
+
+func TestRealCancellationOfAConfirmedOrderIsRefused(t *testing.T) {
+	t.Parallel()
+	r := newRealAPI(t)
+	r.work(t)
+	body, key, id := newBody("pm_card_visa")
+	r.send(t, "POST", "/orders", body, key)
+	if got := r.send(t, "POST", "/orders/"+string(id)+"/cancel", ""); got.status != 409 || got.body["type"] != "/problems/order-confirmed" {
+		t.Errorf("got %d %s, want 409 order-confirmed", got.status, got.raw)
+	}
+}
+
+// The workflow is gone and there is no row: recovery will end the order, and until then it is PENDING.
+func TestRealTerminatedOrderIsStillKnown(t *testing.T) {
+	t.Parallel()
+	r := newRealAPI(t)
+	body, key, id := newBody("pm_card_visa")
+	r.send(t, "POST", "/orders", body, key, "Prefer: respond-async")
+	r.terminate(t, id)
+	for _, prefer := range []string{"Prefer: wait=2", "Prefer: respond-async"} {
+		got := r.send(t, "POST", "/orders", body, key, prefer)
+		if got.status != 202 || got.header.Get("Idempotency-Replayed") != "true" {
+			t.Errorf("%s: got %d %s, want 202, replayed", prefer, got.status, got.raw)
+		}
+	}
+	if got := r.send(t, "GET", "/orders/"+string(id), ""); got.status != 200 || got.body["status"] != "PENDING" {
+		t.Errorf("got %d %s, want PENDING", got.status, got.raw)
+	}
+	if got := r.send(t, "POST", "/orders/"+string(id)+"/cancel", ""); got.status != 202 {
+		t.Errorf("cancel: got %d %s, want 202", got.status, got.raw)
+	}
+	unknown := r.send(t, "GET", "/orders/"+uuid.NewString(), "")
+	if unknown.status != 404 {
+		t.Errorf("unknown order: got %d %s, want 404", unknown.status, unknown.raw)
+	}
+}
+
+func TestRealServerIsReady(t *testing.T) {
+	t.Parallel()
+	got := newRealAPI(t).send(t, "GET", "/readyz", "")
+	var status map[string]string
+	if err := json.Unmarshal([]byte(got.raw), &status); err != nil || got.status != 200 || status["temporal"] != "ok" {
+		t.Errorf("got %d %s", got.status, got.raw)
+	}
+}
