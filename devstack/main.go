@@ -47,7 +47,7 @@ var commands = map[string]command{
 var hidden = map[string]func(args []string) error{
 	superviseCommand: supervise,
 	rootfs.Command:   func(args []string) error { return rootfs.RunRecipe(args[0]) },
-	embedded.Command: func(args []string) error { return engine.Run(args[0], args[1]) },
+	embedded.Command: func(args []string) error { return engine.Run(args[0], os.Getenv(embedded.SettingsVariable)) },
 }
 
 func run(args []string, stdout, stderr io.Writer) int {

@@ -1,6 +1,5 @@
 -- DocumentDB, which FerretDB keeps MongoDB's documents in. Not for docker compose: that runs MongoDB.
--- The database's name is also in the setting cron.database_name, which pg_cron needs before it is created.
+-- The database is there already: it is also the one that pg_cron, which DocumentDB needs, works in.
 
-CREATE DATABASE documentdb;
 \connect documentdb
 CREATE EXTENSION documentdb CASCADE;

@@ -1,9 +1,9 @@
 // Package embedded names the services that are Go modules and thus compiled into devstack: the Temporal server, its Web
 // UI and FerretDB. Each runs as a process of its own, started by the supervisor as
 //
-//	devstack run-service NAME SETTINGS
+//	devstack run-service NAME
 //
-// where SETTINGS is the JSON of the service's settings. What they do is in package engine, which is the only one that
+// with the JSON of the service's settings in its environment, where other users cannot read them. What they do is in package engine, which is the only one that
 // imports their modules: everything else compiles, and is tested, in seconds.
 package embedded
 
@@ -16,6 +16,9 @@ const (
 
 // Command is the hidden command that runs one of them.
 const Command = "run-service"
+
+// SettingsVariable is the environment variable with its settings.
+const SettingsVariable = "DEVSTACK_SERVICE_SETTINGS"
 
 // FerretDBSettings say where FerretDB listens and which PostgreSQL with DocumentDB it works on.
 type FerretDBSettings struct {

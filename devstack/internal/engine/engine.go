@@ -12,7 +12,7 @@ import (
 	"ordersaga/devstack/internal/embedded"
 )
 
-// Run runs the named service until it gets SIGTERM.
+// Run runs the named service, with the JSON of its settings, until it gets SIGTERM.
 func Run(name, settings string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()

@@ -15,11 +15,12 @@ func runFerretDB(ctx context.Context, s embedded.FerretDBSettings) error {
 	telemetry := false
 	f, err := ferretdb.New(&ferretdb.Config{
 		PostgreSQLURL: s.PostgresURL, ListenAddr: s.Listen, StateDir: s.StateDir,
-		LogLevel: slog.LevelInfo, LogOutput: os.Stderr, Telemetry: &telemetry,
+		LogLevel: slog.LevelWarn, LogOutput: os.Stderr, Telemetry: &telemetry,
 	})
 	if err != nil {
 		return err
 	}
+	slog.Info("FerretDB is running", "address", s.Listen)
 	f.Run(ctx)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/jackc/pgx/v5"
@@ -44,8 +45,14 @@ func (s *Stack) postgresArgs() []string {
 		"shared_buffers=256MB",
 		"max_wal_size=2GB",
 		"checkpoint_timeout=15min",
+		// DocumentDB builds indexes in the background, through pg_cron or workers of its own; both need to know where.
 		"shared_preload_libraries=pg_cron,pg_documentdb_core,pg_documentdb",
 		"cron.database_name=documentdb",
+		"cron.host=/run", // the socket, where no password is asked for
+		"cron.log_statement=off",
+		"cron.log_run=off",
+		"documentdb.bg_worker_database_name=documentdb",
+		"documentdb.localhost_connection_string=host=/run",
 		"log_checkpoints=off",
 		"log_line_prefix=%m [%p] %u@%d ",
 	}
@@ -87,6 +94,19 @@ func (s *Stack) initPostgres(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.runInRoot(ctx, "postgres", cmd); err != nil {
+		return err
+	}
+	return s.createCronDatabase(ctx)
+}
+
+// createCronDatabase creates the database of the setting cron.database_name, which has to exist when PostgreSQL starts.
+func (s *Stack) createCronDatabase(ctx context.Context) error {
+	cmd, err := s.inRoot(postgresUser, postgresBin+"postgres", []string{"--single", "-D", postgresDir + "/data", "postgres"}, nil)
+	if err != nil {
+		return err
+	}
+	cmd.Stdin = strings.NewReader("CREATE DATABASE documentdb\n")
 	return s.runInRoot(ctx, "postgres", cmd)
 }
 
@@ -107,7 +127,7 @@ func (s *Stack) setUpPostgres(ctx context.Context) error {
 		cmd, err := s.inRoot(postgresUser, "/usr/bin/psql", []string{
 			"-h", "/run", "-p", strconv.Itoa(s.Ports[config.Postgres]), "-U", "postgres", "-d", "postgres",
 			"-v", "ON_ERROR_STOP=1", "--no-psqlrc", "--quiet", "-f", setupDir + "/" + file,
-		}, nil)
+		}, []string{"PGOPTIONS=-c client_min_messages=warning"})
 		if err != nil {
 			return err
 		}

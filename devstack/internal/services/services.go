@@ -114,7 +114,8 @@ func (s *Stack) embedded(name string, settings any) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.inRoot(nobody, contain.Self, []string{embedded.Command, name, string(encoded)}, []string{"TZ=UTC"})
+	return s.inRoot(nobody, contain.Self, []string{embedded.Command, name},
+		[]string{"TZ=UTC", embedded.SettingsVariable + "=" + string(encoded)})
 }
 
 // runInRoot runs a command to its end; its output goes to the service's log.
