@@ -253,6 +253,7 @@ func (a *testAPI) send(t *testing.T, method, path, body string, headers ...strin
 			t.Fatalf("%s %s: the answer %q is not JSON: %v", method, path, got.raw, err)
 		}
 	}
+	checkAnswer(t, a.API, method, path, got)
 	return got
 }
 

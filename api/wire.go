@@ -14,6 +14,9 @@ const (
 	paymentMethodPattern = `^pm_[A-Za-z0-9_]{1,250}$`
 )
 
+// What clients send is closed: members that are not here are refused. What they get is open (additionalProperties): new
+// members may come, and clients must ignore those that they do not know.
+
 // NewOrder is an order as a client asks for it.
 type NewOrder struct {
 	UserID        int64     `json:"userId" minimum:"1" maximum:"9007199254740991" example:"42" doc:"Whose order it is. With a token: the user that the token is about."`
@@ -29,6 +32,7 @@ type NewItem struct {
 
 // Order is an order as clients see it.
 type Order struct {
+	_         struct{}     `additionalProperties:"true"`
 	ID        order.ID     `json:"id" format:"uuid" example:"0190d2ad-5c2f-7c3e-9a4b-0f7f2f3c1a2b"`
 	UserID    int64        `json:"userId" example:"42"`
 	Status    order.Status `json:"status" enum:"PENDING,CONFIRMED,FAILED,CANCELLED" doc:"PENDING is the only status that changes. FAILED: it could not be completed; CANCELLED: somebody asked."`
@@ -42,32 +46,37 @@ type Order struct {
 
 // Line is an item with what the catalog said about it.
 type Line struct {
-	ProductID string `json:"productId" example:"mug-blue"`
-	Name      string `json:"name,omitempty" example:"Blue mug" doc:"Known once the order is priced."`
-	Quantity  int    `json:"quantity" example:"2"`
-	Price     *Money `json:"price,omitempty" doc:"Of one unit; known once the order is priced."`
+	_         struct{} `additionalProperties:"true"`
+	ProductID string   `json:"productId" example:"mug-blue"`
+	Name      string   `json:"name,omitempty" example:"Blue mug" doc:"Known once the order is priced."`
+	Quantity  int      `json:"quantity" example:"2"`
+	Price     *Money   `json:"price,omitempty" doc:"Of one unit; known once the order is priced."`
 }
 
 // Money is an amount in minor units of a currency.
 type Money struct {
-	Amount   int64  `json:"amount" example:"1299" doc:"Minor units: cents of USD, whole JPY."`
-	Currency string `json:"currency" example:"USD" doc:"ISO 4217."`
+	_        struct{} `additionalProperties:"true"`
+	Amount   int64    `json:"amount" example:"1299" doc:"Minor units: cents of USD, whole JPY."`
+	Currency string   `json:"currency" example:"USD" doc:"ISO 4217."`
 }
 
 // OrderPage is a part of a list of orders, newest first.
 type OrderPage struct {
-	Orders []Order `json:"orders" nullable:"false"`
-	Next   string  `json:"next,omitempty" doc:"The cursor of the next page; missing on the last one."`
+	_      struct{} `additionalProperties:"true"`
+	Orders []Order  `json:"orders" nullable:"false"`
+	Next   string   `json:"next,omitempty" doc:"The cursor of the next page; missing on the last one."`
 }
 
 // Timeline is what happened to an order.
 type Timeline struct {
+	_       struct{}        `additionalProperties:"true"`
 	OrderID order.ID        `json:"orderId" format:"uuid"`
 	Events  []TimelineEvent `json:"events" nullable:"false" doc:"In the sequence in which they were stored; it only ever grows at its end."`
 }
 
 // TimelineEvent is a step, an undo, a transition or an operator's action.
 type TimelineEvent struct {
+	_        struct{}         `additionalProperties:"true"`
 	Type     order.RecordType `json:"type" example:"STEP_DONE"`
 	At       time.Time        `json:"at"`
 	Step     string           `json:"step,omitempty" example:"ReserveStock" doc:"What was done; missing for transitions of the order itself."`

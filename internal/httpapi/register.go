@@ -51,9 +51,9 @@ func (a *API) declare(problems []problem.Type) {
 
 // document lists every problem that an operation answers in its OpenAPI responses.
 func (a *API) document(op *huma.Operation, problems []problem.Type) {
-	all := append([]problem.Type{problem.Invalid, problem.Internal}, problems...)
+	all := append([]problem.Type{problem.Malformed, problem.Invalid, problem.Internal}, problems...)
 	if op.Method == http.MethodPost || op.Method == http.MethodPut || op.Method == http.MethodPatch {
-		all = append(all, problem.Malformed, problem.TooLarge, problem.UnsupportedMediaType, problem.RequestTimeout)
+		all = append(all, problem.TooLarge, problem.UnsupportedMediaType, problem.RequestTimeout)
 	}
 	byStatus := map[int][]string{}
 	for _, t := range all {

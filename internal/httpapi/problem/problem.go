@@ -55,7 +55,7 @@ type Problem struct {
 	Status   int      `json:"status" example:"422" doc:"The HTTP status."`
 	Detail   string   `json:"detail,omitempty" doc:"What is special about this occurrence, for people."`
 	Instance string   `json:"instance,omitempty" doc:"The request's ID (header X-Request-ID): quote it when you ask for help."`
-	Errors   []Field  `json:"errors,omitempty" doc:"What is wrong with the request, field by field."`
+	Errors   []Field  `json:"errors,omitempty" nullable:"false" doc:"What is wrong with the request, field by field."`
 
 	// Extensions are further members, as in orderId. They must not be named like the ones above.
 	Extensions map[string]any `json:"-"`
@@ -65,10 +65,11 @@ type Problem struct {
 
 // Field is one thing that is wrong with a request. Exactly one of Pointer, Parameter and Header says where.
 type Field struct {
-	Detail    string `json:"detail" doc:"What is wrong." example:"expected number >= 1"`
-	Pointer   string `json:"pointer,omitempty" doc:"Where in the body: a JSON pointer as a URI fragment." example:"#/items/0/quantity"`
-	Parameter string `json:"parameter,omitempty" doc:"Which parameter of the path or the query."`
-	Header    string `json:"header,omitempty" doc:"Which header."`
+	_         struct{} `additionalProperties:"true"`
+	Detail    string   `json:"detail" doc:"What is wrong." example:"expected number >= 1"`
+	Pointer   string   `json:"pointer,omitempty" doc:"Where in the body: a JSON pointer as a URI fragment." example:"#/items/0/quantity"`
+	Parameter string   `json:"parameter,omitempty" doc:"Which parameter of the path or the query."`
+	Header    string   `json:"header,omitempty" doc:"Which header."`
 }
 
 // With adds a further member to the problem, as in With("orderId", id), and returns it.
