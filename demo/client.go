@@ -104,13 +104,14 @@ func (e *errStatus) Error() string {
 	return fmt.Sprintf("%s answered %s with %d: %s", e.name, e.call, e.answer.status, bytes.TrimSpace(e.answer.body))
 }
 
-// until asks until there is an answer that is good enough, or patience or ctx ends. It returns the last answer.
+// until asks until there is an answer that is good enough, or patience or ctx ends. It returns the last answer; there is
+// at least one, however short patience is.
 func until[T any](
 	ctx context.Context, patience time.Duration, ask func(context.Context) (T, error), good func(T) bool,
 ) (T, error) {
+	v, err := ask(ctx)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	v, err := ask(ctx)
 	for err != nil || !good(v) {
 		select {
 		case <-ctx.Done():

@@ -21,7 +21,8 @@ func whatNext(out *report, c config, confirmed order.ID) {
 	out.title("Your turn")
 	for _, l := range []string{
 		"# place an order of your own; the same key again is the same order again",
-		`curl -i ` + c.API + `/orders -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first' \`,
+		`curl -i ` + c.API + `/orders \`,
+		`  -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first' \`,
 		`  -d '{"userId": 42, "items": [{"productId": "` + tea + `", "quantity": 1}]}'`,
 		"curl '" + c.API + "/orders?userId=42'",
 		"curl " + c.API + "/orders/" + string(confirmed) + "/timeline",

@@ -213,14 +213,12 @@ func (m payments) words(code string) string {
 	if len(m.PaymentIntents) == 0 {
 		return "the gateway was never asked"
 	}
-	p := m.PaymentIntents[len(m.PaymentIntents)-1]
-	text := "the gateway holds nothing: the payment is " + p.Status
-	for _, c := range p.Charges {
+	for _, c := range m.PaymentIntents[len(m.PaymentIntents)-1].Charges {
 		if c.DeclineCode != "" {
-			text += ", its charge was declined (" + c.DeclineCode + ")"
+			return "the gateway holds nothing: declined (" + c.DeclineCode + "), then cancelled"
 		}
 	}
-	return text
+	return "the gateway holds nothing: never charged, and cancelled so that no late charge succeeds"
 }
 
 func amount(minor int64, code string) string {

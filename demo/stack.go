@@ -95,7 +95,6 @@ type payments struct {
 	Net            int64 `json:"net"`
 	Captures       int   `json:"captures"` // how many times money was taken
 	PaymentIntents []struct {
-		Status  string `json:"status"`
 		Charges []struct {
 			DeclineCode string `json:"declineCode"`
 		} `json:"charges"`
