@@ -33,7 +33,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	defer temporal.Close()
 	store := postgres.NewOrders(pool)
 	api := newAPI(dependencies{
-		store: store, sagas: newTemporalSagas(temporal, c.TaskQueue), auth: auth, log: log,
+		store: store, sagas: newTemporalSagas(ctx, temporal, c.TaskQueue), auth: auth, log: log,
 		defaultPaymentMethod: c.DefaultPaymentMethod, sagaURL: c.sagaURL(), now: time.Now,
 		checks: map[string]httpserver.Check{"database": store.Ready, "temporal": temporalclient.Check(temporal)},
 	})

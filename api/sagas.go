@@ -76,14 +76,17 @@ const (
 
 // temporalSagas runs sagas as Temporal workflows.
 type temporalSagas struct {
+	running   context.Context // done when the program is asked to stop: nobody waits for outcomes from then on
 	client    client.Client
 	taskQueue string
 	// Time-outs; only tests change them.
 	reach, startWithin time.Duration
 }
 
-func newTemporalSagas(c client.Client, taskQueue string) *temporalSagas {
-	return &temporalSagas{client: c, taskQueue: taskQueue, reach: reachTimeout, startWithin: startTimeout}
+func newTemporalSagas(running context.Context, c client.Client, taskQueue string) *temporalSagas {
+	return &temporalSagas{
+		running: running, client: c, taskQueue: taskQueue, reach: reachTimeout, startWithin: startTimeout,
+	}
 }
 
 // Start starts the workflow. It goes on when the client hangs up: the order may be on its way already.
@@ -130,6 +133,7 @@ func (t *temporalSagas) updateWithStart(
 ) (order.Order, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	defer context.AfterFunc(t.running, cancel)()
 	defer t.giveUpUnsent(trace, cancel)()
 	handle, err := t.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: t.client.NewWithStartWorkflowOperation(t.options(req), workflows.CreateOrderWorkflow, req),
@@ -242,6 +246,7 @@ func (t *temporalSagas) Cancel(
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
 	defer cancel()
 	ctx, trace := temporalclient.WithTrace(ctx)
+	defer context.AfterFunc(t.running, cancel)()
 	defer t.giveUpUnsent(trace, cancel)()
 	handle, err := t.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: id.WorkflowID(), UpdateID: cancelUpdateID, UpdateName: workflows.UpdateCancel, Args: []any{req},

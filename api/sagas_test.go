@@ -168,7 +168,7 @@ func dial(t *testing.T, f *fakeTemporal) *temporalSagas {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	s := newTemporalSagas(c, "orders")
+	s := newTemporalSagas(t.Context(), c, "orders")
 	s.reach, s.startWithin = 300*time.Millisecond, 300*time.Millisecond
 	return s
 }
@@ -265,6 +265,20 @@ func TestClientThatHangsUpCancelsNothing(t *testing.T) {
 	}}
 	if _, _, err := dial(t, server).StartAndWait(ctx, request, 5*time.Second); err != nil {
 		t.Errorf("got %v, want the outcome", err)
+	}
+}
+
+// A program that is asked to stop answers at once what it knows, instead of holding up its end for a minute.
+func TestNobodyWaitsWhenTheProgramStops(t *testing.T) {
+	t.Parallel()
+	running, stop := context.WithCancel(t.Context())
+	s := dial(t, &fakeTemporal{start: startedAs(true), multi: func(ctx context.Context) (*workflowservice.ExecuteMultiOperationResponse, error) {
+		stop()
+		return undecidedMulti(ctx)
+	}})
+	s.running = running
+	if _, fresh, err := s.StartAndWait(t.Context(), request, time.Hour); !errors.Is(err, errUndecided) || !fresh {
+		t.Errorf("got started %v, %v; want it started, and undecided", fresh, err)
 	}
 }
 

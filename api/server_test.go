@@ -83,7 +83,7 @@ func newRealAPI(t *testing.T) *realAPI {
 		t.Fatal(err)
 	}
 	r.testAPI = &testAPI{API: newAPI(dependencies{
-		store: r.orders, sagas: newTemporalSagas(c, taskQueue), auth: auth, log: log,
+		store: r.orders, sagas: newTemporalSagas(t.Context(), c, taskQueue), auth: auth, log: log,
 		checks:               map[string]httpserver.Check{"temporal": temporalclient.Check(c)},
 		defaultPaymentMethod: "pm_card_visa", now: time.Now,
 	})}
