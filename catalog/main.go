@@ -31,10 +31,14 @@ type config struct {
 
 // Validate refuses what would not work.
 func (c config) Validate() error {
-	if c.SweepInterval <= 0 {
-		return fmt.Errorf("CATALOG_SWEEP_INTERVAL: %s: must be positive", c.SweepInterval)
+	var errs []error
+	if err := mongodb.CheckURI(c.MongoDBURI); err != nil {
+		errs = append(errs, fmt.Errorf("MONGODB_URI: %w", err))
 	}
-	return nil
+	if c.SweepInterval <= 0 {
+		errs = append(errs, fmt.Errorf("CATALOG_SWEEP_INTERVAL: %s: must be positive", c.SweepInterval))
+	}
+	return errors.Join(errs...)
 }
 
 // How much is done at once in the background: what is left of reservations after their answer, and pruning.
@@ -46,7 +50,7 @@ const (
 func run(ctx context.Context, c config, log *slog.Logger) error {
 	store, err := mongodb.Open(c.MongoDBURI, c.Database)
 	if err != nil {
-		return fmt.Errorf("MONGODB_URI: %w", err)
+		return fmt.Errorf("open the store: %w", err)
 	}
 	defer closeStore(ctx, store, log)
 	background := stock.NewBackground(backgroundRoom)

@@ -32,6 +32,17 @@ type Store struct {
 	due *mongo.Collection
 }
 
+// errURI stands for the driver's error, which may show a password.
+var errURI = errors.New("not a valid mongodb:// or mongodb+srv:// URI")
+
+// CheckURI reports an error when the URI cannot be one of a server.
+func CheckURI(uri string) error {
+	if options.Client().ApplyURI(uri).Validate() != nil {
+		return errURI
+	}
+	return nil
+}
+
 // Open returns the store in a database. It connects in the background: Ping says whether the server is there.
 func Open(uri, database string) (*Store, error) {
 	client, err := mongo.Connect(options.Client().ApplyURI(uri).
@@ -43,7 +54,7 @@ func Open(uri, database string) (*Store, error) {
 		SetReadConcern(readconcern.Majority()).
 		SetWriteConcern(writeconcern.Majority()))
 	if err != nil {
-		return nil, errors.New("connect to MongoDB: the URI is invalid") // the driver's error may show a password
+		return nil, errURI
 	}
 	db := client.Database(database)
 	linearizable := options.Collection().SetReadConcern(readconcern.Linearizable())

@@ -41,8 +41,7 @@ type Service struct {
 // New returns a Service on the store; now is time.Now but in tests.
 func New(store Store, now func() time.Time) *Service {
 	return &Service{store: store, now: now, counts: otter.Must(&otter.Options[filterKey, count]{
-		MaximumSize:      1000,
-		ExpiryCalculator: otter.ExpiryWriting[filterKey, count](CountAge),
+		MaximumSize: 1000,
 	})}
 }
 
@@ -88,16 +87,26 @@ func (s *Service) List(ctx context.Context, f Filter, page, limit int) (Page, er
 	if err != nil {
 		return Page{}, fmt.Errorf("list products: %w", err)
 	}
-	total, err := s.counts.Get(ctx, f.key(), otter.LoaderFunc[filterKey, count](
-		func(ctx context.Context, _ filterKey) (count, error) {
-			at := s.now()
-			n, err := s.store.CountProducts(ctx, f)
-			return count{n, at}, err
-		}))
+	total, err := s.count(ctx, f)
 	if err != nil {
 		return Page{}, fmt.Errorf("count products: %w", err)
 	}
 	return Page{Products: products, Total: total.n, Counted: total.at, Number: page, Limit: limit}, nil
+}
+
+// count counts what passes the filter, at most once in CountAge: on a large shelf that is slower than the page.
+func (s *Service) count(ctx context.Context, f Filter) (count, error) {
+	now := s.now()
+	if c, ok := s.counts.GetIfPresent(f.key()); ok && now.Sub(c.at) < CountAge {
+		return c, nil
+	}
+	n, err := s.store.CountProducts(ctx, f)
+	if err != nil {
+		return count{}, err
+	}
+	c := count{n, now}
+	s.counts.Set(f.key(), c)
+	return c, nil
 }
 
 // Replace sets all details of a product. Errors: ErrNotFound, ErrCurrency.
