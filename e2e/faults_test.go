@@ -15,6 +15,13 @@ func workflowID(orderID string) string { return "order-" + orderID }
 // slowConfirm makes the gateway take the money only after a while, so that a test can act while a step is under way.
 var slowConfirm = map[string]any{"fault": "latency", "operation": "confirm", "latencyMs": 3000, "count": 1}
 
+// paidButUnknown makes the gateway take the money and tell nobody, until faults are lifted: the saga has charged, cannot
+// know it, and keeps asking.
+var paidButUnknown = []map[string]any{
+	{"fault": "drop_answer", "operation": "confirm"},
+	{"fault": "outage", "operation": "retrieve"},
+}
+
 // underWay waits until the gateway has seen the order's payment.
 func (s *system) underWay(id string) {
 	s.t.Helper()
@@ -101,7 +108,7 @@ func TestWorkflowCancelledDuringItsFirstTaskEndsInOneGoodEnd(t *testing.T) {
 
 func TestWorkflowTerminatedAfterTheChargeIsRecovered(t *testing.T) {
 	s := newSystem(t)
-	s.faults(map[string]any{"fault": "drop_answer", "operation": "confirm"})
+	s.faults(paidButUnknown...)
 	id := s.placeAsync(visa, lamp, 1)
 	eventually(t, "the money is taken", func(context.Context) bool { return s.money(id).Captured > 0 })
 	if err := s.temporal.TerminateWorkflow(t.Context(), workflowID(id), "", "an operator's mistake"); err != nil {

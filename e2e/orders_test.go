@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+
+	"ordersaga/internal/testenv"
 )
 
 func TestOutcomesOverHTTP(t *testing.T) {
@@ -65,7 +67,7 @@ func TestMalformedOrderLeavesNothingBehind(t *testing.T) {
 
 func TestSameKeyIsTheSameOrder(t *testing.T) {
 	s := newSystem(t)
-	const key = "Idempotency-Key: basket-7"
+	key := "Idempotency-Key: " + testenv.Name("basket")
 	answers := make([]answer, 8)
 	var all sync.WaitGroup
 	for i := range answers {
@@ -123,7 +125,7 @@ func TestCancelGivesEverythingBackUntilTheOrderIsConfirmed(t *testing.T) {
 	if a := s.do("POST", fmt.Sprintf("http://%s/orders/%s/cancel", s.api.addr, confirmed), nil); a.status != http.StatusConflict {
 		t.Errorf("cancel a confirmed order: %d %s", a.status, a.body)
 	}
-	s.faults(map[string]any{"fault": "drop_answer", "operation": "confirm"}) // paid, but the saga cannot know
+	s.faults(paidButUnknown...)
 	id := s.placeAsync(visa, lamp, 2)
 	eventually(t, "the money is taken", func(context.Context) bool { return s.money(id).Captured > 0 })
 	a := s.do("POST", fmt.Sprintf("http://%s/orders/%s/cancel", s.api.addr, id), nil)

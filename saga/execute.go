@@ -41,7 +41,9 @@ func Execute(ctx workflow.Context, activity any, in, out any) error {
 	if !ok {
 		return errors.New("saga.Execute was called outside a step of a saga")
 	}
-	if s.run.fast {
+	yield := s.run.yield
+	s.run.yield = false
+	if s.run.fast && !yield {
 		err := s.local(ctx, activity, in, out)
 		if done, err := s.settle(ctx, err); done {
 			return err

@@ -60,6 +60,7 @@ type run struct {
 	options  Options
 	started  time.Time
 	fast     bool             // local activities first, until one breaks
+	yield    bool             // the next activity is a regular one, so that the workflow task ends
 	deadline workflow.Future  // the deadline's timer; made only when a step has to wait
 	timerCtx workflow.Context // the timer's, which outlives a single wait
 	trouble  *Trouble         // nil while all is well
@@ -152,12 +153,9 @@ func (r *run) fence(ctx workflow.Context, cause Cause) (Verdict, error) {
 // unwind runs every undo, then Finish. An undo that fails for good does not keep the others from running, but Finish
 // is then not reached: the end must not be recorded while something is left to undo.
 func (r *run) unwind(ctx workflow.Context) error {
-	if r.options.Answering != nil && r.options.Answering() {
-		// A timer ends the workflow task, and with it the wait of whoever asked for the outcome.
-		if err := workflow.Sleep(ctx, time.Millisecond); err != nil {
-			return err
-		}
-	}
+	// A regular activity ends the workflow task, and with it the wait of whoever asked for the outcome. (A timer would
+	// do as well, but the server fires timers up to a second late.)
+	r.yield = r.options.Answering != nil && r.options.Answering()
 	var failed []error
 	for _, u := range r.plan.undos() {
 		failed = append(failed, r.must(ctx, u.Name, u.Wait, u.Do, Undone))
