@@ -14,7 +14,7 @@ import (
 )
 
 // histories is how many random histories TestPromises plays; -rapid.checks overrides it.
-const histories = "2000"
+const histories = "1000"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -56,7 +56,7 @@ func TestTheSameChecksSeeThroughWrongStores(t *testing.T) {
 			for seed := uint64(0); time.Now().Before(deadline); seed++ {
 				store := memory.New()
 				err := stocktest.Play(t.Context(), bySeed{rand.New(rand.NewPCG(seed, 1))}, store, stocktest.Options{
-					Steps: 60, Faulty: stocktest.WrongStores(store.Overwrite)[name],
+					Steps: 100, Faulty: stocktest.WrongStores(store.Overwrite)[name],
 				})
 				if err != nil {
 					t.Logf("seen in history %d", seed+1)

@@ -77,7 +77,6 @@ type game struct {
 	services []*stock.Service
 	actors   []*actor // alive
 	ghosts   []ghost  // operations that failed for their callers and will land later
-	keys     int      // restockings so far
 	log      []string
 	broken   error // by what a call answered
 }
@@ -202,7 +201,6 @@ func (g *game) startCall() {
 	default:
 		p := g.products[g.choose.Choose("product", len(g.products))]
 		key := fmt.Sprintf("%skey%d", g.options.Prefix, g.choose.Choose("key", 2))
-		g.keys++
 		g.spawn(fmt.Sprintf("restock %s %s on %d", p, key, n), func(ctx context.Context) {
 			_, _ = service.Restock(ctx, p, key, 1)
 		})
@@ -260,7 +258,7 @@ func (g *game) settle() error {
 			return err
 		}
 		if left == 0 {
-			return nil
+			return g.allAtRest()
 		}
 	}
 	return errors.New("five undisturbed sweeps have not brought everything to rest")

@@ -158,6 +158,30 @@ func (g *game) restockings() ([]stock.Reservation, error) {
 	return out, nil
 }
 
+// allAtRest checks that nothing is left to do, and nothing is held any longer than it may.
+func (g *game) allAtRest() error {
+	all, err := g.restockings()
+	if err != nil {
+		return err
+	}
+	for _, o := range g.orders {
+		r, err := g.store.Reservation(g.ctx, o.id)
+		if errors.Is(err, stock.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		all = append(all, r)
+	}
+	for _, r := range all {
+		if !r.State.AtRest() || r.State == stock.Held && !r.ExpiresAt.After(g.now) {
+			return fmt.Errorf("after all sweeps %s is still %+v", r.ID, r)
+		}
+	}
+	return nil
+}
+
 // allAvailable checks that after everything was released all units are for sale.
 func (g *game) allAvailable() error {
 	for _, p := range g.products {

@@ -1,0 +1,26 @@
+package stock_test
+
+import (
+	"context"
+	"testing"
+
+	"ordersaga/catalog/stock"
+)
+
+func TestBackgroundDoesEverythingBeforeItEndsAndNeverRefusesWork(t *testing.T) {
+	t.Parallel()
+	b := stock.NewBackground(2)
+	done := 0
+	for range 5 { // two are queued, the others are done at once
+		b.Later(func(context.Context) { done++ })
+	}
+	if done != 3 {
+		t.Errorf("%d tasks done at once, want 3", done)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.Run(ended, 1)
+	if done != 5 {
+		t.Errorf("%d tasks done in all, want 5", done)
+	}
+}
