@@ -196,12 +196,12 @@ type testAPI struct {
 	sagas *fakeSagas
 }
 
-func newTestAPI(t *testing.T, s script) *testAPI {
+func newTestAPI(t testing.TB, s script) *testAPI {
 	t.Helper()
 	return newTestAPIWith(t, s, authConfig{Mode: authNone})
 }
 
-func newTestAPIWith(t *testing.T, s script, auth authConfig) *testAPI {
+func newTestAPIWith(t testing.TB, s script, auth authConfig) *testAPI {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	memory := ordertest.NewMemory(func() time.Time { return now })
@@ -231,7 +231,7 @@ type answer struct {
 }
 
 // send makes a request; headers are "Name: value".
-func (a *testAPI) send(t *testing.T, method, path, body string, headers ...string) answer {
+func (a *testAPI) send(t testing.TB, method, path, body string, headers ...string) answer {
 	t.Helper()
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
 	if body != "" {
@@ -258,7 +258,7 @@ func (a *testAPI) send(t *testing.T, method, path, body string, headers ...strin
 }
 
 // want compares the status and the whole body, which is JSON.
-func (a answer) want(t *testing.T, status int, body string) {
+func (a answer) want(t testing.TB, status int, body string) {
 	t.Helper()
 	if a.status != status {
 		t.Errorf("got status %d, want %d", a.status, status)
@@ -268,7 +268,7 @@ func (a answer) want(t *testing.T, status int, body string) {
 	}
 }
 
-func (a answer) wantHeader(t *testing.T, name, value string) {
+func (a answer) wantHeader(t testing.TB, name, value string) {
 	t.Helper()
 	if got := a.header.Get(name); got != value {
 		t.Errorf("header %s: got %q, want %q", name, got, value)
@@ -276,7 +276,7 @@ func (a answer) wantHeader(t *testing.T, name, value string) {
 }
 
 // indent makes JSON comparable: members sorted, one a line.
-func indent(t *testing.T, s string) string {
+func indent(t testing.TB, s string) string {
 	t.Helper()
 	if s == "" {
 		return ""
@@ -301,7 +301,7 @@ var keyed = orderID(42, "k-1")
 
 type memory = ordertest.Memory
 
-func marshal(t *testing.T, v any) string {
+func marshal(t testing.TB, v any) string {
 	t.Helper()
 	b, err := json.Marshal(v)
 	if err != nil {

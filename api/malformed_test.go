@@ -169,8 +169,8 @@ func FuzzPlace(f *testing.F) {
 		}
 	}
 	f.Add(twoMugs, "k", "respond-async")
+	api := newTestAPI(f, sleeps)
 	f.Fuzz(func(t *testing.T, body, key, prefer string) {
-		api := newTestAPI(t, sleeps)
 		got := api.send(t, "POST", "/orders", body, "Idempotency-Key: "+key, "Prefer: "+prefer)
 		if got.status >= 500 || got.status < 200 || got.status >= 300 && got.body["type"] == nil {
 			t.Errorf("got %d %s", got.status, got.raw)

@@ -39,7 +39,7 @@ func TestDescriptionIsTheCommittedOne(t *testing.T) {
 
 // checkAnswer holds every answer of the tests against the description: the status is documented for the operation, and
 // so is every header and every member of the body.
-func checkAnswer(t *testing.T, api *httpapi.API, method, path string, a answer) {
+func checkAnswer(t testing.TB, api *httpapi.API, method, path string, a answer) {
 	t.Helper()
 	op := operation(api.OpenAPI(), method, strings.SplitN(path, "?", 2)[0])
 	if op == nil {
