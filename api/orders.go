@@ -98,7 +98,7 @@ func alsoAnswers(api *httpapi.API, status int, text string) map[string]*huma.Res
 }
 
 type placeInput struct {
-	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" pattern:"^[\\x21-\\x7e]+$" example:"7f1c9a52-order-1" doc:"A name of your choice for this order, unique among yours: the same key and body always mean the same order, and get the same answer, marked by Idempotency-Replayed. Another body under the same key is refused."`
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" pattern:"^[\\x21-\\x7e]+$" patternDescription:"visible ASCII characters" example:"7f1c9a52-order-1" doc:"A name of your choice for this order, unique among yours: the same key and body always mean the same order, and get the same answer, marked by Idempotency-Replayed. Another body under the same key is refused."`
 	Prefer         string `header:"Prefer" example:"wait=5" doc:"wait=N: wait at most N seconds (60 at most, 10 by default) for the outcome. respond-async: do not wait."`
 	Body           NewOrder
 
@@ -128,7 +128,7 @@ func (in *placeInput) Resolve(ctx huma.Context) []error {
 
 // OrderRef is the order that an operation is about. It is exported because huma does not see embedded types that are not.
 type OrderRef struct {
-	ID string `path:"id" pattern:"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$" example:"0190d2ad-5c2f-7c3e-9a4b-0f7f2f3c1a2b" doc:"The order's ID, in lower case."`
+	ID string `path:"id" pattern:"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$" patternDescription:"a UUID in lower case" example:"0190d2ad-5c2f-7c3e-9a4b-0f7f2f3c1a2b" doc:"The order's ID, in lower case."`
 }
 
 func (in OrderRef) orderID() order.ID { return order.ID(in.ID) }

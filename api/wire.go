@@ -7,12 +7,9 @@ import (
 	"ordersaga/internal/order"
 )
 
-// What names a product and a payment method. A payment method is the gateway's reference; the pattern keeps card numbers
-// out of histories and logs.
-const (
-	productIDPattern     = `^[A-Za-z0-9][A-Za-z0-9._-]*$`
-	paymentMethodPattern = `^pm_[A-Za-z0-9_]{1,250}$`
-)
+// paymentMethodPattern is that of NewOrder.PaymentMethod, the gateway's reference. It keeps card numbers out of histories
+// and logs.
+const paymentMethodPattern = `^pm_[A-Za-z0-9_]{1,250}$`
 
 // What clients send is closed: members that are not here are refused. What they get is open (additionalProperties): new
 // members may come, and clients must ignore those that they do not know.
@@ -21,12 +18,12 @@ const (
 type NewOrder struct {
 	UserID        int64     `json:"userId" minimum:"1" maximum:"9007199254740991" example:"42" doc:"Whose order it is. With a token: the user that the token is about."`
 	Items         []NewItem `json:"items" minItems:"1" maxItems:"100" nullable:"false"`
-	PaymentMethod string    `json:"paymentMethod,omitempty" pattern:"^pm_[A-Za-z0-9_]{1,250}$" example:"pm_card_visa" doc:"The payment gateway's reference; a default is charged when it is missing. Never a card number."`
+	PaymentMethod string    `json:"paymentMethod,omitempty" pattern:"^pm_[A-Za-z0-9_]{1,250}$" patternDescription:"a reference like pm_card_visa" example:"pm_card_visa" doc:"The payment gateway's reference; a default is charged when it is missing. Never a card number."`
 }
 
 // NewItem is a product and how many of it.
 type NewItem struct {
-	ProductID string `json:"productId" minLength:"1" maxLength:"64" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$" example:"mug-blue"`
+	ProductID string `json:"productId" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" patternDescription:"1 to 64 letters, digits, dots, underscores and hyphens" example:"mug-blue"`
 	Quantity  int    `json:"quantity" minimum:"1" maximum:"10000" example:"2"`
 }
 
@@ -86,7 +83,7 @@ type TimelineEvent struct {
 
 // CancelOrder is why an order shall be cancelled.
 type CancelOrder struct {
-	Reason string `json:"reason,omitempty" maxLength:"120" pattern:"^[^\\x00-\\x1f\\x7f]*$" example:"ordered twice" doc:"In your words; kept with the order."`
+	Reason string `json:"reason,omitempty" maxLength:"120" pattern:"^[^\\x00-\\x1f\\x7f]*$" patternDescription:"text without control characters" example:"ordered twice" doc:"In your words; kept with the order."`
 }
 
 func toWire(o order.Order) Order {
