@@ -10,6 +10,7 @@ import (
 	"context"
 	"time"
 
+	"ordersaga/internal/money"
 	"ordersaga/internal/order"
 )
 
@@ -32,6 +33,9 @@ type Catalog interface {
 
 // Payments charges customers and gives the money back.
 type Payments interface {
+	// Chargeable reports, without asking anybody, whether the amount could ever be charged. Refused (INVALID_AMOUNT)
+	// when not, as for a currency that the gateway does not know.
+	Chargeable(total money.Money) error
 	// Charge takes the payment once, however often it is called, and returns the gateway's reference. Refused when the
 	// gateway declines for good (PAYMENT_DECLINED) or the payment was cancelled by a Refund.
 	Charge(ctx context.Context, p order.Payment) (paymentID string, err error)
@@ -63,10 +67,18 @@ type Events interface {
 	Publish(ctx context.Context, e order.Event) error
 }
 
+// Alarms tells operators.
+type Alarms interface {
+	// RaiseAlarm returns once the broker has taken responsibility for the alarm. Raising the same one again is harmless:
+	// its message ID is the same.
+	RaiseAlarm(ctx context.Context, a order.Attention) error
+}
+
 // Activities are the steps, over the outside systems. All fields must be set.
 type Activities struct {
 	Catalog  Catalog
 	Payments Payments
 	Orders   Orders
 	Events   Events
+	Alarms   Alarms
 }

@@ -55,3 +55,20 @@ func TestErrorThatSaysWhenToTryAgainIsRetriedThen(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+type wrongKey bool
+
+func (wrongKey) Error() string          { return "the API key is not accepted" }
+func (w wrongKey) NeedsAttention() bool { return bool(w) }
+
+func TestErrorThatOnlyAPersonCanPutRightIsSaidAloud(t *testing.T) {
+	t.Parallel()
+	want := saga.NeedsAttention(errors.New("charge order 7: the API key is not accepted"))
+	if got := translate(wrongKey(true), "charge order %s", "7"); got.Error() != want.Error() || saga.IsRefused(got) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	var app *temporal.ApplicationError
+	if err := translate(wrongKey(false), "charge order %s", "7"); errors.As(err, &app) {
+		t.Errorf("%v is said aloud", err)
+	}
+}

@@ -22,7 +22,8 @@ type PriceItemsResult struct {
 	Total money.Money  `json:"total"`
 }
 
-// PriceItems prices every item and sums them up. Safe to repeat: it only reads.
+// PriceItems prices every item and sums them up; a sum that could never be charged is refused here, before anything is
+// held. Safe to repeat: it only reads.
 func (a *Activities) PriceItems(ctx context.Context, in PriceItemsInput) (PriceItemsResult, error) {
 	lines, err := a.Catalog.PriceItems(ctx, in.Items)
 	if err != nil {
@@ -31,6 +32,9 @@ func (a *Activities) PriceItems(ctx context.Context, in PriceItemsInput) (PriceI
 	total, err := order.Total(lines)
 	if err != nil {
 		return PriceItemsResult{}, translate(err, "sum up order %s", in.OrderID)
+	}
+	if err := a.Payments.Chargeable(total); err != nil {
+		return PriceItemsResult{}, translate(err, "look whether order %s can be charged", in.OrderID)
 	}
 	return PriceItemsResult{Lines: lines, Total: total}, nil
 }
@@ -137,4 +141,11 @@ func (a *Activities) FinishOrder(ctx context.Context, in FinishOrderInput) (orde
 // PublishEvent announces the order's end. Safe to repeat: the message ID is the same each time.
 func (a *Activities) PublishEvent(ctx context.Context, in order.Event) error {
 	return translate(a.Events.Publish(ctx, in), "publish %s of order %s", in.Type, in.OrderID)
+}
+
+// AnnounceTrouble tells operators that the order's saga needs attention. It is no step of the saga, which neither waits
+// for it nor retries it; as long as the trouble lasts the saga announces it again every hour. Safe to repeat: the message
+// ID is the same each time.
+func (a *Activities) AnnounceTrouble(ctx context.Context, in order.Attention) error {
+	return translate(a.Alarms.RaiseAlarm(ctx, in), "raise the alarm about %s of order %s", in.Step, in.OrderID)
 }

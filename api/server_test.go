@@ -47,6 +47,7 @@ func (s *shop) Commit(context.Context, order.ID) error                          
 func (s *shop) Release(context.Context, order.ID) error                          { return nil }
 func (s *shop) Refund(context.Context, order.Payment) error                      { return nil }
 func (s *shop) Publish(context.Context, order.Event) error                       { return nil }
+func (s *shop) Chargeable(money.Money) error                                     { return nil }
 
 func (s *shop) Charge(_ context.Context, p order.Payment) (string, error) {
 	s.once.Do(func() { close(s.charging) })

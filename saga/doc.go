@@ -43,7 +43,8 @@
 // that something is broken: the step is tried again, for ever if it must be, until it succeeds, is refused, the saga is
 // cancelled or its deadline passes. Fence, undos, Finish and Then have no deadline and are not cancelled: they run on a
 // disconnected context until they succeed. A step or undo that stays broken marks the saga NEEDS_ATTENTION (see
-// [Options]) and goes on trying.
+// [Options]) and goes on trying; an activity that knows that only a person can help says so by [NeedsAttention], and the
+// saga is marked at once.
 //
 // # The fast path
 //

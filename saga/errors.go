@@ -41,6 +41,15 @@ func refusal(err error) (*temporal.ApplicationError, bool) {
 	return nil, false
 }
 
+// attentionType is the Temporal error type of what only a person can put right.
+const attentionType = "NeedsAttention"
+
+// NeedsAttention returns the error with which an activity says that it is broken in a way that only a person can put
+// right, such as a wrong password. The saga says so at once, without patience, and goes on trying as in any trouble.
+func NeedsAttention(err error) error {
+	return temporal.NewApplicationErrorWithOptions(err.Error(), attentionType, temporal.ApplicationErrorOptions{Cause: err})
+}
+
 // Kind says why a saga turns to its fence.
 type Kind string
 

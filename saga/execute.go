@@ -103,11 +103,13 @@ func (s scope) durable(ctx workflow.Context, activity any, in, out any) error {
 	}
 }
 
-// eager is how a step is retried at first: soon, since most disturbances are short.
+// eager is how a step is retried at first: soon, since most disturbances are short. What needs attention is not: the
+// window ends at once, and patient retries follow.
 var eager = temporal.RetryPolicy{
-	InitialInterval:    500 * time.Millisecond,
-	BackoffCoefficient: 2,
-	MaximumInterval:    30 * time.Second,
+	InitialInterval:        500 * time.Millisecond,
+	BackoffCoefficient:     2,
+	MaximumInterval:        30 * time.Second,
+	NonRetryableErrorTypes: []string{attentionType},
 }
 
 // patient is how a step is retried once the saga needs attention: every minute, without hammering.

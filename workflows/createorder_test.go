@@ -96,6 +96,7 @@ func TestRefusedOrderIsUndoneAndAnnounced(t *testing.T) {
 		"out of stock":     {request(visa, order.Item{ProductID: chair, Quantity: 2}), order.OutOfStock},
 		"unknown product":  {request(visa, order.Item{ProductID: "unicorn", Quantity: 1}), order.ProductNotFound},
 		"mixed currencies": {request(visa, order.Item{ProductID: lamp, Quantity: 1}, order.Item{ProductID: inYen, Quantity: 1}), order.MixedCurrencies},
+		"no such money":    {request(visa, order.Item{ProductID: inGold, Quantity: 1}), order.InvalidAmount},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

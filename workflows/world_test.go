@@ -25,6 +25,7 @@ type world struct {
 	holds    map[order.ID]*hold
 	payments map[order.ID]*payment
 	events   []order.Event
+	alarms   []order.Attention
 	faults   map[string][]fault // by operation; each call takes the first
 	calls    map[string]int
 	onCall   func(op string) // before each call takes effect
@@ -50,6 +51,7 @@ const (
 	lamp   = "lamp"
 	chair  = "chair"
 	inYen  = "yen-book"
+	inGold = "gold-book"
 	broke  = "pm_card_chargeDeclined"
 	visa   = "pm_card_visa"
 	lampIn = 10 // units of the lamp at the beginning
@@ -60,6 +62,7 @@ func newWorld() *world {
 		Memory: ordertest.NewMemory(time.Now),
 		prices: map[string]money.Money{
 			lamp: {Amount: 1299, Currency: "USD"}, chair: {Amount: 4900, Currency: "USD"}, inYen: {Amount: 800, Currency: "JPY"},
+			inGold: {Amount: 1, Currency: "XAU"},
 		},
 		stock:    map[string]int{lamp: lampIn, chair: 1, inYen: 5},
 		holds:    map[order.ID]*hold{},
@@ -70,7 +73,7 @@ func newWorld() *world {
 }
 
 func (w *world) activities() *activities.Activities {
-	return &activities.Activities{Catalog: w, Payments: w, Orders: brokenOrders{w}, Events: w}
+	return &activities.Activities{Catalog: w, Payments: w, Orders: brokenOrders{w}, Events: w, Alarms: w}
 }
 
 // breakNext makes the next n calls of op fail in the way of f.
@@ -165,6 +168,13 @@ func (w *world) Release(_ context.Context, id order.ID) error {
 	})
 }
 
+func (w *world) Chargeable(total money.Money) error {
+	if total.Currency == "XAU" {
+		return order.Refuse(order.InvalidAmount, "orders cannot be paid in gold")
+	}
+	return nil
+}
+
 func (w *world) Charge(_ context.Context, p order.Payment) (string, error) {
 	err := w.call("ChargePayment", func() error {
 		known := w.payments[p.OrderID]
@@ -199,6 +209,13 @@ func (w *world) Refund(_ context.Context, p order.Payment) error {
 func (w *world) Publish(_ context.Context, e order.Event) error {
 	return w.call("PublishEvent", func() error {
 		w.events = append(w.events, e)
+		return nil
+	})
+}
+
+func (w *world) RaiseAlarm(_ context.Context, a order.Attention) error {
+	return w.call("RaiseAlarm", func() error {
+		w.alarms = append(w.alarms, a)
 		return nil
 	})
 }

@@ -34,4 +34,5 @@ const (
 	RecordUndone       RecordType = "UNDONE"
 	RecordSkipped      RecordType = "SKIPPED"  // an operator had an undo or an announcement left out
 	RecordOperator     RecordType = "OPERATOR" // an operator asked for a retry or to give up
+	RecordRefunded     RecordType = "REFUNDED" // money was given back outside of the saga
 )

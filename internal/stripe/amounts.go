@@ -3,6 +3,8 @@ package stripe
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"ordersaga/internal/money"
 	"ordersaga/internal/order"
@@ -36,6 +38,39 @@ func smallestUnits(m money.Money) (int64, error) {
 		return 0, order.Refuse(order.InvalidAmount, "amounts in %s can only be charged in hundredths", m.Currency)
 	}
 	return m.Amount, nil
+}
+
+// minorUnits is smallestUnits backwards.
+func minorUnits(amount int64, currency string) int64 {
+	switch {
+	case timesHundred[currency]:
+		return amount / 100
+	case byHundred[currency]:
+		return amount * 100
+	}
+	return amount
+}
+
+// currencies are those that Stripe charges cards in, three decimals included.
+var currencies = strings.Fields(`
+	AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BWP BYN BZD CAD CDF CHF CLP CNY COP
+	CRC CVE CZK DJF DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR ISK JMD JOD JPY
+	KES KGS KHR KMF KRW KWD KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK
+	NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SEK SGD SHP SLE SOS SRD STD SVC SZL THB TJS TND TOP
+	TRY TTD TWD TZS UAH UGX USD UYU UZS VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW`)
+
+// Chargeable reports, without asking the gateway, whether it could ever charge the amount: a *order.Refusal
+// (INVALID_AMOUNT) for a currency that it does not know and for an amount that it cannot count. That it is nil promises
+// nothing; the gateway has limits of its own.
+func (*Payments) Chargeable(total money.Money) error {
+	if !slices.Contains(currencies, total.Currency) {
+		return order.Refuse(order.InvalidAmount, "orders cannot be paid in %s", total.Currency)
+	}
+	if total.Amount <= 0 {
+		return order.Refuse(order.InvalidAmount, "the total of the order is zero")
+	}
+	_, err := smallestUnits(total)
+	return err
 }
 
 // check reports what makes a payment impossible to handle safely. These are mistakes of the caller, not refusals: an

@@ -9,7 +9,7 @@
 //	Charge                         Refund
 //	  create  key <order>.create.1   create  key <order>.create.1   the same intent, or the one that nobody will confirm
 //	  confirm by ID                  cancel  by ID                  from here on a late confirm is refused
-//	                                 refund  key <order>.refund     only if it had succeeded
+//	                                 refund  key <order>.refund.<ID>  only if it had succeeded
 //
 // Everything rests on one rule: only an intent that was learned by its ID is ever confirmed, and whoever replays the
 // create learns the same ID. So an answer that was lost costs nothing: Charge runs again, finds the same intent and

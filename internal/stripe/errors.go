@@ -29,7 +29,7 @@ func (e *Error) Error() string {
 	if e.Code != "" {
 		text += " " + e.Code
 	}
-	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
+	if e.NeedsAttention() {
 		text += ": it does not accept the API key"
 	}
 	if e.Detail != "" {
@@ -39,6 +39,11 @@ func (e *Error) Error() string {
 		text += " (request " + e.RequestID + ")"
 	}
 	return text
+}
+
+// NeedsAttention reports whether only a person can put it right: the gateway does not accept our API key.
+func (e *Error) NeedsAttention() bool {
+	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
 }
 
 // Codes of our own, beside the gateway's decline codes.

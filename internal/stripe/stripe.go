@@ -220,11 +220,11 @@ func (p *Payments) giveBack(ctx context.Context, pay order.Payment, id string) e
 	return wrapOrder("cancel the payment of", pay, err)
 }
 
-// refund gives back all that is left of a payment that has succeeded. The key is the order's, so that a repetition gets
-// the first answer. When that answer turns out to be old (an error that is stored, a refund that has failed since), a
+// refund gives back all that is left of a payment that has succeeded. The key is the order's and the payment's, so that a
+// repetition gets the first answer. When that answer turns out to be old (an error that is stored, a refund that has failed since), a
 // fresh key follows: the gateway itself refuses to give back more than was taken.
 func (p *Payments) refund(ctx context.Context, pay order.Payment, id string) error {
-	replayed, err := p.refundUnder(ctx, string(pay.OrderID)+".refund", pay, id)
+	replayed, err := p.refundUnder(ctx, fmt.Sprintf("%s.refund.%s", pay.OrderID, id), pay, id)
 	if err == nil && !replayed {
 		return nil
 	}
