@@ -10,6 +10,11 @@ PROGRAMS := api worker catalog notifier stripesim
 CHECKS   := devstack/tools/check/go.mod
 COMPOSE  := docker compose
 
+# Where the stack listens, when its ports are not the default ones.
+ifneq ($(STACK),compose)
+ENVIRONMENT = eval "$$(bin/devstack env)";
+endif
+
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +24,7 @@ help: ## this list
 
 .PHONY: demo up down status logs clean
 demo: up bin/demo ## start the stack and place orders that show what it does
-	bin/demo
+	$(ENVIRONMENT) bin/demo
 
 ifeq ($(STACK),compose)
 up: ## start the stack

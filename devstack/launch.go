@@ -37,7 +37,7 @@ func launch(ctx context.Context, c config.Config, detached bool, out *console) (
 		return nil, err
 	}
 	defer lock.Close() // the supervisor has it then
-	if err := c.CheckPortsFree(); err != nil {
+	if err := c.CheckPortsFree(true, !c.ServicesOnly); err != nil {
 		return nil, err
 	}
 	if err := buildRoot(ctx, c, out); err != nil {

@@ -87,6 +87,11 @@ func bringUpToDate(ctx context.Context, wanted config.Config, out *console) erro
 	if !maps.Equal(current.Ports, wanted.Ports) || current.Repo != wanted.Repo || current.RootFS != wanted.RootFS {
 		return errors.New("the stack is already up with other ports or from another checkout: `devstack down` first")
 	}
+	if current.ServicesOnly && !wanted.ServicesOnly {
+		if err := current.CheckPortsFree(false, true); err != nil {
+			return err
+		}
+	}
 	before, err := supervisor.ReadStatus(wanted.StatusFile())
 	if err != nil {
 		return err

@@ -124,6 +124,7 @@ func (c Config) ClientEnvironment() []string {
 		"TEMPORAL_ADDRESS=" + c.Address(Temporal),
 		"TEMPORAL_NAMESPACE=default",
 		"TEMPORAL_UI_URL=http://" + c.Address(TemporalUI),
+		"RABBITMQ_UI_URL=http://" + c.Address(RabbitMQManagement),
 		"DEVSTACK_DATA=" + c.Data,
 	}
 	if c.ServicesOnly {

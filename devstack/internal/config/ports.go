@@ -81,11 +81,12 @@ func portsFrom(getenv func(string) string) (map[string]int, error) {
 	return ports, errors.Join(problems...)
 }
 
-// CheckPortsFree returns an error that names every port that is in use, and the variable that changes it.
-func (c Config) CheckPortsFree() error {
+// CheckPortsFree returns an error that names every port that is in use, and the variable that changes it. It looks at the
+// ports of the services, or of the project's programs, or of both.
+func (c Config) CheckPortsFree(services, programs bool) error {
 	var problems []error
 	for _, p := range Ports {
-		if p.Program && c.ServicesOnly {
+		if p.Program && !programs || !p.Program && !services {
 			continue
 		}
 		err := portFree(c.Ports[p.Name])

@@ -71,4 +71,4 @@ rm -rf "$root"/var/lib/apt/lists/* "$root"/usr/share/doc/* "$root"/usr/share/man
 for program in usr/lib/postgresql/18/bin/postgres usr/lib/rabbitmq/bin/rabbitmq-server; do
 	[ -x "$root/$program" ] || { step "$program is missing"; exit 1; }
 done
-sync
+sync -f "$root" # before it is renamed to what it will be used as

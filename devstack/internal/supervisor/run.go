@@ -69,7 +69,6 @@ func (r *runner) run() {
 
 // waitForNeeds waits until the services that this one needs were ready; false when it shall stop instead.
 func (r *runner) waitForNeeds() bool {
-	r.sup.note(r, Waiting, 0)
 	for _, need := range r.needs {
 		select {
 		case <-need.ready:

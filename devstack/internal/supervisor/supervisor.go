@@ -144,6 +144,7 @@ func (s *Supervisor) add(service Service) *runner {
 	} else {
 		s.runners = append(s.runners, r)
 	}
+	s.note(r, Waiting, 0) // here, so that the status lists services in their order
 	go r.run()
 	return r
 }

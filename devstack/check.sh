@@ -1,0 +1,44 @@
+#!/bin/bash
+# What `make check` runs besides the tests. Each check says what it found; all run, and one that fails fails the whole.
+#
+#   devstack/check.sh [go.mod with the linters]
+set -uo pipefail
+cd "$(dirname "$0")/.."
+tools=(go tool "-modfile=${1:-devstack/tools/check/go.mod}")
+failed=()
+
+# check NAME COMMAND...: passes when the command succeeds.
+check() {
+	echo "check: $1"
+	"${@:2}" || failed+=("$1")
+}
+
+unformatted() {
+	local files
+	files=$(git ls-files '*.go' | xargs gofmt -l)
+	[ -z "$files" ] || { echo "gofmt would change:"; echo "$files"; return 1; }
+}
+
+# Vulnerabilities come from a database on the network, which is not everywhere.
+vulnerabilities() {
+	if ! curl --silent --fail --max-time 10 --output /dev/null https://vuln.go.dev/index/db.json; then
+		echo "skipped: the vulnerability database (vuln.go.dev) cannot be reached from here"
+		return 0
+	fi
+	"${tools[@]}" govulncheck ./...
+}
+
+check gofmt unformatted
+check "go vet" go vet ./...
+check "go vet (devstack)" go -C devstack vet ./...
+check staticcheck "${tools[@]}" staticcheck ./...
+check workflowcheck "${tools[@]}" workflowcheck ./...
+check "go mod verify" go mod verify
+check "go mod tidy" go mod tidy -diff
+check govulncheck vulnerabilities
+
+if [ ${#failed[@]} -gt 0 ]; then
+	printf 'check: FAILED: %s\n' "${failed[@]}"
+	exit 1
+fi
+echo "check: all good"
