@@ -46,6 +46,12 @@
 // [Options]) and goes on trying; an activity that knows that only a person can help says so by [NeedsAttention], and the
 // saga is marked at once.
 //
+// # Operators
+//
+// A saga in trouble says in its current details what fails and which signals help: [SignalRetry], [SignalCompensate],
+// [SignalSkip], each with an [Order] that says who and why. A signal that makes no sense changes nothing; the details say
+// why. An undo that stays broken does not keep the other undos waiting.
+//
 // # The fast path
 //
 // Inside a step, [Execute] runs an activity. It tries it as a local activity first, one attempt: an undisturbed saga is

@@ -3,6 +3,7 @@ package saga_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/activity"
@@ -14,7 +15,7 @@ import (
 	"ordersaga/saga"
 )
 
-var noFastPath = worker.Options{Interceptors: []interceptor.WorkerInterceptor{saga.NoFastPath()}}
+var noFastPath = worker.Options{DeadlockDetectionTimeout: time.Minute, Interceptors: []interceptor.WorkerInterceptor{saga.NoFastPath()}}
 
 // onActivity listens to the names of regular activities.
 func onActivity(f func(name string)) func(*activity.Info, context.Context, converter.EncodedValues) {

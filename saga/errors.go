@@ -58,6 +58,7 @@ const (
 	Refused     Kind = "REFUSED"     // a step got a final no
 	Cancelled   Kind = "CANCELLED"   // the workflow, or the saga by its Canceller, was cancelled
 	DeadlineHit Kind = "TIMED_OUT"   // the pivot was not passed in time
+	GivenUp     Kind = "GIVEN_UP"    // an operator sent SignalCompensate
 	Stopped     Kind = "STOPPED"     // a step returned ErrStop: it found the saga decided already
 	Failed      Kind = "FAILED"      // a step's own workflow code returned an error; activities never lead here
 	Interrupted Kind = "INTERRUPTED" // an earlier workflow of the same saga ended without finishing it
@@ -68,6 +69,7 @@ type Cause struct {
 	Kind Kind
 	Step string // the step that was running or about to run
 	Err  error  // the step's error, when Kind is Refused or Failed
+	By   Order  // the operator's order, when Kind is GivenUp
 }
 
 // ErrStop is returned by a step that finds the saga's end already decided; the fence then says how.
@@ -75,9 +77,11 @@ var ErrStop = errors.New("the saga's end is already decided")
 
 var errDeadline = errors.New("the saga's deadline has passed")
 
-func causeOf(step string, err error) Cause {
+func (r *run) causeOf(step string, err error) Cause {
 	c := Cause{Step: step, Err: err}
 	switch {
+	case errors.Is(err, errGivenUp):
+		c.Kind, c.By = GivenUp, *r.given
 	case errors.Is(err, ErrStop):
 		c.Kind = Stopped
 	case errors.Is(err, errDeadline):

@@ -15,6 +15,8 @@ type scope struct {
 	wait     time.Duration // bounds one attempt
 	patience time.Duration // how long it may stay broken until the saga needs attention
 	forward  bool          // before or at the pivot: deadline and cancellation apply, and a refusal is an answer
+
+	skippable bool // an operator may leave it out
 }
 
 type scopeKey struct{}
@@ -60,6 +62,8 @@ func (s scope) settle(ctx workflow.Context, err error) (done bool, answer error)
 	switch {
 	case err == nil:
 		return true, nil
+	case errors.Is(err, errSkipped), errors.Is(err, errGivenUp):
+		return true, err
 	case !s.forward:
 		return false, nil // what must be done is tried again, whatever it answered
 	case IsRefused(err), errors.Is(err, errDeadline):
@@ -91,6 +95,10 @@ func (s scope) durable(ctx workflow.Context, activity any, in, out any) error {
 		if done, err := s.settle(ctx, err); done {
 			s.run.heal(ctx, s)
 			return err
+		}
+		if errors.Is(err, errRetry) {
+			retry, window = eager, s.patience
+			continue
 		}
 		s.run.needsAttention(ctx, s, err)
 		if !serverGaveUp(err) {
@@ -143,19 +151,25 @@ func (s scope) sleep(ctx workflow.Context, d time.Duration) error {
 	return s.await(ctx, timer, func() error { return timer.Get(ctx, nil) })
 }
 
-// await waits for the future and returns what get says, or errDeadline when the saga's deadline passes first.
+// await waits for the future and returns what get says, unless the saga's deadline passes or an operator intervenes
+// first.
 func (s scope) await(ctx workflow.Context, future workflow.Future, get func() error) error {
-	timer := s.run.deadlineTimer(ctx, s)
-	if timer == nil {
-		return get()
-	}
-	late := false
+	told, done := s.run.wait(ctx, s)
+	defer done()
+	var instead error
 	selector := workflow.NewSelector(ctx)
 	selector.AddFuture(future, func(workflow.Future) {})
-	selector.AddFuture(timer, func(f workflow.Future) { late = f.Get(ctx, nil) == nil })
+	selector.AddFuture(told, func(f workflow.Future) { instead = f.Get(ctx, nil) })
+	if timer := s.run.deadlineTimer(ctx, s); timer != nil {
+		selector.AddFuture(timer, func(f workflow.Future) {
+			if f.Get(ctx, nil) == nil {
+				instead = errDeadline
+			}
+		})
+	}
 	selector.Select(ctx)
-	if !future.IsReady() && late {
-		return errDeadline
+	if instead != nil && !future.IsReady() {
+		return instead
 	}
 	return get()
 }

@@ -17,6 +17,8 @@ const (
 	FellBack   EntryKind = "FELL_BACK"   // the fast path broke here; regular activities from here
 	InTrouble  EntryKind = "IN_TROUBLE"  // see Trouble
 	OutTrouble EntryKind = "OUT_TROUBLE" // it healed
+	Skipped    EntryKind = "SKIPPED"     // left out by an operator: what it would have done is theirs to do
+	Ordered    EntryKind = "ORDERED"     // an operator's signal, obeyed
 )
 
 // Entry is a line of what the saga has done so far.

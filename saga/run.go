@@ -23,6 +23,10 @@ type Options struct {
 	// Answering reports whether somebody waits for the decision (in an update). Then a saga that unwinds first lets
 	// the answer go out: the server gets it only when no local activity is pending.
 	Answering func() bool
+	// OnTrouble is called when the saga begins to need attention, and again every hour for as long as it does, so that an
+	// alarm that was lost is raised again: Trouble.Since stays the same. It runs beside the saga, which does not wait for
+	// it, on a context that is not cancelled with the saga's.
+	OnTrouble func(ctx workflow.Context, t Trouble)
 }
 
 // Default patience, see [Options].
@@ -63,8 +67,13 @@ type run struct {
 	yield    bool             // the next activity is a regular one, so that the workflow task ends
 	deadline workflow.Future  // the deadline's timer; made only when a step has to wait
 	timerCtx workflow.Context // the timer's, which outlives a single wait
-	trouble  *Trouble         // nil while all is well
 	journal  []Entry
+
+	troubles []Trouble // empty while all is well
+	waiting  []*waiter // what an operator could retry or skip
+	fenced   bool      // the pivot is passed or the fence was asked: too late to give up
+	given    *Order    // the operator's order to give up
+	reply    string    // to the operator's last signal
 }
 
 func newRun(ctx workflow.Context, p Plan, options Options) (*run, error) {
@@ -77,7 +86,9 @@ func newRun(ctx workflow.Context, p Plan, options Options) (*run, error) {
 	if options.UndoPatience <= 0 {
 		options.UndoPatience = DefaultUndoPatience
 	}
-	return &run{plan: p, options: options, started: workflow.GetInfo(ctx).WorkflowStartTime, fast: true}, nil
+	r := &run{plan: p, options: options, started: workflow.GetInfo(ctx).WorkflowStartTime, fast: true}
+	r.listen(ctx)
+	return r, nil
 }
 
 // forward runs the steps and the pivot. It reports whether the pivot was passed, and otherwise why not.
@@ -87,7 +98,7 @@ func (r *run) forward(ctx workflow.Context) (cause Cause, passed bool) {
 	defer cancel()
 	for _, s := range append(r.plan.Steps[:len(r.plan.Steps):len(r.plan.Steps)], r.plan.Pivot) {
 		if err := r.step(ctx, s); err != nil {
-			return causeOf(s.Name, err), false
+			return r.causeOf(s.Name, err), false
 		}
 	}
 	return Cause{}, true
@@ -95,10 +106,12 @@ func (r *run) forward(ctx workflow.Context) (cause Cause, passed bool) {
 
 // step runs one step before or at the pivot. It returns nil, a refusal, a cancellation, errDeadline or ErrStop.
 func (r *run) step(ctx workflow.Context, s Step) error {
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return temporal.NewCanceledError()
-	}
-	if r.late(ctx) {
+	case r.given != nil:
+		return errGivenUp
+	case r.late(ctx):
 		return errDeadline
 	}
 	sc := scope{run: r, name: s.Name, wait: s.Wait, patience: r.options.StepPatience, forward: true}
@@ -115,6 +128,7 @@ func (r *run) late(ctx workflow.Context) bool {
 func (r *run) end(ctx workflow.Context, cause Cause, passed bool) error {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
+	r.fenced = true
 	verdict := Forward
 	if !passed {
 		workflow.GetLogger(ctx).Info("saga turns to its fence", "cause", string(cause.Kind), "step", cause.Step)
@@ -133,14 +147,19 @@ func (r *run) end(ctx workflow.Context, cause Cause, passed bool) error {
 	}
 	var failed []error
 	for _, s := range r.plan.Then {
-		failed = append(failed, r.must(ctx, s.Name, s.Wait, s.Do, Done))
+		failed = append(failed, r.must(ctx, r.scope(s.Name, s.Wait, true), s.Do, Done))
 	}
 	return errors.Join(failed...)
 }
 
+// scope is that of something that may not be left out, or only by an operator.
+func (r *run) scope(name string, wait time.Duration, skippable bool) scope {
+	return scope{run: r, name: name, wait: wait, patience: r.options.UndoPatience, skippable: skippable}
+}
+
 func (r *run) fence(ctx workflow.Context, cause Cause) (Verdict, error) {
 	var verdict Verdict
-	err := r.must(ctx, FenceName, 0, func(ctx workflow.Context) (err error) {
+	err := r.must(ctx, r.scope(FenceName, 0, false), func(ctx workflow.Context) (err error) {
 		verdict, err = r.plan.Fence(ctx, cause)
 		return err
 	}, Done)
@@ -150,30 +169,46 @@ func (r *run) fence(ctx workflow.Context, cause Cause) (Verdict, error) {
 	return verdict, err
 }
 
-// unwind runs every undo, then Finish. An undo that fails for good does not keep the others from running, but Finish
-// is then not reached: the end must not be recorded while something is left to undo.
+// unwind runs every undo, then Finish. An undo that stays broken does not keep the others waiting: the next one starts
+// once it is in trouble. Finish is reached only when all are done, so that the end is not recorded while something is
+// left to undo.
 func (r *run) unwind(ctx workflow.Context) error {
 	// A regular activity ends the workflow task, and with it the wait of whoever asked for the outcome. (A timer would
 	// do as well, but the server fires timers up to a second late.)
 	r.yield = r.options.Answering != nil && r.options.Answering()
-	var failed []error
-	for _, u := range r.plan.undos() {
-		failed = append(failed, r.must(ctx, u.Name, u.Wait, u.Do, Undone))
+	undos := r.plan.undos()
+	ended, failed := 0, make([]error, len(undos))
+	for i, u := range undos {
+		done := false
+		workflow.GoNamed(ctx, u.Name, func(ctx workflow.Context) {
+			failed[i] = r.must(ctx, r.scope(u.Name, u.Wait, true), u.Do, Undone)
+			done = true
+			ended++
+		})
+		if err := workflow.Await(ctx, func() bool { return done || r.inTrouble(u.Name) }); err != nil {
+			return err
+		}
+	}
+	if err := workflow.Await(ctx, func() bool { return ended == len(undos) }); err != nil {
+		return err
 	}
 	if err := errors.Join(failed...); err != nil {
 		return err
 	}
-	return r.must(ctx, r.plan.Finish.Name, r.plan.Finish.Wait, r.plan.Finish.Do, Done)
+	return r.must(ctx, r.scope(r.plan.Finish.Name, r.plan.Finish.Wait, false), r.plan.Finish.Do, Done)
 }
 
 // must runs what may not be left out. A refusal of such a thing has no sense that the saga could act on, so it counts
-// as broken (see Execute); an error that gets here is a mistake in the plan's own code.
-func (r *run) must(ctx workflow.Context, name string, wait time.Duration, do Func, kind EntryKind) error {
-	sc := scope{run: r, name: name, wait: wait, patience: r.options.UndoPatience}
-	err := do(sc.attach(ctx))
-	r.note(ctx, name, kind, err)
+// as broken (see Execute); an error that gets here is a mistake in the plan's own code, unless an operator had it left
+// out.
+func (r *run) must(ctx workflow.Context, s scope, do Func, kind EntryKind) error {
+	err := do(s.attach(ctx))
+	if errors.Is(err, errSkipped) {
+		kind, err = Skipped, nil
+	}
+	r.note(ctx, s.name, kind, err)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package saga
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,34 +37,79 @@ type Trouble struct {
 	Step  string
 	Since time.Time // workflow time at which patience ran out
 	Err   error     // of the last attempt that the workflow knows of
+	// CanGiveUp reports whether the saga can still be undone: the step is before the pivot.
+	CanGiveUp bool
+	// CanSkip reports whether an operator may leave the step out.
+	CanSkip bool
+}
+
+// Message is what went wrong, without the layers around it.
+func (t Trouble) Message() string { return rootMessage(t.Err) }
+
+// Advice says what an operator can do, in Markdown.
+func (t Trouble) Advice() string {
+	var b strings.Builder
+	b.WriteString("It goes on by itself once the cause is gone. Do not terminate the workflow. An operator can send a signal:\n\n")
+	b.WriteString("* `retry`: try again now\n")
+	if t.CanGiveUp {
+		b.WriteString("* `compensate`: give up; what was done is undone, unless the pivot has happened\n")
+	}
+	if t.CanSkip {
+		b.WriteString("* `skip`: leave it out; what it would have done is then to be done by hand\n")
+	}
+	fmt.Fprintf(&b, "\nwith the input `{\"operator\": \"you\", \"reason\": \"why\", \"step\": \"%s\"}`.\n", t.Step)
+	return b.String()
 }
 
 // needsAttention says aloud that the step stays broken. The saga goes on trying.
 func (r *run) needsAttention(ctx workflow.Context, s scope, err error) {
-	if r.trouble == nil {
-		r.trouble = &Trouble{Step: s.name, Since: workflow.Now(ctx)}
+	workflow.GetLogger(ctx).Error("saga needs attention", "step", s.name, "error", rootMessage(err))
+	i := r.troubleOf(s.name)
+	if i < 0 {
+		i = len(r.troubles)
+		r.troubles = append(r.troubles,
+			Trouble{Step: s.name, Since: workflow.Now(ctx), CanGiveUp: s.forward, CanSkip: s.skippable})
 		r.journal = append(r.journal,
 			Entry{Step: s.name, Kind: InTrouble, At: workflow.Now(ctx), Detail: rootMessage(err)})
 		workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"step": s.name}).Counter(TroubleCounter).Inc(1)
 		r.attributes(ctx, AttributeStatus.ValueSet(StatusNeedsAttention), AttributeStep.ValueSet(s.name),
 			AttributeError.ValueSet(rootType(err)))
 	}
-	r.trouble.Err = err
-	workflow.SetCurrentDetails(ctx, r.trouble.markdown(s))
-	workflow.GetLogger(ctx).Error("saga needs attention", "step", s.name, "error", rootMessage(err))
+	r.troubles[i].Err = err
+	r.show(ctx)
+	r.raiseAlarm(ctx, r.troubles[i])
+}
+
+// raiseAlarm tells whoever asked to be told. A coroutine of its own keeps the saga from waiting for it.
+func (r *run) raiseAlarm(ctx workflow.Context, t Trouble) {
+	if r.options.OnTrouble == nil {
+		return
+	}
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	workflow.Go(ctx, func(ctx workflow.Context) { r.options.OnTrouble(ctx, t) })
 }
 
 // heal takes back what needsAttention said.
 func (r *run) heal(ctx workflow.Context, s scope) {
-	if r.trouble == nil {
+	i := r.troubleOf(s.name)
+	if i < 0 {
 		return
 	}
-	r.trouble = nil
+	r.troubles = slices.Delete(r.troubles, i, i+1)
 	r.journal = append(r.journal, Entry{Step: s.name, Kind: OutTrouble, At: workflow.Now(ctx)})
-	r.attributes(ctx, AttributeStatus.ValueSet(StatusHealed), AttributeError.ValueUnset())
-	workflow.SetCurrentDetails(ctx, "")
+	if len(r.troubles) == 0 {
+		r.attributes(ctx, AttributeStatus.ValueSet(StatusHealed), AttributeError.ValueUnset())
+	}
 	workflow.GetLogger(ctx).Info("saga goes on", "step", s.name)
+	r.show(ctx)
 }
+
+// troubleOf returns the index of the step's trouble, or -1.
+func (r *run) troubleOf(step string) int {
+	return slices.IndexFunc(r.troubles, func(t Trouble) bool { return t.Step == step })
+}
+
+func (r *run) inTrouble(step string) bool { return r.troubleOf(step) >= 0 }
 
 func (r *run) attributes(ctx workflow.Context, updates ...temporal.SearchAttributeUpdate) {
 	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
@@ -71,17 +117,18 @@ func (r *run) attributes(ctx workflow.Context, updates ...temporal.SearchAttribu
 	}
 }
 
-func (t *Trouble) markdown(s scope) string {
+// show writes the current details, which the Web UI shows on the workflow's page.
+func (r *run) show(ctx workflow.Context) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### This saga needs attention\n\n")
-	fmt.Fprintf(&b, "**%s** stays broken since before %s: `%s`\n\n", t.Step, t.Since.UTC().Format(time.RFC3339), rootMessage(t.Err))
-	fmt.Fprintf(&b, "It is tried again every minute and goes on by itself once the cause is gone. Pending activities show the attempts.\n\n")
-	if s.forward {
-		fmt.Fprintf(&b, "To give up: cancel the workflow. Unless the pivot has happened, everything done so far is undone.\n")
-	} else {
-		fmt.Fprintf(&b, "This step cannot be left out. Do not terminate the workflow: bring back what the step needs.\n")
+	if len(r.troubles) > 0 {
+		b.WriteString("### This saga needs attention\n\n")
 	}
-	return b.String()
+	for _, t := range r.troubles {
+		fmt.Fprintf(&b, "**%s** stays broken since before %s: `%s`\n\n", t.Step, t.Since.UTC().Format(time.RFC3339), t.Message())
+		b.WriteString("It is tried again every minute; pending activities show the attempts. " + t.Advice() + "\n")
+	}
+	b.WriteString(r.reply)
+	workflow.SetCurrentDetails(ctx, b.String())
 }
 
 // serverGaveUp reports whether the server retried the activity until its window was over. Other failures come back at

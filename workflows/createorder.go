@@ -93,6 +93,7 @@ func (s *orderSaga) options() saga.Options {
 		Deadline:  Deadline,
 		Decided:   func() { s.decided = true },
 		Answering: func() bool { return s.asking > 0 },
+		OnTrouble: s.announceTrouble,
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"ordersaga/internal/money"
 	"ordersaga/internal/order"
@@ -30,7 +31,8 @@ func newEnv(t *testing.T, w *world) *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetDisableRegistrationAliasing(true)
 	env := suite.NewTestWorkflowEnvironment()
-	env.SetTestTimeout(20 * time.Second)
+	env.SetTestTimeout(time.Minute)
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute}) // a busy machine is no deadlock
 	env.RegisterWorkflow(workflows.CreateOrder)
 	env.RegisterWorkflow(workflows.RecoverOrder)
 	env.RegisterActivityWithOptions(w.activities(), activity.RegisterOptions{})

@@ -80,6 +80,8 @@ func (s *orderSaga) cause(c saga.Cause) order.Cause {
 		return refused
 	case c.Kind == saga.DeadlineHit:
 		return order.Cause{Reason: order.TimedOut, Message: "the order could not be completed in time"}
+	case c.Kind == saga.GivenUp:
+		return order.Cause{Reason: order.CancelledByOperator, Message: cancelMessage("an operator", c.By.Reason)}
 	case c.Kind == saga.Cancelled && s.cancel.By == ByUser:
 		return order.Cause{Reason: order.CancelledByUser, Message: cancelMessage("the customer", s.cancel.Reason)}
 	case c.Kind == saga.Cancelled:
@@ -122,4 +124,6 @@ var recordTypes = map[saga.EntryKind]order.RecordType{
 	saga.FellBack:   order.RecordStepFellBack,
 	saga.InTrouble:  order.RecordInTrouble,
 	saga.OutTrouble: order.RecordOutOfTrouble,
+	saga.Skipped:    order.RecordSkipped,
+	saga.Ordered:    order.RecordOperator,
 }

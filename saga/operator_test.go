@@ -1,0 +1,163 @@
+package saga_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/testsuite"
+
+	"ordersaga/saga"
+)
+
+var alice = saga.Order{Operator: "alice", Reason: "the gateway is back"}
+
+// broken is a queue of faults that lasts for weeks.
+func broken() []bool { return make([]bool, 100_000) }
+
+// after does something some time into the saga, with the ledger locked.
+func (l *ledger) after(env *testsuite.TestWorkflowEnvironment, d time.Duration, do func()) {
+	env.RegisterDelayedCallback(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		do()
+	}, d)
+}
+
+func signal(env *testsuite.TestWorkflowEnvironment, at time.Duration, name string, o saga.Order) {
+	env.RegisterDelayedCallback(func() { env.SignalWorkflow(name, o) }, at)
+}
+
+func runToEnd(t *testing.T, env *testsuite.TestWorkflowEnvironment, in shape) {
+	t.Helper()
+	env.ExecuteWorkflow(steps, in)
+	if err := env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRetrySignalTriesAtOnce(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	l.faults["Tell"] = broken()
+	env := newEnv(l)
+	began := env.Now()
+	at := 30*time.Minute + 30*time.Second // half a minute before the next attempt
+	l.after(env, at, func() { l.faults["Tell"] = nil })
+	signal(env, at, saga.SignalRetry, alice)
+	runToEnd(t, env, shape{Steps: []string{"A"}})
+	if took := env.Now().Sub(began); took > at+5*time.Second {
+		t.Errorf("the saga ended after %s, the signal came after %s", took, at)
+	}
+}
+
+func TestCompensateSignalUndoesTheSagaBeforeItsPivot(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	l.faults["B"] = broken()
+	env := newEnv(l)
+	signal(env, time.Minute, saga.SignalCompensate, alice)
+	runToEnd(t, env, shape{Steps: []string{"A", "B"}, Undoable: map[string]bool{"A": true, "B": true}})
+	if !l.finished || l.done["A"] {
+		t.Errorf("finished %t, done %v", l.finished, l.done)
+	}
+}
+
+func TestSkipSignalLeavesOutAnUndoThatCannotSucceed(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	l.refuse, l.faults["-A"] = "B", broken()
+	env := newEnv(l)
+	signal(env, time.Hour, saga.SignalSkip, saga.Order{Operator: "alice", Reason: "refunded by hand", Step: "UndoA"})
+	runToEnd(t, env, shape{Steps: []string{"A", "B"}, Undoable: map[string]bool{"A": true, "B": true}})
+	if !l.finished || !l.done["A"] || l.done["B"] {
+		t.Errorf("finished %t, done %v", l.finished, l.done)
+	}
+}
+
+func TestUndoThatStaysBrokenDoesNotKeepTheOthersWaiting(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	l.refuse, l.faults["-B"] = "C", broken()
+	env := newEnv(l)
+	undone := false
+	l.after(env, 20*time.Minute, func() {
+		undone = l.tombstone["A"]
+		l.faults["-B"] = nil
+	})
+	runToEnd(t, env, shape{Steps: []string{"A", "B", "C"}, Undoable: map[string]bool{"A": true, "B": true}})
+	if !undone {
+		t.Error("A was not undone while the undo of B was broken")
+	}
+	if !l.finished || l.done["B"] {
+		t.Errorf("finished %t, done %v", l.finished, l.done)
+	}
+}
+
+func TestSignalThatMakesNoSenseChangesNothingAndSaysWhy(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		broken, signal string
+		order          saga.Order
+		want           string
+	}{
+		"skip of a forward step":     {"A", saga.SignalSkip, alice, "nothing is being waited for"},
+		"skip of the fence":          {"Close", saga.SignalSkip, alice, "nothing is being waited for"},
+		"skip of the finish":         {"Finish", saga.SignalSkip, alice, "nothing is being waited for"},
+		"skip of another step":       {"-A", saga.SignalSkip, saga.Order{Operator: "a", Reason: "b", Step: "UndoB"}, "UndoB is not being waited for"},
+		"compensate after the fence": {"-A", saga.SignalCompensate, alice, "already decided"},
+		"compensate after the pivot": {"Tell", saga.SignalCompensate, alice, "already decided"},
+		"nobody says who":            {"Tell", saga.SignalRetry, saga.Order{Reason: "x"}, `needs an "operator"`},
+		"an essay":                   {"Tell", saga.SignalRetry, saga.Order{Operator: "a", Reason: strings.Repeat("x", 501)}, "500 bytes"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLedger()
+			l.faults[tt.broken] = broken()
+			if tt.broken != "A" && tt.broken != "Tell" {
+				l.refuse = "B" // so that the saga is undone
+			}
+			env := newEnv(l)
+			signal(env, 30*time.Minute, tt.signal, tt.order)
+			var said string
+			env.RegisterDelayedCallback(func() { said = currentDetails(t, env) }, 31*time.Minute)
+			l.after(env, 32*time.Minute, func() { l.faults[tt.broken] = nil })
+			runToEnd(t, env, shape{Steps: []string{"A", "B"}, Undoable: map[string]bool{"A": true}})
+			if !strings.Contains(said, "changed nothing") || !strings.Contains(said, tt.want) {
+				t.Errorf("current details: %q, want %q", said, tt.want)
+			}
+			if l.confirmed == l.finished || l.finished && l.done["A"] {
+				t.Errorf("confirmed %t, finished %t, done %v", l.confirmed, l.finished, l.done)
+			}
+		})
+	}
+}
+
+func TestDetailsSayWhichSignalsThereAre(t *testing.T) {
+	t.Parallel()
+	for step, want := range map[string]string{"A": "retry compensate", "-A": "retry skip", "Close": "retry", "Tell": "retry skip"} {
+		t.Run(step, func(t *testing.T) {
+			t.Parallel()
+			l := newLedger()
+			l.faults[step] = broken()
+			if step == "-A" || step == "Close" {
+				l.refuse = "B"
+			}
+			env := newEnv(l)
+			var said string
+			env.RegisterDelayedCallback(func() { said = currentDetails(t, env) }, 30*time.Minute)
+			l.after(env, 31*time.Minute, func() { l.faults[step] = nil })
+			runToEnd(t, env, shape{Steps: []string{"A", "B"}, Undoable: map[string]bool{"A": true}})
+			var got []string
+			for _, s := range []string{saga.SignalRetry, saga.SignalCompensate, saga.SignalSkip} {
+				if strings.Contains(said, "`"+s+"`") {
+					got = append(got, s)
+				}
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("signals %v, want %s, in %q", got, want, said)
+			}
+		})
+	}
+}
