@@ -70,7 +70,7 @@ func run(ctx context.Context, c config, log *slog.Logger) (err error) {
 
 	fatal := make(chan error, 1)
 	w := newWorker(temporal, c, fatal)
-	w.RegisterActivity(&activities.Activities{Catalog: catalog, Payments: payments, Orders: orders, Events: events})
+	w.RegisterActivity(&activities.Activities{Catalog: catalog, Payments: payments, Orders: orders, Events: events, Alarms: events})
 	w.RegisterActivity(&activities.Recovery{Sagas: sagas, Orders: orders, MinAge: c.RecoveryMinAge})
 	return serve(ctx, w, fatal, c, log, map[string]httpserver.Check{
 		"temporal": temporalclient.Check(temporal),

@@ -176,14 +176,15 @@ func (w *worker) giveBack() {
 // process sees one message through to its acknowledgement. An error means that the channel is of no more use.
 func (c *Consumer) process(ctx context.Context, queue string, d amqp.Delivery) error {
 	m := newMessage(queue, d)
-	err := c.handle(ctx, m)
+	work := extract(ctx, d.Headers)
+	err := c.handle(work, m)
 	for tries := 0; isUnavailable(err); tries++ {
 		pause := backoff(tries, unavailableBackoff)
 		c.log.Warn("message waits in hand", "message_id", m.ID, "queue", queue, "error", err.Error(), "again_in", pause.String())
 		if sleep(ctx, pause) != nil {
 			return d.Nack(false, true)
 		}
-		err = c.handle(ctx, m)
+		err = c.handle(work, m)
 	}
 	if err == nil {
 		return d.Ack(false)

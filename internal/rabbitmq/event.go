@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -14,39 +15,66 @@ const contentType = "application/json"
 // encode makes the message of an event. Its ID is the event's, so that a repetition is recognised; its correlation ID
 // is the order's. testdata shows bodies.
 func encode(e order.Event) (amqp.Publishing, error) {
-	body, err := json.Marshal(e)
+	return encodeJSON(e, amqp.Publishing{
+		MessageId: e.MessageID(), CorrelationId: string(e.OrderID), Type: string(e.Type), Timestamp: e.OccurredAt,
+	})
+}
+
+// encodeAttention is encode for what operators should know.
+func encodeAttention(a order.Attention) (amqp.Publishing, error) {
+	return encodeJSON(a, amqp.Publishing{
+		MessageId: a.MessageID(), CorrelationId: string(a.OrderID), Type: string(a.Type), Timestamp: a.Since,
+	})
+}
+
+func encodeJSON(body any, message amqp.Publishing) (amqp.Publishing, error) {
+	encoded, err := json.Marshal(body)
 	if err != nil {
-		return amqp.Publishing{}, fmt.Errorf("encode the event: %w", err)
+		return amqp.Publishing{}, fmt.Errorf("encode the message %s: %w", message.MessageId, err)
 	}
-	return amqp.Publishing{
-		ContentType:   contentType,
-		DeliveryMode:  amqp.Persistent,
-		MessageId:     e.MessageID(),
-		CorrelationId: string(e.OrderID),
-		Type:          string(e.Type),
-		Timestamp:     e.OccurredAt,
-		Body:          body,
-	}, nil
+	message.ContentType, message.DeliveryMode, message.Body = contentType, amqp.Persistent, encoded
+	return message, nil
 }
 
 // DecodeEvent returns the event that a message holds. Fields that it does not know are left out, so that publishers can
 // add some; everything else that is wrong is Poison: another version, no JSON, no message ID.
 func DecodeEvent(m Message) (order.Event, error) {
 	var e order.Event
+	if err := decode(m, &e); err != nil {
+		return e, err
+	}
+	return e, check(m, e.Version, order.EventVersion, e.OrderID, e.MessageID())
+}
+
+// DecodeAttention is DecodeEvent for messages to operators.
+func DecodeAttention(m Message) (order.Attention, error) {
+	var a order.Attention
+	if err := decode(m, &a); err != nil {
+		return a, err
+	}
+	return a, check(m, a.Version, order.AttentionVersion, a.OrderID, a.MessageID())
+}
+
+func decode(m Message, into any) error {
 	if m.ID == "" {
-		return e, Poison(fmt.Errorf("the message has no ID"))
+		return Poison(errors.New("the message has no ID"))
 	}
-	if err := json.Unmarshal(m.Body, &e); err != nil {
-		return e, Poison(fmt.Errorf("the body is not an event: %w", err))
+	if err := json.Unmarshal(m.Body, into); err != nil {
+		return Poison(fmt.Errorf("the body is not an event: %w", err))
 	}
-	if e.Version != order.EventVersion {
-		return e, Poison(fmt.Errorf("the event has version %d, and only version %d is known", e.Version, order.EventVersion))
+	return nil
+}
+
+// check returns nil for a body of the known version that belongs to its message.
+func check(m Message, version, known int, orderID order.ID, messageID string) error {
+	if version != known {
+		return Poison(fmt.Errorf("the event has version %d, and only version %d is known", version, known))
 	}
-	if _, err := order.ParseID(string(e.OrderID)); err != nil {
-		return e, Poison(err)
+	if _, err := order.ParseID(string(orderID)); err != nil {
+		return Poison(err)
 	}
-	if m.ID != e.MessageID() {
-		return e, Poison(fmt.Errorf("the message's ID is %q but its event's is %q", m.ID, e.MessageID()))
+	if m.ID != messageID {
+		return Poison(fmt.Errorf("the message's ID is %q but its event's is %q", m.ID, messageID))
 	}
-	return e, nil
+	return nil
 }

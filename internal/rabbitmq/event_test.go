@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -39,32 +40,64 @@ func TestBodiesAreAPublicFormat(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got bytes.Buffer
-		if err := json.Indent(&got, m.Body, "", "  "); err != nil {
-			t.Fatal(err)
-		}
-		got.WriteByte('\n')
-		file := filepath.Join("testdata", name+".json")
-		if *update {
-			if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got.String()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", file, diff)
-		}
+		want := checkGolden(t, name, m.Body)
 		back, err := DecodeEvent(Message{ID: e.MessageID(), Body: want})
 		if err != nil {
-			t.Errorf("decode %s: %v", file, err)
+			t.Errorf("decode %s: %v", name, err)
 		}
 		if diff := cmp.Diff(e, back); diff != "" {
-			t.Errorf("decoded %s (-want +got):\n%s", file, diff)
+			t.Errorf("decoded %s (-want +got):\n%s", name, diff)
 		}
 	}
+}
+
+func needsAttention() order.Attention {
+	return order.NewAttention(confirmed(7).OrderID, 42, "ChargePayment", time.Date(2026, 11, 2, 9, 35, 0, 0, time.UTC),
+		"charge order: connection refused", "It goes on by itself once the cause is gone.")
+}
+
+func TestBodiesForOperatorsAreAPublicFormat(t *testing.T) {
+	t.Parallel()
+	a := needsAttention()
+	m, err := encodeAttention(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkGolden(t, "needs-attention", m.Body)
+	back, err := DecodeAttention(Message{ID: m.MessageId, Body: m.Body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(a, back); diff != "" {
+		t.Errorf("decoded (-want +got):\n%s", diff)
+	}
+	if _, err := DecodeAttention(Message{ID: "another", Body: m.Body}); !isPoison(err) {
+		t.Errorf("under another message's ID: got %v, want poison", err)
+	}
+}
+
+// checkGolden compares a body with the one in testdata and returns the latter.
+func checkGolden(t *testing.T, name string, body []byte) []byte {
+	t.Helper()
+	var got bytes.Buffer
+	if err := json.Indent(&got, body, "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	got.WriteByte('\n')
+	file := filepath.Join("testdata", name+".json")
+	if *update {
+		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+	return want
 }
 
 func TestWhatIsNotAnEventIsPoison(t *testing.T) {

@@ -34,7 +34,7 @@ const (
 )
 
 // Publisher publishes with confirms, over one connection with a pool of channels. It is safe for many goroutines and
-// implements activities.Events.
+// implements activities.Events and activities.Alarms.
 type Publisher struct {
 	supervisor *supervisor
 	topology   Topology
@@ -84,10 +84,24 @@ func (p *Publisher) Ready(context.Context) error { return p.supervisor.ready() }
 func (p *Publisher) Publish(ctx context.Context, e order.Event) error {
 	message, err := encode(e)
 	if err == nil {
+		inject(ctx, &message)
 		err = p.send(ctx, Exchange, string(e.Type), message)
 	}
 	if err != nil {
 		return fmt.Errorf("publish %s: %w", e.MessageID(), err)
+	}
+	return nil
+}
+
+// RaiseAlarm publishes what operators should know, as Publish does for events.
+func (p *Publisher) RaiseAlarm(ctx context.Context, a order.Attention) error {
+	message, err := encodeAttention(a)
+	if err == nil {
+		inject(ctx, &message)
+		err = p.send(ctx, Exchange, string(a.Type), message)
+	}
+	if err != nil {
+		return fmt.Errorf("publish %s: %w", a.MessageID(), err)
 	}
 	return nil
 }
