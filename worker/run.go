@@ -44,6 +44,9 @@ func run(ctx context.Context, c config, log *slog.Logger) (err error) {
 	if err != nil {
 		return fmt.Errorf("STRIPE_API_URL, STRIPE_API_KEY: %w", err)
 	}
+	if err := checkGateway(starting, payments.Check, log); err != nil {
+		return err
+	}
 	catalog, err := catalogclient.New(catalogclient.Options{BaseURL: c.CatalogURL, PriceAge: c.priceAge(), Log: log})
 	if err != nil {
 		return fmt.Errorf("CATALOG_URL: %w", err)

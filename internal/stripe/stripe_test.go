@@ -455,6 +455,24 @@ func TestOldOrders(t *testing.T) {
 		_, err = w.charge(p)
 		wantRefused(t, err, "payment_refunded")
 	})
+	t.Run("two payments of one order, which must not be, are both given back", func(t *testing.T) {
+		w := old(t)
+		p := w.payment("pm_card_visa")
+		for range 2 {
+			w.post("/v1/payment_intents", url.Values{"amount": {"1299"}, "currency": {"usd"}, "payment_method": {p.Method},
+				"metadata[order_id]": {string(p.OrderID)}})
+		}
+		for _, intent := range w.books(p).PaymentIntents {
+			w.post("/v1/payment_intents/"+intent.ID+"/confirm", nil)
+		}
+		w.clock.advance(25 * time.Hour)
+		if err := w.refund(p); err != nil {
+			t.Fatal(err)
+		}
+		if b := w.books(p); b.Captures != 2 || b.Net != 0 {
+			t.Errorf("captured %d times, net %d; want 2 and 0", b.Captures, b.Net)
+		}
+	})
 	t.Run("nothing is created any more", func(t *testing.T) {
 		w := old(t)
 		p := w.payment("pm_card_visa")

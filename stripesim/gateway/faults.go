@@ -50,7 +50,7 @@ const (
 
 // Operations are the calls that faults can be asked for.
 var Operations = []string{
-	"create", "confirm", "capture", "cancel", "retrieve", "search", "refund", "retrieve_refund", "list_refunds",
+	"create", "confirm", "capture", "cancel", "retrieve", "list", "search", "refund", "retrieve_refund", "list_refunds",
 }
 
 var knownFaults = []Fault{

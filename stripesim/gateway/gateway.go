@@ -69,6 +69,7 @@ func (g *Gateway) Handler() http.Handler {
 
 	v1 := router.Group("/v1", g.authenticate)
 	v1.POST("/payment_intents", g.serve(createIntent))
+	v1.GET("/payment_intents", g.serve(listIntents))
 	v1.GET("/payment_intents/search", g.serve(searchIntents))
 	v1.GET("/payment_intents/:id", g.serve(retrieveIntent))
 	v1.POST("/payment_intents/:id/confirm", g.serve(confirmIntent))

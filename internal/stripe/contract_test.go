@@ -1,0 +1,231 @@
+package stripe_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/stripe/stripe-mock/embedded"
+	"github.com/stripe/stripe-mock/server"
+
+	"ordersaga/internal/money"
+	"ordersaga/internal/order"
+	"ordersaga/internal/stripe"
+)
+
+// contract is what every gateway that remembers must do under the adapter: the simulator and the real one alike. It uses
+// nothing but the adapter itself, because that is all that the real one has.
+func contract(t *testing.T, payments *stripe.Payments) {
+	t.Helper()
+	began := time.Now().Add(-time.Minute)
+	payment := func(method string) order.Payment {
+		return order.Payment{
+			OrderID: order.ID(uuid.NewString()), Amount: money.Money{Amount: 1299, Currency: "USD"}, Method: method, OrderedAt: time.Now(),
+		}
+	}
+	kept := func(t *testing.T, id string, captured, refunded int64) {
+		t.Helper()
+		got, err := payments.Payment(t.Context(), id)
+		if err != nil || got.Captured != captured || got.Refunded != refunded {
+			t.Errorf("%+v, %v; want %d captured and %d refunded", got, err, captured, refunded)
+		}
+	}
+	t.Run("the key is accepted", func(t *testing.T) {
+		t.Parallel()
+		if err := payments.Check(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("a payment is taken once, given back once, and refused afterwards", func(t *testing.T) {
+		t.Parallel()
+		p := payment("pm_card_visa")
+		first, err := payments.Charge(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := payments.Charge(t.Context(), p); err != nil || again != first {
+			t.Errorf("charged again: %q, %v; want %q", again, err, first)
+		}
+		kept(t, first, 1299, 0)
+		for range 2 {
+			if err := payments.Refund(t.Context(), p); err != nil {
+				t.Error(err)
+			}
+		}
+		kept(t, first, 1299, 1299)
+		_, err = payments.Charge(t.Context(), p)
+		wantRefused(t, err, "payment_refunded")
+	})
+	t.Run("an undo that comes first refuses the late charge", func(t *testing.T) {
+		t.Parallel()
+		p := payment("pm_card_visa")
+		if err := payments.Refund(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		_, err := payments.Charge(t.Context(), p)
+		wantRefused(t, err, "payment_cancelled")
+	})
+	t.Run("declines are refusals", func(t *testing.T) {
+		t.Parallel()
+		for method, code := range map[string]string{
+			"pm_card_visa_chargeDeclined":                  "generic_decline",
+			"pm_card_visa_chargeDeclinedInsufficientFunds": "insufficient_funds",
+			"pm_card_chargeDeclinedExpiredCard":            "expired_card",
+			"pm_card_authenticationRequired":               "authentication_required",
+		} {
+			p := payment(method)
+			_, err := payments.Charge(t.Context(), p)
+			wantRefused(t, err, code)
+			if err := payments.Refund(t.Context(), p); err != nil {
+				t.Errorf("the undo of %s: %v", method, err)
+			}
+		}
+	})
+	t.Run("payments are listed with their orders", func(t *testing.T) {
+		t.Parallel()
+		p := payment("pm_card_visa")
+		id, err := payments.Charge(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := payments.GiveBack(t.Context(), p.OrderID, id); err != nil {
+			t.Fatal(err)
+		}
+		want := order.GatewayPayment{ID: id, OrderID: p.OrderID, Captured: 1299, Refunded: 1299, Currency: "USD"}
+		for got, err := range payments.PaymentsSince(t.Context(), began) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.ID == id {
+				got.CreatedAt = time.Time{}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("listed (-want +got):\n%s", diff)
+				}
+				return
+			}
+		}
+		t.Error("the payment is not listed")
+	})
+	t.Run("an unknown payment is not found", func(t *testing.T) {
+		t.Parallel()
+		wantNotFound(t, payments)
+	})
+}
+
+func TestContractOverTheSimulator(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ledger(t))
+	t.Run("contract", func(t *testing.T) { contract(t, w.payments) })
+}
+
+func TestContractOverTheRealGateway(t *testing.T) {
+	t.Parallel()
+	key := os.Getenv("STRIPE_TEST_KEY")
+	if key == "" {
+		t.Skip("STRIPE_TEST_KEY is not set: it takes the secret key of a Stripe test account (sk_test_…) to ask the real gateway")
+	}
+	if len(key) < 8 || key[:8] != "sk_test_" {
+		t.Fatal("STRIPE_TEST_KEY is not a test key (sk_test_…): no test may move money")
+	}
+	payments, err := stripe.New(stripe.Config{URL: "https://api.stripe.com", Key: key, Timeout: 30 * time.Second}, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contract(t, payments)
+}
+
+// TestEveryRequestIsOneThatTheAPIDescribes sends each of the adapter's requests to Stripe's own mock, which remembers
+// nothing but holds every path and parameter against the OpenAPI document of the real gateway.
+func TestEveryRequestIsOneThatTheAPIDescribes(t *testing.T) {
+	t.Parallel()
+	mock := newMock(t)
+	payments, err := stripe.New(stripe.Config{URL: mock.url, Key: "sk_test_123", Now: mock.now}, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := order.Payment{
+		OrderID: order.ID(uuid.NewString()), Amount: money.Money{Amount: 1299, Currency: "USD"}, Method: "pm_card_visa", OrderedAt: time.Now(),
+	}
+	ctx := t.Context()
+	// The answers are fixtures that say nothing about this payment: what is made of them is for the contract.
+	_ = payments.Check(ctx)
+	_, _ = payments.Charge(ctx, p)
+	_ = payments.Refund(ctx, p)
+	_, _ = payments.Payment(ctx, "pi_123")
+	_ = payments.GiveBack(ctx, p.OrderID, "pi_123")
+	for range payments.PaymentsSince(ctx, time.Now()) {
+		break
+	}
+	mock.age = 25 * time.Hour
+	_ = payments.Refund(ctx, p) // searches
+	for _, call := range []string{
+		"POST /v1/payment_intents", "POST /v1/payment_intents/{id}/confirm", "POST /v1/payment_intents/{id}/cancel",
+		"GET /v1/payment_intents/{id}", "GET /v1/payment_intents", "GET /v1/payment_intents/search", "GET /v1/refunds",
+	} {
+		if mock.calls[call] == 0 {
+			t.Errorf("%s was never called: the test proves nothing about it (called: %v)", call, mock.calls)
+		}
+	}
+}
+
+// mock is stripe-mock behind a handler that takes notes. It fails the test when a request is refused.
+type mock struct {
+	url string
+	age time.Duration // how much later it is than in reality
+
+	mu    sync.Mutex
+	calls map[string]int
+}
+
+func (m *mock) now() time.Time { return time.Now().Add(m.age) }
+
+func newMock(t *testing.T) *mock {
+	t.Helper()
+	document, err := server.LoadSpec(embedded.OpenAPISpec, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fixtures, err := server.LoadFixtures(embedded.OpenAPIFixtures, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stub, err := server.NewStubServer(fixtures, document, false, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &mock{calls: map[string]int{}}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := httptest.NewRecorder()
+		stub.HandleRequest(answer, r)
+		call := r.Method + " " + withoutIDs(r.URL.Path)
+		m.mu.Lock()
+		m.calls[call]++
+		m.mu.Unlock()
+		if answer.Code != http.StatusOK {
+			t.Errorf("%s is answered with %d: %s", call, answer.Code, answer.Body)
+		}
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
+	}))
+	t.Cleanup(s.Close)
+	m.url = s.URL
+	return m
+}
+
+var ids = regexp.MustCompile(`/pi_\w+`)
+
+func withoutIDs(path string) string { return ids.ReplaceAllString(path, "/{id}") }
+
+func wantNotFound(t *testing.T, payments *stripe.Payments) {
+	t.Helper()
+	if got, err := payments.Payment(t.Context(), "pi_nobody_knows_it"); !errors.Is(err, order.ErrPaymentNotFound) {
+		t.Errorf("%+v, %v; want that it is not found", got, err)
+	}
+}

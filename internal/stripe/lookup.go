@@ -1,0 +1,74 @@
+package stripe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"strings"
+	"time"
+
+	stripego "github.com/stripe/stripe-go/v86"
+
+	"ordersaga/internal/order"
+)
+
+// Payment returns a payment as the gateway has it now, or order.ErrPaymentNotFound.
+func (p *Payments) Payment(ctx context.Context, id string) (order.GatewayPayment, error) {
+	params := &stripego.PaymentIntentRetrieveParams{}
+	params.AddExpand("latest_charge")
+	intent, err := p.client.V1PaymentIntents.Retrieve(ctx, id, params)
+	var answer *stripego.Error
+	if errors.As(err, &answer) && answer.HTTPStatusCode == http.StatusNotFound {
+		return order.GatewayPayment{}, fmt.Errorf("look up payment %s: %w", id, order.ErrPaymentNotFound)
+	}
+	if err != nil {
+		return order.GatewayPayment{}, wrap("look up payment "+id, err)
+	}
+	return paymentOf(intent), nil
+}
+
+// PaymentsSince returns all payments that were created at the gateway at since or later, newest first, page by page. An
+// error ends it. What happens meanwhile may be missing from it.
+func (p *Payments) PaymentsSince(ctx context.Context, since time.Time) iter.Seq2[order.GatewayPayment, error] {
+	return func(yield func(order.GatewayPayment, error) bool) {
+		params := &stripego.PaymentIntentListParams{}
+		params.Limit = stripego.Int64(100)
+		params.AddExpand("data.latest_charge")
+		if !since.IsZero() {
+			params.CreatedRange = &stripego.RangeQueryParams{GreaterThanOrEqual: since.Unix()}
+		}
+		for intent, err := range p.client.V1PaymentIntents.List(ctx, params).All(ctx) {
+			if err != nil {
+				yield(order.GatewayPayment{}, wrap("list payments", err))
+				return
+			}
+			if !yield(paymentOf(intent), nil) {
+				return
+			}
+		}
+	}
+}
+
+// GiveBack makes sure that nothing is kept of one payment of an order, now or later, and is otherwise like Refund. It is
+// for payments that the order's saga does not know of.
+func (p *Payments) GiveBack(ctx context.Context, id order.ID, paymentID string) error {
+	return p.giveBack(ctx, order.Payment{OrderID: id}, paymentID)
+}
+
+// paymentOf reads an intent whose latest_charge was expanded. An intent succeeds at most once, so its latest charge is the
+// only one that can have taken money.
+func paymentOf(intent *stripego.PaymentIntent) order.GatewayPayment {
+	payment := order.GatewayPayment{
+		ID: intent.ID, Currency: strings.ToUpper(string(intent.Currency)), CreatedAt: time.Unix(intent.Created, 0).UTC(),
+	}
+	if id, err := order.ParseID(intent.Metadata[orderIDKey]); err == nil {
+		payment.OrderID = id
+	}
+	if charge := intent.LatestCharge; charge != nil {
+		payment.Captured = minorUnits(charge.AmountCaptured, payment.Currency)
+		payment.Refunded = minorUnits(charge.AmountRefunded, payment.Currency)
+	}
+	return payment
+}
