@@ -166,7 +166,7 @@ func (t *temporalSagas) options(req order.Request) client.StartWorkflowOptions {
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		Memo:                     map[string]any{memoUserID: req.UserID, memoHash: req.Hash, memoItems: req.Items},
-		StaticSummary:            fmt.Sprintf("user %d, %d items", req.UserID, len(req.Items)),
+		StaticSummary:            fmt.Sprintf("user %d, lines: %d", req.UserID, len(req.Items)),
 	}
 }
 

@@ -3,6 +3,7 @@ package saga
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -97,17 +98,18 @@ func (p Plan) validate() error {
 	return nil
 }
 
-// undos returns the undos of all steps, last step first, each name once (where it comes first in that order).
+// undos returns the undos of all steps, last step first. One that several steps share takes the place of the first of
+// them: it undoes that step too, so it has to come after the undos of all steps behind it.
 func (p Plan) undos() []Undo {
 	var out []Undo
 	seen := map[string]bool{}
-	for i := len(p.Steps) - 1; i >= 0; i-- {
-		u := p.Steps[i].Undo
-		if u.Do == nil || seen[u.Name] {
+	for _, s := range p.Steps {
+		if s.Undo.Do == nil || seen[s.Undo.Name] {
 			continue
 		}
-		seen[u.Name] = true
-		out = append(out, u)
+		seen[s.Undo.Name] = true
+		out = append(out, s.Undo)
 	}
+	slices.Reverse(out)
 	return out
 }

@@ -61,7 +61,7 @@ func TestUndosRunLastStepFirstAndASharedOneOnce(t *testing.T) {
 	for _, u := range p.undos() {
 		got = append(got, u.Name)
 	}
-	if want := "-A -B"; strings.Join(got, " ") != want {
+	if want := "-B -A"; strings.Join(got, " ") != want {
 		t.Errorf("undos %v, want %s", got, want)
 	}
 }
