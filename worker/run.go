@@ -74,6 +74,7 @@ func run(ctx context.Context, c config, log *slog.Logger) (err error) {
 	fatal := make(chan error, 1)
 	w := newWorker(temporal, c, fatal)
 	w.RegisterActivity(&activities.Activities{Catalog: catalog, Payments: payments, Orders: orders, Events: events, Alarms: events})
+	w.RegisterActivity(&activities.Settlement{Payments: payments, Orders: orders})
 	w.RegisterActivity(&activities.Recovery{Sagas: sagas, Orders: orders, MinAge: c.RecoveryMinAge})
 	return serve(ctx, w, fatal, c, log, map[string]httpserver.Check{
 		"temporal": temporalclient.Check(temporal),
@@ -105,6 +106,7 @@ func newWorker(temporal client.Client, c config, fatal chan<- error) worker.Work
 	w.RegisterWorkflow(workflows.CreateOrder)
 	w.RegisterWorkflow(workflows.RecoverOrder)
 	w.RegisterWorkflow(workflows.RecoverOrders)
+	w.RegisterWorkflow(workflows.StripeEvent)
 	return w
 }
 

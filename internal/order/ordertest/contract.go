@@ -29,6 +29,7 @@ type Store interface {
 	Orders(ctx context.Context, q order.Query) ([]order.Order, string, error)
 	Unfinished(ctx context.Context, minAge time.Duration, cursor string, limit int) ([]order.Order, string, error)
 	Timeline(ctx context.Context, id order.ID) ([]order.Record, error)
+	Note(ctx context.Context, id order.ID, key string, r order.Record) error
 }
 
 type test func(*testing.T, Store)
@@ -52,6 +53,7 @@ var ofOneOrder = map[string]test{
 	"create and close race: one row, one history":                          createAndCloseRace,
 	"a cursor of somebody's own making is refused":                         foreignCursors,
 	"the orders of an answer are the caller's own":                         answersAreCopies,
+	"a note is added once under its key, also to an order at its end":      noted,
 }
 
 // ofAllOrders look at lists, so each has a store to itself.
@@ -259,6 +261,32 @@ func endedStays(t *testing.T, s Store) {
 	same(t, "confirm", ended, must(s.Confirm(t.Context(), o.ID, "pi_1", nil))(t))
 	same(t, "close", ended, must(s.Close(t.Context(), Request(o), cancelled, nil))(t))
 	stays(t, s, ended)
+}
+
+func noted(t *testing.T, s Store) {
+	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+	must(s.Close(t.Context(), Request(o), declined, nil))(t)
+	ended := must(s.Finish(t.Context(), o.ID, nil))(t)
+	refunded := order.Record{Type: order.RecordRefunded, At: ended.UpdatedAt, Step: "GiveBack", Detail: "2997 USD (pi_1)"}
+	for _, key := range []string{"evt_1", "evt_1", "evt_2"} {
+		if err := s.Note(t.Context(), o.ID, key, refunded); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same(t, "the noted order", ended, must(s.Order(t.Context(), o.ID))(t))
+	timeline, err := s.Timeline(t.Context(), o.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []order.Record{
+		{Type: order.RecordCreated}, {Type: order.RecordClosing}, {Type: order.RecordFailed}, refunded, refunded,
+	}
+	if diff := cmp.Diff(want, timeline, ignoreTimes); diff != "" {
+		t.Errorf("timeline (-want +got):\n%s", diff)
+	}
+	if err := s.Note(t.Context(), NewOrder(1).ID, "evt_1", refunded); !errors.Is(err, order.ErrNotFound) {
+		t.Errorf("a note about no order: %v, want order.ErrNotFound", err)
+	}
 }
 
 func unknown(t *testing.T, s Store) {

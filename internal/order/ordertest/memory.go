@@ -21,11 +21,13 @@ type Memory struct {
 	now    func() time.Time
 	orders map[order.ID]order.Order
 	events map[order.ID][]order.Record
+	noted  map[string]bool // by order and key
 }
 
 // NewMemory returns an empty store whose clock is now (time.Now, or the clock of a test environment).
 func NewMemory(now func() time.Time) *Memory {
-	return &Memory{now: now, orders: map[order.ID]order.Order{}, events: map[order.ID][]order.Record{}}
+	return &Memory{now: now, orders: map[order.ID]order.Order{}, events: map[order.ID][]order.Record{},
+		noted: map[string]bool{}}
 }
 
 // Create stores a PENDING order, or returns the one that is there.
@@ -205,6 +207,21 @@ func (m *Memory) Timeline(_ context.Context, id order.ID) ([]order.Record, error
 		return nil, fmt.Errorf("read the timeline of order %s: %w", id, order.ErrNotFound)
 	}
 	return slices.Clone(m.events[id]), nil
+}
+
+// Note adds a record to the timeline, once under its key.
+func (m *Memory) Note(_ context.Context, id order.ID, key string, r order.Record) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.orders[id]; !ok {
+		return fmt.Errorf("note %s on the timeline of order %s: %w", r.Type, id, order.ErrNotFound)
+	}
+	if name := string(id) + " " + key; !m.noted[name] {
+		m.noted[name] = true
+		r.At = r.At.UTC().Truncate(time.Microsecond)
+		m.events[id] = append(m.events[id], r)
+	}
+	return nil
 }
 
 // clone copies an order deeply, by way of its JSON, so that no caller shares memory with the store.

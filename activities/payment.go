@@ -1,0 +1,100 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"ordersaga/internal/order"
+)
+
+// GatewayPayments are payments as the gateway knows them, whether or not a saga does.
+type GatewayPayments interface {
+	// Payment returns a payment as it is now, or order.ErrPaymentNotFound.
+	Payment(ctx context.Context, paymentID string) (order.GatewayPayment, error)
+	// GiveBack makes sure that nothing is kept of the payment, now or later. A repetition succeeds.
+	GiveBack(ctx context.Context, id order.ID, paymentID string) error
+}
+
+// NotedOrders are orders with a timeline that can be added to.
+type NotedOrders interface {
+	// Order returns an order, or order.ErrNotFound.
+	Order(ctx context.Context, id order.ID) (order.Order, error)
+	// Note adds a record to the order's timeline, once under its key.
+	Note(ctx context.Context, id order.ID, key string, r order.Record) error
+}
+
+// Settlement holds the activities of StripeEvent. All fields must be set.
+type Settlement struct {
+	Payments GatewayPayments
+	Orders   NotedOrders
+}
+
+// LookUpPaymentInput names a payment of the gateway.
+type LookUpPaymentInput struct {
+	PaymentID string `json:"paymentId"`
+}
+
+// LookUpPaymentResult is the payment as the gateway has it, nil when it has none.
+type LookUpPaymentResult struct {
+	Payment *order.GatewayPayment `json:"payment,omitempty"`
+}
+
+// LookUpPayment asks the gateway for a payment. Safe to repeat: it reads.
+func (s *Settlement) LookUpPayment(ctx context.Context, in LookUpPaymentInput) (LookUpPaymentResult, error) {
+	p, err := s.Payments.Payment(ctx, in.PaymentID)
+	if errors.Is(err, order.ErrPaymentNotFound) {
+		return LookUpPaymentResult{}, nil
+	}
+	if err != nil {
+		return LookUpPaymentResult{}, translate(err, "look up payment %s", in.PaymentID)
+	}
+	return LookUpPaymentResult{Payment: &p}, nil
+}
+
+// LookUpOrderResult says how the order stands. Found is false when there is none.
+type LookUpOrderResult struct {
+	Found     bool         `json:"found"`
+	Status    order.Status `json:"status,omitempty"`
+	PaymentID string       `json:"paymentId,omitempty"` // of a CONFIRMED order
+}
+
+// LookUpOrder reads how an order stands. Safe to repeat: it reads.
+func (s *Settlement) LookUpOrder(ctx context.Context, in OrderInput) (LookUpOrderResult, error) {
+	o, err := s.Orders.Order(ctx, in.OrderID)
+	if errors.Is(err, order.ErrNotFound) {
+		return LookUpOrderResult{}, nil
+	}
+	if err != nil {
+		return LookUpOrderResult{}, translate(err, "look up order %s", in.OrderID)
+	}
+	return LookUpOrderResult{Found: true, Status: o.Status, PaymentID: o.PaymentID}, nil
+}
+
+// GiveBackPaymentInput names a payment that an order must not keep.
+type GiveBackPaymentInput struct {
+	OrderID   order.ID `json:"orderId"`
+	PaymentID string   `json:"paymentId"`
+}
+
+// GiveBackPayment gives a payment back that the order's saga does not know of. Safe to repeat: the gateway gives back no
+// more than it has taken.
+func (s *Settlement) GiveBackPayment(ctx context.Context, in GiveBackPaymentInput) error {
+	err := s.Payments.GiveBack(ctx, in.OrderID, in.PaymentID)
+	return translate(err, "give back payment %s of order %s", in.PaymentID, in.OrderID)
+}
+
+// NotePaymentInput is a line for an order's timeline.
+type NotePaymentInput struct {
+	OrderID order.ID  `json:"orderId"`
+	Key     string    `json:"key"` // names the line, so that it is written once
+	At      time.Time `json:"at"`
+	Detail  string    `json:"detail"` // for operators
+}
+
+// NotePayment records on the order's timeline that money was given back outside of its saga. Safe to repeat: it is
+// written once under its key.
+func (s *Settlement) NotePayment(ctx context.Context, in NotePaymentInput) error {
+	err := s.Orders.Note(ctx, in.OrderID, in.Key, order.Record{Type: order.RecordRefunded, At: in.At, Detail: in.Detail})
+	return translate(err, "note a refund of order %s", in.OrderID)
+}

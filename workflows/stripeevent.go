@@ -1,0 +1,97 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"ordersaga/activities"
+	"ordersaga/internal/order"
+)
+
+// StripeEventWorkflow is the name under which StripeEvent is started. Its ID is that of order.PaymentEvent.WorkflowID, so
+// that an event acts once however often it is sent.
+const StripeEventWorkflow = "StripeEvent"
+
+// Settled says what came of an event of the payment gateway.
+type Settled string
+
+// What can come of an event.
+const (
+	SettledNothing  Settled = "NOTHING"   // all is as it should be
+	SettledForeign  Settled = "FOREIGN"   // no payment of an order of ours
+	SettledLeft     Settled = "LEFT"      // the order is not at its end: its saga takes care of the payment
+	SettledGaveBack Settled = "GAVE_BACK" // the money was given back, because the order is not confirmed by this payment
+	SettledNoted    Settled = "NOTED"     // somebody gave back money of a confirmed order; the timeline says so
+)
+
+// StripeEventResult is what came of an event, and which order it is about.
+type StripeEventResult struct {
+	Settled Settled  `json:"settled"`
+	OrderID order.ID `json:"orderId,omitempty"`
+}
+
+// StripeEvent acts on an event of the payment gateway. The event is a hint: what counts is how the payment stands at the
+// gateway now, and the order in its row. Money that an order which ended otherwise than confirmed still holds, or that a
+// confirmed order holds twice, is given back.
+func StripeEvent(ctx workflow.Context, event order.PaymentEvent) (StripeEventResult, error) {
+	ctx = workflow.WithActivityOptions(ctx, settleOptions)
+	var found activities.LookUpPaymentResult
+	in := activities.LookUpPaymentInput{PaymentID: event.PaymentID}
+	if err := workflow.ExecuteActivity(ctx, settlement.LookUpPayment, in).Get(ctx, &found); err != nil {
+		return StripeEventResult{}, err
+	}
+	if found.Payment == nil || found.Payment.OrderID == "" {
+		return StripeEventResult{Settled: SettledForeign}, nil
+	}
+	payment := *found.Payment
+	result := StripeEventResult{OrderID: payment.OrderID}
+	var row activities.LookUpOrderResult
+	lookUp := activities.OrderInput{OrderID: payment.OrderID}
+	if err := workflow.ExecuteActivity(ctx, settlement.LookUpOrder, lookUp).Get(ctx, &row); err != nil {
+		return result, err
+	}
+	var err error
+	result.Settled, err = settle(ctx, event, payment, row)
+	return result, err
+}
+
+func settle(
+	ctx workflow.Context, event order.PaymentEvent, payment order.GatewayPayment, row activities.LookUpOrderResult,
+) (Settled, error) {
+	its := row.Status == order.Confirmed && row.PaymentID == payment.ID
+	switch {
+	case !row.Found:
+		return SettledForeign, nil
+	case !row.Status.Final():
+		return SettledLeft, nil
+	case its && payment.Refunded > 0:
+		text := fmt.Sprintf("payment %s of this confirmed order was refunded at the gateway: %d of %d %s",
+			payment.ID, payment.Refunded, payment.Captured, payment.Currency)
+		return SettledNoted, note(ctx, event, payment, text)
+	case its, payment.Kept().Amount == 0:
+		return SettledNothing, nil
+	}
+	in := activities.GiveBackPaymentInput{OrderID: payment.OrderID, PaymentID: payment.ID}
+	if err := workflow.ExecuteActivity(ctx, settlement.GiveBackPayment, in).Get(ctx, nil); err != nil {
+		return "", err
+	}
+	text := fmt.Sprintf("payment %s had succeeded, and the order is %s: gave back %s", payment.ID, row.Status, payment.Kept())
+	return SettledGaveBack, note(ctx, event, payment, text)
+}
+
+func note(ctx workflow.Context, event order.PaymentEvent, payment order.GatewayPayment, text string) error {
+	return workflow.ExecuteActivity(ctx, settlement.NotePayment, activities.NotePaymentInput{
+		OrderID: payment.OrderID, Key: event.ID, At: workflow.Now(ctx), Detail: text,
+	}).Get(ctx, nil)
+}
+
+// settleOptions: nobody waits for an event to be settled, and it must not be lost. There is no end to retrying.
+var settleOptions = workflow.ActivityOptions{
+	StartToCloseTimeout: paymentWait,
+	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute},
+}
+
+var settlement *activities.Settlement // names the activities by their methods; it is never called
