@@ -16,6 +16,7 @@ type config struct {
 	TaskQueue            string `env:"TASK_QUEUE" envDefault:"orders" help:"Temporal task queue of the worker"`
 	TemporalUIURL        string `env:"TEMPORAL_UI_URL" help:"base URL of the Temporal Web UI; when set, answers about an order link to its saga"`
 	DefaultPaymentMethod string `env:"DEFAULT_PAYMENT_METHOD" envDefault:"pm_card_visa" help:"charged when an order names no payment method"`
+	StripeWebhookSecret  string `env:"STRIPE_WEBHOOK_SECRET" secret:"true" help:"signing secret (whsec_…) of the payment gateway's events; when set, they are received at POST /stripe/webhook"`
 	Auth                 authConfig
 	Temporal             temporalclient.Config
 }

@@ -37,5 +37,8 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		defaultPaymentMethod: c.DefaultPaymentMethod, sagaURL: c.sagaURL(), now: time.Now,
 		checks: map[string]httpserver.Check{"database": store.Ready, "temporal": temporalclient.Check(temporal)},
 	})
+	if c.StripeWebhookSecret != "" {
+		webhook{c.StripeWebhookSecret, startStripeEvent(temporal, c.TaskQueue)}.register(api)
+	}
 	return httpserver.Serve(ctx, c.Addr, api, log)
 }

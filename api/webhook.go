@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"ordersaga/internal/httpapi"
+	"ordersaga/internal/httpapi/problem"
+	"ordersaga/internal/order"
+	"ordersaga/internal/stripe"
+	"ordersaga/workflows"
+)
+
+// webhookPath is where the payment gateway sends its events.
+const webhookPath = "/stripe/webhook"
+
+// maxEvent is the largest event that is read, in bytes. Those of interest have a few kilobytes.
+const maxEvent = 256 << 10
+
+// webhook receives events of the payment gateway. It believes only what is signed, and does nothing but start a workflow:
+// that one looks up what is true. The gateway sends an event again until it is answered with 2xx.
+type webhook struct {
+	secret string // of the endpoint, as the gateway knows it
+	start  func(context.Context, order.PaymentEvent) error
+}
+
+func (h webhook) register(api *httpapi.API) { api.Router.POST(webhookPath, h.receive) }
+
+func (h webhook) receive(c *gin.Context) {
+	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxEvent))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		h.refuse(c, problem.TooLarge.New("an event must not be larger than %d bytes", maxEvent))
+		return
+	}
+	if err != nil {
+		h.refuse(c, problem.Malformed.New("the event did not arrive as a whole"))
+		return
+	}
+	event, err := stripe.ReadEvent(body, c.GetHeader("Stripe-Signature"), h.secret)
+	switch {
+	case errors.Is(err, stripe.ErrOtherEvent):
+		c.Status(http.StatusNoContent)
+		return
+	case err != nil:
+		h.refuse(c, problem.Malformed.New("%s", err))
+		return
+	}
+	ctx := c.Request.Context()
+	httpapi.Annotate(ctx, "event", event.ID, "eventType", string(event.Type))
+	if err := h.start(ctx, event); err != nil {
+		httpapi.Log(ctx).Warn("an event of the payment gateway is not taken; it will be sent again", "error", err.Error())
+		h.refuse(c, problem.Unavailable.New("the event cannot be taken now").WithHeader("Retry-After", "30"))
+		return
+	}
+	c.Status(http.StatusAccepted)
+}
+
+func (webhook) refuse(c *gin.Context, p *problem.Problem) {
+	p.Instance = httpapi.RequestID(c.Request.Context())
+	p.Write(c.Writer)
+	c.Abort()
+}
+
+// startStripeEvent returns a function that makes sure that the event's workflow runs or has run.
+func startStripeEvent(temporal client.Client, taskQueue string) func(context.Context, order.PaymentEvent) error {
+	return func(ctx context.Context, event order.PaymentEvent) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
+		defer cancel()
+		_, err := temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+			ID: event.WorkflowID(), TaskQueue: taskQueue,
+			WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+			WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+			StaticSummary:            fmt.Sprintf("%s of %s", event.Type, event.PaymentID),
+		}, workflows.StripeEventWorkflow, event)
+		var ran *serviceerror.WorkflowExecutionAlreadyStarted
+		if err == nil || errors.As(err, &ran) {
+			return nil
+		}
+		return fmt.Errorf("start the workflow of event %s: %w", event.ID, err)
+	}
+}
