@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
 	"ordersaga/internal/money"
@@ -60,6 +61,61 @@ func newStore(t *testing.T) (s *store, databaseURL string) {
 	return &store{pool}, databaseURL
 }
 
+// newNotifier is one that tells customers by the log, or as the directory says.
+func newNotifier(s *store, log *slog.Logger) *notifier {
+	return &notifier{store: s, mails: true, recorded: func() {}, log: log}
+}
+
+// sendAll works until nothing is due.
+func sendAll(t *testing.T, s *sender) {
+	t.Helper()
+	for {
+		d, err := s.store.claim(t.Context(), s.pace.lease)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d == nil {
+			return
+		}
+		s.attempt(t.Context(), d)
+	}
+}
+
+// list puts the user of all test events into the directory, in place of the demo's entry.
+func list(t *testing.T, s *store, e entry) {
+	t.Helper()
+	_, err := s.pool.Exec(t.Context(), `DELETE FROM directory`)
+	if err == nil {
+		_, err = s.pool.Exec(t.Context(), `INSERT INTO directory VALUES (42, nullif($1, ''), nullif($2, ''), nullif($3, ''))`,
+			e.Email, e.WebhookURL, e.WebhookSecret)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// state is that of a delivery.
+type state struct {
+	Channel  channel
+	Attempts int
+	Sent     bool
+	GivenUp  bool
+	Error    string
+}
+
+func outbox(t *testing.T, s *store) []state {
+	t.Helper()
+	rows, err := s.pool.Query(t.Context(), `SELECT channel, attempts, sent_at IS NOT NULL, given_up_at IS NOT NULL, last_error FROM outbox ORDER BY id`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[state])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 // event is the end of an order whose ID ends in n.
 func event(n int, status order.Status) order.Event {
 	o := order.Order{
@@ -83,7 +139,7 @@ func message(t *testing.T, e order.Event) rabbitmq.Message {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rabbitmq.Message{ID: e.MessageID(), Type: string(e.Type), CorrelationID: string(e.OrderID), Attempt: 1, Body: body}
+	return rabbitmq.Message{ID: e.MessageID(), Type: string(e.Type), CorrelationID: string(e.OrderID), Queue: string(e.Type), Attempt: 1, Body: body}
 }
 
 func newBroker(t *testing.T) string { return testenv.RabbitMQ(t) }

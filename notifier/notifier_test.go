@@ -25,7 +25,9 @@ func TestAMessageThatComesAgainTellsTheCustomerOnce(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
 	var log bytes.Buffer
-	n := &notifier{store: s, log: slog.New(slog.NewTextHandler(&log, nil))}
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	n := newNotifier(s, logger)
+	n.mails = false
 	e := event(1, order.Failed)
 	for range 3 {
 		if err := n.handle(t.Context(), message(t, e)); err != nil {
@@ -37,7 +39,7 @@ func TestAMessageThatComesAgainTellsTheCustomerOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []notification{{
-		MessageID: "0197a4b2-6c1e-7d3f-8a55-000000000001.ORDER_CANCELLED", OrderID: e.OrderID, UserID: 42, Type: "ORDER_CANCELLED",
+		MessageID: "0197a4b2-6c1e-7d3f-8a55-000000000001.ORDER_CANCELLED", OrderID: e.OrderID, UserID: 42, Audience: "customer", Type: "ORDER_CANCELLED",
 		Text: "We could not complete your order 0197a4b2-6c1e-7d3f-8a55-000000000001. Your card was declined. You pay nothing for it.",
 	}}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(notification{}, "CreatedAt")); diff != "" {
@@ -46,6 +48,7 @@ func TestAMessageThatComesAgainTellsTheCustomerOnce(t *testing.T) {
 	if age := time.Since(got[0].CreatedAt); age < -time.Minute || age > time.Minute {
 		t.Errorf("created %s ago", age)
 	}
+	sendAll(t, newSender(s, nil, logger, 1))
 	if n := strings.Count(log.String(), "customer notified"); n != 1 {
 		t.Errorf("the log tells the customer %d times:\n%s", n, log.String())
 	}
@@ -54,7 +57,7 @@ func TestAMessageThatComesAgainTellsTheCustomerOnce(t *testing.T) {
 func TestCopiesThatAreHandledAtOnceTellTheCustomerOnce(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
-	n := &notifier{store: s, log: discard()}
+	n := newNotifier(s, discard())
 	var copies errgroup.Group
 	for range 8 {
 		m := message(t, event(1, order.Confirmed))
@@ -69,13 +72,14 @@ func TestCopiesThatAreHandledAtOnceTellTheCustomerOnce(t *testing.T) {
 func TestANotificationThatCannotBeWrittenLeavesNoTraceInTheInbox(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
-	note := notification{MessageID: "m1", OrderID: event(1, order.Confirmed).OrderID, UserID: 42, Type: "ORDER_CONFIRMED"}
-	if _, err := s.record(t.Context(), note); err == nil {
+	note := notification{MessageID: "m1", OrderID: event(1, order.Confirmed).OrderID, UserID: 42, Audience: forCustomer, Type: "ORDER_CONFIRMED"}
+	nothing := func(entry) []delivery { return nil }
+	if _, err := s.record(t.Context(), note, nothing); err == nil {
 		t.Fatal("a notification without text was accepted")
 	}
 	checkCounts(t, s, 0)
 	note.Text = "Hello"
-	if first, err := s.record(t.Context(), note); err != nil || !first {
+	if first, err := s.record(t.Context(), note, nothing); err != nil || !first {
 		t.Errorf("after that: first %v, error %v", first, err)
 	}
 	checkCounts(t, s, 1)
@@ -85,7 +89,7 @@ func TestOrdersAreAnsweredByWhatTheirCustomersWereTold(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
 	e := event(1, order.Confirmed)
-	if err := (&notifier{store: s, log: discard()}).handle(t.Context(), message(t, e)); err != nil {
+	if err := newNotifier(s, discard()).handle(t.Context(), message(t, e)); err != nil {
 		t.Fatal(err)
 	}
 	api := newAPI(s, map[string]httpserver.Check{"database": s.pool.Ping}, discard())
@@ -124,7 +128,7 @@ func TestWhileTheDatabaseIsDownMessagesWait(t *testing.T) {
 	s, _ := newStore(t)
 	broker := rabbitmq.Config{URL: newBroker(t), Name: t.Name(), Log: discard()}
 	p := newPublisher(t, broker.URL)
-	n := &notifier{store: s, log: discard()}
+	n := newNotifier(s, discard())
 	nowhere, err := pgdb.Open(t.Context(), "postgres://127.0.0.1:1/notifier") // nobody listens there
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +143,7 @@ func TestWhileTheDatabaseIsDownMessagesWait(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			if failed == nil {
-				failed = (&notifier{store: dead, log: discard()}).handle(ctx, m)
+				failed = newNotifier(dead, discard()).handle(ctx, m)
 				return failed
 			}
 			if m.Attempt != 1 {

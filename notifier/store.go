@@ -35,13 +35,27 @@ const consumerName = "notifier"
 // store keeps the notifications.
 type store struct{ pool *pgxpool.Pool }
 
-// record stores the notification unless its message was seen before, and reports whether this was the first time. The
-// inbox row and the notification are one transaction: two copies of a message that are handled at once wait for each
-// other at the inbox's primary key.
+// entry is a user's row in the directory; the zero value is a user who is not listed.
+type entry struct{ Email, WebhookURL, WebhookSecret string }
+
+// delivery is what is sent to one address about a notification.
+type delivery struct {
+	Channel channel
+	Address string // e-mail address or URL; empty for the log
+	Secret  string // that a webhook is signed with
+	Subject string
+	Body    string
+	HTML    string
+}
+
+// record stores the notification and what is to be sent about it, unless its message was seen before, and reports
+// whether this was the first time. deliveries says what to send, by the user's entry in the directory. Inbox row,
+// notification and deliveries are one transaction: two copies of a message that are handled at once wait for each other
+// at the inbox's primary key.
 //
 // While the database cannot be reached or takes no writes the error is rabbitmq.Unavailable; a notification that it will
 // never take is rabbitmq.Poison.
-func (s *store) record(ctx context.Context, n notification) (first bool, err error) {
+func (s *store) record(ctx context.Context, n notification, deliveries func(entry) []delivery) (first bool, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx,
 			`INSERT INTO inbox (consumer, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, consumerName, n.MessageID)
@@ -51,15 +65,36 @@ func (s *store) record(ctx context.Context, n notification) (first bool, err err
 		if first = tag.RowsAffected() == 1; !first {
 			return nil
 		}
-		_, err = tx.Exec(ctx,
-			`INSERT INTO notifications (message_id, order_id, user_id, type, text) VALUES ($1, $2, $3, $4, $5)`,
-			n.MessageID, n.OrderID, n.UserID, n.Type, n.Text)
-		return err
+		var id int64
+		err = tx.QueryRow(ctx,
+			`INSERT INTO notifications (message_id, order_id, user_id, audience, type, text)
+			VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`,
+			n.MessageID, n.OrderID, n.UserID, n.Audience, n.Type, n.Text).Scan(&id)
+		if err != nil {
+			return err
+		}
+		listed, err := directoryEntry(ctx, tx, n.UserID)
+		if err != nil {
+			return err
+		}
+		return enqueue(ctx, tx, id, deliveries(listed))
 	})
 	if err != nil {
 		return false, classify(fmt.Errorf("record the notification %s: %w", n.MessageID, err))
 	}
 	return first, nil
+}
+
+// directoryEntry returns where the user is told.
+func directoryEntry(ctx context.Context, tx pgx.Tx, userID int64) (entry, error) {
+	var e entry
+	err := tx.QueryRow(ctx,
+		`SELECT coalesce(email, ''), coalesce(webhook_url, ''), coalesce(webhook_secret, '') FROM directory WHERE user_id = $1`,
+		userID).Scan(&e.Email, &e.WebhookURL, &e.WebhookSecret)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return entry{}, nil
+	}
+	return e, err
 }
 
 // classify tells a row that the database will never take from a database that is down or not itself. Whatever else the
@@ -92,7 +127,7 @@ const maxListed = 100
 // ofOrder returns the order's notifications, oldest first.
 func (s *store) ofOrder(ctx context.Context, id order.ID) ([]notification, error) {
 	rows, err := s.pool.Query(ctx,
-		`SELECT message_id, order_id::text, user_id, type, text, created_at
+		`SELECT message_id, order_id::text, user_id, audience, type, text, created_at
 		FROM notifications WHERE order_id = $1 ORDER BY id LIMIT $2`, id, maxListed)
 	if err != nil {
 		return nil, fmt.Errorf("read the notifications of order %s: %w", id, err)

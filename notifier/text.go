@@ -12,9 +12,9 @@ import (
 	"ordersaga/internal/order"
 )
 
-// customerText is what the customer reads about the end of an order. It fails for events of unknown types and for
+// shortText is in one line what the customer reads about the end of an order. It fails for events of unknown types and for
 // amounts in no known currency.
-func customerText(e order.Event) (string, error) {
+func shortText(e order.Event) (string, error) {
 	switch {
 	case e.Type == order.EventConfirmed:
 		return confirmedText(e)
@@ -38,13 +38,16 @@ func confirmedText(e order.Event) (string, error) {
 func lines(items []order.Line) string {
 	words := make([]string, len(items))
 	for i, l := range items {
-		name := l.Name
-		if name == "" {
-			name = l.ProductID
-		}
-		words[i] = fmt.Sprintf("%d × %s", l.Quantity, name)
+		words[i] = fmt.Sprintf("%d × %s", l.Quantity, name(l))
 	}
 	return strings.Join(words, ", ")
+}
+
+func name(l order.Line) string {
+	if l.Name == "" {
+		return l.ProductID
+	}
+	return l.Name
 }
 
 // sentence makes a reason into a sentence before the next one; nothing stays nothing.

@@ -21,7 +21,7 @@ func TestWhatCustomersRead(t *testing.T) {
 		"confirmed": event(1, order.Confirmed), "failed": event(2, order.Failed), "cancelled": event(2, order.Cancelled),
 		"failed without a word": unexplained, "without a name, in yen": yen,
 	} {
-		text, err := customerText(e)
+		text, err := shortText(e)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -46,7 +46,7 @@ func TestEventsWithoutWordsAreErrors(t *testing.T) {
 	noCurrency := event(1, order.Confirmed)
 	noCurrency.Total = money.Money{}
 	for name, e := range map[string]order.Event{"unknown type": unknown, "no currency": noCurrency} {
-		if text, err := customerText(e); err == nil {
+		if text, err := shortText(e); err == nil {
 			t.Errorf("%s: got %q, want an error", name, text)
 		}
 	}

@@ -51,7 +51,7 @@ var law = map[string][]string{
 	"api":       slices.Concat([]string{"workflows", "internal/postgres", "internal/stripe", "internal/temporalclient"}, domain, plumbing),
 	"worker":    slices.Concat([]string{"workflows", "activities", "saga"}, adapters, domain, plumbing),
 	"catalog":   slices.Concat([]string{"catalog/catalogclient", "catalog/mongodb", "catalog/product", "catalog/stock"}, domain, plumbing),
-	"notifier":  slices.Concat([]string{"internal/rabbitmq"}, domain, plumbing),
+	"notifier":  slices.Concat([]string{"internal/rabbitmq", "internal/webhook"}, domain, plumbing),
 	"stripesim": append([]string{"stripesim/gateway"}, plumbing...),
 	"demo":      slices.Concat([]string{"catalog/catalogclient", "internal/rabbitmq"}, domain, plumbing),
 }

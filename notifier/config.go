@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/mail"
+	"net/url"
+
+	"ordersaga/internal/webhook"
+)
+
+type config struct {
+	Addr        string `env:"NOTIFIER_ADDR" envDefault:"127.0.0.1:4004" help:"host:port of the probes and of GET /notifications"`
+	DatabaseURL string `env:"NOTIFIER_DATABASE_URL,required,notEmpty" secret:"true" help:"PostgreSQL database of the notifier: postgres://user:password@host:port/name"`
+	RabbitMQURL string `env:"RABBITMQ_URL,required,notEmpty" secret:"true" help:"broker of the order events: amqp://user:password@host:port/vhost"`
+	Workers     int    `env:"NOTIFIER_WORKERS" envDefault:"4" help:"messages of each queue that are handled at a time, 1 to 64"`
+	Senders     int    `env:"NOTIFIER_SENDERS" envDefault:"4" help:"mails and webhooks that are sent at a time, 1 to 64"`
+
+	SMTPURL  string `env:"SMTP_URL" secret:"true" help:"mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, or smtp://host:25?tls=none; without one, what would be mailed is logged"`
+	MailFrom string `env:"MAIL_FROM" help:"sender of mail, as in Shop <orders@shop.example>; required with SMTP_URL"`
+
+	OperatorEmail  string `env:"OPERATOR_EMAIL" help:"where operators are told of orders in trouble; without it and a webhook, the log is"`
+	OperatorURL    string `env:"OPERATOR_WEBHOOK_URL" secret:"true" help:"webhook that is called about orders in trouble"`
+	OperatorSecret string `env:"OPERATOR_WEBHOOK_SECRET" secret:"true" help:"secret that it is signed with: whsec_ and 24 to 64 bytes in base64"`
+}
+
+// Validate checks what no single field's type does.
+func (c config) Validate() error {
+	problems := []error{atATime("NOTIFIER_WORKERS", c.Workers), atATime("NOTIFIER_SENDERS", c.Senders)}
+	if _, err := c.mailer(); err != nil {
+		problems = append(problems, err)
+	}
+	if c.OperatorEmail != "" {
+		if _, err := mail.ParseAddress(c.OperatorEmail); err != nil {
+			problems = append(problems, fmt.Errorf("OPERATOR_EMAIL: %w", err))
+		}
+	}
+	if c.OperatorURL != "" || c.OperatorSecret != "" {
+		if u, err := url.Parse(c.OperatorURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			problems = append(problems, errors.New("OPERATOR_WEBHOOK_URL: want https://host/path"))
+		}
+		if _, err := webhook.ParseKey(c.OperatorSecret); err != nil {
+			problems = append(problems, fmt.Errorf("OPERATOR_WEBHOOK_SECRET: %w", err))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func atATime(variable string, n int) error {
+	if n < 1 || n > 64 {
+		return fmt.Errorf("%s: %d is not between 1 and 64", variable, n)
+	}
+	return nil
+}
+
+// mailer returns nil when no mail server is configured.
+func (c config) mailer() (*mailer, error) {
+	if c.SMTPURL == "" {
+		return nil, nil
+	}
+	return newMailer(c.SMTPURL, c.MailFrom)
+}
+
+func (c config) operators() entry {
+	return entry{Email: c.OperatorEmail, WebhookURL: c.OperatorURL, WebhookSecret: c.OperatorSecret}
+}

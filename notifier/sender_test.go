@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"ordersaga/internal/order"
+)
+
+func TestManySendersShareAnOutboxAndSendEachDeliveryOnce(t *testing.T) {
+	t.Parallel()
+	const events = 60
+	s, _ := newStore(t)
+	office := startPostOffice(t)
+	list(t, s, entry{Email: "ada@customers.example"})
+	ctx, stop := context.WithCancel(t.Context())
+	var senders errgroup.Group
+	for range 3 {
+		sender := newSender(s, office.mailer(t), discard(), 2)
+		sender.pace.poll = 10 * time.Millisecond
+		senders.Go(func() error { return sender.run(ctx) })
+	}
+	n := newNotifier(s, discard())
+	for i := range events {
+		if err := n.handle(t.Context(), message(t, event(i, order.Confirmed))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all mails", func() bool { return len(office.received()) >= events })
+	stop()
+	if err := senders.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for _, m := range office.received() {
+		parsed, _ := parts(t, m.Data)
+		seen[parsed.Header.Get("Message-Id")]++
+	}
+	if len(seen) != events || len(office.received()) != events {
+		t.Errorf("%d mails about %d events, want %d", len(office.received()), len(seen), events)
+	}
+	for _, d := range outbox(t, s) {
+		if diff := cmp.Diff(state{Channel: toMail, Attempts: 1, Sent: true}, d); diff != "" {
+			t.Errorf("outbox (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestSenderThatDiesBetweenSendingAndRecordingLeavesTheDeliveryToTheNext(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	office := startPostOffice(t)
+	list(t, s, entry{Email: "ada@customers.example"})
+	if err := newNotifier(s, discard()).handle(t.Context(), message(t, event(1, order.Confirmed))); err != nil {
+		t.Fatal(err)
+	}
+	dying := newSender(s, office.mailer(t), discard(), 1)
+	const lease = 200 * time.Millisecond
+	first, err := s.claim(t.Context(), lease)
+	if err != nil || first == nil {
+		t.Fatalf("claimed %v (%v)", first, err)
+	}
+	if err := dying.send(t.Context(), first); err != nil { // and then it dies
+		t.Fatal(err)
+	}
+	if second, err := s.claim(t.Context(), lease); err != nil || second != nil {
+		t.Fatalf("another sender gets %v (%v) while the lease lasts", second, err)
+	}
+	next := newSender(s, office.mailer(t), discard(), 1)
+	eventually(t, "the next sender", func() bool {
+		sendAll(t, next)
+		return outbox(t, s)[0].Sent
+	})
+	mails := office.received()
+	if len(mails) != 2 {
+		t.Fatalf("%d mails, want the one that nobody recorded and another", len(mails))
+	}
+	a, _ := parts(t, mails[0].Data)
+	b, _ := parts(t, mails[1].Data)
+	for _, name := range []string{"Message-Id", "Date", "Subject"} {
+		if a.Header.Get(name) != b.Header.Get(name) || a.Header.Get(name) == "" {
+			t.Errorf("%s is %q, then %q: want the same mail", name, a.Header.Get(name), b.Header.Get(name))
+		}
+	}
+	if err := s.again(t.Context(), first, context.Canceled, 0); err != nil { // the dead one comes back
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]state{{Channel: toMail, Attempts: 2, Sent: true}}, outbox(t, s)); diff != "" {
+		t.Errorf("outbox (-want +got):\n%s", diff)
+	}
+}
+
+func TestPausesBetweenAttemptsGrowToTheirBound(t *testing.T) {
+	t.Parallel()
+	total := time.Duration(0)
+	for attempt := 1; attempt < defaultPace.maxAttempts; attempt++ {
+		pause := defaultPace.after(attempt)
+		if pause < defaultPace.backoff/2 || pause > defaultPace.maxBackoff {
+			t.Errorf("after attempt %d: %s", attempt, pause)
+		}
+		total += pause
+	}
+	if total < 8*time.Hour || total > 25*time.Hour {
+		t.Errorf("given up after %s", total)
+	}
+}
