@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"ordersaga/stripesim/gateway"
@@ -16,6 +17,9 @@ type config struct {
 	Latency     time.Duration `env:"STRIPESIM_LATENCY" envDefault:"0s" help:"how much later every call takes effect and is answered"`
 	KeyLife     time.Duration `env:"STRIPESIM_IDEMPOTENCY_KEY_LIFE" envDefault:"24h" help:"how long answers are kept by idempotency key"`
 	SearchDelay time.Duration `env:"STRIPESIM_SEARCH_DELAY" envDefault:"1m" help:"how long a new payment is not found by searching"`
+
+	WebhookURL    string `env:"STRIPESIM_WEBHOOK_URL" help:"where events are sent, as in http://127.0.0.1:8080/stripe/webhook; none are when it is empty"`
+	WebhookSecret string `env:"STRIPESIM_WEBHOOK_SECRET" secret:"true" help:"what events are signed with; the receiver must know it"`
 }
 
 // Validate checks what a type cannot say.
@@ -33,6 +37,12 @@ func (c config) Validate() error {
 			problems = append(problems, fmt.Errorf("%s: %s is negative", name, d))
 		}
 	}
+	if u, err := url.Parse(c.WebhookURL); c.WebhookURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		problems = append(problems, errors.New("STRIPESIM_WEBHOOK_URL: want http(s)://host:port/path"))
+	}
+	if (c.WebhookURL == "") != (c.WebhookSecret == "") {
+		problems = append(problems, errors.New("STRIPESIM_WEBHOOK_URL, STRIPESIM_WEBHOOK_SECRET: set both or none"))
+	}
 	if c.Latency > gateway.MaxLatency {
 		problems = append(problems, fmt.Errorf("STRIPESIM_LATENCY: %s is more than %s", c.Latency, gateway.MaxLatency))
 	}
@@ -46,5 +56,7 @@ func (c config) options() gateway.Options {
 		Latency:     c.Latency,
 		KeyLife:     c.KeyLife,
 		SearchDelay: c.SearchDelay,
+
+		WebhookURL: c.WebhookURL, WebhookSecret: c.WebhookSecret,
 	}
 }

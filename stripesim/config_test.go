@@ -11,12 +11,12 @@ func TestEveryMistakeInTheConfigurationIsNamed(t *testing.T) {
 	t.Parallel()
 	_, err := env.Parse[config]([]string{
 		"STRIPESIM_DATABASE_URL=x", "STRIPESIM_API_KEY=k", "STRIPESIM_DECLINE_RATE=1.5", "STRIPESIM_LATENCY=1h",
-		"STRIPESIM_SEARCH_DELAY=-1s",
+		"STRIPESIM_SEARCH_DELAY=-1s", "STRIPESIM_WEBHOOK_URL=somewhere",
 	})
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, name := range []string{"STRIPESIM_DECLINE_RATE", "STRIPESIM_LATENCY", "STRIPESIM_SEARCH_DELAY"} {
+	for _, name := range []string{"STRIPESIM_DECLINE_RATE", "STRIPESIM_LATENCY", "STRIPESIM_SEARCH_DELAY", "STRIPESIM_WEBHOOK_URL", "STRIPESIM_WEBHOOK_SECRET"} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("%s is not named in:\n%v", name, err)
 		}

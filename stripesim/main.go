@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	"ordersaga/internal/httpserver"
 	"ordersaga/internal/pgdb"
@@ -27,16 +28,12 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		return err
 	}
 	g := gateway.New(pool, c.options(), log)
-	pruned := make(chan struct{})
-	pruning, stop := context.WithCancel(ctx)
-	go func() {
-		defer close(pruned)
-		g.PruneKeys(pruning)
-	}()
-	defer func() {
-		stop()
-		<-pruned
-	}()
+	background, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { g.PruneKeys(background) })
+	running.Go(func() { g.SendEvents(background) })
+	defer running.Wait()
+	defer stop()
 	if c.DeclineRate > 0 || c.Latency > 0 {
 		log.Warn("misbehaves on purpose", "decline_rate", c.DeclineRate, "latency", c.Latency.String())
 	}

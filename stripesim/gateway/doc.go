@@ -18,6 +18,9 @@
 // A call that has begun goes on when its client hangs up: an answer that never arrived says nothing about the effect.
 // That is what clients of a payment gateway have to live with, and what the faults (see Rule) produce on demand.
 //
+// With a webhook configured, the gateway reports payments that have succeeded and charges that were refunded: signed
+// events, written in the transaction of what they report and sent again until they are answered with 2xx.
+//
 // Besides /v1 there are
 //
 //	PUT, GET, DELETE /_sim/faults     what goes wrong: a JSON list of Rule, replaced as a whole

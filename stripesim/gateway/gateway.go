@@ -35,6 +35,9 @@ type Options struct {
 	KeyLife     time.Duration // how long an answer is kept by idempotency key; Stripe: at least 24 h
 	SearchDelay time.Duration // how long a new intent is not found by searching; Stripe: about a minute
 	Now         func() time.Time
+
+	WebhookURL    string // where events are sent; empty: none are
+	WebhookSecret string // that they are signed with, as in whsec_local
 }
 
 // Gateway is the simulator over one ledger.

@@ -201,7 +201,16 @@ func (i *intent) succeed(c *call) (any, error) {
 	if err := i.charge.insert(c, i.id); err != nil {
 		return nil, err
 	}
-	return i.saved(c)
+	return i.paid(c)
+}
+
+// paid saves an intent of which the money may just have been taken, and tells the world if it was.
+func (i *intent) paid(c *call) (any, error) {
+	object, err := i.saved(c)
+	if err != nil || i.status != succeeded {
+		return object, err
+	}
+	return object, c.emit(eventSucceeded, object)
 }
 
 // decline is an effect like any other: the attempt is in the ledger, and the intent wants another payment method.
@@ -243,7 +252,7 @@ func (i *intent) capture(c *call) (any, error) {
 	if _, err := c.tx.Exec(c, `UPDATE charges SET amount_captured = $2 WHERE id = $1`, i.charge.id, amount); err != nil {
 		return nil, fmt.Errorf("capture a charge: %w", err)
 	}
-	return i.saved(c)
+	return i.paid(c)
 }
 
 func (i *intent) cancel(c *call) (any, error) {

@@ -137,7 +137,8 @@ func (i *intent) refund(c *call) (any, error) {
 	if err := r.insert(c); err != nil {
 		return nil, err
 	}
-	return r.object(), nil
+	i.charge.refunded += r.amount
+	return r.object(), c.emit(eventRefunded, i.charge.object(i))
 }
 
 // insert writes the refund and takes it off the charge, whose constraint refuses more than was captured.

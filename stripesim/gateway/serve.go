@@ -39,6 +39,7 @@ type call struct {
 	params url.Values
 	strike strike
 	delay  time.Duration // of searches
+	events bool          // whether there is somebody to send events to
 }
 
 // serve wraps an endpoint into everything that all calls have in common: parameters, idempotency, faults, the answer.
@@ -94,6 +95,7 @@ func (g *Gateway) answer(ctx context.Context, c *gin.Context, e endpoint, s stri
 	a, err := g.once(ctx, key, print, func(tx pgx.Tx) (answer, bool, error) {
 		return e.effect(&call{
 			Context: ctx, tx: tx, now: g.now(), id: c.Param("id"), params: params, strike: s, delay: g.options.SearchDelay,
+			events: g.options.WebhookURL != "",
 		})
 	})
 	if problem := (*apiError)(nil); errors.As(err, &problem) {

@@ -1,0 +1,156 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// The types of events that are sent.
+const (
+	eventSucceeded = "payment_intent.succeeded"
+	eventRefunded  = "charge.refunded"
+)
+
+// apiVersion is the version of the API that the events' objects are of.
+const apiVersion = "2026-10-28"
+
+// emit writes an event about the object, to be sent once the transaction is committed. Without a webhook it does nothing.
+func (c *call) emit(kind string, object any) error {
+	if !c.events {
+		return nil
+	}
+	id := newID("evt")
+	body, err := json.MarshalIndent(map[string]any{
+		"id": id, "object": "event", "api_version": apiVersion, "created": c.now.Unix(), "livemode": false,
+		"pending_webhooks": 1, "type": kind, "data": map[string]any{"object": object},
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = c.tx.Exec(c, `INSERT INTO events (id, type, body, created_at, due_at) VALUES ($1, $2, $3, $4, $4)`, id, kind, body, c.now)
+	if err != nil {
+		return fmt.Errorf("write an event: %w", err)
+	}
+	return nil
+}
+
+const (
+	sendEvery   = 500 * time.Millisecond // how often due events are looked for
+	sendTimeout = 10 * time.Second       // of one attempt
+	sendBatch   = 20
+	// Attempts follow after 1 s, 2 s, 4 s and so on, at most an hour apart: some three days in all, as at Stripe.
+	maxAttempts = 84
+)
+
+// SendEvents sends events to the configured webhook, each until it is answered with 2xx, and until ctx is done. An event
+// may be sent more than once, and in any order. Without a webhook it returns at once.
+func (g *Gateway) SendEvents(ctx context.Context) {
+	if g.options.WebhookURL == "" {
+		return
+	}
+	ticker := time.NewTicker(sendEvery)
+	defer ticker.Stop()
+	for {
+		sent, err := g.sendDue(ctx)
+		if err != nil && ctx.Err() == nil {
+			g.log.Warn("events are not sent", "error", err.Error())
+		}
+		if sent == sendBatch && err == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// event is a row of events.
+type event struct {
+	id       string
+	body     []byte
+	attempts int
+}
+
+// sendDue sends a batch of due events and returns how many there were. Other processes leave them alone meanwhile.
+func (g *Gateway) sendDue(ctx context.Context) (int, error) {
+	due, err := g.claimDue(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range due {
+		if !g.send(ctx, e) {
+			continue
+		}
+		if _, err := g.pool.Exec(ctx, `UPDATE events SET delivered = true, due_at = NULL WHERE id = $1`, e.id); err != nil {
+			return len(due), fmt.Errorf("mark an event as delivered: %w", err)
+		}
+	}
+	return len(due), nil
+}
+
+// claimDue takes due events in hand: whoever dies before an event is delivered leaves it to the next attempt.
+func (g *Gateway) claimDue(ctx context.Context) ([]event, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	now := g.now()
+	rows, err := g.pool.Query(ctx, `
+		UPDATE events SET attempts = attempts + 1, due_at = CASE WHEN attempts + 1 < $3 THEN
+			$1::timestamptz + least(3600, 2 ^ least(attempts, 12)) * interval '1 second' END
+		WHERE id IN (SELECT id FROM events WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+		RETURNING id, body, attempts`, now, sendBatch, maxAttempts)
+	if err != nil {
+		return nil, fmt.Errorf("find due events: %w", err)
+	}
+	due, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e event, err error) {
+		return e, row.Scan(&e.id, &e.body, &e.attempts)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find due events: %w", err)
+	}
+	return due, nil
+}
+
+// send makes one attempt and reports whether the event was taken.
+func (g *Gateway) send(ctx context.Context, e event) bool {
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.options.WebhookURL, bytes.NewReader(e.body))
+	if err != nil {
+		g.log.Error("an event cannot be sent", "event", e.id, "error", err.Error())
+		return false
+	}
+	req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	req.Header.Set("Stripe-Signature", signature(e.body, g.options.WebhookSecret, time.Now()))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		g.log.Info("an event was not taken", "event", e.id, "attempt", e.attempts, "error", err.Error())
+		return false
+	}
+	defer res.Body.Close()
+	taken := res.StatusCode/100 == 2
+	if !taken {
+		g.log.Info("an event was not taken", "event", e.id, "attempt", e.attempts, "status", res.StatusCode)
+	}
+	return taken
+}
+
+// signature is Stripe's scheme v1: HMAC-SHA256 over the time and the body.
+func signature(body []byte, secret string, at time.Time) string {
+	seconds := strconv.FormatInt(at.Unix(), 10)
+	mac := hmac.New(sha256.New, []byte(secret))
+	_, _ = mac.Write([]byte(seconds + ".")) // a hash never fails
+	_, _ = mac.Write(body)
+	return "t=" + seconds + ",v1=" + hex.EncodeToString(mac.Sum(nil))
+}
