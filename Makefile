@@ -55,7 +55,7 @@ bin/demo:
 	CGO_ENABLED=0 go build -o $@ ./demo
 
 # The Temporal server is a large module: some minutes the first time on a small machine, seconds later.
-bin/devstack: $(shell find devstack -name tools -prune -o \( -name '*.go' -o -name '*.sh' -o -name 'go.*' \) -print)
+bin/devstack: $(shell find devstack -name tools -prune -o \( -name '*.go' ! -name '*_test.go' -o -name '*.sh' -o -name 'go.*' \) -print)
 	@echo "building bin/devstack; the first time it compiles the Temporal server, its Web UI and FerretDB (some minutes)"
 	cd devstack && CGO_ENABLED=0 go build -ldflags=-w -o ../$@ .
 	@touch $@
@@ -75,14 +75,14 @@ bin/tctl: devstack/tools/tctl/go.mod
 .PHONY: test test-unit test-long check race-detector
 test: bin/devstack build race-detector ## all tests, on real services in a throw-away stack of their own
 	bin/devstack exec --services-only -- go test -race -timeout 20m ./...
-	cd devstack && go test ./...
+	cd devstack && CGO_ENABLED=0 go test ./...
 
 test-unit: race-detector ## the tests that need no services
 	go test -short -race ./...
 
 test-long: bin/devstack build race-detector ## campaigns, large data and long random runs as well
 	bin/devstack exec --services-only -- go test -race -timeout 3h -tags long ./...
-	cd devstack && go test -timeout 30m -tags long ./...
+	cd devstack && CGO_ENABLED=0 go test -timeout 30m -tags long ./...
 
 # The race detector needs a C compiler.
 race-detector:

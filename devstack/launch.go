@@ -37,6 +37,9 @@ func launch(ctx context.Context, c config.Config, detached bool, out *console) (
 		return nil, err
 	}
 	defer lock.Close() // the supervisor has it then
+	if err := os.Remove(pidFile(c)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
 	if err := c.CheckPortsFree(true, !c.ServicesOnly); err != nil {
 		return nil, err
 	}
@@ -105,7 +108,7 @@ func startSupervisor(ctx context.Context, c config.Config, lock *os.File, detach
 	err = cmd.Start()
 	reportsWriter.Close()
 	if err != nil {
-		return nil, fmt.Errorf("start the supervisor in namespaces of its own: %w", err)
+		return nil, fmt.Errorf("start the supervisor in namespaces of its own (in a container that takes CAP_SYS_ADMIN): %w", err)
 	}
 	if err := writePID(c, cmd.Process.Pid); err != nil {
 		return nil, errors.Join(err, cmd.Process.Kill(), cmd.Wait())

@@ -35,10 +35,22 @@ func running(c config.Config) (int, error) {
 		return 0, err
 	}
 	content, err := os.ReadFile(pidFile(c))
-	if err != nil {
-		return 0, fmt.Errorf("another devstack is starting the stack: %w", err)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, errors.New("another devstack is just starting the stack")
 	}
-	return strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil {
+		return 0, err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", pidFile(c), err)
+	}
+	// It is about to get a signal: better make sure.
+	commandLine, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil || !strings.Contains(string(commandLine), "\x00"+superviseCommand+"\x00") {
+		return 0, fmt.Errorf("process %d is not the stack's supervisor; try again", pid)
+	}
+	return pid, nil
 }
 
 // stopStack ends the stack's supervisor and waits until it is gone. It is killed when it takes longer than within.

@@ -57,6 +57,7 @@ func superviseStack(configFile string, out *reporter) error {
 	if err != nil {
 		return err
 	}
+	syscall.Umask(0o022) // unprivileged services have to read what we write for them
 	if err := contain.Enter(); err != nil {
 		return err
 	}

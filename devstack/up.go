@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -70,7 +71,11 @@ func up(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	out.line("stack", "up; logs are in %s", c.Data+"/log")
+	out.line("stack", "up; logs are in %s", filepath.Dir(c.LogFile("")))
+	if !c.ServicesOnly {
+		out.line("api", "takes orders at http://%s, without authentication (AUTH_MODE=none)", c.Address(config.API))
+	}
+	out.line("temporal-ui", "shows their sagas at http://%s", c.Address(config.TemporalUI))
 	return nil
 }
 
@@ -117,7 +122,7 @@ func bringUpToDate(ctx context.Context, wanted config.Config, out *console) erro
 			out.line(s.Name, "%s at %s", s.State, s.Address)
 		}
 	}
-	out.line("stack", "is up already; programs that were built since are started anew")
+	out.line("stack", "is up already")
 	return nil
 }
 

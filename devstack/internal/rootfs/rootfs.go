@@ -88,7 +88,7 @@ func runRecipe(ctx context.Context, dir, logFile string, progress func(string)) 
 	err = cmd.Start()
 	stepsWriter.Close()
 	if err != nil {
-		return fmt.Errorf("start the build in namespaces of its own: %w", err)
+		return fmt.Errorf("start the build in namespaces of its own (in a container that takes CAP_SYS_ADMIN): %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
 	defer stop()
