@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # How the backing services run: devstack (Debian or Ubuntu, as root, no Docker) or compose (any Docker engine).
 STACK ?= devstack
 
-PROGRAMS := api worker catalog notifier stripesim
+PROGRAMS := api worker catalog notifier stripesim deadletter
 CHECKS   := devstack/tools/check/go.mod
 COMPOSE  := docker compose
 
@@ -72,7 +72,7 @@ bin/tctl: devstack/tools/tctl/go.mod
 
 # Testing
 
-.PHONY: test test-unit test-long check race-detector
+.PHONY: test test-unit test-long bench-messages check race-detector
 test: bin/devstack build race-detector ## all tests, on real services in a throw-away stack of their own
 	bin/devstack exec --services-only -- go test -race -timeout 20m ./...
 	cd devstack && CGO_ENABLED=0 go test ./...
@@ -83,6 +83,9 @@ test-unit: race-detector ## the tests that need no services
 test-long: bin/devstack build race-detector ## campaigns, large data and long random runs as well
 	bin/devstack exec --services-only -- go test -race -timeout 3h -tags long ./...
 	cd devstack && CGO_ENABLED=0 go test -timeout 30m -tags long ./...
+
+bench-messages: bin/devstack ## confirmed publishes a second with 1, 8 and 64 publishers, beside the client library's bare maximum
+	bin/devstack exec --services-only -- go test -run '^$$' -bench . ./internal/rabbitmq
 
 # The race detector needs a C compiler.
 race-detector:

@@ -48,12 +48,13 @@ var law = map[string][]string{
 	"internal/order/ordertest": domain,
 
 	// Programs wire the rest together. Each sees only what it needs.
-	"api":       slices.Concat([]string{"workflows", "internal/postgres", "internal/stripe", "internal/temporalclient"}, domain, plumbing),
-	"worker":    slices.Concat([]string{"workflows", "activities", "saga"}, adapters, domain, plumbing),
-	"catalog":   slices.Concat([]string{"catalog/catalogclient", "catalog/mongodb", "catalog/product", "catalog/stock"}, domain, plumbing),
-	"notifier":  slices.Concat([]string{"internal/rabbitmq", "internal/webhook"}, domain, plumbing),
-	"stripesim": append([]string{"stripesim/gateway"}, plumbing...),
-	"demo":      slices.Concat([]string{"catalog/catalogclient", "internal/rabbitmq"}, domain, plumbing),
+	"api":        slices.Concat([]string{"workflows", "internal/postgres", "internal/stripe", "internal/temporalclient"}, domain, plumbing),
+	"worker":     slices.Concat([]string{"workflows", "activities", "saga"}, adapters, domain, plumbing),
+	"catalog":    slices.Concat([]string{"catalog/catalogclient", "catalog/mongodb", "catalog/product", "catalog/stock"}, domain, plumbing),
+	"notifier":   slices.Concat([]string{"internal/rabbitmq", "internal/webhook"}, domain, plumbing),
+	"deadletter": {"internal/env", "internal/program", "internal/rabbitmq"},
+	"stripesim":  append([]string{"stripesim/gateway"}, plumbing...),
+	"demo":       slices.Concat([]string{"catalog/catalogclient", "internal/rabbitmq"}, domain, plumbing),
 }
 
 // onlyStandard may import the standard library and the domain, nothing else.
