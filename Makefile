@@ -22,14 +22,21 @@ help: ## this list
 
 # The stack
 
+# Where Docker is asked for, it has to be there.
+.PHONY: docker
+docker:
+	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { \
+		echo "no Docker engine with Compose answers: install Docker Engine and its Compose plugin (docs.docker.com/engine/install)," \
+			"or, on Debian or Ubuntu as root, leave out STACK=compose"; exit 1; }
+
 .PHONY: demo up down status logs clean
 demo: up bin/demo ## start the stack and place orders that show what it does
 	$(ENVIRONMENT) bin/demo
 
 ifeq ($(STACK),compose)
-up: ## start the stack
+up: docker ## start the stack
 	$(COMPOSE) up --build --detach --wait
-down: ## stop the stack; its data stays
+down: docker ## stop the stack; its data stays
 	$(COMPOSE) down
 status: ## what runs, and where
 	$(COMPOSE) ps
@@ -56,6 +63,7 @@ bin/demo:
 
 # The Temporal server is a large module: some minutes the first time on a small machine, seconds later.
 bin/devstack: $(shell find devstack -name tools -prune -o \( -name '*.go' ! -name '*_test.go' -o -name '*.sh' -o -name 'go.*' \) -print)
+	@[ "$$(uname)" = Linux ] || { echo "devstack needs Linux (Debian or Ubuntu): use STACK=compose with Docker"; exit 1; }
 	@echo "building bin/devstack; the first time it compiles the Temporal server, its Web UI and FerretDB (some minutes)"
 	cd devstack && CGO_ENABLED=0 go build -ldflags=-w -o ../$@ .
 	@touch $@

@@ -36,6 +36,8 @@ type command func(ctx context.Context, args []string, stdout io.Writer) error
 var commands = map[string]command{
 	"up":     up,
 	"down":   down,
+	"stop":   stopServices,
+	"start":  startServices,
 	"status": status,
 	"logs":   logs,
 	"clean":  clean,

@@ -73,10 +73,11 @@ func superviseStack(configFile string, out *reporter) error {
 
 	reload, stopReloading := reloads(c, root, log)
 	defer stopReloading()
-	return sup.Run(ctx, services.New(c, root).All(), reload, out.up)
+	return sup.Run(ctx, services.New(c, root).Wanted(), reload, out.up)
 }
 
-// reloads delivers the services anew for each SIGHUP: programs may have been built, or asked for, since.
+// reloads delivers the services that shall run anew for each SIGHUP: programs may have been built, or services asked for
+// or stopped by name, since.
 func reloads(running config.Config, root *contain.Root, log *slog.Logger) (<-chan []supervisor.Service, func()) {
 	hangups, out, over := make(chan os.Signal, 1), make(chan []supervisor.Service), make(chan struct{})
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -94,7 +95,7 @@ func reloads(running config.Config, root *contain.Root, log *slog.Logger) (<-cha
 				c = running
 			}
 			select {
-			case out <- services.New(c, root).All():
+			case out <- services.New(c, root).Wanted():
 			case <-over:
 				return
 			}

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -97,42 +98,41 @@ func bringUpToDate(ctx context.Context, wanted config.Config, out *console) erro
 			return err
 		}
 	}
-	before, err := supervisor.ReadStatus(wanted.StatusFile())
-	if err != nil {
-		return err
-	}
 	current.ServicesOnly = current.ServicesOnly && wanted.ServicesOnly
-	current.Overrides = wanted.Overrides
-	if err := writeConfig(current); err != nil {
+	current.Overrides, current.Stopped = wanted.Overrides, nil
+	if err := reload(ctx, current, pid, out); err != nil {
 		return err
-	}
-	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
-		return err
-	}
-	after, err := waitForReload(ctx, wanted, before.Reloads)
-	if err != nil {
-		return err
-	}
-	if after.Problem != "" {
-		service, _, _ := strings.Cut(after.Problem, " ")
-		return fmt.Errorf("%s\nthe end of %s:\n%s", after.Problem, wanted.LogFile(service), lastLines(wanted.LogFile(service), 20))
-	}
-	for _, s := range after.Services {
-		if !contains(before, s) {
-			out.line(s.Name, "%s at %s", s.State, s.Address)
-		}
 	}
 	out.line("stack", "is up already")
 	return nil
 }
 
-func contains(status supervisor.Status, service supervisor.ServiceStatus) bool {
-	for _, s := range status.Services {
-		if s == service {
-			return true
+// reload makes the running supervisor follow a changed configuration, and says what has changed by that.
+func reload(ctx context.Context, c config.Config, pid int, out *console) error {
+	before, err := supervisor.ReadStatus(c.StatusFile())
+	if err != nil {
+		return err
+	}
+	if err := writeConfig(c); err != nil {
+		return err
+	}
+	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+		return err
+	}
+	after, err := waitForReload(ctx, c, before.Reloads)
+	if err != nil {
+		return err
+	}
+	if after.Problem != "" {
+		service, _, _ := strings.Cut(after.Problem, " ")
+		return fmt.Errorf("%s\nthe end of %s:\n%s", after.Problem, c.LogFile(service), lastLines(c.LogFile(service), 20))
+	}
+	for _, s := range after.Services {
+		if !slices.Contains(before.Services, s) {
+			out.line(s.Name, "%s at %s", s.State, s.Address)
 		}
 	}
-	return false
+	return nil
 }
 
 func waitForReload(ctx context.Context, c config.Config, reloads int) (supervisor.Status, error) {
@@ -146,7 +146,7 @@ func waitForReload(ctx context.Context, c config.Config, reloads int) (superviso
 		}
 		select {
 		case <-ctx.Done():
-			return s, errors.New("interrupted; the stack goes on starting its programs")
+			return s, errors.New("interrupted; the stack goes on with it")
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

@@ -13,6 +13,7 @@ Everything listens on 127.0.0.1 only.
 
   devstack up [--services-only] [--data DIR]     start the stack; returns when everything is ready
   devstack down [--data DIR]                     stop it; its data stays
+  devstack stop SERVICE... | start SERVICE...    one or more of them, to see how the others cope
   devstack status [--json] [--data DIR]          what runs, where, and with which process ID
   devstack logs [-f] [-n LINES] [SERVICE...]     what services write
   devstack clean [--data DIR]                    stop it and remove its data

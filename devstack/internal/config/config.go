@@ -20,6 +20,7 @@ type Config struct {
 	Ports        map[string]int    // by the names in Ports
 	ServicesOnly bool              // without the project's programs
 	ThrowAway    bool              // data need not survive a crash of the machine: fsync is off
+	Stopped      []string          // services and programs that somebody stopped by name
 	Overrides    map[string]string // DEVSTACK_<PROGRAM>_<VARIABLE>, as given
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -81,8 +82,14 @@ func CopySetup(c config.Config) error {
 // New returns the services of the stack that c describes.
 func New(c config.Config, root *contain.Root) *Stack { return &Stack{Config: c, root: root} }
 
-// All returns the services in an order in which each stands behind those that it needs.
-func (s *Stack) All() []supervisor.Service {
+// Wanted returns the services that shall run, in an order in which each stands behind those that it needs.
+func (s *Stack) Wanted() []supervisor.Service {
+	return slices.DeleteFunc(s.all(), func(service supervisor.Service) bool {
+		return slices.Contains(s.Stopped, service.Name)
+	})
+}
+
+func (s *Stack) all() []supervisor.Service {
 	all := []supervisor.Service{s.postgres(), s.rabbitmq(), s.ferretdb(), s.temporal(), s.webUI()}
 	if s.ServicesOnly {
 		return all

@@ -51,8 +51,8 @@ func New(statusFile string, logFile func(string) string, log *slog.Logger, progr
 }
 
 // Run starts the services, calls up once all of them are ready, and keeps them running until ctx is done; then it stops
-// them. A service stands in the list behind those that it needs. For each value from reload it starts what is not
-// running yet, and starts anew what was built anew. When a service does not get ready at first, all are stopped and the
+// them. A service stands in the list behind those that it needs. For each value from reload it stops what is no longer in
+// the list, starts what is not running yet, and starts anew what was built anew. When a service does not get ready at first, all are stopped and the
 // error is a *FailedService.
 func (s *Supervisor) Run(ctx context.Context, services []Service, reload <-chan []Service, up func()) error {
 	reaping, stopReaping := context.WithCancel(context.Background())
@@ -73,6 +73,7 @@ func (s *Supervisor) Run(ctx context.Context, services []Service, reload <-chan 
 			s.update(func(st *Status) { st.Up = false })
 			return nil
 		case services := <-reload:
+			s.stopOthers(services)
 			err := s.start(ctx, services)
 			s.update(func(st *Status) {
 				st.Reloads++
@@ -147,6 +148,13 @@ func (s *Supervisor) add(service Service) *runner {
 	s.note(r, Waiting, 0) // here, so that the status lists services in their order
 	go r.run()
 	return r
+}
+
+// stopOthers stops what runs and is not one of the services. What needs it goes on without it.
+func (s *Supervisor) stopOthers(services []Service) {
+	stop(slices.DeleteFunc(slices.Clone(s.runners), func(r *runner) bool {
+		return slices.ContainsFunc(services, func(wanted Service) bool { return wanted.Name == r.Name })
+	}))
 }
 
 // stopAll stops the services, each after those that need it.

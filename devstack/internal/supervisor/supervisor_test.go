@@ -220,3 +220,23 @@ func TestAReloadThatFailsLeavesTheRestRunning(t *testing.T) {
 		return status.Reloads == 2 && status.Problem == "" && services["page"].State == Ready
 	})
 }
+
+func TestAReloadStopsWhatIsNoLongerWanted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	store, api := shell(dir, "store", works("store")), shell(dir, "api", works("api"), "store")
+	s := start(t, dir, store, api)
+	s.waitUp()
+
+	s.reload <- []Service{api}
+	s.eventually("the store is stopped, and the api goes on", func(services map[string]ServiceStatus, status Status) bool {
+		return status.Reloads == 1 && services["store"].State == Stopped && services["api"].State == Ready
+	})
+	s.reload <- []Service{store, api}
+	s.eventually("the store runs again", func(services map[string]ServiceStatus, status Status) bool {
+		return status.Reloads == 2 && services["store"].State == Ready && services["api"].State == Ready
+	})
+	if got, want := s.history(), "start store, start api, stop store, start store"; got != want {
+		t.Errorf("history %q, want %q", got, want)
+	}
+}
