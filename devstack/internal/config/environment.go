@@ -120,6 +120,7 @@ func (c Config) ClientEnvironment() []string {
 		"MONGODB_URI=" + c.mongoDB(),
 		"TEST_RABBITMQ_URL=" + c.amqp(administrator),
 		"TEST_RABBITMQ_API=" + c.RabbitMQAPI(),
+		"TEST_RABBITMQ_ROOT=" + c.RootFS, // for tests that stop and start a RabbitMQ of their own
 		"TEST_TEMPORAL_ADDRESS=" + c.Address(Temporal),
 		"TEMPORAL_ADDRESS=" + c.Address(Temporal),
 		"TEMPORAL_NAMESPACE=default",
