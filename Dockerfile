@@ -1,4 +1,5 @@
-# One image for all programs: the command chooses (/usr/local/bin/api, worker, catalog, notifier, stripesim, deadletter).
+# One image for all programs: the command chooses (/usr/local/bin/api, worker, catalog, notifier, stripesim, deadletter,
+# reconcile).
 #
 # The programs are static and need nothing but the authorities' certificates, so that the image holds nothing else: no
 # shell, no package manager. They run as a user without rights, and write to no file.
@@ -10,7 +11,7 @@ RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/ \
-    ./api ./worker ./catalog ./notifier ./stripesim ./deadletter ./internal/healthcheck
+    ./api ./worker ./catalog ./notifier ./stripesim ./deadletter ./reconcile ./internal/healthcheck
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

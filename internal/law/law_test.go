@@ -54,6 +54,7 @@ var law = map[string][]string{
 	"notifier":   slices.Concat([]string{"internal/rabbitmq", "internal/webhook"}, domain, plumbing),
 	"deadletter": {"internal/env", "internal/program", "internal/rabbitmq"},
 	"stripesim":  append([]string{"stripesim/gateway"}, plumbing...),
+	"reconcile":  slices.Concat([]string{"internal/postgres", "internal/stripe"}, domain, plumbing),
 	"demo":       slices.Concat([]string{"catalog/catalogclient", "internal/rabbitmq"}, domain, plumbing),
 }
 
