@@ -2,6 +2,8 @@ package activities
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"time"
 
 	"ordersaga/internal/order"
@@ -12,9 +14,10 @@ type Sagas interface {
 	// Interrupted lists, page by page, orders of which a workflow ended at or after since in another way than
 	// completing. The list may lag. next is nil behind the last page.
 	Interrupted(ctx context.Context, since time.Time, page []byte) (ids []order.ID, next []byte, err error)
-	// Unattended reports whether the order has no workflow that is running or has completed. It does not lag.
-	Unattended(ctx context.Context, id order.ID) (bool, error)
-	// Request returns what the order's workflow was started with.
+	// State returns the state of the order's first workflow. It does not lag.
+	State(ctx context.Context, id order.ID) (order.SagaState, error)
+	// Request returns what the order's workflow, or else its recovery, was started with. order.ErrNoRequest when neither holds
+	// a request for this order.
 	Request(ctx context.Context, id order.ID) (order.Request, error)
 	// Recover starts the recovery of an order. It does nothing when one is running or has completed.
 	Recover(ctx context.Context, req order.Request) error
@@ -32,6 +35,7 @@ type Recovery struct {
 	Sagas  Sagas
 	Orders UnfinishedOrders
 	MinAge time.Duration // rows younger than this are left to their workflow, which may just be starting
+	Log    *slog.Logger
 }
 
 // RecoverInterruptedInput asks for one page of interrupted workflows.
@@ -47,7 +51,8 @@ type RecoverInterruptedResult struct {
 }
 
 // RecoverInterrupted starts RecoverOrder for each order on a page of interrupted workflows, whatever the order's row
-// says. Safe to repeat: an order is recovered by at most one workflow at a time, and once.
+// says. An order that cannot be recovered does not keep the others waiting: it is logged, and the search goes on. Safe
+// to repeat: an order is recovered by at most one workflow at a time, and once.
 func (r *Recovery) RecoverInterrupted(
 	ctx context.Context, in RecoverInterruptedInput,
 ) (result RecoverInterruptedResult, err error) {
@@ -56,24 +61,40 @@ func (r *Recovery) RecoverInterrupted(
 		return result, translate(err, "list interrupted orders")
 	}
 	for _, id := range ids {
-		unattended, err := r.Sagas.Unattended(ctx, id)
+		recovered, err := r.recoverInterrupted(ctx, id)
 		if err != nil {
-			return result, translate(err, "look up the workflow of order %s", id)
+			return result, err
 		}
-		if !unattended {
-			continue // it was reset, and goes on or went on
+		if recovered {
+			result.Recovered++
 		}
-		req, err := r.Sagas.Request(ctx, id)
-		if err != nil {
-			return result, translate(err, "read the request of order %s", id)
-		}
-		if err := r.Sagas.Recover(ctx, req); err != nil {
-			return result, translate(err, "recover order %s", id)
-		}
-		result.Recovered++
 	}
 	result.Next = next
 	return result, nil
+}
+
+// recoverInterrupted returns an error only when asking again may help: the server is not there.
+func (r *Recovery) recoverInterrupted(ctx context.Context, id order.ID) (recovered bool, err error) {
+	state, err := r.Sagas.State(ctx, id)
+	if err != nil {
+		return false, translate(err, "look up the workflow of order %s", id)
+	}
+	if state == order.SagaRunning || state == order.SagaCompleted {
+		return false, nil // it was reset, and goes on or went on
+	}
+	req, err := r.Sagas.Request(ctx, id)
+	if errors.Is(err, order.ErrNoRequest) {
+		// Started by hand, with something that is no order. If there is a row, the search among the rows finds it.
+		r.Log.Error("an interrupted order cannot be recovered from its workflow", "orderId", id, "error", err.Error())
+		return false, nil
+	}
+	if err != nil {
+		return false, translate(err, "read the request of order %s", id)
+	}
+	if err := r.Sagas.Recover(ctx, req); err != nil {
+		return false, translate(err, "recover order %s", id)
+	}
+	return true, nil
 }
 
 // RecoverUnfinishedInput asks for one page of unfinished rows.
@@ -97,20 +118,35 @@ func (r *Recovery) RecoverUnfinished(
 		return result, translate(err, "list unfinished orders")
 	}
 	for _, row := range rows {
-		unattended, err := r.Sagas.Unattended(ctx, row.ID)
+		recovered, err := r.recoverUnfinished(ctx, row)
 		if err != nil {
-			return result, translate(err, "look up the workflow of order %s", row.ID)
+			return result, err
 		}
-		if !unattended {
-			continue
+		if recovered {
+			result.Recovered++
 		}
-		if err := r.Sagas.Recover(ctx, requestOf(row)); err != nil {
-			return result, translate(err, "recover order %s", row.ID)
-		}
-		result.Recovered++
 	}
 	result.Next = next
 	return result, nil
+}
+
+func (r *Recovery) recoverUnfinished(ctx context.Context, row order.Order) (recovered bool, err error) {
+	state, err := r.Sagas.State(ctx, row.ID)
+	switch {
+	case err != nil:
+		return false, translate(err, "look up the workflow of order %s", row.ID)
+	case state == order.SagaRunning:
+		return false, nil
+	case state == order.SagaCompleted:
+		// Either it completed since the page was read, or the database has lost its last commits. Undoing on our own an
+		// order that its customer may have been told is confirmed would be wrong: a person has to look.
+		r.Log.Warn("an order is PENDING although its workflow has completed", "orderId", row.ID, "updatedAt", row.UpdatedAt)
+		return false, nil
+	}
+	if err := r.Sagas.Recover(ctx, requestOf(row)); err != nil {
+		return false, translate(err, "recover order %s", row.ID)
+	}
+	return true, nil
 }
 
 func requestOf(o order.Order) order.Request {

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -11,11 +12,13 @@ import (
 	"ordersaga/internal/order"
 )
 
+var discard = slog.New(slog.DiscardHandler)
+
 // fakeSagas knows workflows by the state that matters to recovery.
 type fakeSagas struct {
 	pages      map[string][]order.ID // by page token
 	next       map[string]string
-	attended   map[order.ID]bool
+	states     map[order.ID]order.SagaState // interrupted unless it says otherwise
 	recovered  []order.Request
 	recoverErr error
 }
@@ -24,11 +27,17 @@ func (f *fakeSagas) Interrupted(_ context.Context, _ time.Time, page []byte) ([]
 	return f.pages[string(page)], []byte(f.next[string(page)]), nil
 }
 
-func (f *fakeSagas) Unattended(_ context.Context, id order.ID) (bool, error) {
-	return !f.attended[id], nil
+func (f *fakeSagas) State(_ context.Context, id order.ID) (order.SagaState, error) {
+	if state, ok := f.states[id]; ok {
+		return state, nil
+	}
+	return order.SagaInterrupted, nil
 }
 
 func (f *fakeSagas) Request(_ context.Context, id order.ID) (order.Request, error) {
+	if id == "garbage" {
+		return order.Request{}, order.ErrNoRequest
+	}
 	return order.Request{ID: id, UserID: 42}, nil
 }
 
@@ -43,14 +52,14 @@ func (f fakeRows) Unfinished(context.Context, time.Duration, string, int) ([]ord
 	return f.rows, "", nil
 }
 
-func TestInterruptedOrderIsRecoveredUnlessItWasResetAndGoesOn(t *testing.T) {
+func TestInterruptedOrderIsRecoveredUnlessItWasResetAndGarbageHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	f := &fakeSagas{
-		pages:    map[string][]order.ID{"": {"a", "b"}},
-		next:     map[string]string{"": "page 2"},
-		attended: map[order.ID]bool{"b": true},
+		pages:  map[string][]order.ID{"": {"running", "garbage", "a", "completed"}},
+		next:   map[string]string{"": "page 2"},
+		states: map[order.ID]order.SagaState{"running": order.SagaRunning, "completed": order.SagaCompleted},
 	}
-	r := &Recovery{Sagas: f, Orders: fakeRows{}}
+	r := &Recovery{Sagas: f, Orders: fakeRows{}, Log: discard}
 	got, err := r.RecoverInterrupted(t.Context(), RecoverInterruptedInput{})
 	if err != nil {
 		t.Fatal(err)
@@ -64,11 +73,14 @@ func TestInterruptedOrderIsRecoveredUnlessItWasResetAndGoesOn(t *testing.T) {
 	}
 }
 
-func TestUnfinishedRowIsRecoveredUnlessItsWorkflowRuns(t *testing.T) {
+func TestUnfinishedRowIsRecoveredUnlessItsWorkflowRunsOrHasCompleted(t *testing.T) {
 	t.Parallel()
-	f := &fakeSagas{attended: map[order.ID]bool{"running": true}}
-	r := &Recovery{Sagas: f, Orders: fakeRows{[]order.Order{
+	f := &fakeSagas{states: map[order.ID]order.SagaState{
+		"running": order.SagaRunning, "completed": order.SagaCompleted, "lost": order.SagaUnknown,
+	}}
+	r := &Recovery{Log: discard, Sagas: f, Orders: fakeRows{[]order.Order{
 		{ID: "running"},
+		{ID: "completed"},
 		{ID: "lost", UserID: 7, PaymentMethod: "pm_card_visa", Hash: "h", Items: []order.Line{{ProductID: "lamp", Name: "Lamp", Quantity: 2}}},
 	}}}
 	if _, err := r.RecoverUnfinished(t.Context(), RecoverUnfinishedInput{}); err != nil {
@@ -84,7 +96,7 @@ func TestUnfinishedRowIsRecoveredUnlessItsWorkflowRuns(t *testing.T) {
 func TestSearchThatCannotRecoverAnOrderFailsAndIsRetried(t *testing.T) {
 	t.Parallel()
 	f := &fakeSagas{pages: map[string][]order.ID{"": {"a"}}, recoverErr: errors.New("unavailable")}
-	r := &Recovery{Sagas: f, Orders: fakeRows{}}
+	r := &Recovery{Sagas: f, Orders: fakeRows{}, Log: discard}
 	if _, err := r.RecoverInterrupted(t.Context(), RecoverInterruptedInput{}); err == nil {
 		t.Error("no error")
 	}

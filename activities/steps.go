@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"ordersaga/internal/money"
@@ -136,6 +137,23 @@ type FinishOrderInput struct {
 func (a *Activities) FinishOrder(ctx context.Context, in FinishOrderInput) (order.Order, error) {
 	o, err := a.Orders.Finish(ctx, in.OrderID, in.Records)
 	return o, translate(err, "finish order %s", in.OrderID)
+}
+
+// NoteRecordsInput are lines for the timeline of an order that has reached its end.
+type NoteRecordsInput struct {
+	OrderID order.ID       `json:"orderId"`
+	RunID   string         `json:"runId"` // of the workflow; makes the lines' keys
+	Records []order.Record `json:"records"`
+}
+
+// NoteRecords adds lines to the order's timeline. Safe to repeat: each has a key.
+func (a *Activities) NoteRecords(ctx context.Context, in NoteRecordsInput) error {
+	for i, r := range in.Records {
+		if err := a.Orders.Note(ctx, in.OrderID, fmt.Sprintf("%s.%d", in.RunID, i), r); err != nil {
+			return translate(err, "note what happened to order %s", in.OrderID)
+		}
+	}
+	return nil
 }
 
 // PublishEvent announces the order's end. Safe to repeat: the message ID is the same each time.

@@ -31,7 +31,7 @@ func (a *orders) cancel(ctx context.Context, in *cancelInput) (*orderOutput, err
 	if o.Status.Final() {
 		return a.cancelled(o)
 	}
-	_, err = a.sagas.Cancel(ctx, id, cancelRequest(ctx, in.Body), cancelWait)
+	decided, err := a.sagas.Cancel(ctx, id, cancelRequest(ctx, in.Body), cancelWait)
 	if err != nil && !errors.Is(err, errClosed) && !errors.Is(err, errUndecided) {
 		// It may have got through all the same; a row whose end is known is a better answer.
 		if row, rowErr := a.store.Order(ctx, id); rowErr == nil && row.Decided() {
@@ -39,12 +39,14 @@ func (a *orders) cancel(ctx context.Context, in *cancelInput) (*orderOutput, err
 		}
 		return nil, trouble(ctx, id, err)
 	}
-	row, err := a.store.Order(ctx, id)
+	row, rowErr := a.store.Order(ctx, id)
 	switch {
-	case err == nil:
+	case rowErr == nil:
 		o = row
-	case !errors.Is(err, order.ErrNotFound):
-		return nil, trouble(ctx, id, err)
+	case err == nil:
+		o = decided // the row cannot be read, but the saga has answered
+	case !errors.Is(rowErr, order.ErrNotFound):
+		return nil, trouble(ctx, id, errors.Join(errUnknown, rowErr))
 	}
 	// Still PENDING and not closing means: the saga has accepted the cancellation and will act on it, or it was
 	// terminated, and recovery will undo the order.

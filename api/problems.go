@@ -109,11 +109,12 @@ const (
 
 // trouble turns an error of the store or of Temporal into a problem, and logs it: it says nothing to a client.
 func trouble(ctx context.Context, id order.ID, err error) error {
-	if errors.Is(err, order.ErrNotFound) {
+	unknown := errors.Is(err, errUnknown)
+	if errors.Is(err, order.ErrNotFound) && !unknown {
 		return notFound(id)
 	}
 	httpapi.Log(ctx).Warn("cannot answer", "error", err.Error())
-	if errors.Is(err, errUnknown) {
+	if unknown {
 		return outcomeUnknown.New("it is not known whether the request was accepted").
 			With("orderId", id).RetryAfter(retryAfterOutage)
 	}

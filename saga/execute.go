@@ -13,6 +13,7 @@ type scope struct {
 	run      *run
 	name     string
 	wait     time.Duration // bounds one attempt
+	local    time.Duration // bounds the attempt on the fast path
 	patience time.Duration // how long it may stay broken until the saga needs attention
 	forward  bool          // before or at the pivot: deadline and cancellation apply, and a refusal is an answer
 
@@ -24,6 +25,9 @@ type scopeKey struct{}
 func (s scope) attach(ctx workflow.Context) workflow.Context {
 	if s.wait <= 0 {
 		s.wait = DefaultWait
+	}
+	if s.local <= 0 {
+		s.local = s.wait
 	}
 	return workflow.WithValue(ctx, scopeKey{}, s)
 }
@@ -46,7 +50,7 @@ func Execute(ctx workflow.Context, activity any, in, out any) error {
 	yield := s.run.yield
 	s.run.yield = false
 	if s.run.fast && !yield {
-		err := s.local(ctx, activity, in, out)
+		err := s.tryLocally(ctx, activity, in, out)
 		if done, err := s.settle(ctx, err); done {
 			return err
 		}
@@ -75,10 +79,10 @@ func (s scope) settle(ctx workflow.Context, err error) (done bool, answer error)
 	}
 }
 
-// local is the fast path: one attempt inside the workflow task.
-func (s scope) local(ctx workflow.Context, activity any, in, out any) error {
+// tryLocally is the fast path: one attempt inside the workflow task.
+func (s scope) tryLocally(ctx workflow.Context, activity any, in, out any) error {
 	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		ScheduleToCloseTimeout: s.wait,
+		ScheduleToCloseTimeout: s.local,
 		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
 		Summary:                s.name,
 	})
@@ -89,23 +93,25 @@ func (s scope) local(ctx workflow.Context, activity any, in, out any) error {
 // patience, then the saga needs attention and a new window begins. Each window ends with the error of its last attempt,
 // which is how the workflow, and so the operator, learns what is wrong.
 func (s scope) durable(ctx workflow.Context, activity any, in, out any) error {
-	retry, window := eager, s.patience
+	retry, window, pause := eager, s.patience, patient.InitialInterval
 	for {
 		err := s.window(ctx, retry, window, activity, in, out)
 		if done, err := s.settle(ctx, err); done {
-			s.run.heal(ctx, s)
+			s.run.leaveTrouble(ctx, s, err)
 			return err
 		}
 		if errors.Is(err, errRetry) {
-			retry, window = eager, s.patience
+			retry, window, pause = eager, s.patience, patient.InitialInterval
 			continue
 		}
 		s.run.needsAttention(ctx, s, err)
 		if !serverGaveUp(err) {
-			// Not retried by the server, as when no worker knows the activity: wait here, or it would spin.
-			if done, err := s.settle(ctx, s.sleep(ctx, patient.InitialInterval)); done && err != nil {
+			// Not retried by the server, as a refusal of what must be done: wait here, ever longer, or it would spin.
+			if done, err := s.settle(ctx, s.sleep(ctx, pause)); done && err != nil {
+				s.run.leaveTrouble(ctx, s, err)
 				return err
 			}
+			pause = min(2*pause, troubledWindow)
 		}
 		retry, window = patient, troubledWindow
 	}
@@ -135,7 +141,7 @@ func (s scope) window(
 	ctx workflow.Context, retry temporal.RetryPolicy, d time.Duration, activity any, in, out any,
 ) error {
 	ctx, cancel := workflow.WithCancel(ctx)
-	defer cancel() // a late attempt is told to stop; whether it does, the activity's own idempotency covers
+	defer cancel() // no more attempts; one that is under way may still take effect, which idempotency covers
 	future := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout:    s.wait,
 		ScheduleToCloseTimeout: d,

@@ -18,6 +18,8 @@ type Step struct {
 	Do   Func
 	Undo Undo          // the zero value when there is nothing to undo
 	Wait time.Duration // bounds one attempt of the step's activity; default DefaultWait
+	// LocalWait bounds the attempt on the fast path, when that has to be shorter; default Wait.
+	LocalWait time.Duration
 }
 
 // Undo takes a step back. It succeeds when there is nothing to take back, and makes a late run of its step fail.

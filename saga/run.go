@@ -69,7 +69,7 @@ type run struct {
 	timerCtx workflow.Context // the timer's, which outlives a single wait
 	journal  []Entry
 
-	troubles []Trouble // empty while all is well
+	troubles []trouble // empty while all is well
 	waiting  []*waiter // what an operator could retry or skip
 	fenced   bool      // the pivot is passed or the fence was asked: too late to give up
 	given    *Order    // the operator's order to give up
@@ -114,7 +114,7 @@ func (r *run) step(ctx workflow.Context, s Step) error {
 	case r.late(ctx):
 		return errDeadline
 	}
-	sc := scope{run: r, name: s.Name, wait: s.Wait, patience: r.options.StepPatience, forward: true}
+	sc := scope{run: r, name: s.Name, wait: s.Wait, local: s.LocalWait, patience: r.options.StepPatience, forward: true}
 	err := s.Do(sc.attach(ctx))
 	r.note(ctx, s.Name, Done, err)
 	return err
@@ -147,7 +147,9 @@ func (r *run) end(ctx workflow.Context, cause Cause, passed bool) error {
 	}
 	var failed []error
 	for _, s := range r.plan.Then {
-		failed = append(failed, r.must(ctx, r.scope(s.Name, s.Wait, true), s.Do, Done))
+		sc := r.scope(s.Name, s.Wait, true)
+		sc.local = s.LocalWait
+		failed = append(failed, r.must(ctx, sc, s.Do, Done))
 	}
 	return errors.Join(failed...)
 }

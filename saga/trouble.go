@@ -27,9 +27,11 @@ var (
 const (
 	StatusNeedsAttention = "NEEDS_ATTENTION" // a step or undo stays broken; it is still being tried
 	StatusHealed         = "HEALED"          // it was in trouble and goes on by itself
+	StatusGivenUp        = "GIVEN_UP"        // it was in trouble, and what was broken was given up or left out
 )
 
-// TroubleCounter is the metric that counts how often a saga needed attention, by step.
+// TroubleCounter is the metric that counts how often a saga needed attention, by step; it goes to the metrics handler of
+// the Temporal client, if that has one.
 const TroubleCounter = "saga_needs_attention"
 
 // Trouble is what keeps a saga from going on.
@@ -41,6 +43,12 @@ type Trouble struct {
 	CanGiveUp bool
 	// CanSkip reports whether an operator may leave the step out.
 	CanSkip bool
+}
+
+// trouble is a Trouble with when its alarm was last raised.
+type trouble struct {
+	Trouble
+	alarmed time.Time
 }
 
 // Message is what went wrong, without the layers around it.
@@ -67,17 +75,22 @@ func (r *run) needsAttention(ctx workflow.Context, s scope, err error) {
 	i := r.troubleOf(s.name)
 	if i < 0 {
 		i = len(r.troubles)
-		r.troubles = append(r.troubles,
-			Trouble{Step: s.name, Since: workflow.Now(ctx), CanGiveUp: s.forward, CanSkip: s.skippable})
+		r.troubles = append(r.troubles, trouble{Trouble: Trouble{
+			Step: s.name, Since: workflow.Now(ctx), CanGiveUp: s.forward, CanSkip: s.skippable,
+		}})
 		r.journal = append(r.journal,
 			Entry{Step: s.name, Kind: InTrouble, At: workflow.Now(ctx), Detail: rootMessage(err)})
 		workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"step": s.name}).Counter(TroubleCounter).Inc(1)
 		r.attributes(ctx, AttributeStatus.ValueSet(StatusNeedsAttention), AttributeStep.ValueSet(s.name),
 			AttributeError.ValueSet(rootType(err)))
 	}
-	r.troubles[i].Err = err
+	t := &r.troubles[i]
+	t.Err = err
 	r.show(ctx)
-	r.raiseAlarm(ctx, r.troubles[i])
+	if t.alarmed.IsZero() || workflow.Now(ctx).Sub(t.alarmed) >= troubledWindow {
+		t.alarmed = workflow.Now(ctx)
+		r.raiseAlarm(ctx, t.Trouble)
+	}
 }
 
 // raiseAlarm tells whoever asked to be told. A coroutine of its own keeps the saga from waiting for it.
@@ -89,24 +102,28 @@ func (r *run) raiseAlarm(ctx workflow.Context, t Trouble) {
 	workflow.Go(ctx, func(ctx workflow.Context) { r.options.OnTrouble(ctx, t) })
 }
 
-// heal takes back what needsAttention said.
-func (r *run) heal(ctx workflow.Context, s scope) {
+// leaveTrouble takes back what needsAttention said, once the step is settled: err is nil when it healed.
+func (r *run) leaveTrouble(ctx workflow.Context, s scope, err error) {
 	i := r.troubleOf(s.name)
 	if i < 0 {
 		return
 	}
+	status := StatusHealed
+	if err != nil && !IsRefused(err) {
+		status = StatusGivenUp
+	}
 	r.troubles = slices.Delete(r.troubles, i, i+1)
 	r.journal = append(r.journal, Entry{Step: s.name, Kind: OutTrouble, At: workflow.Now(ctx)})
 	if len(r.troubles) == 0 {
-		r.attributes(ctx, AttributeStatus.ValueSet(StatusHealed), AttributeError.ValueUnset())
+		r.attributes(ctx, AttributeStatus.ValueSet(status), AttributeError.ValueUnset())
 	}
-	workflow.GetLogger(ctx).Info("saga goes on", "step", s.name)
+	workflow.GetLogger(ctx).Info("saga is out of trouble", "step", s.name, "status", status)
 	r.show(ctx)
 }
 
 // troubleOf returns the index of the step's trouble, or -1.
 func (r *run) troubleOf(step string) int {
-	return slices.IndexFunc(r.troubles, func(t Trouble) bool { return t.Step == step })
+	return slices.IndexFunc(r.troubles, func(t trouble) bool { return t.Step == step })
 }
 
 func (r *run) inTrouble(step string) bool { return r.troubleOf(step) >= 0 }

@@ -67,6 +67,9 @@ func run(ctx context.Context, c config, log *slog.Logger) (err error) {
 		Client: temporal, TaskQueue: c.TaskQueue,
 		CreateType: workflows.CreateOrderWorkflow, RecoverType: workflows.RecoverOrderWorkflow,
 	}
+	if err := requireAttributes(starting, temporal, c, log); err != nil {
+		return err
+	}
 	if err := scheduleRecovery(starting, temporal, c); err != nil {
 		return err
 	}
@@ -75,7 +78,7 @@ func run(ctx context.Context, c config, log *slog.Logger) (err error) {
 	w := newWorker(temporal, c, fatal)
 	w.RegisterActivity(&activities.Activities{Catalog: catalog, Payments: payments, Orders: orders, Events: events, Alarms: events})
 	w.RegisterActivity(&activities.Settlement{Payments: payments, Orders: orders})
-	w.RegisterActivity(&activities.Recovery{Sagas: sagas, Orders: orders, MinAge: c.RecoveryMinAge})
+	w.RegisterActivity(&activities.Recovery{Sagas: sagas, Orders: orders, MinAge: c.RecoveryMinAge, Log: log})
 	return serve(ctx, w, fatal, c, log, map[string]httpserver.Check{
 		"temporal": temporalclient.Check(temporal),
 		"postgres": pool.Ping,
@@ -110,6 +113,17 @@ func newWorker(temporal client.Client, c config, fatal chan<- error) worker.Work
 	return w
 }
 
+// requireAttributes refuses to work in a namespace in which a saga in trouble could not say so.
+func requireAttributes(ctx context.Context, temporal client.Client, c config, log *slog.Logger) error {
+	err := temporalclient.RequireSearchAttributes(ctx, temporal, c.Temporal.NamespaceName(),
+		saga.AttributeStatus.GetName(), saga.AttributeStep.GetName(), saga.AttributeError.GetName())
+	if errors.Is(err, temporalclient.ErrAttributesUnknown) {
+		log.Warn("make sure that the namespace has the saga's search attributes", "error", err.Error())
+		return nil
+	}
+	return err
+}
+
 // scheduleRecovery makes the server search for interrupted orders from time to time. Every worker does it at its start;
 // there is one schedule for a task queue.
 func scheduleRecovery(ctx context.Context, temporal client.Client, c config) error {
@@ -119,6 +133,8 @@ func scheduleRecovery(ctx context.Context, temporal client.Client, c config) err
 		Workflow:  workflows.RecoverOrdersWorkflow,
 		Args:      []any{workflows.RecoverOrdersState{}},
 		TaskQueue: c.TaskQueue,
+		// A search has nothing to undo, and one that hangs must not keep the next from starting.
+		WorkflowRunTimeout: 30 * time.Minute,
 	})
 }
 

@@ -1,8 +1,10 @@
 package workflows
 
 import (
+	"fmt"
 	"time"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"ordersaga/activities"
@@ -26,6 +28,9 @@ const (
 // CreateOrder takes an order from its request to its end and returns the order as stored. A refused or cancelled order
 // is an outcome, not a failed workflow.
 func CreateOrder(ctx workflow.Context, req order.Request) (order.Order, error) {
+	if err := checkRequest(ctx, req, req.ID.WorkflowID()); err != nil {
+		return order.Order{}, err
+	}
 	s := newOrderSaga(ctx, req)
 	ctx, err := s.handleUpdates(ctx)
 	if err != nil {
@@ -35,6 +40,19 @@ func CreateOrder(ctx workflow.Context, req order.Request) (order.Order, error) {
 		return order.Order{}, err
 	}
 	return s.row, s.awaitHandlers(ctx)
+}
+
+// checkRequest refuses, before anything happened, a workflow that was started by hand with something that is no order,
+// or under an ID that is not the order's: two workflows for one order would not know of each other.
+func checkRequest(ctx workflow.Context, req order.Request, workflowID string) error {
+	err := req.Validate()
+	if got := workflow.GetInfo(ctx).WorkflowExecution.ID; err == nil && got != workflowID {
+		err = fmt.Errorf("the workflow of order %s must have the ID %s, not %s", req.ID, workflowID, got)
+	}
+	if err != nil {
+		return temporal.NewNonRetryableApplicationError(err.Error(), "InvalidRequest", nil)
+	}
+	return nil
 }
 
 // plan is the business process: each step, what undoes it, and the point of no return.
@@ -51,15 +69,21 @@ func (s *orderSaga) plan() saga.Plan {
 		Pivot:  saga.Step{Name: "ConfirmOrder", Do: s.confirmOrder},
 		Fence:  s.closeOrder,
 		Finish: saga.Step{Name: "FinishOrder", Do: s.finishOrder},
-		Then:   []saga.Step{{Name: "PublishEvent", Do: s.publishEvent, Wait: publishWait}},
+		Then: []saga.Step{
+			{Name: "PublishEvent", Do: s.publishEvent, LocalWait: publishLocalWait, Wait: publishWait},
+			{Name: "NoteRecords", Do: s.noteRecords}, // calls nothing unless operators or troubles left something to note
+		},
 	}
 }
 
 // How long one attempt of a step may take. Each is longer than the time-outs of the client that the step calls, so that
 // the client sees its own time-outs and its circuit breaker counts them.
 const (
-	paymentWait = 15 * time.Second // two to three calls to the gateway
-	publishWait = 2 * time.Second  // short: the customer's answer leaves only after it when the broker is slow
+	paymentWait = 35 * time.Second // a refund after a lost answer takes up to 6 calls of 5 s to the gateway
+	publishWait = 20 * time.Second // the broker's confirm is waited for 15 s
+	// publishLocalWait is short, because a customer's answer leaves only after the local attempt. A broker that is slower
+	// than this gets the event from the regular activity.
+	publishLocalWait = 2 * time.Second
 )
 
 // Deadline bounds the way to the pivot. Holds of stock outlive it, so that a hold never expires under an order that may
@@ -79,9 +103,11 @@ type orderSaga struct {
 	decided   bool // the row says how the order ends
 	stored    int  // how many entries of the saga's journal are stored with the order
 
-	cancel CancelRequest // the first, if any
-	unwind workflow.CancelFunc
-	asking int // updates that wait for the decision
+	cancel       CancelRequest // the first, if any
+	cancelAt     time.Time
+	cancelStored bool // in the timeline
+	unwind       workflow.CancelFunc
+	asking       int // updates that wait for the decision
 }
 
 func newOrderSaga(ctx workflow.Context, req order.Request) *orderSaga {
@@ -110,7 +136,6 @@ func (s *orderSaga) createOrder(ctx workflow.Context) error {
 		ID: s.req.ID, UserID: s.req.UserID, Status: order.Pending,
 		Items: s.priced.Lines, Total: s.priced.Total,
 		PaymentMethod: s.req.PaymentMethod, Hash: s.req.Hash,
-		CreatedAt: s.start, UpdatedAt: s.start,
 	}}
 	if err := saga.Execute(ctx, steps.CreateOrder, in, &s.row); err != nil {
 		return err

@@ -2,17 +2,20 @@ package workflows_test
 
 import (
 	"context"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 
 	"ordersaga/internal/money"
 	"ordersaga/internal/order"
+	"ordersaga/saga"
 	"ordersaga/workflows"
 )
 
@@ -47,6 +50,11 @@ func run(t *testing.T, w *world, req order.Request) order.Order {
 
 func runIn(t *testing.T, env *testsuite.TestWorkflowEnvironment, w *world, wf any, req order.Request) order.Order {
 	t.Helper()
+	id := req.ID.WorkflowID()
+	if reflect.ValueOf(wf).Pointer() == reflect.ValueOf(workflows.RecoverOrder).Pointer() {
+		id = req.ID.RecoveryID()
+	}
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id, TaskQueue: "orders"})
 	env.ExecuteWorkflow(wf, req)
 	if !env.IsWorkflowCompleted() {
 		t.Fatal("the workflow did not end")
@@ -364,5 +372,90 @@ func TestCancelUpdateWithoutWhoIsRejected(t *testing.T) {
 	wantEnd(t, runIn(t, env, w, workflows.CreateOrder, request(visa)), order.Confirmed, "")
 	if !rejected {
 		t.Error("the update was accepted")
+	}
+}
+
+func TestWorkflowThatIsNoOrderFailsBeforeAnythingHappens(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		id  string
+		req order.Request
+	}{
+		"empty input":        {orderID.WorkflowID(), order.Request{}},
+		"no items":           {orderID.WorkflowID(), order.Request{ID: orderID}},
+		"no quantity":        {orderID.WorkflowID(), request(visa, order.Item{ProductID: lamp})},
+		"another order's ID": {"order-0190d3a2-7c1e-7a44-9a07-000000000000", request(visa)},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			env := newEnv(t, w)
+			env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: tt.id, TaskQueue: "orders"})
+			env.ExecuteWorkflow(workflows.CreateOrder, tt.req)
+			if env.GetWorkflowError() == nil || len(w.calls) != 0 {
+				t.Errorf("error %v, calls %v", env.GetWorkflowError(), w.calls)
+			}
+		})
+	}
+}
+
+func TestOrderThatIsFirstRunAfterItsDeadlineIsUndone(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	env := newEnv(t, w)
+	env.SetStartTime(time.Now().Add(-time.Hour)) // the world's clock is the real one: nothing may be held any more
+	w.onCall = func(op string) {
+		if op == "PriceItems" && w.calls[op] == 0 {
+			w.breakNext(op, 1, fault{before: errBroken})
+			env.RegisterDelayedCallback(func() {}, workflows.Deadline)
+		}
+	}
+	w.breakNext("CreateOrder", 1, fault{before: errBroken})
+	got := runIn(t, env, w, workflows.CreateOrder, request(visa))
+	if got.Status == order.Confirmed {
+		t.Error("the order was confirmed an hour after it was placed")
+	}
+}
+
+func TestOperatorsActionsAreInTheTimeline(t *testing.T) {
+	t.Parallel()
+	for name, step := range map[string]string{"before the end is recorded": "RefundPayment", "after it": "PublishEvent"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			w.breakNext(step, 12, fault{before: errBroken})
+			env := newEnv(t, w)
+			env.RegisterDelayedCallback(func() {
+				env.SignalWorkflow(saga.SignalRetry, saga.Order{Operator: "alice", Reason: "it is back"})
+			}, time.Minute)
+			runIn(t, env, w, workflows.CreateOrder, request(broke))
+			records, err := w.Memory.Timeline(t.Context(), orderID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := false
+			for _, r := range records {
+				found = found || r.Type == order.RecordOperator && r.Detail == "retry by alice: it is back"
+			}
+			if !found {
+				t.Errorf("timeline %+v", records)
+			}
+		})
+	}
+}
+
+func TestCustomerDoesNotReadTheOperatorsWords(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.breakNext("ChargePayment", 100, fault{before: errBroken})
+	env := newEnv(t, w)
+	env.RegisterDelayedCallback(func() {
+		env.SignalWorkflow(saga.SignalCompensate, saga.Order{Operator: "alice", Reason: "suspected fraud"})
+	}, time.Minute)
+	got := runIn(t, env, w, workflows.CreateOrder, request(visa))
+	wantEnd(t, got, order.Cancelled, order.CancelledByOperator)
+	if strings.Contains(got.Cause.Message, "fraud") {
+		t.Errorf("the customer is told %q", got.Cause.Message)
 	}
 }

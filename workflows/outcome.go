@@ -5,6 +5,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
+	"ordersaga/activities"
 	"ordersaga/internal/order"
 	"ordersaga/saga"
 )
@@ -12,7 +13,7 @@ import (
 // CancelRequest is the argument of UpdateCancel.
 type CancelRequest struct {
 	By     Canceller `json:"by"`
-	Reason string    `json:"reason,omitempty"` // in the words of whoever asks; stored with the order
+	Reason string    `json:"reason,omitempty"` // in the words of whoever asks; stored in the order's timeline
 }
 
 // Canceller says who asks for a cancellation.
@@ -49,7 +50,7 @@ func (s *orderSaga) outcome(ctx workflow.Context) (order.Order, error) {
 
 func (s *orderSaga) requestCancel(ctx workflow.Context, req CancelRequest) (order.Order, error) {
 	if !s.decided && s.cancel.By == "" {
-		s.cancel = req
+		s.cancel, s.cancelAt = req, workflow.Now(ctx)
 		s.unwind()
 	}
 	return s.outcome(ctx)
@@ -80,32 +81,54 @@ func (s *orderSaga) cause(c saga.Cause) order.Cause {
 		return refused
 	case c.Kind == saga.DeadlineHit:
 		return order.Cause{Reason: order.TimedOut, Message: "the order could not be completed in time"}
-	case c.Kind == saga.GivenUp:
-		return order.Cause{Reason: order.CancelledByOperator, Message: cancelMessage("an operator", c.By.Reason)}
 	case c.Kind == saga.Cancelled && s.cancel.By == ByUser:
-		return order.Cause{Reason: order.CancelledByUser, Message: cancelMessage("the customer", s.cancel.Reason)}
-	case c.Kind == saga.Cancelled:
-		return order.Cause{Reason: order.CancelledByOperator, Message: cancelMessage("an operator", s.cancel.Reason)}
+		return order.Cause{Reason: order.CancelledByUser, Message: "cancelled by the customer"}
+	case c.Kind == saga.Cancelled, c.Kind == saga.GivenUp:
+		// The operator's own words are for the timeline: this message goes to the customer.
+		return order.Cause{Reason: order.CancelledByOperator, Message: "cancelled by the shop"}
 	default:
 		return order.Cause{Reason: order.Interrupted, Message: "the order could not be completed"}
 	}
 }
 
-func cancelMessage(who, reason string) string {
-	if reason == "" {
-		return "cancelled by " + who
-	}
-	return "cancelled by " + who + ": " + reason
-}
-
 // store runs an activity that stores records with its transition: what is new in the saga's journal since the last one.
 func (s *orderSaga) store(ctx workflow.Context, activity any, input func([]order.Record) any) error {
 	journal := saga.Journal(ctx)
-	err := saga.Execute(ctx, activity, input(records(journal[s.stored:])), &s.row)
+	err := saga.Execute(ctx, activity, input(append(s.asked(), records(journal[s.stored:])...)), &s.row)
 	if err == nil {
 		s.stored = len(journal)
 	}
 	return err
+}
+
+// noteRecords stores what the journal says of troubles and operators after the last transition. Steps that just worked
+// are not worth a round trip.
+func (s *orderSaga) noteRecords(ctx workflow.Context) error {
+	var left []saga.Entry
+	for _, e := range saga.Journal(ctx)[s.stored:] {
+		if e.Kind != saga.Done && e.Kind != saga.Undone {
+			left = append(left, e)
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	run := workflow.GetInfo(ctx).WorkflowExecution.RunID
+	in := activities.NoteRecordsInput{OrderID: s.req.ID, RunID: run, Records: records(left)}
+	return saga.Execute(ctx, steps.NoteRecords, in, nil)
+}
+
+// asked is the record of who asked for the order to be cancelled, if somebody did.
+func (s *orderSaga) asked() []order.Record {
+	if s.cancel.By == "" || s.cancelStored {
+		return nil
+	}
+	s.cancelStored = true
+	detail := "cancel asked by " + string(s.cancel.By)
+	if s.cancel.Reason != "" {
+		detail += ": " + s.cancel.Reason
+	}
+	return []order.Record{{Type: order.RecordOperator, At: s.cancelAt, Detail: detail}}
 }
 
 // records turns a part of the saga's journal into lines of the order's timeline.

@@ -14,6 +14,9 @@ import (
 // was terminated, or it failed. Forward when the order is CONFIRMED, otherwise undone and announced. It gives up nothing
 // on the way, whatever the row says: the row may be missing, and the announcement may be all that is left.
 func RecoverOrder(ctx workflow.Context, req order.Request) (order.Order, error) {
+	if err := checkRequest(ctx, req, req.ID.RecoveryID()); err != nil {
+		return order.Order{}, err
+	}
 	s := newOrderSaga(ctx, req)
 	err := s.plan().Unwind(ctx, s.options())
 	return s.row, err

@@ -12,6 +12,7 @@ import (
 	"ordersaga/internal/money"
 	"ordersaga/internal/order"
 	"ordersaga/internal/order/ordertest"
+	"ordersaga/workflows"
 )
 
 // world is everything outside of the workflow: stateful fakes that behave as the activities' contracts say, and that
@@ -118,8 +119,11 @@ func (w *world) PriceItems(_ context.Context, items []order.Item) (lines []order
 	return lines, err
 }
 
-func (w *world) Reserve(_ context.Context, id order.ID, items []order.Item, _ time.Time) error {
+func (w *world) Reserve(_ context.Context, id order.ID, items []order.Item, expiresAt time.Time) error {
 	return w.call("ReserveStock", func() error {
+		if left := time.Until(expiresAt); left <= workflows.Deadline-time.Minute {
+			return fmt.Errorf("a hold of %s does not outlive the order's deadline", left)
+		}
 		if h := w.holds[id]; h != nil {
 			if h.state == "released" {
 				return order.Refuse(order.ReservationLost, "released")
@@ -196,6 +200,9 @@ func (w *world) Charge(_ context.Context, p order.Payment) (string, error) {
 
 func (w *world) Refund(_ context.Context, p order.Payment) error {
 	return w.call("RefundPayment", func() error {
+		if p.Amount.Amount <= 0 {
+			return fmt.Errorf("no payment of %s can be undone", p.Amount) // as the adapter answers
+		}
 		known := w.payments[p.OrderID]
 		if known == nil {
 			known = &payment{}
@@ -248,6 +255,10 @@ func (b brokenOrders) Close(
 func (b brokenOrders) Finish(ctx context.Context, id order.ID, records []order.Record) (row order.Order, err error) {
 	err = b.w.call("FinishOrder", func() error { row, err = b.w.Memory.Finish(ctx, id, records); return err })
 	return row, err
+}
+
+func (b brokenOrders) Note(ctx context.Context, id order.ID, key string, r order.Record) error {
+	return b.w.call("NoteRecords", func() error { return b.w.Memory.Note(ctx, id, key, r) })
 }
 
 var errBroken = errors.New("connection reset")

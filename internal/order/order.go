@@ -40,6 +40,9 @@ func ParseID(s string) (ID, error) {
 // WorkflowID is the ID of the order's CreateOrder workflow.
 func (id ID) WorkflowID() string { return "order-" + string(id) }
 
+// RecoveryID is the ID of the workflow that brings the order to its end when the first one was interrupted.
+func (id ID) RecoveryID() string { return "recover-" + id.WorkflowID() }
+
 // Status is where an order stands. PENDING is the only status that changes; the other three are final.
 type Status string
 

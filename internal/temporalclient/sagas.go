@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -23,9 +22,6 @@ type Sagas struct {
 	CreateType  string // workflow type that takes an order to its end
 	RecoverType string // workflow type that does so after the first was interrupted
 }
-
-// recoveryPrefix makes the ID of an order's recovery workflow from that of its first workflow.
-const recoveryPrefix = "recover-"
 
 // interruptedPage is how many workflows Interrupted lists at once.
 const interruptedPage = 100
@@ -55,50 +51,70 @@ func (s Sagas) Interrupted(ctx context.Context, since time.Time, page []byte) ([
 
 // orderOf returns the order that a workflow is about. Workflows with other IDs were not started by this system.
 func orderOf(workflowID string) (order.ID, bool) {
-	text, ok := strings.CutPrefix(strings.TrimPrefix(workflowID, recoveryPrefix), order.ID("").WorkflowID())
-	if !ok {
+	if len(workflowID) < idLength {
 		return "", false
 	}
-	id, err := order.ParseID(text)
-	return id, err == nil
+	id, err := order.ParseID(workflowID[len(workflowID)-idLength:])
+	return id, err == nil && (workflowID == id.WorkflowID() || workflowID == id.RecoveryID())
 }
 
-// Unattended reports whether the order's first workflow neither runs nor has completed. It asks the workflow itself,
-// so it does not lag.
-func (s Sagas) Unattended(ctx context.Context, id order.ID) (bool, error) {
+// idLength is the length of an order's ID.
+const idLength = 36
+
+// State returns the state of the order's first workflow. It asks the workflow itself, so it does not lag.
+func (s Sagas) State(ctx context.Context, id order.ID) (order.SagaState, error) {
 	res, err := s.Client.DescribeWorkflowExecution(ctx, id.WorkflowID(), "")
 	var missing *serviceerror.NotFound
 	if errors.As(err, &missing) {
-		return true, nil
+		return order.SagaUnknown, nil
 	}
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	switch res.WorkflowExecutionInfo.GetStatus() {
-	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED,
-		enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:
-		return false, nil
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:
+		return order.SagaRunning, nil
+	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		return order.SagaCompleted, nil
 	default:
-		return true, nil
+		return order.SagaInterrupted, nil
 	}
 }
 
-// Request reads what the order's first workflow was started with from the first event of its history.
+// Request reads what the order's first workflow was started with from the first event of its history. When the server
+// has forgotten that workflow, or it was started with something else, the order's recovery workflow may know.
 func (s Sagas) Request(ctx context.Context, id order.ID) (req order.Request, err error) {
-	history := s.Client.GetWorkflowHistory(ctx, id.WorkflowID(), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for _, workflowID := range []string{id.WorkflowID(), id.RecoveryID()} {
+		req, err = s.input(ctx, workflowID)
+		var missing *serviceerror.NotFound
+		switch {
+		case errors.As(err, &missing), err == nil && req.ID != id:
+			continue
+		default:
+			return req, err
+		}
+	}
+	return order.Request{}, order.ErrNoRequest
+}
+
+// input decodes what a workflow was started with; what is no request comes back as an empty one.
+func (s Sagas) input(ctx context.Context, workflowID string) (req order.Request, err error) {
+	history := s.Client.GetWorkflowHistory(ctx, workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	first, err := history.Next()
 	if err != nil {
 		return req, err
 	}
 	input := first.GetWorkflowExecutionStartedEventAttributes().GetInput()
-	err = converter.GetDefaultDataConverter().FromPayloads(input, &req)
-	return req, err
+	if err := converter.GetDefaultDataConverter().FromPayloads(input, &req); err != nil {
+		return order.Request{}, nil
+	}
+	return req, nil
 }
 
 // Recover starts the order's recovery workflow, unless one runs or has completed.
 func (s Sagas) Recover(ctx context.Context, req order.Request) error {
 	_, err := s.Client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:                       recoveryPrefix + req.ID.WorkflowID(),
+		ID:                       req.ID.RecoveryID(),
 		TaskQueue:                s.TaskQueue,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
