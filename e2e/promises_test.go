@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 )
@@ -24,12 +25,20 @@ func (s *system) keepsPromises(ids ...string) map[string]storedOrder {
 		}
 	}
 	for product, initial := range map[string]int64{lamp: lamps, chair: 1} {
-		want := units{Available: initial - sold[product], Sold: sold[product]}
-		if got := s.units(product); got != want {
-			s.t.Errorf("%s: %+v, want %+v", product, got, want)
-		}
+		s.unitsBecome(product, units{Available: initial - sold[product], Sold: sold[product]})
+	}
+	for _, o := range orders {
+		s.announcedOnce(o) // again, now that everything is at rest: it must still be once
 	}
 	return orders
+}
+
+// unitsBecome waits until a product's units are where they have to be: a commit is answered before its products follow.
+func (s *system) unitsBecome(product string, want units) {
+	s.t.Helper()
+	eventually(s.t, fmt.Sprintf("the units of %s are %+v", product, want), func(context.Context) bool {
+		return s.units(product) == want
+	})
 }
 
 // announcedOnce waits until the notifier has acted on the order's end and checks that it acted on nothing else.

@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"context"
 	"net/url"
 	"testing"
+	"time"
 
 	"go.temporal.io/sdk/client"
 
@@ -71,7 +73,15 @@ func (s *system) connect(address string) {
 		s.t.Fatalf("connect to Temporal: %v", err)
 	}
 	s.temporal = c
-	s.t.Cleanup(c.Close)
+	s.t.Cleanup(func() {
+		// Or it would go on starting searches on a queue that nobody reads.
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := c.ScheduleClient().GetHandle(ctx, "recover-"+s.queue).Delete(ctx); err != nil {
+			s.t.Logf("delete the recovery schedule: %v", err)
+		}
+		c.Close()
+	})
 }
 
 // quiet drops the SDK's logs.

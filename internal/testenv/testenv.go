@@ -6,6 +6,7 @@ package testenv
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
 // The variables that say where the services are.
@@ -70,10 +73,26 @@ func execute(t testing.TB, databaseURL, statement string) {
 	}
 }
 
-// MongoDB returns the server's URI and the name of a database that no other test uses. The caller drops it.
+// MongoDB returns the server's URI and the name of a database that no other test uses. The database is dropped when the
+// test ends.
 func MongoDB(t testing.TB) (uri, database string) {
 	t.Helper()
-	return variable(t, MongoDBURI), Name("test")
+	uri, database = variable(t, MongoDBURI), Name("test")
+	t.Cleanup(func() { dropMongoDB(t, uri, database) })
+	return uri, database
+}
+
+func dropMongoDB(t testing.TB, uri, database string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	client, err := mongo.Connect(options.Client().ApplyURI(uri))
+	if err != nil {
+		t.Fatalf("%s: %v", MongoDBURI, err)
+	}
+	if err := errors.Join(client.Database(database).Drop(ctx), client.Disconnect(ctx)); err != nil {
+		t.Errorf("drop the MongoDB database %s: %v", database, err)
+	}
 }
 
 // RabbitMQ creates an empty virtual host and returns its URL. The virtual host is deleted when the test ends.
