@@ -39,7 +39,6 @@ func (s *Stack) rabbitEnvironment() []string {
 		"ERL_EPMD_PORT=" + strconv.Itoa(s.Ports[config.RabbitMQNames]),
 		"ERL_EPMD_ADDRESS=127.0.0.1",
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
-		"RABBITMQ_LOG=-color",
 		"RUNNING_UNDER_SYSTEMD=true", // the Erlang machine replaces the shell and gets the signals itself
 	}
 }
@@ -53,6 +52,7 @@ management.tcp.port = %d
 load_definitions = %s/rabbitmq-definitions.json
 log.console = true
 log.console.level = info
+log.console.use_colors = off
 log.file = false
 `, s.Address(config.RabbitMQ), s.Ports[config.RabbitMQManagement], setupDir),
 		"enabled_plugins": "[rabbitmq_management].\n",
