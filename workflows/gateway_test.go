@@ -1,0 +1,376 @@
+package workflows_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
+
+	commonpb "go.temporal.io/api/common/v1"
+	sdkpb "go.temporal.io/api/sdk/v1"
+
+	"ordersaga/activities"
+	"ordersaga/internal/order"
+	"ordersaga/internal/pgdb"
+	"ordersaga/internal/stripe"
+	"ordersaga/internal/testenv"
+	"ordersaga/stripesim/gateway"
+	"ordersaga/workflows"
+)
+
+// The order saga over the real payment adapter and a real gateway that misbehaves. Everything else is the world of fakes.
+
+const gatewayKey = "sk_test_never_show_this"
+
+// everyGatewayFault is each way in which a call of the gateway can go wrong.
+var everyGatewayFault = []gateway.Fault{
+	gateway.FaultErrorBefore, gateway.FaultErrorStored, gateway.FaultErrorAfter, gateway.FaultConflict, gateway.FaultRateLimit,
+	gateway.FaultDropAnswer, gateway.FaultReset, gateway.FaultOutage,
+}
+
+// ways are what an order may come to, apart from the gateway's faults, and which calls of the gateway that takes.
+var ways = map[string]struct {
+	method     string
+	before     func(*world)
+	want       order.Status
+	reason     order.Reason
+	operations []string
+}{
+	"paid": {method: visa, want: order.Confirmed, operations: []string{"create", "confirm", "retrieve"}},
+	"declined": {method: broke, want: order.Failed, reason: order.PaymentDeclined,
+		operations: []string{"create", "confirm", "retrieve", "cancel"}},
+	"paid, then undone": {method: visa, want: order.Failed, reason: order.ReservationLost,
+		before: func(w *world) {
+			w.breakNext("CommitStock", 1, fault{before: order.Refuse(order.ReservationLost, "expired")})
+		},
+		operations: []string{"create", "confirm", "retrieve", "cancel", "refund"}},
+	"never paid for": {method: visa, want: order.Failed, reason: order.OutOfStock,
+		before: func(w *world) {
+			w.breakNext("ReserveStock", 1, fault{before: order.Refuse(order.OutOfStock, "sold out")})
+		},
+		operations: []string{"create", "cancel"}},
+}
+
+func TestEveryFaultOfTheGatewayAtEveryCallOfTheSaga(t *testing.T) {
+	t.Parallel()
+	pool := gatewayLedger(t)
+	for name, way := range ways {
+		for _, operation := range way.operations {
+			for _, fault := range everyGatewayFault {
+				for _, times := range []int{1, 3} {
+					t.Run(fmt.Sprintf("%s, %s at %s %d times", name, fault, operation, times), func(t *testing.T) {
+						t.Parallel()
+						w := newWorld()
+						if way.before != nil {
+							way.before(w)
+						}
+						g := newShop(t, pool, w)
+						g.faults(reach(operation, gateway.Rule{Fault: fault, Operation: operation, Count: times})...)
+						wantEnd(t, g.run(t, way.method), way.want, way.reason)
+						if g.struck() == 0 {
+							t.Error("the fault has not struck: the test proves nothing")
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// reach adds what it takes to make the operation be called at all: a payment is looked up when an answer was lost.
+func reach(operation string, rule gateway.Rule) []gateway.Rule {
+	rules := []gateway.Rule{rule}
+	if operation == "retrieve" {
+		for _, call := range []string{"confirm", "cancel"} {
+			rules = append(rules, gateway.Rule{Fault: gateway.FaultDropAnswer, Operation: call, Count: 1})
+		}
+	}
+	return rules
+}
+
+func TestThreeRetriesOfAChargeWhoseAnswerWasLostAreOneCharge(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	g := newShop(t, gatewayLedger(t), w)
+	g.faults(gateway.Rule{Fault: gateway.FaultDropAnswer, Operation: "confirm"},
+		gateway.Rule{Fault: gateway.FaultOutage, Operation: "retrieve", Count: 3})
+	wantEnd(t, g.run(t, visa), order.Confirmed, "")
+	if got := w.calls["ChargePayment"]; got != 4 {
+		t.Errorf("charged %d times, want once and three times again", got)
+	}
+}
+
+func TestCancelledWhileTheAnswerOfTheChargeIsLost(t *testing.T) {
+	t.Parallel()
+	pool := gatewayLedger(t)
+	for _, fault := range everyGatewayFault {
+		t.Run(string(fault), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			g := newShop(t, pool, w)
+			g.faults(gateway.Rule{Fault: fault, Operation: "confirm"}, gateway.Rule{Fault: gateway.FaultOutage, Operation: "retrieve"})
+			g.env.RegisterDelayedCallback(func() { g.faults(); g.env.CancelWorkflow() }, time.Minute)
+			wantEnd(t, g.run(t, visa), order.Cancelled, order.CancelledByOperator)
+		})
+	}
+}
+
+func TestWrongKeyIsSaidAtOnceAndHeals(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	g := newShop(t, gatewayLedger(t), w)
+	right := g.key.Swap("sk_test_wrong")
+	said := ""
+	g.env.RegisterDelayedCallback(func() {
+		value, err := g.env.QueryWorkflow("__temporal_workflow_metadata")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		var metadata sdkpb.WorkflowMetadata
+		if err := value.Get(&metadata); err != nil {
+			t.Error(err)
+		}
+		said = metadata.CurrentDetails
+		g.key.Swap(right)
+	}, 10*time.Second)
+	wantEnd(t, g.run(t, visa), order.Confirmed, "")
+	if !strings.Contains(said, "ChargePayment") || !strings.Contains(said, "API key") {
+		t.Errorf("after ten seconds the details are %q", said)
+	}
+}
+
+// shop is the order saga over a gateway of its own.
+type shop struct {
+	t     *testing.T
+	w     *world
+	env   *testsuite.TestWorkflowEnvironment
+	books *gateway.Gateway
+	url   string
+	key   *keyring
+	told  *transcript
+	id    order.ID
+}
+
+func newShop(t *testing.T, pool *pgxpool.Pool, w *world) *shop {
+	t.Helper()
+	s := &shop{t: t, w: w, key: &keyring{key: gatewayKey}, told: &transcript{}, id: order.ID(uuid.NewString())}
+	log := slog.New(slog.NewJSONHandler(s.told, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.books = gateway.New(pool, gateway.Options{APIKey: gatewayKey, KeyLife: 24 * time.Hour}, log)
+	server := httptest.NewServer(s.books.Handler())
+	t.Cleanup(server.Close)
+	s.url = server.URL
+	payments, err := stripe.New(stripe.Config{URL: server.URL, Key: gatewayKey, Timeout: 10 * time.Second, Transport: s.key}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := w.activities()
+	all.Payments = overGateway{payments, w}
+	s.env = newGatewayEnv(s, all, log)
+	return s
+}
+
+func newGatewayEnv(s *shop, all *activities.Activities, log *slog.Logger) *testsuite.TestWorkflowEnvironment {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(sdklog.NewStructuredLogger(log))
+	suite.SetDisableRegistrationAliasing(true)
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
+	env.SetDataConverter(spy{converter.GetDefaultDataConverter(), s.told})
+	env.RegisterWorkflow(workflows.CreateOrder)
+	env.RegisterActivityWithOptions(all, activity.RegisterOptions{})
+	return env
+}
+
+// run takes an order of two lamps to its end and checks every promise, money by the gateway's own books.
+func (s *shop) run(t *testing.T, method string) order.Order {
+	t.Helper()
+	req := request(method)
+	req.ID = s.id
+	row := runIn(t, s.env, s.w, workflows.CreateOrder, req)
+	ledger, err := s.books.Audit(context.Background(), string(s.id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got gateway.OrderLedger
+	if len(ledger.Orders) > 0 {
+		got = ledger.Orders[0]
+	}
+	want := int64(0)
+	if row.Status == order.Confirmed {
+		want = row.Total.Amount
+	}
+	if got.Captures > 1 || got.Net != want {
+		t.Errorf("%s: captured %d time(s), net %d; want at most once, %d", row.Status, got.Captures, got.Net, want)
+	}
+	for _, p := range got.PaymentIntents {
+		if row.Status == order.Confirmed && p.Captured > 0 && p.ID != row.PaymentID {
+			t.Errorf("the row names payment %s, the books %s", row.PaymentID, p.ID)
+		}
+	}
+	s.told.scan(t)
+	return row
+}
+
+func (s *shop) faults(rules ...gateway.Rule) {
+	body, err := json.Marshal(append([]gateway.Rule{}, rules...))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPut, s.url+"/_sim/faults", bytes.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+gatewayKey)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		s.t.Fatalf("the faults are answered with %s", res.Status)
+	}
+}
+
+// struck is how often the first fault has struck.
+func (s *shop) struck() int {
+	res, err := http.Get(s.url + "/_sim/faults")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var rules []gateway.Rule
+	if err := json.NewDecoder(res.Body).Decode(&rules); err != nil || len(rules) == 0 {
+		s.t.Fatalf("the faults: %v, %v", rules, err)
+	}
+	return rules[0].Struck
+}
+
+// overGateway does in the fakes' books what the real gateway has answered, so that the world's own check sees it too.
+type overGateway struct {
+	*stripe.Payments
+	w *world
+}
+
+func (g overGateway) Charge(ctx context.Context, p order.Payment) (id string, err error) {
+	id, err = g.Payments.Charge(ctx, p)
+	g.w.mu.Lock()
+	defer g.w.mu.Unlock()
+	g.w.calls["ChargePayment"]++
+	if err == nil {
+		g.w.payments[p.OrderID] = &payment{captured: p.Amount.Amount}
+	}
+	return id, err
+}
+
+func (g overGateway) Refund(ctx context.Context, p order.Payment) error {
+	err := g.Payments.Refund(ctx, p)
+	g.w.mu.Lock()
+	defer g.w.mu.Unlock()
+	if err == nil {
+		g.w.payments[p.OrderID] = &payment{cancelled: true}
+	}
+	return err
+}
+
+// keyring sends requests with the key that it holds now, on a connection of their own: on a kept one, net/http repeats a
+// request by itself when the answer is missing, and hides the fault.
+type keyring struct {
+	mu  sync.Mutex
+	key string
+}
+
+// Swap replaces the key and returns the old one.
+func (k *keyring) Swap(key string) (old string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	old, k.key = k.key, key
+	return old
+}
+
+var noKeepAlive = &http.Transport{DisableKeepAlives: true}
+
+func (k *keyring) RoundTrip(req *http.Request) (*http.Response, error) {
+	k.mu.Lock()
+	key := k.key
+	k.mu.Unlock()
+	req = req.Clone(req.Context())
+	req.Header.Set("Authorization", "Bearer "+key)
+	return noKeepAlive.RoundTrip(req)
+}
+
+// transcript collects what is logged and what goes into the workflow's history.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *transcript) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+// scan fails the test when something secret was told.
+func (s *transcript) scan(t *testing.T) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.text.Len() == 0 {
+		t.Error("nothing was told at all: the scan proves nothing")
+	}
+	for line := range strings.Lines(s.text.String()) {
+		for _, secret := range []string{gatewayKey, "_secret_", "sk_test_"} {
+			if strings.Contains(line, secret) {
+				t.Errorf("%q is shown in: %s", secret, line)
+			}
+		}
+	}
+}
+
+// spy notes every payload that goes into a history: inputs, results and details of errors.
+type spy struct {
+	converter.DataConverter
+	told *transcript
+}
+
+func (s spy) ToPayloads(values ...any) (*commonpb.Payloads, error) {
+	payloads, err := s.DataConverter.ToPayloads(values...)
+	for _, p := range payloads.GetPayloads() {
+		_, _ = s.told.Write(append(p.GetData(), '\n'))
+	}
+	return payloads, err
+}
+
+func (s spy) ToPayload(value any) (*commonpb.Payload, error) {
+	p, err := s.DataConverter.ToPayload(value)
+	_, _ = s.told.Write(append(p.GetData(), '\n'))
+	return p, err
+}
+
+func gatewayLedger(t *testing.T) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgdb.Open(context.Background(), testenv.Postgres(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	if err := gateway.Migrate(context.Background(), pool); err != nil {
+		t.Fatal(err)
+	}
+	return pool
+}
