@@ -62,6 +62,7 @@ func newProcess(t *testing.T, name, addr string, env ...string) *process {
 		if strings.Contains(text, "DATA RACE") {
 			t.Errorf("%s has a data race", name)
 		}
+		noSecrets(t, "the log of "+name, []byte(text))
 		if t.Failed() {
 			t.Logf("the last lines of %s:\n%s", name, tail(text, 40))
 		}

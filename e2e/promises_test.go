@@ -17,6 +17,7 @@ func (s *system) keepsPromises(ids ...string) map[string]storedOrder {
 		orders[id] = o
 		s.announcedOnce(o)
 		s.paidOnce(o)
+		s.historyHoldsNoSecrets(id)
 		if o.Status != "CONFIRMED" {
 			continue
 		}

@@ -1,0 +1,142 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ordersaga/internal/testenv"
+)
+
+// everyFault is what can go wrong with a call of the gateway, at any call, a few times.
+var everyFault = []string{
+	"error_before", "error_stored", "error_after", "conflict", "rate_limit", "drop_answer", "reset", "outage",
+}
+
+func TestBadGatewayIsSurvivedAndNothingSecretIsTold(t *testing.T) {
+	s := newSystem(t)
+	var rules []map[string]any
+	for _, fault := range everyFault {
+		rules = append(rules, map[string]any{"fault": fault, "rate": 0.04})
+	}
+	s.faults(rules...)
+	var ids []string
+	for i := range 12 {
+		method := visa
+		if i%4 == 3 {
+			method = declined
+		}
+		ids = append(ids, s.placeAsync(method, lamp, 1))
+	}
+	for _, id := range ids {
+		s.finished(id)
+	}
+	s.faults()
+	for i, id := range ids {
+		want := "CONFIRMED"
+		if i%4 == 3 {
+			want = "FAILED"
+		}
+		if o := s.order(id); o.Status != want {
+			t.Errorf("order %s ended %s %s, want %s", id, o.Status, o.Reason, want)
+		}
+	}
+	s.keepsPromises(ids...)
+}
+
+func TestWorkerWithAWrongKeySaysSoAndEnds(t *testing.T) {
+	s := newSystem(t)
+	s.worker.stop(syscall.SIGTERM)
+	s.worker.env = append(s.worker.env, "STRIPE_API_KEY=sk_test_wrong")
+	s.worker.start()
+	<-s.worker.done
+	if code := s.worker.cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(s.worker.logs.String(), "STRIPE_API_KEY") {
+		t.Errorf("exit code %d\n%s", code, tail(s.worker.logs.String(), 5))
+	}
+}
+
+func TestMoneyTakenBehindTheSagasBackIsGivenBackOnceTheGatewayReportsIt(t *testing.T) {
+	s := newSystem(t)
+	secret := "whsec_" + testenv.Name("")
+	s.api.stop(syscall.SIGTERM)
+	s.api.env = append(s.api.env, "STRIPE_WEBHOOK_SECRET="+secret)
+	s.stripesim.stop(syscall.SIGTERM)
+	s.stripesim.env = append(s.stripesim.env, "STRIPESIM_WEBHOOK_URL=http://"+s.api.addr+"/stripe/webhook", "STRIPESIM_WEBHOOK_SECRET="+secret)
+	s.stripesim.start()
+	s.stripesim.ready()
+	// The api is still down: the event has to be sent again.
+	s.worker.ready()
+	s.api.start()
+	s.api.ready()
+	failed, confirmed := s.place(declined, lamp, 1).orderID(), s.place(visa, lamp, 1).orderID()
+	s.api.stop(syscall.SIGTERM)
+	s.payByHand(failed)
+	s.payByHand(confirmed)
+	s.api.start()
+	s.api.ready()
+	for _, id := range []string{failed, confirmed} {
+		eventually(t, "the money of order "+id+" is given back, and it is noted", func(context.Context) bool {
+			return s.money(id).Refunded == 1299 && slices.Contains(s.timeline(id), "REFUNDED")
+		})
+	}
+	// Both were charged, by hand, behind the saga's back: what is kept is right again.
+	if got := s.money(failed).Net; got != 0 {
+		t.Errorf("the gateway keeps %d of a failed order", got)
+	}
+	if got := s.money(confirmed).Net; got != 1299 {
+		t.Errorf("the gateway keeps %d of a confirmed order, want its total", got)
+	}
+}
+
+// payByHand takes money for an order in the way of somebody at the gateway's dashboard.
+func (s *system) payByHand(id string) {
+	s.t.Helper()
+	intent := s.post("/v1/payment_intents", url.Values{
+		"amount": {"1299"}, "currency": {"usd"}, "payment_method": {visa}, "metadata[order_id]": {id},
+	})
+	s.post("/v1/payment_intents/"+intent+"/confirm", nil)
+}
+
+// post calls the gateway and returns the ID in its answer.
+func (s *system) post(path string, form url.Values) string {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.stripesim.addr+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Authorization", "Bearer "+apiKey)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var object struct{ ID string }
+	if err := json.NewDecoder(res.Body).Decode(&object); err != nil || res.StatusCode != http.StatusOK {
+		s.t.Fatalf("%s: %s, %v", path, res.Status, err)
+	}
+	return object.ID
+}
+
+// timeline returns the types of an order's records.
+func (s *system) timeline(id string) []string {
+	s.t.Helper()
+	var timeline struct{ Events []struct{ Type string } }
+	a := s.do("GET", "http://"+s.api.addr+"/orders/"+id+"/timeline", nil)
+	if err := a.decode(&timeline); err != nil || a.status != http.StatusOK {
+		s.t.Fatalf("timeline of order %s: %d %s", id, a.status, a.body)
+	}
+	var types []string
+	for _, e := range timeline.Events {
+		types = append(types, e.Type)
+	}
+	return types
+}
