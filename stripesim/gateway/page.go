@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/bojanz/currency"
@@ -17,8 +18,10 @@ import (
 var pageHTML string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"amount": showAmount,
-	"time":   func(t time.Time) string { return t.UTC().Format(time.DateTime) },
+	"amount":  showAmount,
+	"time":    func(t time.Time) string { return t.UTC().Format(time.DateTime) },
+	"rfc3339": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"label":   func(status string) string { return strings.ReplaceAll(status, "_", " ") },
 }).Parse(pageHTML))
 
 // ownUnits are the currencies of which Stripe's smallest unit is not that of ISO 4217.
@@ -38,9 +41,15 @@ func (g *Gateway) getPage(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), callTimeout)
 	defer cancel()
 	rows, err := g.recent(ctx)
+	var all totals
+	if err == nil {
+		all, err = g.totals(ctx)
+	}
 	var body bytes.Buffer
 	if err == nil {
-		err = pageTemplate.Execute(&body, map[string]any{"Payments": rows, "Limit": pageRows, "Faults": g.faults.list()})
+		err = pageTemplate.Execute(&body, map[string]any{
+			"Payments": rows, "Limit": pageRows, "Totals": all, "Faults": g.faults.list(),
+		})
 	}
 	if err != nil {
 		g.log.Error("the page cannot be shown", "error", err.Error())
@@ -53,6 +62,20 @@ func (g *Gateway) getPage(c *gin.Context) {
 	c.Data(http.StatusOK, "text/html; charset=utf-8", body.Bytes())
 }
 
+// totals count what is in the ledger.
+type totals struct{ Payments, Succeeded, Declined, Refunds int }
+
+func (g *Gateway) totals(ctx context.Context) (t totals, err error) {
+	err = g.pool.QueryRow(ctx, `
+		SELECT (SELECT count(*) FROM payment_intents), count(*) FILTER (WHERE status = 'succeeded'),
+			count(*) FILTER (WHERE status = 'failed'), (SELECT count(*) FROM refunds)
+		FROM charges`).Scan(&t.Payments, &t.Succeeded, &t.Declined, &t.Refunds)
+	if err != nil {
+		return t, fmt.Errorf("count the ledger: %w", err)
+	}
+	return t, nil
+}
+
 // pageRows is how many payments the page shows.
 const pageRows = 200
 
@@ -62,6 +85,9 @@ type pageRow struct {
 	Amount, Captured, Refunded                         int64
 	CreatedAt                                          time.Time
 }
+
+// Declined reports whether the last attempt was declined, and the payment was not cancelled since.
+func (r pageRow) Declined() bool { return r.DeclineCode != "" && r.Status == requiresPaymentMethod }
 
 func (g *Gateway) recent(ctx context.Context) ([]pageRow, error) {
 	rows, err := g.pool.Query(ctx, `
