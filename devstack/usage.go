@@ -24,7 +24,7 @@ Where things are kept:
 
   DEVSTACK_DATA           the stack's data; .devstack in the checkout unless given here or by --data
   DEVSTACK_CACHE          the root file system, shared by all stacks; $HOME/.cache/ordersaga unless given
-  DEVSTACK_DEBIAN_MIRROR  where it is built from; http://deb.debian.org/debian unless given
+  DEVSTACK_DEBIAN_MIRROR  where it is built from; debootstrap's own choice unless given
 
 A variable of one of the programs is set by DEVSTACK_<PROGRAM>_<VARIABLE>, for instance
 DEVSTACK_WORKER_STRIPE_API_KEY. Ports, with their defaults:

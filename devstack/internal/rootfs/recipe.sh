@@ -5,7 +5,6 @@
 # The cached root file system is named by this file's hash: a change here builds a new one.
 
 root=$1
-mirror=${DEVSTACK_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 # Debian 14. Named, not "testing", so that the recipe does not change its meaning with the next release.
 suite=forky
 
@@ -36,8 +35,9 @@ script=/usr/share/debootstrap/scripts/$suite
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 [ -e "$keyring" ] || apt-get install -q -y --no-install-recommends debian-archive-keyring
 
+# Without a mirror debootstrap takes the one that it has for Debian.
 step "downloading and unpacking Debian $suite (about 120 MB)"
-debootstrap --variant=minbase --keyring="$keyring" "$suite" "$root" "$mirror" "$script"
+debootstrap --variant=minbase --keyring="$keyring" "$suite" "$root" "${DEVSTACK_DEBIAN_MIRROR:-}" "$script"
 
 echo "$host_apt" >"$root/etc/apt/apt.conf.d/00host"
 cat >"$root/etc/dpkg/dpkg.cfg.d/slim" <<-'EOF'
