@@ -40,7 +40,7 @@ func testConfig(t *testing.T) Config {
 	return Config{
 		URL:        testenv.RabbitMQ(t),
 		Name:       t.Name(),
-		Topology:   Topology{Queues: DefaultTopology().Queues, Tiers: []time.Duration{50 * time.Millisecond, 100 * time.Millisecond}},
+		Topology:   testTopology(),
 		Log:        slog.New(slog.NewTextHandler(logs{t}, nil)),
 		MaxBackoff: 200 * time.Millisecond,
 	}
