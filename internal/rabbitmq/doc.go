@@ -42,6 +42,17 @@
 //   - any other error: this message may work later. It waits in the retry tiers, one after the other, and ends in
 //     failed_messages when the last one did not help.
 //
+// What is in failed_messages is for people: [DeadLetters] shows, replays and discards it, and the program deadletter is
+// its command line. Every action is recorded, with the message, in the stream dead_letter_audit before it is done.
+//
+// # Bodies and headers
+//
+// Bodies are JSON with a version; testdata has one of each kind. Fields may be added to a version, and consumers leave
+// out those that they do not know; anything else is a new version, which consumers refuse as poison until they know it.
+// [order.Event] is about an order that has ended, [order.Attention] about one in trouble, for operators. Message ID,
+// type, time and correlation ID (the order's) are AMQP properties. Headers: traceparent and tracestate (W3C trace
+// context, when the publisher has one), and for messages that failed attempt, reason, queue and failedAt.
+//
 // # Connections
 //
 // Publisher and Consumer have a connection each, so that a broker which throttles publishing does not hold up
