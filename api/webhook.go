@@ -70,7 +70,8 @@ func (webhook) refuse(c *gin.Context, p *problem.Problem) {
 	c.Abort()
 }
 
-// startStripeEvent returns a function that makes sure that the event's workflow runs or has run.
+// startStripeEvent returns a function that makes sure that the event's workflow runs or has completed. One that somebody
+// has terminated is started again when the gateway is asked to send its event again.
 func startStripeEvent(temporal client.Client, taskQueue string) func(context.Context, order.PaymentEvent) error {
 	return func(ctx context.Context, event order.PaymentEvent) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
@@ -78,7 +79,7 @@ func startStripeEvent(temporal client.Client, taskQueue string) func(context.Con
 		_, err := temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 			ID: event.WorkflowID(), TaskQueue: taskQueue,
 			WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-			WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+			WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 			StaticSummary:            fmt.Sprintf("%s of %s", event.Type, event.PaymentID),
 		}, workflows.StripeEventWorkflow, event)
 		var ran *serviceerror.WorkflowExecutionAlreadyStarted
