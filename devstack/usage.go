@@ -23,7 +23,8 @@ Everything listens on 127.0.0.1 only.
 Where things are kept:
 
   DEVSTACK_DATA           the stack's data; .devstack in the checkout unless given here or by --data
-  DEVSTACK_CACHE          the root file system, shared by all stacks; $HOME/.cache/ordersaga unless given
+  DEVSTACK_CACHE          the root file system, shared by all stacks; $HOME/.cache/ordersaga unless given. Each version
+                          of its recipe makes a new one, of some 650 MB; remove what is old when no stack is up
   DEVSTACK_DEBIAN_MIRROR  where it is built from; debootstrap's own choice unless given
 
 A variable of one of the programs is set by DEVSTACK_<PROGRAM>_<VARIABLE>, for instance
