@@ -30,7 +30,7 @@ const smtpTimeout = 7 * time.Second
 func newMailer(server, from string) (*mailer, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Hostname() == "" || u.Scheme != "smtp" && u.Scheme != "smtps" {
-		return nil, errors.New("SMTP_URL: want smtp://user:password@host:port, or smtps:")
+		return nil, errors.New("SMTP_URL: want smtp://user:password@host:port or smtps://user:password@host:port")
 	}
 	sender, err := mail.ParseAddress(from)
 	if err != nil {
