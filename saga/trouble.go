@@ -65,7 +65,7 @@ func (t Trouble) Advice() string {
 	if t.CanSkip {
 		b.WriteString("* `skip`: leave it out; what it would have done is then to be done by hand\n")
 	}
-	fmt.Fprintf(&b, "\nwith the input `{\"operator\": \"you\", \"reason\": \"why\", \"step\": \"%s\"}`.\n", t.Step)
+	b.WriteString(fmt.Sprintf("\nwith the input `{\"operator\": \"you\", \"reason\": \"why\", \"step\": \"%s\"}`.\n", t.Step))
 	return b.String()
 }
 
@@ -141,7 +141,8 @@ func (r *run) show(ctx workflow.Context) {
 		b.WriteString("### This saga needs attention\n\n")
 	}
 	for _, t := range r.troubles {
-		fmt.Fprintf(&b, "**%s** stays broken since before %s: `%s`\n\n", t.Step, t.Since.UTC().Format(time.RFC3339), t.Message())
+		b.WriteString(fmt.Sprintf("**%s** stays broken since before %s: `%s`\n\n",
+			t.Step, t.Since.UTC().Format(time.RFC3339), t.Message()))
 		b.WriteString("It is tried again every minute; pending activities show the attempts. " + t.Advice() + "\n")
 	}
 	b.WriteString(r.reply)
