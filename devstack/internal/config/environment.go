@@ -12,7 +12,6 @@ const (
 	superuser     = "postgres" // PostgreSQL's superuser and its password
 	administrator = "admin"    // RabbitMQ's administrator and its password
 	stripeKey     = "sk_test_devstack"
-	stripeEvents  = "whsec_devstack" // what stripesim signs its events with
 )
 
 // DatabaseURL is the URL of a database for a role. A role's password in this stack is its name.
@@ -48,7 +47,6 @@ func (c Config) program(name string) []string {
 			"DATABASE_URL="+c.DatabaseURL("orders_api", "orders"),
 			"TEMPORAL_UI_URL=http://"+c.Address(TemporalUI),
 			"AUTH_MODE=none",
-			"STRIPE_WEBHOOK_SECRET="+stripeEvents,
 		)
 	case "worker":
 		return append(temporal,
@@ -76,8 +74,6 @@ func (c Config) program(name string) []string {
 			"STRIPESIM_ADDR=" + c.Address(StripeSim),
 			"STRIPESIM_DATABASE_URL=" + c.DatabaseURL("stripesim", "stripesim"),
 			"STRIPESIM_API_KEY=" + stripeKey,
-			"STRIPESIM_WEBHOOK_URL=http://" + c.Address(API) + "/stripe/webhook",
-			"STRIPESIM_WEBHOOK_SECRET=" + stripeEvents,
 		}
 	}
 	return nil
