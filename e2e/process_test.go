@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -24,6 +25,9 @@ func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
 // buildAndRun builds the programs with the race detector, so that a race in any of them fails its test.
 func buildAndRun(m *testing.M) int {
+	if flag.Parse(); testing.Short() {
+		return m.Run() // every test will be skipped
+	}
 	dir, err := os.MkdirTemp("", "e2e")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
