@@ -84,7 +84,7 @@ func (p *Publisher) Ready(context.Context) error { return p.supervisor.ready() }
 func (p *Publisher) Publish(ctx context.Context, e order.Event) error {
 	message, err := encode(e)
 	if err == nil {
-		inject(ctx, &message)
+		inject(ctx, e.OrderID, &message)
 		err = p.send(ctx, Exchange, string(e.Type), message)
 	}
 	if err != nil {
@@ -97,7 +97,7 @@ func (p *Publisher) Publish(ctx context.Context, e order.Event) error {
 func (p *Publisher) RaiseAlarm(ctx context.Context, a order.Attention) error {
 	message, err := encodeAttention(a)
 	if err == nil {
-		inject(ctx, &message)
+		inject(ctx, a.OrderID, &message)
 		err = p.send(ctx, Exchange, string(a.Type), message)
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"go.opentelemetry.io/otel/trace"
@@ -31,5 +32,23 @@ func TestATraceGoesOnAtTheConsumerAlsoAfterARetry(t *testing.T) {
 		if got := <-seen; got.TraceID() != traceID || got.SpanID() != span.SpanID() || !got.IsRemote() || !got.IsSampled() {
 			t.Errorf("attempt %d runs in the span %v, want the publisher's", attempt+1, got)
 		}
+	}
+}
+
+func TestWithoutATraceTheOrdersOwnBegins(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	seen := make(chan trace.SpanContext, 1)
+	startConsumer(t, config, func(ctx context.Context, _ Message) error {
+		seen <- trace.SpanContextFromContext(ctx)
+		return nil
+	})
+	e := confirmed(1)
+	if err := startPublisher(t, config).Publish(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.ReplaceAll(string(e.OrderID), "-", "")
+	if got := <-seen; got.TraceID().String() != want || !got.IsValid() || got.IsSampled() {
+		t.Errorf("the handler runs in the span %v, want an unsampled one of trace %s", got, want)
 	}
 }
