@@ -94,9 +94,10 @@ func (s *orderSaga) cause(c saga.Cause) order.Cause {
 // store runs an activity that stores records with its transition: what is new in the saga's journal since the last one.
 func (s *orderSaga) store(ctx workflow.Context, activity any, input func([]order.Record) any) error {
 	journal := saga.Journal(ctx)
-	err := saga.Execute(ctx, activity, input(append(s.asked(), records(journal[s.stored:])...)), &s.row)
+	asked := s.asked()
+	err := saga.Execute(ctx, activity, input(append(asked, records(journal[s.stored:])...)), &s.row)
 	if err == nil {
-		s.stored = len(journal)
+		s.stored, s.cancelStored = len(journal), s.cancelStored || asked != nil
 	}
 	return err
 }
@@ -123,7 +124,6 @@ func (s *orderSaga) asked() []order.Record {
 	if s.cancel.By == "" || s.cancelStored {
 		return nil
 	}
-	s.cancelStored = true
 	detail := "cancel asked by " + string(s.cancel.By)
 	if s.cancel.Reason != "" {
 		detail += ": " + s.cancel.Reason
