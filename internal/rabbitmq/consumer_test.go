@@ -62,7 +62,7 @@ func TestAHandledMessageIsGone(t *testing.T) {
 	})
 	e := confirmed(1)
 	publish(t, startPublisher(t, config), e)
-	got := <-handled
+	got := receive(t, "the message", handled)
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -207,9 +207,7 @@ func TestAConnectionLostBetweenEffectAndAckBringsTheMessageAgain(t *testing.T) {
 		}
 		return nil // and then the acknowledgement fails
 	})
-	if err := persist(t.Context(), startPublisher(t, config), confirmed(1)); err != nil {
-		t.Fatal(err)
-	}
+	publishAtLast(t, startPublisher(t, config), confirmed(1))
 	eventually(t, "the message again", func() bool { return calls.times() >= 2 })
 	if diff := cmp.Diff([]string{confirmed(1).MessageID()}, calls.ids()); diff != "" {
 		t.Errorf("effects (-want +got):\n%s", diff)
@@ -228,7 +226,7 @@ func TestWhatIsPublishedWhileConnectionsBreakIsProcessed(t *testing.T) {
 		return nil
 	})
 	p := startPublisher(t, config)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	defer cancel()
 
 	quota := make(chan struct{}) // spreads the publishing over the disturbances
@@ -253,8 +251,12 @@ func TestWhatIsPublishedWhileConnectionsBreakIsProcessed(t *testing.T) {
 		case n%(publishers*each/resets) == 0:
 			network.cut()
 		}
-		quota <- struct{}{}
+		select {
+		case quota <- struct{}{}:
+		case <-ctx.Done(): // and so the publishers fail
+		}
 	}
+	close(quota)
 	if err := publishing.Wait(); err != nil {
 		t.Fatal(err)
 	}
@@ -290,9 +292,7 @@ func TestAQueueThatWasDeletedIsDeclaredAgain(t *testing.T) {
 	if _, err := inspect(t, config.URL).QueueDelete(QueueConfirmed, false, false, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := persist(t.Context(), p, confirmed(2)); err != nil {
-		t.Fatal(err)
-	}
+	publishAtLast(t, p, confirmed(2))
 	eventually(t, "the second message", func() bool { return calls.times() == 2 })
 }
 
@@ -309,7 +309,7 @@ func TestAStopFinishesTheMessageInHandAndGivesBackTheOthers(t *testing.T) {
 		<-finish
 		return ctx.Err()
 	})
-	<-begun
+	receive(t, "the first message", begun)
 	stopped := make(chan error, 1)
 	go func() { stopped <- stop() }()
 	select {
@@ -318,7 +318,7 @@ func TestAStopFinishesTheMessageInHandAndGivesBackTheOthers(t *testing.T) {
 	case <-time.After(20 * time.Millisecond): // enough to notice that it did not wait
 	}
 	close(finish)
-	if err := <-stopped; err != nil {
+	if err := receive(t, "the stop", stopped); err != nil {
 		t.Fatal(err)
 	}
 	ch := inspect(t, config.URL)

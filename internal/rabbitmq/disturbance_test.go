@@ -77,7 +77,9 @@ func TestWhateverHappensToTheBrokerNothingIsLostOrDoneTwice(t *testing.T) {
 		{"queue deleted under the consumer", deleteQueue},
 		{"unroutable", unroutable},
 	} {
-		t.Run(d.name, func(t *testing.T) { undergo(t, b, d.disturb) })
+		if !t.Run(d.name, func(t *testing.T) { undergo(t, b, d.disturb) }) {
+			return // all share the broker: the others would only wait for it
+		}
 	}
 }
 
@@ -109,7 +111,11 @@ func undergo(t *testing.T, b *broker.Broker, disturb func(*world)) {
 			return nil
 		})
 	}
-	<-underWay
+	select {
+	case <-underWay:
+	case <-ctx.Done():
+		t.Fatalf("only %d events were published: %v", w.sent.Load(), w.p.Ready(t.Context()))
+	}
 	disturb(w)
 	close(calm)
 	if err := publishing.Wait(); err != nil {

@@ -76,7 +76,7 @@ func startConsumer(t *testing.T, config Config, handle Handler) (stop func() err
 	go func() { ended <- c.Run(ctx) }()
 	stop = sync.OnceValue(func() error {
 		cancel()
-		return <-ended
+		return receive(t, "the consumer's end", ended)
 	})
 	t.Cleanup(func() { _ = stop() })
 	return stop
@@ -121,6 +121,16 @@ func persist(ctx context.Context, p *Publisher, e order.Event) error {
 	}
 }
 
+// publishAtLast publishes until it is confirmed, within a bound.
+func publishAtLast(t *testing.T, p *Publisher, e order.Event) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
+	defer cancel()
+	if err := persist(ctx, p, e); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // inspect gives the test a channel of its own.
 func inspect(t *testing.T, url string) *amqp.Channel {
 	t.Helper()
@@ -159,6 +169,18 @@ func count(t *testing.T, ch *amqp.Channel, queue string) int {
 		t.Fatal(err)
 	}
 	return q.Messages
+}
+
+// receive waits for what is sent on the channel.
+func receive[T any](t *testing.T, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(2 * patience):
+		t.Fatalf("waited %s for %s", 2*patience, what)
+		panic("unreachable")
+	}
 }
 
 func eventually(t *testing.T, what string, happened func() bool) {

@@ -127,9 +127,7 @@ func TestAnAnswerThatDoesNotComeMeansUnknown(t *testing.T) {
 	eventually(t, "the message whose answer was lost", func() bool { return count(t, ch, QueueConfirmed) == 2 })
 
 	proxy.cut() // resets what there is; new connections work
-	if err := persist(t.Context(), p, confirmed(2)); err != nil {
-		t.Fatal(err)
-	}
+	publishAtLast(t, p, confirmed(2))
 	if n := count(t, ch, QueueConfirmed); n < 3 {
 		t.Errorf("%d messages, want at least 3: the second is there again, under the same ID", n)
 	}

@@ -29,7 +29,7 @@ func TestATraceGoesOnAtTheConsumerAlsoAfterARetry(t *testing.T) {
 		t.Fatal(err)
 	}
 	for attempt := range 2 {
-		if got := <-seen; got.TraceID() != traceID || got.SpanID() != span.SpanID() || !got.IsRemote() || !got.IsSampled() {
+		if got := receive(t, "the message", seen); got.TraceID() != traceID || got.SpanID() != span.SpanID() || !got.IsRemote() || !got.IsSampled() {
 			t.Errorf("attempt %d runs in the span %v, want the publisher's", attempt+1, got)
 		}
 	}
@@ -48,7 +48,7 @@ func TestWithoutATraceTheOrdersOwnBegins(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := strings.ReplaceAll(string(e.OrderID), "-", "")
-	if got := <-seen; got.TraceID().String() != want || !got.IsValid() || got.IsSampled() {
+	if got := receive(t, "the message", seen); got.TraceID().String() != want || !got.IsValid() || got.IsSampled() {
 		t.Errorf("the handler runs in the span %v, want an unsampled one of trace %s", got, want)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -35,6 +36,7 @@ type Broker struct {
 	environ []string
 	address string
 	server  *exec.Cmd
+	ended   <-chan error // gets what became of server, once
 	log     *safeBuffer
 }
 
@@ -93,7 +95,10 @@ func (b *Broker) Start() {
 	if err := b.server.Start(); err != nil {
 		b.t.Fatalf("start RabbitMQ: %v", err)
 	}
-	for deadline := time.Now().Add(startTimeout); ; time.Sleep(50 * time.Millisecond) {
+	ended := make(chan error, 1)
+	b.ended = ended
+	go func(server *exec.Cmd) { ended <- server.Wait() }(b.server)
+	for deadline := time.Now().Add(startTimeout); ; {
 		conn, err := net.Dial("tcp", b.address)
 		if err == nil {
 			_ = conn.Close()
@@ -101,6 +106,12 @@ func (b *Broker) Start() {
 		}
 		if time.Now().After(deadline) {
 			b.t.Fatalf("RabbitMQ did not start within %s: %v\n%s", startTimeout, err, b.log.tail(4000))
+		}
+		select {
+		case err := <-ended:
+			b.server = nil
+			b.t.Fatalf("RabbitMQ ended as it started: %v\n%s", err, b.log.tail(4000))
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
@@ -120,7 +131,7 @@ func (b *Broker) end(signal syscall.Signal) {
 	}
 	_ = b.server.Process.Signal(signal)
 	hangUp := time.AfterFunc(startTimeout, func() { _ = b.server.Process.Kill() })
-	_ = b.server.Wait() // by a signal
+	<-b.ended // by a signal
 	hangUp.Stop()
 	b.server = nil
 }
@@ -155,14 +166,22 @@ func (b *Broker) command(ctx context.Context, program string, arguments ...strin
 	return cmd
 }
 
+// freePort stays below 32768, where Linux starts to take the local ports of outgoing connections from. While the broker
+// is down, its port would otherwise be taken by such a connection, for instance by one to itself: dialling a port of that
+// range at which nobody listens succeeds now and then, when the kernel chooses the same port for the caller.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const from, to, attempts = 10000, 20000, 1000
+	for range attempts {
+		n := from + rand.IntN(to-from)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", n))
+		if err == nil {
+			_ = l.Close()
+			return n
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatalf("no free port between %d and %d", from, to)
+	return 0
 }
 
 // safeBuffer keeps a log that is written and read at once.
