@@ -1,5 +1,10 @@
 // Command catalog serves products, prices and stock over HTTP, on MongoDB. Package stock, below, explains why it never
 // sells a unit twice; package catalogclient has its wire types and a client.
+//
+//	catalog                                        serves
+//	catalog check                                  compares every product with the ledger: exit code 1 at any drift
+//	catalog repair --apply --reason "ticket 7"     makes counters what the ledger says, by movements of their own
+//	catalog movements --product espresso-machine   the ledger of one product
 package main
 
 import (
@@ -7,8 +12,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"ordersaga/catalog/mongodb"
@@ -19,7 +27,13 @@ import (
 )
 
 func main() {
-	program.Main("catalog", "products, prices and stock over HTTP", run)
+	if len(os.Args) > 1 && isCommand(os.Args[1]) {
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+		code := execute(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+		stop()
+		os.Exit(code)
+	}
+	program.Main("catalog", "products, prices and stock over HTTP; "+commandList, run)
 }
 
 type config struct {

@@ -37,6 +37,8 @@ func (s *server) registerProducts(api *httpapi.API) {
 		s.units, wire.ProductNotFound, down)
 	httpapi.Register(api, op("restockProduct", http.MethodPost, "/products/{productId}/restock", "Add units to a product"),
 		s.restock, wire.ProductNotFound, wire.KeyReused, problem.Unavailable, down)
+	httpapi.Register(api, op("correctStock", http.MethodPost, "/products/{productId}/corrections", "Correct what is available of a product, up or down"),
+		s.correct, wire.ProductNotFound, wire.OutOfStock, wire.KeyReused, problem.Unavailable, down)
 	httpapi.Register(api, op("priceProducts", http.MethodPost, "/prices", "Price many products"), s.prices, wire.ProductNotFound, down)
 }
 
@@ -186,6 +188,25 @@ func (s *server) restock(ctx context.Context, in *restockInput) (*body[wire.Stoc
 	c, err := s.stock.Restock(ctx, in.ID, in.Key, in.Body.Quantity)
 	if errors.Is(err, stock.ErrConflict) {
 		return nil, wire.KeyReused.New("the key was used with another quantity")
+	}
+	return s.counters(ctx, in.ID, c, err)
+}
+
+type correctInput struct {
+	ProductPath
+	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" doc:"Repeating a call with its key changes nothing."`
+	Body wire.Correction
+}
+
+func (s *server) correct(ctx context.Context, in *correctInput) (*body[wire.Stock], error) {
+	c, err := s.stock.Correct(ctx, in.ID, in.Key, in.Body.Quantity, in.Body.Reason)
+	switch {
+	case errors.Is(err, stock.ErrConflict):
+		return nil, wire.KeyReused.New("the key was used with another quantity or reason")
+	case errors.Is(err, stock.ErrLines):
+		p := problem.Invalid.New("the request breaks a rule: see errors")
+		p.Errors = []problem.Field{{Pointer: "#/quantity", Detail: "must not be 0"}}
+		return nil, p
 	}
 	return s.counters(ctx, in.ID, c, err)
 }

@@ -269,6 +269,25 @@ func TestRestockingAddsUnitsOnceForEachKey(t *testing.T) {
 		`{"type": "/problems/product-not-found", "productIds": ["ghost"]}`)
 }
 
+func TestCorrectionsChangeWhatIsAvailableOnceForEachKeyAndNeverBelowZero(t *testing.T) {
+	t.Parallel()
+	h := shop(t)
+	correct := func(key, body string) answer {
+		return send(t, h, "POST", "/products/kettle/corrections", body, "Idempotency-Key: "+key)
+	}
+	for range 2 {
+		want(t, "two broken", correct("k1", `{"quantity": -2, "reason": "broken"}`), 200,
+			`{"productId": "kettle", "available": 1, "held": 0, "sold": 0, "initial": 3, "restocked": -2}`)
+		want(t, "more than there is", correct("k2", `{"quantity": -2, "reason": "broken"}`), 400,
+			`{"type": "/problems/out-of-stock", "shortages": [{"productId": "kettle", "requested": 2, "available": 1}]}`)
+	}
+	want(t, "same key, otherwise", correct("k1", `{"quantity": -1, "reason": "broken"}`), 422, `{"type": "/problems/idempotency-key-reused"}`)
+	want(t, "one found", correct("k3", `{"quantity": 1, "reason": "found"}`), 200,
+		`{"productId": "kettle", "available": 2, "held": 0, "sold": 0, "initial": 3, "restocked": -1}`)
+	want(t, "unknown", send(t, h, "POST", "/products/ghost/corrections", `{"quantity": 1, "reason": "found"}`, "Idempotency-Key: k1"), 404,
+		`{"type": "/problems/product-not-found", "productIds": ["ghost"]}`)
+}
+
 func TestRequestsThatBreakARuleAreRefused(t *testing.T) {
 	t.Parallel()
 	h := shop(t)
@@ -304,10 +323,12 @@ func TestRequestsThatBreakARuleAreRefused(t *testing.T) {
 		"expiry is no time":     {"PUT", one, `{"lines": [{"productId": "lamp", "quantity": 1}], "expiresAt": "soon"}`, 422, "invalid-request", "#/expiresAt"},
 		"order ID is no UUID":   {"PUT", "/reservations/restock-1", hold(`[{"productId": "lamp", "quantity": 1}]`), 422, "invalid-request", "orderId"},
 		"restock by nothing":    {"POST", "/products/lamp/restock", `{"quantity": 0}`, 422, "invalid-request", "#/quantity"},
+		"correct by nothing":    {"POST", "/products/lamp/corrections", `{"quantity": 0, "reason": "r"}`, 422, "invalid-request", "#/quantity"},
+		"correct, no reason":    {"POST", "/products/lamp/corrections", `{"quantity": 1}`, 422, "invalid-request", "#/reason"},
 		"restock without a key": {"POST", "/products/lamp/restock", `{"quantity": 1}`, 422, "invalid-request", "Idempotency-Key"},
 	} {
 		var headers []string
-		if strings.HasSuffix(c.path, "/restock") && !strings.HasSuffix(name, "a key") {
+		if c.method == "POST" && strings.HasPrefix(c.path, "/products/") && !strings.HasSuffix(name, "a key") {
 			headers = []string{"Idempotency-Key: k"}
 		}
 		a := send(t, h, c.method, c.path, c.body, headers...)

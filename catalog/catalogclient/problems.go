@@ -38,10 +38,10 @@ var (
 	}
 	KeyReused = problem.Type{
 		Name: "idempotency-key-reused", Status: 422, Title: "Idempotency key used for something else",
-		Advice: "This product was restocked under the same key with another quantity. Use a new key for a new restocking.",
+		Advice: "The stock of this product was changed under the same key, otherwise. Use a new key for a new restocking or correction.",
 	}
 	StoreUnavailable = problem.Type{
 		Name: "store-unavailable", Status: 503, Title: "The catalog's database does not answer",
-		Advice: "The call may have had an effect. Repeat it after the time in the header Retry-After: reservations, commits, releases and restockings have their effect once.",
+		Advice: "The call may have had an effect. Repeat it after the time in the header Retry-After: reservations, commits, releases, restockings and corrections have their effect once.",
 	}
 )

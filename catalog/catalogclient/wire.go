@@ -99,6 +99,12 @@ type Restocking struct {
 	Quantity int64 `json:"quantity" minimum:"1" maximum:"1000000000"`
 }
 
+// Correction asks to change what is available of a product.
+type Correction struct {
+	Quantity int64  `json:"quantity" minimum:"-1000000000" maximum:"1000000000" example:"-2" doc:"Units found (above 0) or lost (below 0). Units that orders hold cannot be taken away."`
+	Reason   string `json:"reason" minLength:"1" maxLength:"500" example:"broken in the warehouse" doc:"Kept with the movement."`
+}
+
 // Stock is where the units of a product are. available + held + sold = initial + restocked, always.
 type Stock struct {
 	ProductID string `json:"productId"`
@@ -106,7 +112,7 @@ type Stock struct {
 	Held      int64  `json:"held" doc:"Held for orders in progress."`
 	Sold      int64  `json:"sold"`
 	Initial   int64  `json:"initial" doc:"When the product was created."`
-	Restocked int64  `json:"restocked" doc:"Added since."`
+	Restocked int64  `json:"restocked" doc:"Added since, less what corrections took away."`
 }
 
 // Shortage is a product of which there is too little; a problem of type out-of-stock lists all of them.

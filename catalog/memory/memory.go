@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"ordersaga/catalog/product"
 	"ordersaga/catalog/stock"
@@ -66,6 +67,7 @@ func (s *Store) Change(_ context.Context, c stock.Change) (stock.Reservation, bo
 		return stock.Reservation{}, false, nil
 	}
 	r.State, r.UpdatedAt = c.To, c.At
+	r.Steps = append(slices.Clip(r.Steps), stock.Step{To: c.To, At: c.At})
 	if c.To == stock.Releasing {
 		r.From, r.Why, r.Shortages = c.From, c.Why, slices.Clone(c.Shortages)
 	}
@@ -196,6 +198,54 @@ func (s *Store) Counters(_ context.Context, productID string) (stock.Counters, e
 	return c, nil
 }
 
+// ProductIDs implements stock.Ledger.
+func (s *Store) ProductIDs(_ context.Context, after string, limit int) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for id := range s.products {
+		if id > after {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return out[:min(len(out), limit)], nil
+}
+
+// Snapshots implements stock.Ledger.
+func (s *Store) Snapshots(_ context.Context, productIDs []string) (map[string]stock.Snapshot, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]stock.Snapshot{}
+	for _, id := range productIDs {
+		if p, ok := s.products[id]; ok {
+			c := p.Counters
+			c.Marks = len(p.Marks)
+			out[id] = stock.Snapshot{Counters: c, Epoch: p.Epoch, Standing: maps.Clone(p.Marks)}
+		}
+	}
+	return out, nil
+}
+
+// Wanting implements stock.Ledger.
+func (s *Store) Wanting(_ context.Context, productIDs []string, since time.Time, yield func(stock.Reservation) error) error {
+	wants := func(l stock.Line) bool { return slices.Contains(productIDs, l.ProductID) }
+	s.mu.Lock()
+	var found []stock.Reservation
+	for _, r := range s.reservations {
+		if !r.UpdatedAt.Before(since) && slices.ContainsFunc(r.Lines, wants) {
+			found = append(found, r)
+		}
+	}
+	s.mu.Unlock()
+	for _, r := range found {
+		if err := yield(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Inspect calls look with everything that is stored, which must not be changed or kept.
 func (s *Store) Inspect(look func(products map[string]*Product, reservations map[string]stock.Reservation)) {
 	s.mu.Lock()
@@ -214,6 +264,6 @@ func (s *Store) Overwrite(u stock.Update, read stock.Counters) {
 }
 
 var _ interface {
-	stock.Store
+	stock.Ledger
 	product.Store
 } = (*Store)(nil)

@@ -21,6 +21,9 @@ type reservation struct {
 	Lines     []line     `bson:"lines,omitempty"`
 	ExpiresAt time.Time  `bson:"expiresAt,omitempty"`
 	Shortages []shortage `bson:"shortages,omitempty"`
+	Reason    string     `bson:"reason,omitempty"`
+	Repair    *delta     `bson:"repair,omitempty"`
+	Steps     []step     `bson:"steps,omitempty"`
 	CreatedAt time.Time  `bson:"createdAt"`
 	UpdatedAt time.Time  `bson:"updatedAt"`
 }
@@ -36,10 +39,24 @@ type shortage struct {
 	Available int64  `bson:"available"`
 }
 
+type delta struct {
+	Available int64 `bson:"available"`
+	Held      int64 `bson:"held"`
+	Sold      int64 `bson:"sold"`
+	Restocked int64 `bson:"restocked"`
+	Marks     int   `bson:"marks"`
+}
+
+type step struct {
+	To string    `bson:"to"`
+	At time.Time `bson:"at"`
+}
+
 func toDocument(r stock.Reservation) reservation {
 	d := reservation{
 		ID: r.ID, State: string(r.State), From: string(r.From), Why: string(r.Why),
-		ExpiresAt: r.ExpiresAt, Shortages: toShortages(r.Shortages), CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		ExpiresAt: r.ExpiresAt, Shortages: toShortages(r.Shortages), Reason: r.Reason, Repair: (*delta)(r.Repair),
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 	}
 	for _, l := range r.Lines {
 		d.Lines = append(d.Lines, line(l))
@@ -58,13 +75,16 @@ func toShortages(in []stock.Shortage) []shortage {
 func (d reservation) reservation() stock.Reservation {
 	r := stock.Reservation{
 		ID: d.ID, State: stock.State(d.State), From: stock.State(d.From), Why: stock.Why(d.Why),
-		ExpiresAt: d.ExpiresAt, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+		ExpiresAt: d.ExpiresAt, Reason: d.Reason, Repair: (*stock.Delta)(d.Repair), CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
 	}
 	for _, l := range d.Lines {
 		r.Lines = append(r.Lines, stock.Line(l))
 	}
 	for _, s := range d.Shortages {
 		r.Shortages = append(r.Shortages, stock.Shortage(s))
+	}
+	for _, s := range d.Steps {
+		r.Steps = append(r.Steps, stock.Step{To: stock.State(s.To), At: s.At})
 	}
 	return r
 }
@@ -102,7 +122,8 @@ func (s *Store) Change(ctx context.Context, c stock.Change) (stock.Reservation, 
 		set = append(set, bson.E{Key: "shortages", Value: toShortages(c.Shortages)})
 	}
 	var d reservation
-	err := s.reservations.FindOneAndUpdate(ctx, guard, bson.D{{Key: "$set", Value: set}},
+	err := s.reservations.FindOneAndUpdate(ctx, guard,
+		bson.D{{Key: "$set", Value: set}, {Key: "$push", Value: bson.D{{Key: "steps", Value: step{string(c.To), c.At}}}}},
 		options.FindOneAndUpdate().SetReturnDocument(options.After)).Decode(&d)
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return stock.Reservation{}, false, nil

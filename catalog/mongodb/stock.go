@@ -62,7 +62,7 @@ func (s *Store) Apply(ctx context.Context, u stock.Update) (stock.Applied, bool,
 		}
 	}
 	if u.Want == stock.NoMark {
-		inc = append(inc, bson.E{Key: "marked", Value: 1})
+		inc = append(inc, bson.E{Key: "marked", Value: 1 + u.Recount})
 	}
 	change := bson.D{{Key: "$set", Value: bson.D{{Key: mark(u.Reservation), Value: u.Set}}}}
 	if len(inc) > 0 {
@@ -101,11 +101,15 @@ func (s *Store) Marks(ctx context.Context, productID string) (map[string]stock.M
 	if err != nil {
 		return nil, err
 	}
+	return u.marks(), nil
+}
+
+func (u units) marks() map[string]stock.Mark {
 	out := map[string]stock.Mark{}
 	for id, m := range u.Marks {
 		out[id] = stock.Mark(m)
 	}
-	return out, nil
+	return out
 }
 
 // Prune implements stock.Store.
@@ -131,10 +135,14 @@ func (s *Store) Counters(ctx context.Context, productID string) (stock.Counters,
 	if err != nil {
 		return stock.Counters{}, err
 	}
+	return u.counters(), nil
+}
+
+func (u units) counters() stock.Counters {
 	return stock.Counters{
 		ProductID: u.ID, Available: u.Available, Held: u.Held, Sold: u.Sold,
 		Initial: u.Initial, Restocked: u.Restocked, Marks: u.Marked,
-	}, nil
+	}
 }
 
 func (s *Store) units(ctx context.Context, productID string) (units, error) {

@@ -31,7 +31,8 @@
 //
 // # The invariant
 //
-// At every moment, per product: available + held + sold = initial + restocked, and none is negative. held and sold are
+// At every moment, per product: available + held + sold = initial + restocked (less what corrections took
+// away), and none is negative. held and sold are
 // the sums over the marks H and S, and for an order whose mark was pruned, what the last rest state of its reservation
 // says. Owed computes exactly this; the tests check it after every single step of randomly interleaved calls.
 //
@@ -49,6 +50,29 @@
 // At the decision, not at the end of the work. "Held" is decided when every line carries H, "sold" when the reservation
 // is COMMITTING, "short" when one product carries B. What remains is done in the background, or by the next who comes.
 // A reserve of one known product takes two round trips, a commit one.
+//
+// # The ledger
+//
+// Every change of a reservation's state adds a step to it, in the same atomic update. So the reservations, which are
+// never removed, are the ledger: Movements reads them as entries (hold, sale, return, restocking, correction, repair),
+// each with an ID that follows from what it is. It costs no write, no round trip and no transaction, and there is no
+// second book that could say something else. What grows is the reservations' collection, some 400 bytes an order.
+//
+// Restockings and corrections are reservations too, of one product: ADDING, then ADDED; or RELEASED, when a correction
+// would take away more than is available. Their IDs are made of the product and the idempotency key.
+//
+// An audit holds products against their reservations while everybody works. The product's marks make that exact without
+// a snapshot of several documents:
+//
+//	read the epoch ──▶ read all reservations that want the product ──▶ read counters, marks and epoch, at one moment T
+//
+// If the epoch is the same at both ends, no mark was removed in between. Then a reservation that was moved in between
+// has a mark at T, which says where its units are at T; and one without a mark at T was not moved, so the state that was
+// read holds at T. Otherwise the audit goes on with what changed lately, until an attempt is short enough. It raises no
+// false alarm, however busy the product is; one on which marks are pruned all the time may stay undecided.
+//
+// A repair is a movement like any other, of exactly the drift, and so it is right even if orders move units before it
+// is applied. It is numbered: of two repairs at once one is written.
 //
 // # What each rule is for
 //

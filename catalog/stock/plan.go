@@ -25,8 +25,7 @@ func plan(r Reservation, line Line, v View) (Update, verdict) {
 	case Releasing:
 		return planGive(u, r.From, line, v)
 	case Adding:
-		u.Set, u.Available, u.Restocked = MarkAdded, line.Quantity, line.Quantity
-		return u, planMove(v.Mark, NoMark, MarkAdded)
+		return planAdd(u, r.adjustment(line), v)
 	}
 	return u, done
 }
@@ -48,6 +47,23 @@ func planTake(u Update, line Line, v View) (Update, verdict) {
 	return u, apply
 }
 
+// planAdd may also take away: then there must be as much.
+func planAdd(u Update, d Delta, v View) (Update, verdict) {
+	u.Set = MarkAdded
+	u.Available, u.Held, u.Sold, u.Restocked, u.Recount = d.Available, d.Held, d.Sold, d.Restocked, d.Marks
+	switch {
+	case v.Mark == MarkAdded:
+		return u, done
+	case v.Mark == MarkBar:
+		return u, barred
+	case u.Takes() && (v.Deleted || v.Available < -u.Available):
+		return u, short
+	case u.Takes() && v.Marks >= MaxMarks:
+		return u, crowded
+	}
+	return u, apply
+}
+
 // planGive gives back what the state that the reservation left had taken. From HOLDING, an absent mark means that
 // nothing was taken, but it may yet be: the bar refuses that.
 func planGive(u Update, from State, line Line, v View) (Update, verdict) {
@@ -61,6 +77,8 @@ func planGive(u Update, from State, line Line, v View) (Update, verdict) {
 	case Held:
 		u.Available, u.Held = +line.Quantity, -line.Quantity
 		return u, planMove(v.Mark, MarkHeld, MarkBar)
+	case Adding: // it was refused for want of units: nothing was changed
+		return u, planMove(v.Mark, NoMark, MarkBar)
 	default:
 		u.Available, u.Sold = +line.Quantity, -line.Quantity
 		return u, planMove(v.Mark, MarkSold, MarkBar)

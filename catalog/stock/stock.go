@@ -15,23 +15,34 @@ type Line struct {
 	Quantity  int64
 }
 
-// Reservation is what one order holds, has bought, or gave back; or a restocking, which shares the machinery.
+// Reservation is what one order holds, has bought, or gave back; or an adjustment of one product's stock (a restocking,
+// a correction or a repair), which shares the machinery.
 type Reservation struct {
-	ID        string // the order's ID, or that of a restocking
+	ID        string // the order's ID, or that of an adjustment
 	State     State
 	From      State  // RELEASING and RELEASED: the state it left
 	Why       Why    // RELEASING and RELEASED: what refuses a later reserve
 	Lines     []Line // one per product, in product order; nil for a tombstone of an order that never reserved
 	ExpiresAt time.Time
 	Shortages []Shortage // with Why SHORT: every short product
+	Reason    string     // corrections and repairs: why, as somebody said
+	Repair    *Delta     // repairs: what it changes
+	Steps     []Step     // every change of State, oldest first: what the movements are told from
 	CreatedAt time.Time
 	UpdatedAt time.Time
+}
+
+// Step is a change of a reservation's state, written together with it.
+type Step struct {
+	To State
+	At time.Time
 }
 
 // State is where a reservation stands; doc.go has the drawing.
 type State string
 
-// The states. ADDING and ADDED are those of a restocking.
+// The states. ADDING and ADDED are those of an adjustment; one that would take more than there is goes from ADDING to
+// RELEASED.
 const (
 	Holding    State = "HOLDING"
 	Held       State = "HELD"
@@ -87,7 +98,7 @@ const (
 	MarkHeld  Mark = "H"
 	MarkSold  Mark = "S"
 	MarkBar   Mark = "B" // given back, or never to be taken
-	MarkAdded Mark = "A" // a restocking
+	MarkAdded Mark = "A" // an adjustment
 )
 
 // mark is what a reservation at rest has left on its products.
@@ -119,7 +130,7 @@ type Counters struct {
 	Held      int64 // held for orders that are not sold yet
 	Sold      int64
 	Initial   int64 // when the product was created
-	Restocked int64 // added since
+	Restocked int64 // added since, less what corrections took away
 	Marks     int   // orders that have a mark on the product; pruned down when it grows
 }
 
@@ -132,6 +143,7 @@ var (
 	ErrReleased = errors.New("the reservation was released")
 	ErrExpired  = errors.New("the reservation has expired")
 	ErrLines    = errors.New("invalid lines")
+	ErrReason   = errors.New("a reason must be given")
 	// ErrBusy is returned when others kept getting in between; the caller tries again later.
 	ErrBusy = errors.New("too much contention on the product")
 	// ErrExists is returned by a Store's Insert.

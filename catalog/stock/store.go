@@ -14,8 +14,8 @@ type Store interface {
 	Insert(ctx context.Context, r Reservation) error
 	// Reservation returns the reservation with this ID, or ErrNotFound.
 	Reservation(ctx context.Context, id string) (Reservation, error)
-	// Change moves a reservation from one state to another, and returns it as it is afterwards. It reports false when
-	// there is no such reservation in that state.
+	// Change moves a reservation from one state to another, adds the step, and returns it as it is afterwards. It reports
+	// false when there is no such reservation in that state.
 	Change(ctx context.Context, c Change) (Reservation, bool, error)
 	// Due returns reservations that need somebody's attention, oldest first.
 	Due(ctx context.Context, q Due) ([]Reservation, error)
@@ -79,6 +79,8 @@ type Update struct {
 	Set         Mark
 
 	Available, Held, Sold, Restocked int64
+
+	Recount int // by how much the number of marks that a store may keep beside them was wrong; see Delta
 }
 
 // Takes reports whether the update takes units out of what is for sale.

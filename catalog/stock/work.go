@@ -136,7 +136,7 @@ func (s *Service) fallShort(
 // refuse turns a reservation of which one product carries a bar into one that is given back.
 func (s *Service) refuse(ctx context.Context, r Reservation, views map[string]View) (Reservation, map[string]View, error) {
 	refused, won, err := s.store.Change(ctx, Change{
-		ID: r.ID, From: Holding, To: Releasing, Why: WhyShort, Shortages: shortages(r, views), At: s.now(),
+		ID: r.ID, From: r.State, To: Releasing, Why: WhyShort, Shortages: shortages(r, views), At: s.now(),
 	})
 	if err != nil || !won {
 		return r, nil, err
@@ -154,7 +154,7 @@ func shortages(r Reservation, views map[string]View) []Shortage {
 			available = 0
 		}
 		if v.Mark == MarkBar || v.Mark == NoMark && available < l.Quantity {
-			out = append(out, Shortage{ProductID: l.ProductID, Requested: l.Quantity, Available: available})
+			out = append(out, Shortage{ProductID: l.ProductID, Requested: max(l.Quantity, -l.Quantity), Available: available})
 		}
 	}
 	return out

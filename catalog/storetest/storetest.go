@@ -21,7 +21,7 @@ import (
 
 // Store is both stores that the catalog needs.
 type Store interface {
-	stock.Store
+	stock.Ledger
 	product.Store
 }
 
@@ -43,6 +43,9 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"nothing takes from a product with too many marks":          bounded,
 		"16 clients taking from 100 units take exactly 100":         exactlyAll,
 		"random histories keep every promise":                       histories,
+		"corrections change what is available, once for each key":   corrections,
+		"an audit raises no false alarm under load":                 noFalseAlarm,
+		"drifts are found, and repaired once":                       driftsAreFoundAndRepaired,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -235,6 +238,7 @@ func changedFromState(t *testing.T, s Store) {
 	}
 	want.State, want.From, want.Why, want.Shortages, want.UpdatedAt =
 		stock.Releasing, stock.Holding, stock.WhyShort, short, later
+	want.Steps = []stock.Step{{To: stock.Releasing, At: later}}
 	equal(t, "changed", got, want)
 	equal(t, "stored", must[stock.Reservation](t)(s.Reservation(t.Context(), "o1")), want)
 }

@@ -28,7 +28,7 @@ type Chooser interface{ Choose(what string, n int) int }
 
 // Store is what can be played against.
 type Store interface {
-	stock.Store
+	stock.Ledger
 	CreateProduct(ctx context.Context, p product.Product) error
 }
 
@@ -198,6 +198,12 @@ func (g *game) startCall() {
 	case kind < 11:
 		p := g.products[g.choose.Choose("product", len(g.products))]
 		g.spawn(fmt.Sprintf("prune %s on %d", p, n), func(ctx context.Context) { _ = service.Prune(ctx, p) })
+	case g.choose.Choose("adjustment", 2) == 0:
+		p := g.products[g.choose.Choose("product", len(g.products))]
+		key := fmt.Sprintf("%skey%d", g.options.Prefix, g.choose.Choose("key", 2))
+		g.spawn(fmt.Sprintf("correct %s %s on %d", p, key, n), func(ctx context.Context) {
+			_, _ = service.Correct(ctx, p, key, -2, "broken")
+		})
 	default:
 		p := g.products[g.choose.Choose("product", len(g.products))]
 		key := fmt.Sprintf("%skey%d", g.options.Prefix, g.choose.Choose("key", 2))
@@ -238,7 +244,10 @@ func (g *game) end() error {
 	if err := g.check(); err != nil {
 		return err
 	}
-	return g.allAvailable()
+	if err := g.allAvailable(); err != nil {
+		return err
+	}
+	return g.accountedFor()
 }
 
 // settle sweeps until every reservation is at rest.

@@ -35,10 +35,10 @@ func (g *game) newOrder(n int) *order {
 	return o
 }
 
-// mine reports whether a reservation belongs to this history. Restockings do when their product does, which is not
+// mine reports whether a reservation belongs to this history. Adjustments do when their product does, which is not
 // visible here; only stores of one history see them.
 func (g *game) mine(id string) bool {
-	return strings.HasPrefix(id, g.options.Prefix) || strings.HasPrefix(id, "restock-")
+	return strings.HasPrefix(id, g.options.Prefix) || strings.HasPrefix(id, "restock-") || strings.HasPrefix(id, "correct-")
 }
 
 func (g *game) reserved(o *order, releasedBefore bool, err error) {
@@ -84,12 +84,12 @@ func (g *game) check() error {
 		}
 		reservations = append(reservations, r)
 	}
-	restockings, err := g.restockings()
+	adjustments, err := g.adjustments()
 	if err != nil {
 		return err
 	}
 	for _, p := range g.products {
-		if err := g.checkProduct(p, append(reservations, restockings...)); err != nil {
+		if err := g.checkProduct(p, append(reservations, adjustments...)); err != nil {
 			return err
 		}
 	}
@@ -143,24 +143,21 @@ func (g *game) checkProduct(id string, reservations []stock.Reservation) error {
 	return nil
 }
 
-// restockings returns the restockings of this history's products.
-func (g *game) restockings() ([]stock.Reservation, error) {
+// adjustments returns the restockings and corrections of this history's products.
+func (g *game) adjustments() ([]stock.Reservation, error) {
 	var out []stock.Reservation
-	for _, p := range g.products {
-		found, err := g.store.Due(g.ctx, stock.Due{
-			States: []stock.State{stock.Adding, stock.Added}, ProductID: p, Limit: 100,
-		})
-		if err != nil {
-			return nil, err
+	err := g.store.Wanting(g.ctx, g.products, time.Time{}, func(r stock.Reservation) error {
+		if !strings.HasPrefix(r.ID, g.options.Prefix+"order") {
+			out = append(out, r)
 		}
-		out = append(out, found...)
-	}
-	return out, nil
+		return nil
+	})
+	return out, err
 }
 
 // allAtRest checks that nothing is left to do, and nothing is held any longer than it may.
 func (g *game) allAtRest() error {
-	all, err := g.restockings()
+	all, err := g.adjustments()
 	if err != nil {
 		return err
 	}
@@ -192,6 +189,43 @@ func (g *game) allAvailable() error {
 		if c.Available != c.Initial+c.Restocked || c.Held != 0 || c.Sold != 0 {
 			return fmt.Errorf("product %s: everything was released, but: %+v", p, c)
 		}
+	}
+	return nil
+}
+
+// accountedFor checks that the ledger tells how the counters came to be what they are, and that an audit agrees.
+func (g *game) accountedFor() error {
+	for _, p := range g.products {
+		c, err := g.store.Counters(g.ctx, p)
+		if err != nil {
+			return err
+		}
+		movements, err := stock.Movements(g.ctx, g.store, p)
+		if err != nil {
+			return err
+		}
+		told := stock.Counters{ProductID: p, Initial: c.Initial, Available: c.Initial, Marks: c.Marks}
+		seen := map[string]bool{}
+		for _, m := range movements {
+			if seen[m.ID] {
+				return fmt.Errorf("product %s: movement %s is there twice", p, m.ID)
+			}
+			seen[m.ID] = true
+			told.Available += m.Available
+			told.Held += m.Held
+			told.Sold += m.Sold
+			told.Restocked += m.Restocked
+		}
+		if told != c {
+			return fmt.Errorf("product %s: the movements make %+v, but there are %+v:\n%+v", p, told, c, movements)
+		}
+	}
+	audit, err := stock.New(g.store, stock.Options{}).AuditProducts(g.ctx, g.store, g.products)
+	if err != nil {
+		return err
+	}
+	if len(audit.Drifts) > 0 || audit.Products != len(g.products) {
+		return fmt.Errorf("an audit at the end found %+v", audit)
 	}
 	return nil
 }

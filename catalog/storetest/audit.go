@@ -1,0 +1,174 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"ordersaga/catalog/stock"
+)
+
+func kettles(quantity int64) []stock.Line {
+	return []stock.Line{{ProductID: "kettle", Quantity: quantity}}
+}
+
+// noFalseAlarm audits a product again and again while orders come, are sold, released and pruned.
+func noFalseAlarm(t *testing.T, s Store) {
+	p := sample("kettle")
+	p.Stock = 1_000_000
+	create(t, s, p)
+	background := stock.NewBackground(64)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var owned sync.WaitGroup
+	defer owned.Wait()
+	defer cancel()
+	owned.Go(func() { background.Run(ctx, 2) })
+	service := stock.New(s, stock.Options{Later: background.Later, PruneAt: 8})
+	var buyers sync.WaitGroup
+	for buyer := range 4 {
+		buyers.Go(func() { buyOrReturn(t, service, buyer, 40) })
+	}
+	bought := make(chan struct{})
+	owned.Go(func() {
+		buyers.Wait()
+		close(bought)
+	})
+	audits, undecided := 0, 0
+	for done := false; !done; audits++ {
+		select {
+		case <-bought:
+			done = true // audit once more
+		case <-t.Context().Done():
+			t.Fatal("the buyers did not come to an end")
+		default:
+		}
+		found := must[stock.Findings](t)(service.Audit(t.Context(), s))
+		undecided += len(found.Undecided)
+		if len(found.Drifts) > 0 {
+			t.Fatalf("false alarm: %+v", found.Drifts)
+		}
+	}
+	t.Logf("%d audits, %d undecided", audits, undecided)
+	if undecided == audits {
+		t.Error("no audit came to a decision")
+	}
+}
+
+func buyOrReturn(t *testing.T, service *stock.Service, buyer, orders int) {
+	for n := range orders {
+		id := fmt.Sprintf("o%d-%d", buyer, n)
+		_, err := service.Reserve(t.Context(), id, kettles(int64(1+n%3)), time.Now().Add(time.Hour))
+		if err == nil && n%4 > 0 {
+			_, err = service.Commit(t.Context(), id)
+		}
+		if err == nil && n%4 > 1 {
+			_, err = service.Release(t.Context(), id)
+		}
+		if err != nil {
+			t.Errorf("order %s: %v", id, err)
+		}
+	}
+}
+
+// driftsAreFoundAndRepaired tampers with a product through the store, past the protocol.
+func driftsAreFoundAndRepaired(t *testing.T, s Store) {
+	create(t, s, sample("kettle"))
+	create(t, s, sample("lamp"))
+	service := stock.New(s, stock.Options{})
+	must[stock.Reservation](t)(service.Reserve(t.Context(), "o1", kettles(3), time.Now().Add(time.Hour)))
+	must[stock.Reservation](t)(service.Reserve(t.Context(), "o2", kettles(2), time.Now().Add(time.Hour)))
+	must[stock.Reservation](t)(service.Commit(t.Context(), "o2"))
+	must[stock.Counters](t)(service.Restock(t.Context(), "kettle", "k1", 5))
+	must[stock.Counters](t)(service.Correct(t.Context(), "kettle", "k2", -1, "broken"))
+	want := stock.Counters{ProductID: "kettle", Available: 9, Held: 3, Sold: 2, Initial: 10, Restocked: 4}
+	for name, tampering := range map[string]stock.Update{
+		"units lost":      {Available: -2},
+		"units made":      {Available: +2},
+		"sold to nobody":  {Available: -1, Sold: +1},
+		"a hold lost":     {Held: -3},
+		"restocked twice": {Available: +5, Restocked: +5},
+	} {
+		tamper(t, s, tampering)
+		audit := must[stock.Findings](t)(service.Audit(t.Context(), s))
+		if audit.Products != 2 || len(audit.Drifts) != 1 || audit.Drifts[0].ProductID != "kettle" {
+			t.Errorf("%s: the audit found %+v", name, audit)
+		}
+		repairedOnce(t, s, service, name)
+		got := must[stock.Counters](t)(s.Counters(t.Context(), "kettle"))
+		got.Marks = 0
+		equal(t, name+", repaired", got, want)
+	}
+	var repairs int
+	for _, m := range must[[]stock.Movement](t)(stock.Movements(t.Context(), s, "kettle")) {
+		if m.Kind == stock.MovedRepair {
+			repairs++
+			equal(t, "reason", m.Reason, "counted by hand")
+		}
+	}
+	equal(t, "repairs in the ledger", repairs, 5)
+}
+
+// tamper changes counters as if by hand, and leaves no mark.
+func tamper(t *testing.T, s Store, u stock.Update) {
+	t.Helper()
+	v := must[map[string]stock.View](t)(s.View(t.Context(), "nobody", []string{"kettle"}))["kettle"]
+	u.ProductID, u.Reservation, u.Want, u.Epoch, u.Set = "kettle", "nobody", stock.NoMark, v.Epoch, stock.MarkSold
+	applied(t, s, u, true)
+	if ok, err := s.Prune(t.Context(), "kettle", map[string]stock.Mark{"nobody": stock.MarkSold}); !ok || err != nil {
+		t.Fatalf("prune: %t, %v", ok, err)
+	}
+}
+
+// repairedOnce repairs from several sides at once.
+func repairedOnce(t *testing.T, s Store, service *stock.Service, name string) {
+	t.Helper()
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			if _, err := service.Repair(t.Context(), s, "kettle", "counted by hand"); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	all.Wait()
+	audit := must[stock.Findings](t)(service.Audit(t.Context(), s))
+	equal(t, name+": after the repair", audit, stock.Findings{Products: 2})
+}
+
+func corrections(t *testing.T, s Store) {
+	create(t, s, sample("kettle"))
+	service := stock.New(s, stock.Options{})
+	correct := func(key string, quantity int64, reason string) (stock.Counters, error) {
+		c, err := service.Correct(t.Context(), "kettle", key, quantity, reason)
+		c.Marks = 0
+		return c, err
+	}
+	must[stock.Reservation](t)(service.Reserve(t.Context(), "o1", kettles(6), time.Now().Add(time.Hour)))
+	less := stock.Counters{ProductID: "kettle", Available: 1, Held: 6, Initial: 10, Restocked: -3}
+	for range 2 {
+		equal(t, "three less", must[stock.Counters](t)(correct("k1", -3, "broken")), less)
+	}
+	_, err := correct("k1", -2, "broken")
+	fails(t, "same key, other quantity", err, stock.ErrConflict)
+	_, err = correct("k1", -3, "lost")
+	fails(t, "same key, other reason", err, stock.ErrConflict)
+	_, err = correct("k2", -1, "")
+	fails(t, "no reason", err, stock.ErrReason)
+	_, err = correct("k2", 0, "none")
+	fails(t, "nothing", err, stock.ErrLines)
+	for range 2 { // what is held cannot be taken away, and a refusal stays one
+		_, err = correct("k3", -2, "broken")
+		if !errors.As(err, new(*stock.ShortError)) {
+			t.Errorf("more than there is: %v", err)
+		}
+		must[stock.Reservation](t)(service.Release(t.Context(), "o1"))
+	}
+	less.Available, less.Held = 7, 0
+	equal(t, "in the end", must[stock.Counters](t)(correct("k1", -3, "broken")), less)
+	equal(t, "found again", must[stock.Counters](t)(correct("k4", 3, "found")),
+		stock.Counters{ProductID: "kettle", Available: 10, Initial: 10})
+}
