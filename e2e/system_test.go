@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"ordersaga/internal/testenv"
+	"ordersaga/internal/testenv/port"
 )
 
 // system is the whole order system, as processes on services of its own.
@@ -39,11 +40,11 @@ func newSystem(t *testing.T, settings ...string) *system {
 	s.toPostgres = newProxy(t, hostOf(t, ordersURL))
 	s.toRabbitMQ = newProxy(t, hostOf(t, broker))
 
-	catalogAddr, stripeAddr := freeAddress(t), freeAddress(t)
+	catalogAddr, stripeAddr := port.FreeAddress(t), port.FreeAddress(t)
 	s.catalog = newProcess(t, "catalog", catalogAddr, "CATALOG_ADDR="+catalogAddr, "MONGODB_URI="+mongo, "MONGODB_DATABASE="+mongoDB)
 	s.stripesim = newProcess(t, "stripesim", stripeAddr, "STRIPESIM_ADDR="+stripeAddr,
 		"STRIPESIM_DATABASE_URL="+testenv.Postgres(t), "STRIPESIM_API_KEY="+apiKey)
-	workerAddr, notifierAddr, apiAddr := freeAddress(t), freeAddress(t), freeAddress(t)
+	workerAddr, notifierAddr, apiAddr := port.FreeAddress(t), port.FreeAddress(t), port.FreeAddress(t)
 	s.worker = newProcess(t, "worker", workerAddr, append([]string{
 		"WORKER_ADDR=" + workerAddr, "DATABASE_URL=" + through(t, ordersURL, s.toPostgres), "CATALOG_URL=http://" + catalogAddr,
 		"STRIPE_API_URL=http://" + stripeAddr, "STRIPE_API_KEY=" + apiKey, "RABBITMQ_URL=" + through(t, broker, s.toRabbitMQ),

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 	"ordersaga/internal/order"
 	"ordersaga/internal/program"
 	"ordersaga/internal/rabbitmq"
+	"ordersaga/internal/testenv/port"
 )
 
 // process is the notifier in a process of its own.
@@ -44,7 +44,7 @@ func (p *process) output() string {
 
 func startProcess(t *testing.T, environ ...string) *process {
 	t.Helper()
-	p := &process{addr: freeAddr(t)}
+	p := &process{addr: port.FreeAddress(t)}
 	p.cmd = exec.CommandContext(t.Context(), os.Args[0])
 	p.cmd.Env = append([]string{asProgram + "=1", "NOTIFIER_ADDR=" + p.addr}, environ...)
 	p.cmd.Stderr = p
@@ -75,17 +75,6 @@ func (p *process) ready(t *testing.T) bool {
 	}
 	defer res.Body.Close()
 	return res.StatusCode == http.StatusOK
-}
-
-// freeAddr returns an address that nobody listens on at present.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // TestKilledWithMessagesInHandTheNextProcessDoesTheRestOnce kills notifiers while a lock on the inbox keeps their

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"ordersaga/internal/httpserver"
+	"ordersaga/internal/testenv/port"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -25,7 +26,7 @@ func TestRequestInHandIsAnsweredAfterTheServerWasToldToStop(t *testing.T) {
 		_, _ = io.WriteString(w, "done")
 	})
 	ctx, stop := context.WithCancel(t.Context())
-	addr := freeAddress(t)
+	addr := port.FreeAddress(t)
 	served := make(chan error, 1)
 	go func() { served <- httpserver.Serve(ctx, addr, handler, discard) }()
 	got := make(chan string, 1)
@@ -98,14 +99,4 @@ func TestReadyOnlyWhenEveryCheckPasses(t *testing.T) {
 	if w := ask("/livez"); w.Code != 200 {
 		t.Errorf("alive: %d", w.Code)
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

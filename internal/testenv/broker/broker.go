@@ -6,8 +6,6 @@ package broker
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -18,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ordersaga/internal/testenv/port"
 )
 
 // Root is the variable that says where the root file system with RabbitMQ is.
@@ -55,14 +55,14 @@ func Start(t testing.TB) *Broker {
 	if err := os.Chmod(b.data, 0o777); err != nil { // RabbitMQ runs as a user of its own
 		t.Fatal(err)
 	}
-	b.address = fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	b.address = port.FreeAddress(t)
 	b.URL = "amqp://guest:guest@" + b.address + "/"
 	b.environ = []string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/srv/rabbitmq",
 		"RABBITMQ_NODENAME=rabbit@localhost",
 		"RABBITMQ_MNESIA_BASE=/srv/rabbitmq/mnesia", "RABBITMQ_LOG_BASE=/srv/rabbitmq/log",
 		"RABBITMQ_CONFIG_FILE=/srv/rabbitmq/rabbitmq.conf", "RABBITMQ_ENABLED_PLUGINS_FILE=/srv/rabbitmq/enabled_plugins",
-		"RABBITMQ_DIST_PORT=" + strconv.Itoa(freePort(t)), "ERL_EPMD_PORT=" + strconv.Itoa(freePort(t)), "ERL_EPMD_ADDRESS=127.0.0.1",
+		"RABBITMQ_DIST_PORT=" + strconv.Itoa(port.Free(t)), "ERL_EPMD_PORT=" + strconv.Itoa(port.Free(t)), "ERL_EPMD_ADDRESS=127.0.0.1",
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
 		"RABBITMQ_LOG=-color",
 		"RUNNING_UNDER_SYSTEMD=true", // the Erlang machine replaces the shell and gets the signals itself
@@ -164,24 +164,6 @@ func (b *Broker) command(ctx context.Context, program string, arguments ...strin
 	cmd.Env, cmd.Dir = b.environ, "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	return cmd
-}
-
-// freePort stays below 32768, where Linux starts to take the local ports of outgoing connections from. While the broker
-// is down, its port would otherwise be taken by such a connection, for instance by one to itself: dialling a port of that
-// range at which nobody listens succeeds now and then, when the kernel chooses the same port for the caller.
-func freePort(t testing.TB) int {
-	t.Helper()
-	const from, to, attempts = 10000, 20000, 1000
-	for range attempts {
-		n := from + rand.IntN(to-from)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", n))
-		if err == nil {
-			_ = l.Close()
-			return n
-		}
-	}
-	t.Fatalf("no free port between %d and %d", from, to)
-	return 0
 }
 
 // safeBuffer keeps a log that is written and read at once.
