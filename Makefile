@@ -86,7 +86,7 @@ bin/tctl: devstack/tools/tctl/go.mod
 
 # Testing
 
-.PHONY: test test-unit test-long bench-messages check race-detector
+.PHONY: test test-unit test-long bench bench-messages check race-detector
 test: bin/devstack build race-detector ## all tests, on real services in a throw-away stack of their own
 	bin/devstack exec --services-only -- go test -race -timeout 20m ./...
 	cd devstack && CGO_ENABLED=0 go test ./...
@@ -97,6 +97,13 @@ test-unit: race-detector ## the tests that need no services
 test-long: bin/devstack build race-detector ## campaigns, large data and long random runs as well
 	bin/devstack exec --services-only -- go test -race -timeout 3h -tags long ./...
 	cd devstack && CGO_ENABLED=0 go test -timeout 30m -tags long ./...
+
+# Durable unless FSYNC=off. BENCH holds further flags, as in BENCH="-concurrency 64 -only empty,fast"; bin/bench --help.
+JSON  ?= bin/bench.json
+FSYNC ?= on
+bench: bin/devstack build ## what an order costs, beside an empty workflow; JSON=file, FSYNC=off, BENCH="-concurrency 64"
+	$(GO_BUILD) -o bin/ ./bench
+	bin/devstack exec $(if $(filter on,$(FSYNC)),--fsync) -- bin/bench -json $(JSON) $(BENCH)
 
 bench-messages: bin/devstack ## confirmed publishes a second with 1, 8 and 64 publishers, beside the client library's bare maximum
 	bin/devstack exec --services-only -- go test -run '^$$' -bench . ./internal/rabbitmq

@@ -15,13 +15,14 @@ import (
 	"ordersaga/devstack/internal/config"
 )
 
-// execute runs a command with a throw-away stack: on free ports, with data in a temporary directory, without fsync. The
-// stack ends, and its data goes, with the command. Its exit code is the command's.
+// execute runs a command with a throw-away stack: on free ports, with data in a temporary directory, without fsync unless
+// that is asked for. The stack ends, and its data goes, with the command. Its exit code is the command's.
 func execute(ctx context.Context, args []string, stdout io.Writer) error {
-	var servicesOnly bool
+	var servicesOnly, fsync bool
 	var keepLogs string
 	o, command, err := flags("exec", args, func(set *flag.FlagSet) {
 		set.BoolVar(&servicesOnly, "services-only", false, "without the project's programs")
+		set.BoolVar(&fsync, "fsync", false, "as durable as a stack that stays, for benchmarks")
 		set.StringVar(&keepLogs, "logs", "", "a directory to keep the services' logs in")
 	})
 	if err != nil {
@@ -31,7 +32,7 @@ func execute(ctx context.Context, args []string, stdout io.Writer) error {
 		return usageError{errors.New("exec: want a command after --, and no --data (devstack --help explains)")}
 	}
 	o.ServicesOnly = servicesOnly
-	c, err := throwAway(o)
+	c, err := throwAway(o, !fsync)
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func execute(ctx context.Context, args []string, stdout io.Writer) error {
 	return err
 }
 
-func throwAway(o config.Options) (config.Config, error) {
+func throwAway(o config.Options, lax bool) (config.Config, error) {
 	if err := removeAbandoned(); err != nil {
 		return config.Config{}, err
 	}
@@ -65,7 +66,7 @@ func throwAway(o config.Options) (config.Config, error) {
 	if err != nil {
 		return c, err
 	}
-	c.ThrowAway = true
+	c.ThrowAway = lax
 	c.Ports, err = config.FreePorts()
 	return c, err
 }

@@ -18,7 +18,9 @@ Everything listens on 127.0.0.1 only.
   devstack logs [-f] [-n LINES] [SERVICE...]     what services write
   devstack clean [--data DIR]                    stop it and remove its data
   devstack env [PROGRAM]                         variables for tests and tools, or one program's, for eval in a shell
-  devstack exec [--services-only] -- COMMAND     run COMMAND with a throw-away stack of its own, on free ports
+  devstack exec [--services-only] [--fsync] -- COMMAND
+                                                 run COMMAND with a throw-away stack of its own, on free ports; without
+                                                 --fsync a crash of the machine may break its data
 
 Where things are kept:
 

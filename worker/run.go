@@ -87,20 +87,12 @@ func run(ctx context.Context, c config, log *slog.Logger) (err error) {
 
 // newWorker returns a worker that knows the workflows. It says on fatal why it cannot go on.
 func newWorker(temporal client.Client, c config, fatal chan<- error) worker.Worker {
-	options := worker.Options{
-		MaxConcurrentActivityExecutionSize:      c.Concurrency,
-		MaxConcurrentLocalActivityExecutionSize: c.Concurrency,
-		MaxConcurrentWorkflowTaskExecutionSize:  c.Concurrency,
-		WorkerStopTimeout:                       c.StopTimeout,
-		OnFatalError: func(err error) {
-			select {
-			case fatal <- err:
-			default: // one reason is enough
-			}
-		},
-		// The SDK adds pollers while tasks wait, and takes them away when none do.
-		WorkflowTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
-		ActivityTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
+	options := temporalclient.WorkerOptions(c.Concurrency, c.StopTimeout)
+	options.OnFatalError = func(err error) {
+		select {
+		case fatal <- err:
+		default: // one reason is enough
+		}
 	}
 	if !c.FastPath {
 		options.Interceptors = []interceptor.WorkerInterceptor{saga.NoFastPath()}

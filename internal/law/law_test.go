@@ -55,6 +55,7 @@ var law = map[string][]string{
 	"deadletter": {"internal/env", "internal/program", "internal/rabbitmq"},
 	"stripesim":  append([]string{"stripesim/gateway"}, plumbing...),
 	"reconcile":  slices.Concat([]string{"internal/postgres", "internal/stripe"}, domain, plumbing),
+	"bench":      slices.Concat([]string{"workflows", "activities", "internal/order/ordertest", "internal/temporalclient"}, domain, plumbing),
 	"demo":       slices.Concat([]string{"catalog/catalogclient", "internal/rabbitmq"}, domain, plumbing),
 }
 
