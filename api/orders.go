@@ -180,8 +180,20 @@ func (a *orders) get(ctx context.Context, in *getInput) (*orderOutput, error) {
 type listInput struct {
 	UserID int64        `query:"userId" minimum:"1" doc:"Only this user's. With a customer's token: always only that user's."`
 	Status order.Status `query:"status" enum:"PENDING,CONFIRMED,FAILED,CANCELLED"`
-	Limit  int          `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Orders per page."`
-	Cursor string       `query:"cursor" maxLength:"200" doc:"Where the page before ended: its next."`
+	From   time.Time    `query:"createdFrom" example:"2026-11-01T00:00:00Z" doc:"Only orders that were created then or later."`
+	To     time.Time    `query:"createdTo" example:"2026-12-01T00:00:00Z" doc:"Only orders that were created before."`
+	// The pattern is that of a line's product.
+	ProductID string `query:"productId" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" patternDescription:"1 to 64 letters, digits, dots, underscores and hyphens" example:"mug-blue" doc:"Only orders with a line of this product."`
+	Limit     int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Orders per page."`
+	Cursor    string `query:"cursor" maxLength:"200" doc:"Where the page before ended: its next. It goes with the same filters."`
+}
+
+// Resolve refuses a time that ends before it begins: its list would be empty whatever there is.
+func (in *listInput) Resolve(huma.Context) []error {
+	if !in.From.IsZero() && !in.To.IsZero() && !in.From.Before(in.To) {
+		return []error{&huma.ErrorDetail{Location: "query.createdTo", Message: "is not after createdFrom"}}
+	}
+	return nil
 }
 
 type listOutput struct {
@@ -199,7 +211,8 @@ func (a *orders) list(ctx context.Context, in *listInput) (*listOutput, error) {
 		return nil, problem.Forbidden.New("the token is about user %d: only that user's orders can be listed", p.userID)
 	}
 	found, next, err := a.store.Orders(ctx, order.Query{
-		UserID: in.UserID, Status: in.Status, Limit: in.Limit, Cursor: in.Cursor,
+		UserID: in.UserID, Status: in.Status, ProductID: in.ProductID, From: in.From, To: in.To,
+		Limit: in.Limit, Cursor: in.Cursor,
 	})
 	if errors.Is(err, order.ErrCursor) {
 		invalid := problem.Invalid.New("the request breaks a rule: see errors")

@@ -163,6 +163,26 @@ func TestListIsPagedAndFiltered(t *testing.T) {
 	api.send(t, "GET", "/orders?status=FAILED", "").want(t, 200, `{"orders":[]}`)
 }
 
+func TestListIsFilteredByProductAndTime(t *testing.T) {
+	t.Parallel()
+	api := newTestAPI(t, confirms)
+	placed := api.send(t, "POST", "/orders", twoMugs)
+	at := placed.body["createdAt"].(string)
+	product := placed.body["items"].([]any)[0].(map[string]any)["productId"].(string)
+	for query, want := range map[string]int{
+		"productId=" + product:      1,
+		"productId=nobody-wants-it": 0,
+		"createdFrom=" + at:         1,
+		"createdTo=" + at:           0,
+		"productId=" + product + "&userId=42&status=CONFIRMED&createdFrom=" + at + "&createdTo=2999-01-01T00:00:00Z": 1,
+	} {
+		got := api.send(t, "GET", "/orders?"+query, "")
+		if got.status != 200 || len(got.body["orders"].([]any)) != want {
+			t.Errorf("%s: %d %s", query, got.status, got.raw)
+		}
+	}
+}
+
 func TestListSaysWhenItCannotBeRead(t *testing.T) {
 	t.Parallel()
 	api := newTestAPI(t, confirms)

@@ -1,6 +1,9 @@
 package order
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Limits of a page of orders.
 const (
@@ -15,6 +18,11 @@ var ErrCursor = errors.New("not a cursor of this list")
 type Query struct {
 	UserID int64  // 0: of every user. Whoever answers to a user must not let it be 0
 	Status Status // "": any
+	// ProductID selects the orders that have a line of this product; "": any.
+	ProductID string
+	// From and To bound when the order was created: at From or later, and before To. Zero: no bound.
+	From, To time.Time
+
 	Limit  int    // orders per page; 0 means DefaultPage, and more than MaxPage is cut to it
 	Cursor string // where the page before ended, as handed out with it; "" for the first page
 }

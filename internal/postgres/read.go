@@ -29,7 +29,18 @@ func (s *Orders) Order(ctx context.Context, id order.ID) (order.Order, error) {
 // come in while somebody pages appear on no later page, and none is shown twice. A cursor that this method did not hand
 // out is order.ErrCursor.
 func (s *Orders) Orders(ctx context.Context, q order.Query) ([]order.Order, string, error) {
+	from, at, id := selectOrders, "o.created_at", "o.id" // what the list is read from, and where its order is
 	where, args := []string{"true"}, pgx.NamedArgs{"limit": q.PageSize() + 1}
+	if q.ProductID != "" {
+		from, at, id = selectOrders+" JOIN order_lines l ON l.order_id = o.id", "l.ordered_at", "l.order_id"
+		where, args["product"] = append(where, onceForProduct), q.ProductID
+	}
+	if !q.From.IsZero() {
+		where, args["from"] = append(where, at+" >= @from"), q.From
+	}
+	if !q.To.IsZero() {
+		where, args["to"] = append(where, at+" < @to"), q.To
+	}
 	if q.UserID != 0 {
 		where, args["user"] = append(where, "o.user_id = @user"), q.UserID
 	}
@@ -37,16 +48,20 @@ func (s *Orders) Orders(ctx context.Context, q order.Query) ([]order.Order, stri
 		where, args["status"] = append(where, "o.status = @status"), string(q.Status)
 	}
 	if q.Cursor != "" {
-		at, id, err := parseCursor(q.Cursor)
+		lastAt, lastID, err := parseCursor(q.Cursor)
 		if err != nil {
 			return nil, "", err
 		}
-		where = append(where, "(o.created_at, o.id) < (@at, @id::uuid)")
-		args["at"], args["id"] = at, string(id)
+		where = append(where, "("+at+", "+id+") < (@at, @id::uuid)")
+		args["at"], args["id"] = lastAt, string(lastID)
 	}
-	return s.page(ctx, q.PageSize(), selectOrders+" WHERE "+strings.Join(where, " AND ")+
-		" ORDER BY o.created_at DESC, o.id DESC LIMIT @limit", args)
+	return s.page(ctx, q.PageSize(), from+" WHERE "+strings.Join(where, " AND ")+
+		" ORDER BY "+at+" DESC, "+id+" DESC LIMIT @limit", args)
 }
+
+// onceForProduct selects one line of each order that has the product, which may be on several.
+const onceForProduct = `l.product_id = @product AND NOT EXISTS (
+	SELECT FROM order_lines e WHERE e.order_id = l.order_id AND e.product_id = l.product_id AND e.position < l.position)`
 
 // Unfinished returns a page of the PENDING orders, closing or not, that were created more than minAge ago, oldest
 // first, and the cursor of the next page, "" after the last one. The age is measured by the database's clock. Limit is

@@ -363,7 +363,11 @@ func lists(t *testing.T, s Store) {
 	const mine, theirs = 7, 8
 	var all []order.Order
 	for i := range 9 {
-		o := must(s.Create(t.Context(), NewOrder([]int64{mine, mine, theirs}[i%3])))(t)
+		o := NewOrder([]int64{mine, mine, theirs}[i%3])
+		if i%4 == 0 { // on two lines
+			o.Items[0].ProductID, o.Items[1].ProductID = "kettle", "kettle"
+		}
+		o = must(s.Create(t.Context(), o))(t)
 		if i%2 == 0 {
 			o = must(s.Confirm(t.Context(), o.ID, "pi", nil))(t)
 		}
@@ -374,11 +378,21 @@ func lists(t *testing.T, s Store) {
 		query order.Query
 		match func(order.Order) bool
 	}{
-		"all":              {order.Query{}, func(order.Order) bool { return true }},
-		"of a user":        {order.Query{UserID: mine}, func(o order.Order) bool { return o.UserID == mine }},
-		"of a status":      {order.Query{Status: order.Pending}, func(o order.Order) bool { return o.Status == order.Pending }},
-		"of both":          {order.Query{UserID: theirs, Status: order.Confirmed}, func(o order.Order) bool { return o.UserID == theirs && o.Status == order.Confirmed }},
-		"of nobody":        {order.Query{UserID: 99}, func(order.Order) bool { return false }},
+		"all":          {order.Query{}, func(order.Order) bool { return true }},
+		"of a user":    {order.Query{UserID: mine}, func(o order.Order) bool { return o.UserID == mine }},
+		"of a status":  {order.Query{Status: order.Pending}, func(o order.Order) bool { return o.Status == order.Pending }},
+		"of both":      {order.Query{UserID: theirs, Status: order.Confirmed}, func(o order.Order) bool { return o.UserID == theirs && o.Status == order.Confirmed }},
+		"of nobody":    {order.Query{UserID: 99}, func(order.Order) bool { return false }},
+		"of a product": {order.Query{ProductID: "kettle"}, func(o order.Order) bool { return o.Items[0].ProductID == "kettle" }},
+		"of a product, a user and a time": {
+			order.Query{ProductID: "kettle", UserID: mine, From: all[6].CreatedAt},
+			func(o order.Order) bool {
+				return o.Items[0].ProductID == "kettle" && o.UserID == mine && !o.CreatedAt.Before(all[6].CreatedAt)
+			},
+		},
+		"of a time": {order.Query{From: all[6].CreatedAt, To: all[2].CreatedAt}, func(o order.Order) bool {
+			return !o.CreatedAt.Before(all[6].CreatedAt) && o.CreatedAt.Before(all[2].CreatedAt)
+		}},
 		"of a status none": {order.Query{Status: order.Cancelled}, func(order.Order) bool { return false }},
 	} {
 		want := slices.DeleteFunc(slices.Clone(all), func(o order.Order) bool { return !tc.match(o) })

@@ -145,7 +145,9 @@ func (m *Memory) Order(_ context.Context, id order.ID) (order.Order, error) {
 // Orders returns a page of orders, newest first.
 func (m *Memory) Orders(_ context.Context, q order.Query) ([]order.Order, string, error) {
 	return m.page(q.Cursor, q.PageSize(), newestFirst, func(o order.Order) bool {
-		return (q.UserID == 0 || o.UserID == q.UserID) && (q.Status == "" || o.Status == q.Status)
+		return (q.UserID == 0 || o.UserID == q.UserID) && (q.Status == "" || o.Status == q.Status) &&
+			(q.ProductID == "" || slices.ContainsFunc(o.Items, func(l order.Line) bool { return l.ProductID == q.ProductID })) &&
+			!o.CreatedAt.Before(q.From) && (q.To.IsZero() || o.CreatedAt.Before(q.To))
 	})
 }
 
