@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"ordersaga/internal/env"
@@ -49,15 +50,22 @@ func Execute[C any](
 	ctx context.Context, name, purpose string, args, environ []string, stdout, stderr io.Writer, run Run[C],
 ) int {
 	if len(args) > 0 {
-		return help(name, purpose, args, stdout, stderr, append(env.Variables[C](), env.Variables[logging]()...))
+		return help(name, purpose, args, stdout, stderr, slices.Concat(env.Variables[C](), env.Variables[logging](), env.Variables[profiling]()))
 	}
 	config, err := env.Parse[C](environ)
 	logs, logsErr := env.Parse[logging](environ)
-	if err := errors.Join(err, logsErr); err != nil {
+	profiles, profilesErr := env.Parse[profiling](environ)
+	if err := errors.Join(err, logsErr, profilesErr); err != nil {
 		fmt.Fprintf(stderr, "%s: the configuration is wrong:\n%v\n(%s --help lists every variable)\n", name, err, name)
 		return ExitUsage
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: logs.Level})).With("program", name)
+	stop, err := profiles.start(ctx, log)
+	if err != nil {
+		log.Error("stopped", "error", err.Error())
+		return ExitFailed
+	}
+	defer stop()
 	if err := run(ctx, config, log); err != nil && !errors.Is(err, context.Canceled) {
 		log.Error("stopped", "error", err.Error())
 		return ExitFailed

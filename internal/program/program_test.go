@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 
 	"ordersaga/internal/program"
+	"ordersaga/internal/testenv/port"
 )
 
 type config struct {
@@ -45,6 +47,43 @@ func TestUnknownArgumentIsRefused(t *testing.T) {
 	code, _, stderr := execute(t, []string{"--port=1"}, []string{"SOME_URL=x"}, neverRun)
 	if code != program.ExitUsage || !strings.Contains(stderr, "--port=1") {
 		t.Errorf("exit %d:\n%s", code, stderr)
+	}
+}
+
+func TestProfilesAreOfferedOnLoopbackOnlyAndOnlyOnRequest(t *testing.T) {
+	t.Parallel()
+	for _, addr := range []string{"0.0.0.0:6060", "192.0.2.1:6060", "6060", "localhost"} {
+		code, _, stderr := execute(t, nil, []string{"SOME_URL=x", "PPROF_ADDR=" + addr}, neverRun)
+		if code != program.ExitUsage || !strings.Contains(stderr, "PPROF_ADDR") {
+			t.Errorf("%s: exit %d:\n%s", addr, code, stderr)
+		}
+	}
+	addr := port.FreeAddress(t)
+	ask := func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/debug/pprof/heap", nil)
+		if err != nil {
+			return err
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err == nil {
+			res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				err = errors.New(res.Status)
+			}
+		}
+		return err
+	}
+	var offered error
+	run := func(ctx context.Context, _ config, _ *slog.Logger) error { offered = ask(ctx); return nil }
+	code, _, stderr := execute(t, nil, []string{"SOME_URL=x", "PPROF_ADDR=" + addr}, run)
+	if code != program.ExitOK || offered != nil {
+		t.Errorf("exit %d, profiles: %v\n%s", code, offered, stderr)
+	}
+	if err := ask(t.Context()); err == nil {
+		t.Error("profiles are still offered when the program has ended")
+	}
+	if execute(t, nil, []string{"SOME_URL=x"}, run); offered == nil {
+		t.Error("profiles are offered although nobody asked for them")
 	}
 }
 
