@@ -31,10 +31,10 @@
 //
 // # The invariant
 //
-// At every moment, per product: available + held + sold = initial + restocked (less what corrections took
-// away), and none is negative. held and sold are
-// the sums over the marks H and S, and for an order whose mark was pruned, what the last rest state of its reservation
-// says. Owed computes exactly this; the tests check it after every single step of randomly interleaved calls.
+// At every moment, per product: available + held + sold = initial + restocked, where restocked is less what corrections
+// took away, and none of the first three is negative. held and sold are the sums over the marks H and S, and for an order
+// whose mark was pruned, what the last rest state of its reservation says. Owed computes exactly this; the tests check it
+// after every single step of randomly interleaved calls.
 //
 // # Marks are bounded: the epoch
 //

@@ -1,0 +1,66 @@
+package stock_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"ordersaga/catalog/memory"
+	"ordersaga/catalog/product"
+	"ordersaga/catalog/stock"
+)
+
+// busy is a ledger that is worked on in the very moment in which it has been read.
+type busy struct {
+	*memory.Store
+	times   int
+	between func(n int)
+}
+
+func (b *busy) Wanting(ctx context.Context, ids []string, since time.Time, yield func(stock.Reservation) error) error {
+	if err := b.Store.Wanting(ctx, ids, since, yield); err != nil {
+		return err
+	}
+	if b.times > 0 {
+		b.times--
+		b.between(b.times)
+	}
+	return nil
+}
+
+func TestAnAuditSeesThroughOrdersThatCameAndWerePrunedWhileItRead(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	store := memory.New()
+	if err := store.CreateProduct(ctx, product.Product{ID: "lamp", Stock: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	service := stock.New(store, stock.Options{})
+	order := func(n int) {
+		id := fmt.Sprintf("order%d", n)
+		_, err := service.Reserve(ctx, id, []stock.Line{{ProductID: "lamp", Quantity: 1}}, time.Now().Add(time.Hour))
+		if err == nil {
+			_, err = service.Commit(ctx, id)
+		}
+		if err == nil {
+			err = service.Prune(ctx, "lamp")
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for times, want := range map[int]stock.Findings{
+		0:  {Products: 1},
+		5:  {Products: 1},
+		50: {Products: 1, Undecided: []string{"lamp"}}, // it gives up, and says so
+	} {
+		found, err := service.Audit(ctx, &busy{store, times, func(n int) { order(times*100 + n) }})
+		if diff := cmp.Diff(want, found, cmpopts.EquateEmpty()); diff != "" || err != nil {
+			t.Errorf("%d orders in between: %v (-want +got):\n%s", times, err, diff)
+		}
+	}
+}
