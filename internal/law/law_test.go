@@ -46,6 +46,7 @@ var law = map[string][]string{
 	"stripesim/gateway":       plumbing,
 
 	"internal/order/ordertest": domain,
+	"internal/testenv/broker":  {"internal/testenv/port"},
 
 	// Programs wire the rest together. Each sees only what it needs.
 	"api":        slices.Concat([]string{"workflows", "internal/postgres", "internal/stripe", "internal/temporalclient"}, domain, plumbing),
