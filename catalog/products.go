@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -55,6 +56,8 @@ type listInput struct {
 	Category string `query:"category" maxLength:"100" doc:"Only products of this category."`
 	MinPrice int64  `query:"minPrice" minimum:"0" maximum:"1000000000000" doc:"Only products that cost at least this, in minor units."`
 	MaxPrice int64  `query:"maxPrice" minimum:"0" maximum:"1000000000000" default:"1000000000000" doc:"Only products that cost at most this, in minor units."`
+	Q        string `query:"q" maxLength:"200" doc:"Only products whose names have all of these words, whole words in any case."`
+	Cursor   string `query:"cursor" maxLength:"20" pattern:"^[0-9]*$" patternDescription:"nextCursor of another page" doc:"Go on where another page ended: as fast at any depth. page must be left out then."`
 	Page     int    `query:"page" minimum:"1" maximum:"100000" default:"1"`
 	Limit    int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Products on a page."`
 }
@@ -62,7 +65,7 @@ type listInput struct {
 type body[T any] struct{ Body T }
 
 func (s *server) list(ctx context.Context, in *listInput) (*body[wire.ProductPage], error) {
-	page, err := s.products.List(ctx, in.filter(), in.Page, in.Limit)
+	page, err := s.page(ctx, in)
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
@@ -72,14 +75,30 @@ func (s *server) list(ctx context.Context, in *listInput) (*body[wire.ProductPag
 	for _, p := range page.Products {
 		out.Products = append(out.Products, shown(p))
 	}
+	if n := len(page.Products); n == in.Limit {
+		out.NextCursor = strconv.FormatInt(page.Products[n-1].Number, 10)
+	}
 	return &body[wire.ProductPage]{out}, nil
+}
+
+func (s *server) page(ctx context.Context, in *listInput) (product.Page, error) {
+	if in.Cursor == "" {
+		return s.products.List(ctx, in.filter(), in.Page, in.Limit)
+	}
+	number, err := strconv.ParseInt(in.Cursor, 10, 64)
+	if err != nil || number < 1 || in.Page != 1 {
+		p := problem.Invalid.New("the request breaks a rule: see errors")
+		p.Errors = []problem.Field{{Parameter: "cursor", Detail: "must be nextCursor of another page, without page"}}
+		return product.Page{}, p
+	}
+	return s.products.ListBefore(ctx, in.filter(), number, in.Limit)
 }
 
 // maxPrice is the highest price that a product can have (see catalogclient.Price).
 const maxPrice = 1_000_000_000_000
 
 func (in *listInput) filter() product.Filter {
-	f := product.Filter{Category: in.Category}
+	f := product.Filter{Category: in.Category, Words: product.Words(in.Q)}
 	if in.MinPrice > 0 {
 		f.MinPrice = &in.MinPrice
 	}

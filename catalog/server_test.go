@@ -165,6 +165,10 @@ func TestListingPages(t *testing.T) {
 		"?minPrice=501":            {[]string{"kettle"}, "1"},
 		"?maxPrice=500&minPrice=1": {[]string{"lamp"}, "1"},
 		"?category=none":           {nil, "0"},
+		"?q=KETTLE":                {[]string{"kettle"}, "1"},
+		"?q=lamp+kettle":           {nil, "0"},
+		"?limit=1&cursor=2":        {[]string{"kettle"}, "2"},
+		"?cursor=1":                {nil, "1"},
 	} {
 		a := send(t, h, "GET", "/products"+query, "")
 		if a.status != 200 {
@@ -312,6 +316,8 @@ func TestRequestsThatBreakARuleAreRefused(t *testing.T) {
 		"not JSON":              {"POST", "/products", `{`, 400, "malformed-request", "#"},
 		"too large":             {"POST", "/products", `{"name": "` + strings.Repeat("n", 64<<10) + `"}`, 413, "too-large", ""},
 		"page 0":                {"GET", "/products?page=0", "", 422, "invalid-request", "page"},
+		"not a cursor":          {"GET", "/products?cursor=x", "", 422, "invalid-request", "cursor"},
+		"cursor and page":       {"GET", "/products?cursor=2&page=2", "", 422, "invalid-request", "cursor"},
 		"limit over 100":        {"GET", "/products?limit=101", "", 422, "invalid-request", "limit"},
 		"limit is no number":    {"GET", "/products?limit=ten", "", 422, "invalid-request", "limit"},
 		"unknown parameter":     {"GET", "/products?colour=red", "", 422, "invalid-request", "colour"},

@@ -50,7 +50,8 @@ type ProductPatch struct {
 type ProductPage struct {
 	Products    []Product `json:"products" nullable:"false" doc:"Newest first."`
 	TotalPages  int64     `json:"totalPages"`
-	CurrentPage int       `json:"currentPage"`
+	CurrentPage int       `json:"currentPage,omitempty" doc:"Left out when a cursor was given."`
+	NextCursor  string    `json:"nextCursor,omitempty" doc:"Give it as cursor to go on after this page. Left out behind the last product."`
 	Total       int64     `json:"total" doc:"Products that pass the filter."`
 	CountedAt   time.Time `json:"countedAt" doc:"When total and totalPages were counted: at most 5 seconds ago."`
 }

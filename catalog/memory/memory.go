@@ -19,6 +19,7 @@ type Store struct {
 	mu           sync.Mutex
 	products     map[string]*Product
 	reservations map[string]stock.Reservation
+	number       int64 // of the newest product
 }
 
 // Product is a product as it is stored.

@@ -17,6 +17,8 @@ func (s *Store) CreateProduct(_ context.Context, p product.Product) error {
 	if _, ok := s.products[p.ID]; ok {
 		return product.ErrExists
 	}
+	s.number++
+	p.Number = s.number
 	s.products[p.ID] = &Product{
 		Product:  p,
 		Counters: stock.Counters{ProductID: p.ID, Available: p.Stock, Initial: p.Stock},
@@ -56,10 +58,13 @@ func (s *Store) Products(_ context.Context, ids []string) (map[string]product.Pr
 }
 
 // ListProducts implements product.Store.
-func (s *Store) ListProducts(_ context.Context, f product.Filter, skip, limit int) ([]product.Product, error) {
-	all := s.filtered(f)
-	all = all[min(skip, len(all)):]
-	return all[:min(limit, len(all))], nil
+func (s *Store) ListProducts(_ context.Context, q product.Query) ([]product.Product, error) {
+	all := s.filtered(q.Filter)
+	if q.Before > 0 {
+		all = slices.DeleteFunc(all, func(p product.Product) bool { return p.Number >= q.Before })
+	}
+	all = all[min(q.Skip, len(all)):]
+	return all[:min(q.Limit, len(all))], nil
 }
 
 // CountProducts implements product.Store.
@@ -77,13 +82,15 @@ func (s *Store) filtered(f product.Filter) []product.Product {
 		}
 	}
 	slices.SortFunc(out, func(a, b product.Product) int {
-		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
+		return cmp.Compare(b.Number, a.Number)
 	})
 	return out
 }
 
 func passes(f product.Filter, p product.Product) bool {
-	return (f.Category == "" || f.Category == p.Category) &&
+	words := product.Words(p.Name)
+	lacks := func(word string) bool { return !slices.Contains(words, word) }
+	return (f.Category == "" || f.Category == p.Category) && !slices.ContainsFunc(f.Words, lacks) &&
 		(f.MinPrice == nil || *f.MinPrice <= p.Price.Amount) &&
 		(f.MaxPrice == nil || *f.MaxPrice >= p.Price.Amount)
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -30,6 +31,9 @@ type Store struct {
 	reservations *mongo.Collection
 	// due finds reservations that want attention; each is then changed under its guard, so an old answer is harmless.
 	due *mongo.Collection
+	// counters hold the number of the newest product.
+	counters *mongo.Collection
+	indexed  atomic.Bool // the indexes are there
 }
 
 // errURI stands for the driver's error, which may show a password.
@@ -63,6 +67,7 @@ func Open(uri, database string) (*Store, error) {
 		products:     db.Collection("products"),
 		reservations: db.Collection("reservations", linearizable),
 		due:          db.Collection("reservations"),
+		counters:     db.Collection("counters"),
 	}, nil
 }
 
@@ -77,17 +82,11 @@ func (s *Store) Ping(ctx context.Context) error { return s.client.Ping(ctx, read
 
 // CreateIndexes makes the indexes that the queries need; those that exist are left alone.
 func (s *Store) CreateIndexes(ctx context.Context) error {
-	newest := bson.D{{Key: "createdAt", Value: -1}, {Key: "_id", Value: -1}}
-	by := func(first ...bson.E) mongo.IndexModel {
-		keys := bson.D{{Key: "deleted", Value: 1}}
-		return mongo.IndexModel{Keys: append(append(keys, first...), newest...)}
+	var shelf []mongo.IndexModel
+	for _, keys := range shelfIndexes {
+		shelf = append(shelf, mongo.IndexModel{Keys: keys})
 	}
-	_, err := s.products.Indexes().CreateMany(ctx, []mongo.IndexModel{
-		by(),
-		by(bson.E{Key: "category", Value: 1}),
-		{Keys: bson.D{{Key: "deleted", Value: 1}, {Key: "price.amount", Value: 1}}},
-		{Keys: bson.D{{Key: "deleted", Value: 1}, {Key: "category", Value: 1}, {Key: "price.amount", Value: 1}}},
-	})
+	_, err := s.products.Indexes().CreateMany(ctx, shelf)
 	if err != nil {
 		return fmt.Errorf("create indexes of products: %w", err)
 	}
@@ -99,6 +98,7 @@ func (s *Store) CreateIndexes(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("create indexes of reservations: %w", err)
 	}
+	s.indexed.Store(true)
 	return nil
 }
 

@@ -21,6 +21,7 @@ type details struct {
 	Category    string    `bson:"category"`
 	Price       price     `bson:"price"`
 	Available   int64     `bson:"available"`
+	Number      int64     `bson:"number"`
 	CreatedAt   time.Time `bson:"createdAt"`
 	UpdatedAt   time.Time `bson:"updatedAt"`
 }
@@ -33,7 +34,7 @@ type price struct {
 func (d details) product() product.Product {
 	return product.Product{
 		ID: d.ID, Name: d.Name, Description: d.Description, Category: d.Category, Price: money.Money(d.Price),
-		Stock: d.Available, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+		Stock: d.Available, Number: d.Number, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
 	}
 }
 
@@ -42,7 +43,20 @@ var withoutMarks = bson.D{{Key: "marks", Value: 0}}
 
 // CreateProduct implements product.Store.
 func (s *Store) CreateProduct(ctx context.Context, p product.Product) error {
-	_, err := s.products.InsertOne(ctx, bson.D{
+	last, err := s.number(ctx, 1)
+	if err != nil {
+		return err
+	}
+	_, err = s.products.InsertOne(ctx, newDocument(p, last))
+	if mongo.IsDuplicateKeyError(err) {
+		return product.ErrExists
+	}
+	return err
+}
+
+// newDocument is a product that nobody has ordered yet.
+func newDocument(p product.Product, number int64) bson.D {
+	return bson.D{
 		{Key: "_id", Value: p.ID},
 		{Key: "name", Value: p.Name},
 		{Key: "description", Value: p.Description},
@@ -59,11 +73,18 @@ func (s *Store) CreateProduct(ctx context.Context, p product.Product) error {
 		{Key: "epoch", Value: int64(0)},
 		{Key: "marked", Value: 0},
 		{Key: "marks", Value: bson.D{}},
-	})
-	if mongo.IsDuplicateKeyError(err) {
-		return product.ErrExists
+		{Key: "number", Value: number},
+		{Key: "words", Value: words(p.Name)},
 	}
-	return err
+}
+
+// words is never nil, which would be another value.
+func words(name string) bson.A {
+	out := bson.A{}
+	for _, w := range product.Words(name) {
+		out = append(out, w)
+	}
+	return out
 }
 
 // onShelf is the filter for one product that is not deleted.
@@ -112,12 +133,6 @@ func (s *Store) find(
 	return out, nil
 }
 
-// ListProducts implements product.Store.
-func (s *Store) ListProducts(ctx context.Context, f product.Filter, skip, limit int) ([]product.Product, error) {
-	return s.find(ctx, condition(f), options.Find().SetSkip(int64(skip)).SetLimit(int64(limit)).
-		SetSort(bson.D{{Key: "createdAt", Value: -1}, {Key: "_id", Value: -1}}))
-}
-
 // CountProducts implements product.Store.
 func (s *Store) CountProducts(ctx context.Context, f product.Filter) (int64, error) {
 	return s.products.CountDocuments(ctx, condition(f))
@@ -127,6 +142,9 @@ func condition(f product.Filter) bson.D {
 	c := bson.D{{Key: "deleted", Value: false}}
 	if f.Category != "" {
 		c = append(c, bson.E{Key: "category", Value: f.Category})
+	}
+	if len(f.Words) > 0 {
+		c = append(c, bson.E{Key: "words", Value: bson.D{{Key: "$all", Value: f.Words}}})
 	}
 	amount := bson.D{}
 	if f.MinPrice != nil {
@@ -150,6 +168,9 @@ func (s *Store) ChangeProduct(
 		if value != nil {
 			set = append(set, bson.E{Key: name, Value: *value})
 		}
+	}
+	if p.Name != nil {
+		set = append(set, bson.E{Key: "words", Value: words(*p.Name)})
 	}
 	if p.Price != nil {
 		set = append(set, bson.E{Key: "price", Value: price(*p.Price)})

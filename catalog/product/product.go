@@ -17,6 +17,7 @@ type Product struct {
 	Category    string
 	Price       money.Money // of one unit
 	Stock       int64       // units that can be bought now
+	Number      int64       // grows with every product that is created; the newest has the highest
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }
@@ -40,8 +41,19 @@ type Patch struct {
 // Filter narrows a listing; nil and empty mean: any. Prices are bounds in minor units, included, of any currency.
 type Filter struct {
 	Category string
+	Words    []string // all of them are in the name; see Words
 	MinPrice *int64
 	MaxPrice *int64
+}
+
+// Query asks for a part of a listing.
+type Query struct {
+	Filter
+	Before int64 // only products with a lower Number; 0: all
+	Skip   int
+	Limit  int
+	// Matches is about how many products pass the filter, so that a store knows how far it will have to look.
+	Matches int64
 }
 
 // Page is a part of a listing, newest products first.

@@ -3,6 +3,7 @@ package product
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/bojanz/currency"
@@ -20,7 +21,7 @@ type Store interface {
 	// Products returns those of the ids that exist.
 	Products(ctx context.Context, ids []string) (map[string]Product, error)
 	// ListProducts returns products that pass the filter, newest first.
-	ListProducts(ctx context.Context, f Filter, skip, limit int) ([]Product, error)
+	ListProducts(ctx context.Context, q Query) ([]Product, error)
 	CountProducts(ctx context.Context, f Filter) (int64, error)
 	// ChangeProduct returns the product as it is afterwards, or ErrNotFound.
 	ChangeProduct(ctx context.Context, id string, p Patch, at time.Time) (Product, error)
@@ -83,15 +84,26 @@ func (s *Service) Products(ctx context.Context, ids []string) (map[string]Produc
 
 // List returns one page, from 1. Behind the last page it is empty.
 func (s *Service) List(ctx context.Context, f Filter, page, limit int) (Page, error) {
-	products, err := s.store.ListProducts(ctx, f, (page-1)*limit, limit)
-	if err != nil {
-		return Page{}, fmt.Errorf("list products: %w", err)
-	}
-	total, err := s.count(ctx, f)
+	return s.list(ctx, Query{Filter: f, Skip: (page - 1) * limit, Limit: limit}, page)
+}
+
+// ListBefore returns what comes after a product in the listing: at any depth as fast as the first page. number is the
+// Number of that product.
+func (s *Service) ListBefore(ctx context.Context, f Filter, number int64, limit int) (Page, error) {
+	return s.list(ctx, Query{Filter: f, Before: number, Limit: limit}, 0)
+}
+
+func (s *Service) list(ctx context.Context, q Query, page int) (Page, error) {
+	total, err := s.count(ctx, q.Filter)
 	if err != nil {
 		return Page{}, fmt.Errorf("count products: %w", err)
 	}
-	return Page{Products: products, Total: total.n, Counted: total.at, Number: page, Limit: limit}, nil
+	q.Matches = total.n
+	products, err := s.store.ListProducts(ctx, q)
+	if err != nil {
+		return Page{}, fmt.Errorf("list products: %w", err)
+	}
+	return Page{Products: products, Total: total.n, Counted: total.at, Number: page, Limit: q.Limit}, nil
 }
 
 // count counts what passes the filter, at most once in CountAge: on a large shelf that is slower than the page.
@@ -154,11 +166,12 @@ type count struct {
 // filterKey is a Filter that can be compared; -1 means no bound.
 type filterKey struct {
 	category string
+	words    string
 	min, max int64
 }
 
 func (f Filter) key() filterKey {
-	k := filterKey{f.Category, -1, -1}
+	k := filterKey{f.Category, strings.Join(f.Words, " "), -1, -1}
 	if f.MinPrice != nil {
 		k.min = *f.MinPrice
 	}

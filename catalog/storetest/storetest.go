@@ -28,24 +28,25 @@ type Store interface {
 // Run runs the contract. open returns an empty store.
 func Run(t *testing.T, open func(t *testing.T) Store) {
 	for name, test := range map[string]func(*testing.T, Store){
-		"a created product can be read back, once":                  createdOnce,
-		"changes touch only what they name":                         changes,
-		"a deleted product is gone, and its ID stays taken":         deleted,
-		"a product with open holds cannot be deleted":               openHolds,
-		"listings are filtered, paged and newest first":             listings,
-		"a reservation is inserted once":                            insertedOnce,
-		"a reservation changes only from the state named":           changedFromState,
-		"an expired hold does not pass the guard on time":           guardedByTime,
-		"due reservations are found by state, time and product":     due,
-		"an update applies only where its mark and epoch fit":       updatesAreGuarded,
-		"units are taken only while they last":                      takenWhileTheyLast,
-		"pruning removes marks that are still as read, and only so": pruning,
-		"nothing takes from a product with too many marks":          bounded,
-		"16 clients taking from 100 units take exactly 100":         exactlyAll,
-		"random histories keep every promise":                       histories,
-		"corrections change what is available, once for each key":   corrections,
-		"an audit raises no false alarm under load":                 noFalseAlarm,
-		"drifts are found, and repaired once":                       driftsAreFoundAndRepaired,
+		"a created product can be read back, once":                   createdOnce,
+		"changes touch only what they name":                          changes,
+		"a deleted product is gone, and its ID stays taken":          deleted,
+		"a product with open holds cannot be deleted":                openHolds,
+		"listings are filtered, paged and newest first":              listings,
+		"large listings are complete and newest first, page by page": largeListings,
+		"a reservation is inserted once":                             insertedOnce,
+		"a reservation changes only from the state named":            changedFromState,
+		"an expired hold does not pass the guard on time":            guardedByTime,
+		"due reservations are found by state, time and product":      due,
+		"an update applies only where its mark and epoch fit":        updatesAreGuarded,
+		"units are taken only while they last":                       takenWhileTheyLast,
+		"pruning removes marks that are still as read, and only so":  pruning,
+		"nothing takes from a product with too many marks":           bounded,
+		"16 clients taking from 100 units take exactly 100":          exactlyAll,
+		"random histories keep every promise":                        histories,
+		"corrections change what is available, once for each key":    corrections,
+		"an audit raises no false alarm under load":                  noFalseAlarm,
+		"drifts are found, and repaired once":                        driftsAreFoundAndRepaired,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -101,6 +102,7 @@ func createdOnce(t *testing.T, s Store) {
 	again := p
 	again.Name, again.Stock = "Other", 99
 	fails(t, "create it again", s.CreateProduct(t.Context(), again), product.ErrExists)
+	p.Number = 1
 	equal(t, "product", must[product.Product](t)(s.Product(t.Context(), "kettle")), p)
 	equal(t, "counters", must[stock.Counters](t)(s.Counters(t.Context(), "kettle")),
 		stock.Counters{ProductID: "kettle", Available: 10, Initial: 10})
@@ -117,7 +119,7 @@ func changes(t *testing.T, s Store) {
 	create(t, s, want)
 	name, later := "Samovar", day.Add(time.Hour)
 	got := must[product.Product](t)(s.ChangeProduct(t.Context(), "kettle", product.Patch{Name: &name}, later))
-	want.Name, want.UpdatedAt = name, later
+	want.Name, want.UpdatedAt, want.Number = name, later, 1
 	equal(t, "with another name", got, want)
 	price, empty := money.Money{Amount: 1 << 50, Currency: "JPY"}, ""
 	got = must[product.Product](t)(s.ChangeProduct(t.Context(), "kettle",
@@ -161,7 +163,7 @@ func listings(t *testing.T, s Store) {
 	for i := range 7 {
 		p := sample(fmt.Sprintf("p%d", i))
 		p.Price.Amount = int64(i) * 100
-		p.CreatedAt = day.Add(time.Duration(i/2) * time.Hour) // some are equally old
+		p.Name = fmt.Sprintf("Kettle, No. %d", i)
 		if i%2 == 1 {
 			p.Category = "garden"
 		}
@@ -173,18 +175,26 @@ func listings(t *testing.T, s Store) {
 		skip, limit int
 		want        []string
 		count       int64
+		before      int64
 	}{
-		"all":                  {product.Filter{}, 0, 10, []string{"p6", "p5", "p4", "p3", "p2", "p1", "p0"}, 7},
-		"first page":           {product.Filter{}, 0, 3, []string{"p6", "p5", "p4"}, 7},
-		"last page":            {product.Filter{}, 6, 3, []string{"p0"}, 7},
-		"behind the last page": {product.Filter{}, 9, 3, nil, 7},
-		"category":             {product.Filter{Category: "garden"}, 0, 10, []string{"p5", "p3", "p1"}, 3},
-		"prices":               {product.Filter{MinPrice: bound(200), MaxPrice: bound(400)}, 0, 10, []string{"p4", "p3", "p2"}, 3},
-		"category and price":   {product.Filter{Category: "kitchen", MinPrice: bound(100)}, 0, 2, []string{"p6", "p4"}, 3},
-		"nothing":              {product.Filter{Category: "none"}, 0, 10, nil, 0},
+		"all":                  {product.Filter{}, 0, 10, []string{"p6", "p5", "p4", "p3", "p2", "p1", "p0"}, 7, 0},
+		"first page":           {product.Filter{}, 0, 3, []string{"p6", "p5", "p4"}, 7, 0},
+		"last page":            {product.Filter{}, 6, 3, []string{"p0"}, 7, 0},
+		"behind the last page": {product.Filter{}, 9, 3, nil, 7, 0},
+		"category":             {product.Filter{Category: "garden"}, 0, 10, []string{"p5", "p3", "p1"}, 3, 0},
+		"prices":               {product.Filter{MinPrice: bound(200), MaxPrice: bound(400)}, 0, 10, []string{"p4", "p3", "p2"}, 3, 0},
+		"category and price":   {product.Filter{Category: "kitchen", MinPrice: bound(100)}, 0, 2, []string{"p6", "p4"}, 3, 0},
+		"nothing":              {product.Filter{Category: "none"}, 0, 10, nil, 0, 0},
+		"after the fifth":      {product.Filter{}, 0, 2, []string{"p3", "p2"}, 7, 5},
+		"words":                {product.Filter{Words: []string{"kettle"}}, 0, 2, []string{"p6", "p5"}, 7, 0},
+		"a name's number":      {product.Filter{Words: []string{"3", "kettle"}}, 0, 2, []string{"p3"}, 1, 0},
+		"part of a word":       {product.Filter{Words: []string{"kett"}}, 0, 2, nil, 0, 0},
+		"word and category":    {product.Filter{Words: []string{"kettle"}, Category: "garden"}, 0, 2, []string{"p5", "p3"}, 3, 0},
 	} {
 		var ids []string
-		for _, p := range must[[]product.Product](t)(s.ListProducts(t.Context(), c.filter, c.skip, c.limit)) {
+		for _, p := range must[[]product.Product](t)(s.ListProducts(t.Context(), product.Query{
+			Filter: c.filter, Skip: c.skip, Limit: c.limit, Matches: c.count, Before: c.before,
+		})) {
 			ids = append(ids, p.ID)
 		}
 		equal(t, name, ids, c.want)
