@@ -99,11 +99,14 @@ test-long: bin/devstack build race-detector ## campaigns, large data and long ra
 	cd devstack && CGO_ENABLED=0 go test -timeout 30m -tags long ./...
 
 # Durable unless FSYNC=off. BENCH holds further flags, as in BENCH="-concurrency 64 -only empty,fast"; bin/bench --help.
+# PROFILE=dir writes CPU profiles of worker and api there.
 JSON  ?= bin/bench.json
 FSYNC ?= on
 bench: bin/devstack build ## what an order costs, beside an empty workflow; JSON=file, FSYNC=off, BENCH="-concurrency 64"
 	$(GO_BUILD) -o bin/ ./bench
-	bin/devstack exec $(if $(filter on,$(FSYNC)),--fsync) -- bin/bench -json $(JSON) $(BENCH)
+	$(if $(PROFILE),DEVSTACK_WORKER_PPROF_ADDR=127.0.0.1:6060 DEVSTACK_API_PPROF_ADDR=127.0.0.1:6061) \
+		bin/devstack exec $(if $(filter on,$(FSYNC)),--fsync) -- \
+		bin/bench -json $(JSON) $(if $(PROFILE),-profile $(PROFILE)) $(BENCH)
 
 bench-messages: bin/devstack ## confirmed publishes a second with 1, 8 and 64 publishers, beside the client library's bare maximum
 	bin/devstack exec --services-only -- go test -run '^$$' -bench . ./internal/rabbitmq

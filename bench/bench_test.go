@@ -119,6 +119,21 @@ func TestEveryWrongArgumentIsNamedAtOnce(t *testing.T) {
 	}
 }
 
+func TestProfilesThatNoProgramOffersAreRefusedBeforeAnythingIsMeasured(t *testing.T) {
+	t.Parallel()
+	offered := config{WorkerPprof: "127.0.0.1:6060", APIPprof: "127.0.0.1:6061"}
+	if err := (options{profile: "dir"}).canProfile(offered); err != nil {
+		t.Errorf("both offered: %v", err)
+	}
+	if err := (options{}).canProfile(config{}); err != nil {
+		t.Errorf("none wanted: %v", err)
+	}
+	err := (options{profile: "dir"}).canProfile(config{WorkerPprof: "127.0.0.1:6060"})
+	if err == nil || !strings.Contains(err.Error(), "DEVSTACK_API_PPROF_ADDR") {
+		t.Errorf("want an error that names the variable, got: %v", err)
+	}
+}
+
 func TestCPUTimeCountsForTheProgramAboveAndForPostgreSQLByDatabase(t *testing.T) {
 	t.Parallel()
 	proc := t.TempDir()

@@ -41,6 +41,10 @@ func execute(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 		fmt.Fprintf(stderr, "bench: the configuration is wrong:\n%v\n", err)
 		return program.ExitUsage
 	}
+	if err := o.canProfile(c); err != nil {
+		fmt.Fprintf(stderr, "bench: %v\n", err)
+		return program.ExitUsage
+	}
 	if err := bench(ctx, c, o, stdout, stderr); err != nil {
 		fmt.Fprintf(stderr, "\nbench: %v\n", err)
 		return program.ExitFailed

@@ -50,7 +50,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	set.StringVar(&o.only, "only", "", "measure these modes only, as in empty,fast (default: all)")
 	set.StringVar(&o.bin, "bin", "bin", "directory with the built programs and devstack")
 	set.StringVar(&o.json, "json", "", "write the results to this file as JSON, and a plot beside it as SVG")
-	set.StringVar(&o.profile, "profile", "", "write CPU profiles of worker and api in the modes fast and http to this directory")
+	set.StringVar(&o.profile, "profile", "", "write CPU profiles of worker and api in the modes fast and http to this directory; make bench PROFILE=dir makes them offer some")
 	err := set.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(stdout, "bench: measures what an order costs, on a running stack and beside an empty workflow\n\n")
@@ -62,6 +62,15 @@ func parse(args []string, stdout io.Writer) (options, error) {
 		err = errors.Join(err, fmt.Errorf("unknown arguments %q", set.Args()))
 	}
 	return o, errors.Join(err, o.validate())
+}
+
+// canProfile reports what the stack lacks for the profiles that are wanted. devstack hands the variables on to the
+// programs, as their PPROF_ADDR.
+func (o options) canProfile(c config) error {
+	if o.profile == "" || c.WorkerPprof != "" && c.APIPprof != "" {
+		return nil
+	}
+	return errors.New("-profile: set DEVSTACK_WORKER_PPROF_ADDR and DEVSTACK_API_PPROF_ADDR to a loopback address with a port each, as 127.0.0.1:6060")
 }
 
 func (o options) validate() error {

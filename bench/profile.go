@@ -11,14 +11,14 @@ import (
 )
 
 // profile starts to take CPU profiles of worker and api, if they are wanted and this is a turn for it, and returns what
-// waits for them. The programs offer them only when PPROF_ADDR tells them to.
+// waits for them. See canProfile.
 func (s *stack) profile(ctx context.Context, m mode, length time.Duration, round int) (wait func() error) {
 	none := func() error { return nil }
 	address, program := s.c.WorkerPprof, "worker"
 	if m.name == "http" {
 		address, program = s.c.APIPprof, "api"
 	}
-	if s.o.profile == "" || address == "" || m.name != "fast" && m.name != "http" {
+	if s.o.profile == "" || m.name != "fast" && m.name != "http" {
 		return none
 	}
 	file := filepath.Join(s.o.profile, fmt.Sprintf("%s-%d.pprof", program, round+1))
@@ -44,6 +44,9 @@ func (s *stack) download(ctx context.Context, url, file string) error {
 	}
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("take a profile: %s answered %s", url, res.Status)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
 	}
 	return os.WriteFile(file, content, 0o644)
 }
