@@ -11,10 +11,10 @@ import (
 )
 
 type config struct {
-	Addr                 string `env:"API_ADDR" envDefault:"127.0.0.1:8080" help:"host:port to listen on"`
-	DatabaseURL          string `env:"DATABASE_URL,required,notEmpty" secret:"true" help:"PostgreSQL with the orders; a role that may only read is enough"`
+	Addr                 string `env:"API_ADDR" envDefault:"127.0.0.1:8080" form:"host:port" help:"host:port to listen on"`
+	DatabaseURL          string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL with the orders; a role that may only read is enough"`
 	TaskQueue            string `env:"TASK_QUEUE" envDefault:"orders" help:"Temporal task queue of the worker"`
-	TemporalUIURL        string `env:"TEMPORAL_UI_URL" help:"base URL of the Temporal Web UI; when set, answers about an order link to its saga"`
+	TemporalUIURL        string `env:"TEMPORAL_UI_URL" form:"http://host:port" help:"base URL of the Temporal Web UI; when set, answers about an order link to its saga"`
 	DefaultPaymentMethod string `env:"DEFAULT_PAYMENT_METHOD" envDefault:"pm_card_visa" help:"charged when an order names no payment method"`
 	StripeWebhookSecret  string `env:"STRIPE_WEBHOOK_SECRET" secret:"true" help:"signing secret (whsec_…) of the payment gateway's events; when set, they are received at POST /stripe/webhook"`
 	Auth                 authConfig
@@ -24,9 +24,6 @@ type config struct {
 // Validate reports what no single field shows.
 func (c config) Validate() error {
 	errs := []error{c.Auth.validate(), c.Temporal.Validate()}
-	if u, err := url.Parse(c.TemporalUIURL); err != nil || c.TemporalUIURL != "" && u.Scheme != "http" && u.Scheme != "https" {
-		errs = append(errs, errors.New("TEMPORAL_UI_URL: want http://host:port"))
-	}
 	if !regexp.MustCompile(paymentMethodPattern).MatchString(c.DefaultPaymentMethod) {
 		errs = append(errs, fmt.Errorf("DEFAULT_PAYMENT_METHOD: want a reference that matches %s", paymentMethodPattern))
 	}

@@ -15,9 +15,9 @@ import (
 
 // config says where the stack is; `devstack exec` sets these variables.
 type config struct {
-	API         string `env:"API_URL,required,notEmpty" help:"base URL of the api"`
-	Catalog     string `env:"CATALOG_URL,required,notEmpty" help:"base URL of the catalog"`
-	DatabaseURL string `env:"DATABASE_URL,required,notEmpty" secret:"true" help:"PostgreSQL with the orders"`
+	API         string `env:"API_URL,required,notEmpty" form:"http://host:port" help:"base URL of the api"`
+	Catalog     string `env:"CATALOG_URL,required,notEmpty" form:"http://host:port" help:"base URL of the catalog"`
+	DatabaseURL string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL with the orders"`
 	Data        string `env:"DEVSTACK_DATA,required,notEmpty" help:"the stack's data directory"`
 	WorkerPprof string `env:"DEVSTACK_WORKER_PPROF_ADDR" help:"where the worker offers profiles"`
 	APIPprof    string `env:"DEVSTACK_API_PPROF_ADDR" help:"where the api offers profiles"`

@@ -37,7 +37,7 @@ func main() {
 }
 
 type config struct {
-	Addr          string        `env:"CATALOG_ADDR" envDefault:"127.0.0.1:4002" help:"host:port to listen on"`
+	Addr          string        `env:"CATALOG_ADDR" envDefault:"127.0.0.1:4002" form:"host:port" help:"host:port to listen on"`
 	MongoDBURI    string        `env:"MONGODB_URI,required,notEmpty" secret:"true" help:"server that speaks MongoDB's protocol, as in mongodb://127.0.0.1:27117/"`
 	Database      string        `env:"MONGODB_DATABASE,notEmpty" envDefault:"catalog" help:"name of the database"`
 	SweepInterval time.Duration `env:"CATALOG_SWEEP_INTERVAL" envDefault:"1s" help:"how often expired holds are given back and unfinished work is finished, as in 1s"`

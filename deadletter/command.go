@@ -15,7 +15,7 @@ import (
 )
 
 type config struct {
-	RabbitMQURL string `env:"RABBITMQ_URL,required,notEmpty" secret:"true" help:"broker of the order events: amqp://user:password@host:port/vhost"`
+	RabbitMQURL string `env:"RABBITMQ_URL,required,notEmpty" form:"amqp://user:password@host:port/vhost" secret:"true" help:"broker of the order events: amqp://user:password@host:port/vhost"`
 	Operator    string `env:"OPERATOR" help:"who acts, for the audit; default USER"`
 	User        string `env:"USER" envDefault:"unknown" help:"see OPERATOR"`
 }

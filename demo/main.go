@@ -23,13 +23,13 @@ import (
 
 // config says where the stack is. The defaults are those of both ways to run it.
 type config struct {
-	API        string `env:"API_URL" envDefault:"http://127.0.0.1:8080" help:"base URL of the api"`
-	Catalog    string `env:"CATALOG_URL" envDefault:"http://127.0.0.1:4002" help:"base URL of the catalog"`
-	Gateway    string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" help:"base URL of stripesim, the payment gateway"`
-	RabbitMQ   string `env:"RABBITMQ_URL" envDefault:"amqp://orders:orders@127.0.0.1:15673/" secret:"true" help:"where the order events go"`
-	RabbitMQUI string `env:"RABBITMQ_UI_URL" envDefault:"http://127.0.0.1:15674" help:"RabbitMQ's management page, for the list of links"`
-	TemporalUI string `env:"TEMPORAL_UI_URL" envDefault:"http://127.0.0.1:8233" help:"Temporal Web UI, for links"`
-	Temporal   string `env:"TEMPORAL_ADDRESS" envDefault:"127.0.0.1:7233" help:"Temporal server, for the commands that are shown"`
+	API        string `env:"API_URL" envDefault:"http://127.0.0.1:8080" form:"http://host:port" help:"base URL of the api"`
+	Catalog    string `env:"CATALOG_URL" envDefault:"http://127.0.0.1:4002" form:"http://host:port" help:"base URL of the catalog"`
+	Gateway    string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" form:"http://host:port" help:"base URL of stripesim, the payment gateway"`
+	RabbitMQ   string `env:"RABBITMQ_URL" envDefault:"amqp://orders:orders@127.0.0.1:15673/" form:"amqp://user:password@host:port/vhost" secret:"true" help:"where the order events go"`
+	RabbitMQUI string `env:"RABBITMQ_UI_URL" envDefault:"http://127.0.0.1:15674" form:"http://host:port" help:"RabbitMQ's management page, for the list of links"`
+	TemporalUI string `env:"TEMPORAL_UI_URL" envDefault:"http://127.0.0.1:8233" form:"http://host:port" help:"Temporal Web UI, for links"`
+	Temporal   string `env:"TEMPORAL_ADDRESS" envDefault:"127.0.0.1:7233" form:"host:port" help:"Temporal server, for the commands that are shown"`
 	NoColor    string `env:"NO_COLOR" help:"any value: no colours; there are none either when the output is not a terminal"`
 }
 

@@ -42,8 +42,8 @@ const (
 )
 
 type config struct {
-	DatabaseURL string `env:"DATABASE_URL,required,notEmpty" secret:"true" help:"PostgreSQL with the orders; --repair writes to their timelines"`
-	StripeURL   string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" help:"payment gateway: https://api.stripe.com, or the simulator's address"`
+	DatabaseURL string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL with the orders; --repair writes to their timelines"`
+	StripeURL   string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" form:"http://host:port" help:"payment gateway: https://api.stripe.com, or the simulator's address"`
 	StripeKey   string `env:"STRIPE_API_KEY,required,notEmpty" secret:"true" help:"secret API key of the payment gateway"`
 }
 

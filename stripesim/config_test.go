@@ -25,7 +25,7 @@ func TestEveryMistakeInTheConfigurationIsNamed(t *testing.T) {
 
 func TestTheDefaultsAreValid(t *testing.T) {
 	t.Parallel()
-	c, err := env.Parse[config]([]string{"STRIPESIM_DATABASE_URL=x", "STRIPESIM_API_KEY=k"})
+	c, err := env.Parse[config]([]string{"STRIPESIM_DATABASE_URL=postgres://host/ledger", "STRIPESIM_API_KEY=k"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,12 +2,12 @@
 // once and named by its variable, and the same struct documents the variables:
 //
 //	type config struct {
-//		Addr string `env:"API_ADDR" envDefault:"127.0.0.1:8080" help:"host:port to listen on"`
-//		URL  string `env:"DATABASE_URL,required,notEmpty" secret:"true" help:"PostgreSQL with the orders"`
+//		Addr string `env:"API_ADDR" envDefault:"127.0.0.1:8080" form:"host:port" help:"where to listen"`
+//		URL  string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"the orders"`
 //	}
 //
-// The tags env and envDefault are those of github.com/caarlos0/env. A field tagged secret:"true" is never shown.
-// Nested structs are read as well; a struct that has a method Validate() error is asked after parsing.
+// The tags env and envDefault are those of github.com/caarlos0/env. A field tagged secret:"true" is never shown. One
+// tagged form must look like that, see form.go. Nested structs are read as well; a struct that has a method Validate() error is asked after parsing.
 package env
 
 import (
@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -29,13 +31,33 @@ type Validator interface{ Validate() error }
 func Parse[C any](environ []string) (C, error) {
 	var c C
 	err := env.ParseWithOptions(&c, env.Options{Environment: env.ToMap(environ)})
-	problems := describe(err, fields(reflect.TypeFor[C]()))
-	if v, ok := any(c).(Validator); ok && len(problems) == 0 {
-		if err := v.Validate(); err != nil {
-			problems = append(problems, err)
-		}
+	known := fields(reflect.TypeFor[C]())
+	problems := append(describe(err, known), malformed(reflect.ValueOf(c), known)...)
+	if v, ok := any(c).(Validator); ok {
+		problems = append(problems, unnamed(v.Validate(), problems, known)...)
 	}
 	return c, errors.Join(problems...)
+}
+
+// unnamed returns those of the errors in err that are not about a variable whose problem is known already: a missing
+// value is not a wrong one as well.
+func unnamed(err error, problems []error, known []Variable) []error {
+	if err == nil {
+		return nil
+	}
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []error
+		for _, e := range all.Unwrap() {
+			out = append(out, unnamed(e, problems, known)...)
+		}
+		return out
+	}
+	for _, v := range known {
+		if strings.HasPrefix(err.Error(), v.Name) && slices.ContainsFunc(problems, v.named) {
+			return nil
+		}
+	}
+	return []error{err}
 }
 
 // describe turns the library's errors, which name Go fields, into errors that name variables.
@@ -82,25 +104,33 @@ type Variable struct {
 
 	field string
 	typ   reflect.Type
+	form  string
+	index []int // of the field in the configuration
+}
+
+// named reports whether the error names the variable.
+func (v Variable) named(err error) bool {
+	return regexp.MustCompile(`\b` + regexp.QuoteMeta(v.Name) + `\b`).MatchString(err.Error())
 }
 
 // Variables lists the variables that a configuration of type C is read from, in the order of its fields.
 func Variables[C any]() []Variable { return fields(reflect.TypeFor[C]()) }
 
-func fields(t reflect.Type) []Variable {
+func fields(t reflect.Type, above ...int) []Variable {
 	var out []Variable
 	for f := range t.Fields() {
+		index := slices.Concat(above, f.Index)
 		name, options, _ := strings.Cut(f.Tag.Get("env"), ",")
 		if name == "" {
 			if f.Type.Kind() == reflect.Struct {
-				out = append(out, fields(f.Type)...)
+				out = append(out, fields(f.Type, index...)...)
 			}
 			continue
 		}
 		out = append(out, Variable{
 			Name: name, Default: f.Tag.Get("envDefault"), Help: f.Tag.Get("help"),
 			Required: strings.Contains(options, "required"), Secret: f.Tag.Get("secret") == "true",
-			field: f.Name, typ: f.Type,
+			field: f.Name, typ: f.Type, form: f.Tag.Get("form"), index: index,
 		})
 	}
 	return out

@@ -1,6 +1,8 @@
 package env_test
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +56,55 @@ func TestEveryMistakeIsReportedAtOnceAndNamedByItsVariable(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("the secret is shown in:\n%s", err)
+	}
+}
+
+type formed struct {
+	Addr string `env:"ADDR" form:"host:port"`
+	URL  string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true"`
+	Page string `env:"PAGE_URL" form:"http://host:port"`
+	Mode string `env:"MODE"`
+}
+
+func (f formed) Validate() error {
+	return errors.Join(errors.New("MODE: want on or off"), errors.Join(errors.New("DATABASE_URL: is not that of a database")))
+}
+
+func TestValuesMustLookLikeTheirForms(t *testing.T) {
+	t.Parallel()
+	const database, mode = "DATABASE_URL: want postgres://user:password@host:port/name", "MODE: want on or off"
+	invalid := "DATABASE_URL: is not that of a database" // from Validate, as it does not repeat what is known
+	for name, tt := range map[string]struct {
+		environ []string
+		want    []string
+	}{
+		"all wrong": {
+			[]string{"ADDR=8080", "DATABASE_URL=hunter2", "PAGE_URL=localhost:80"},
+			[]string{"ADDR: want host:port", database, "PAGE_URL: want http://host:port", mode},
+		},
+		"no number":          {[]string{"ADDR=:http", "DATABASE_URL=postgres://h/n"}, []string{"ADDR: want host:port", mode, invalid}},
+		"port too high":      {[]string{"ADDR=:70000", "DATABASE_URL=postgres://h/n"}, []string{"ADDR: want host:port", mode, invalid}},
+		"missing":            {nil, []string{`required environment variable "DATABASE_URL" is not set`, mode}},
+		"no host":            {[]string{"PAGE_URL=http://", "DATABASE_URL=postgres://h/n"}, []string{"PAGE_URL: want http://host:port", mode, invalid}},
+		"not to be parsed":   {[]string{"DATABASE_URL=postgres://u:hunter2%zz@h/n"}, []string{database, mode}},
+		"with TLS":           {[]string{"PAGE_URL=https://host", "DATABASE_URL=postgresql://h/n"}, []string{mode, invalid}},
+		"several databases":  {[]string{"DATABASE_URL=postgres://u:p@one:1,two:2/n"}, []string{mode, invalid}},
+		"every interface":    {[]string{"ADDR=:8080", "DATABASE_URL=postgres://h/n"}, []string{mode, invalid}},
+		"IPv6, any free one": {[]string{"ADDR=[::1]:0", "DATABASE_URL=postgres://h/n"}, []string{mode, invalid}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := env.Parse[formed](tt.environ)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			got := strings.Split(err.Error(), "\n")
+			slices.Sort(got)
+			slices.Sort(tt.want)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("mistakes (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
