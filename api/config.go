@@ -17,13 +17,14 @@ type config struct {
 	TemporalUIURL        string `env:"TEMPORAL_UI_URL" form:"http://host:port" help:"base URL of the Temporal Web UI; when set, answers about an order link to its saga"`
 	DefaultPaymentMethod string `env:"DEFAULT_PAYMENT_METHOD" envDefault:"pm_card_visa" help:"charged when an order names no payment method"`
 	StripeWebhookSecret  string `env:"STRIPE_WEBHOOK_SECRET" secret:"true" help:"signing secret (whsec_…) of the payment gateway's events; when set, they are received at POST /stripe/webhook"`
+	Events               eventsConfig
 	Auth                 authConfig
 	Temporal             temporalclient.Config
 }
 
 // Validate reports what no single field shows.
 func (c config) Validate() error {
-	errs := []error{c.Auth.validate(), c.Temporal.Validate()}
+	errs := []error{c.Auth.validate(), c.Events.validate(), c.Temporal.Validate()}
 	if !regexp.MustCompile(paymentMethodPattern).MatchString(c.DefaultPaymentMethod) {
 		errs = append(errs, fmt.Errorf("DEFAULT_PAYMENT_METHOD: want a reference that matches %s", paymentMethodPattern))
 	}

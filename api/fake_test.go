@@ -189,11 +189,19 @@ func (b *brokenStore) Orders(ctx context.Context, q order.Query) ([]order.Order,
 	return b.Memory.Orders(ctx, q)
 }
 
+func (b *brokenStore) Changes(ctx context.Context, since map[order.ID]int64) ([]order.Change, error) {
+	if err := b.failing(); err != nil {
+		return nil, err
+	}
+	return b.Memory.Changes(ctx, since)
+}
+
 // testAPI is the whole API over a store in memory and scripted sagas.
 type testAPI struct {
 	*httpapi.API
 	store *brokenStore
 	sagas *fakeSagas
+	stop  context.CancelFunc // asks the program to stop
 }
 
 func newTestAPI(t testing.TB, s script) *testAPI {
@@ -202,6 +210,17 @@ func newTestAPI(t testing.TB, s script) *testAPI {
 }
 
 func newTestAPIWith(t testing.TB, s script, auth authConfig) *testAPI {
+	t.Helper()
+	return newStreamingAPI(t, s, auth, testEvents, testTimes)
+}
+
+// Streams of these tests are checked often and are otherwise silent.
+var (
+	testEvents = eventsConfig{MaxStreams: 100, MaxStreamsPerUser: 100, MaxDuration: time.Hour}
+	testTimes  = watchTimes{poll: time.Millisecond, heartbeat: time.Hour, write: time.Minute, retry: 2 * time.Second}
+)
+
+func newStreamingAPI(t testing.TB, s script, auth authConfig, streams eventsConfig, times watchTimes) *testAPI {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	memory := ordertest.NewMemory(func() time.Time { return now })
@@ -214,12 +233,15 @@ func newTestAPIWith(t testing.TB, s script, auth authConfig) *testAPI {
 		store: memory, script: s, started: map[order.ID]started{}, answers: map[order.ID]order.Order{},
 		cancel: func(*ordertest.Memory, order.ID) error { return errClosed },
 	}
+	running, stop := context.WithCancel(t.Context())
+	events := newEvents(running, streams, times, store, log)
+	t.Cleanup(events.start())
 	api := newAPI(dependencies{
-		store: store, sagas: sagas, auth: a, log: log, checks: map[string]httpserver.Check{},
+		store: store, sagas: sagas, auth: a, log: log, checks: map[string]httpserver.Check{}, events: events,
 		defaultPaymentMethod: "pm_card_visa", now: func() time.Time { return now },
 		sagaURL: func(id order.ID) string { return "http://ui/workflows/" + id.WorkflowID() },
 	})
-	return &testAPI{api, store, sagas}
+	return &testAPI{api, store, sagas, stop}
 }
 
 // answer is an HTTP answer, read.

@@ -32,9 +32,11 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	}
 	defer temporal.Close()
 	store := postgres.NewOrders(pool)
+	events := newEvents(ctx, c.Events, defaultWatchTimes, store, log)
+	defer events.start()()
 	api := newAPI(dependencies{
 		store: store, sagas: newTemporalSagas(ctx, temporal, c.TaskQueue), auth: auth, log: log,
-		defaultPaymentMethod: c.DefaultPaymentMethod, sagaURL: c.sagaURL(), now: time.Now,
+		defaultPaymentMethod: c.DefaultPaymentMethod, sagaURL: c.sagaURL(), now: time.Now, events: events,
 		checks: map[string]httpserver.Check{"database": store.Ready, "temporal": temporalclient.Check(temporal)},
 	})
 	if c.StripeWebhookSecret != "" {

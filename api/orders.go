@@ -27,6 +27,7 @@ type dependencies struct {
 	defaultPaymentMethod string
 	sagaURL              func(order.ID) string // where to see an order's saga; nil: nowhere
 	now                  func() time.Time
+	events               *events
 }
 
 // orders are the operations on orders.
@@ -36,6 +37,7 @@ type orders struct {
 	defaultPaymentMethod string
 	sagaURL              func(order.ID) string
 	now                  func() time.Time
+	events               *events
 }
 
 const description = `Place orders and see how they stand.
@@ -54,6 +56,7 @@ func newAPI(d dependencies) *httpapi.API {
 	api.UseMiddleware(d.auth.middleware(api))
 	o := &orders{
 		store: d.store, sagas: d.sagas, defaultPaymentMethod: d.defaultPaymentMethod, sagaURL: d.sagaURL, now: d.now,
+		events: d.events,
 	}
 	o.register(api, d.auth)
 	return api
@@ -78,6 +81,7 @@ func (a *orders) register(api *httpapi.API, auth *authenticator) {
 	httpapi.Register(api, auth.secure(huma.Operation{
 		OperationID: "getTimeline", Method: http.MethodGet, Path: "/orders/{id}/timeline", Summary: "See what happened to an order",
 	}), a.timeline, append(auth.problems(), orderNotFound, problem.Unavailable)...)
+	a.registerEvents(api, auth)
 	httpapi.Register(api, auth.secure(huma.Operation{
 		OperationID: "cancelOrder", Method: http.MethodPost, Path: "/orders/{id}/cancel", Summary: "Cancel an order",
 		Description: "200: the order has ended, and nothing is kept of it. 202: it is being undone. 409: it was confirmed first. Repeating is harmless.",

@@ -18,6 +18,8 @@ type store interface {
 	Orders(ctx context.Context, q order.Query) ([]order.Order, string, error)
 	// Timeline returns what happened to an order, or order.ErrNotFound.
 	Timeline(ctx context.Context, id order.ID) ([]order.Record, error)
+	// Changes returns those of the orders to whose timeline something was added after the given entry.
+	Changes(ctx context.Context, since map[order.ID]int64) ([]order.Change, error)
 }
 
 // find returns an order as far as it is known: its row, or, in the moments before its saga has written one, what the

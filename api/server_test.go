@@ -83,10 +83,12 @@ func newRealAPI(t *testing.T) *realAPI {
 	if err != nil {
 		t.Fatal(err)
 	}
+	events := newEvents(t.Context(), testEvents, defaultWatchTimes, r.orders, log)
+	t.Cleanup(events.start())
 	r.testAPI = &testAPI{API: newAPI(dependencies{
 		store: r.orders, sagas: newTemporalSagas(t.Context(), c, taskQueue), auth: auth, log: log,
 		checks:               map[string]httpserver.Check{"temporal": temporalclient.Check(c)},
-		defaultPaymentMethod: "pm_card_visa", now: time.Now,
+		defaultPaymentMethod: "pm_card_visa", now: time.Now, events: events,
 	})}
 	return r
 }

@@ -110,10 +110,16 @@ func toMoney(m money.Money) *Money {
 func toTimeline(id order.ID, records []order.Record, details bool) Timeline {
 	t := Timeline{OrderID: id, Events: make([]TimelineEvent, len(records))}
 	for i, r := range records {
-		t.Events[i] = TimelineEvent{Type: r.Type, At: r.At.UTC(), Step: r.Step, Attempts: r.Attempts}
-		if details {
-			t.Events[i].Detail = r.Detail
-		}
+		t.Events[i] = toTimelineEvent(r, details)
 	}
 	return t
+}
+
+// toTimelineEvent shows a record; details are not for customers.
+func toTimelineEvent(r order.Record, details bool) TimelineEvent {
+	e := TimelineEvent{Type: r.Type, At: r.At.UTC(), Step: r.Step, Attempts: r.Attempts}
+	if details {
+		e.Detail = r.Detail
+	}
+	return e
 }

@@ -15,6 +15,18 @@ type Record struct {
 	Detail string `json:"detail,omitempty"`
 }
 
+// Entry is a record as a store keeps it. IDs only grow within the timeline of one order.
+type Entry struct {
+	ID int64
+	Record
+}
+
+// Change is an order with what was added to its timeline since somebody looked, oldest first; both as of one moment.
+type Change struct {
+	Order   Order
+	Entries []Entry
+}
+
 // RecordType says what a Record is about.
 type RecordType string
 

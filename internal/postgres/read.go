@@ -126,24 +126,72 @@ func (s *Orders) Timeline(ctx context.Context, id order.ID) ([]order.Record, err
 	return records, nil
 }
 
-// selectOrders reads an order and its lines as one row. The lines come as the JSON of []order.Line.
-const selectOrders = `
-SELECT o.id::text, o.user_id, o.status, o.closing, coalesce(o.total_amount, 0), coalesce(o.total_currency, ''),
+// Changes returns those of the orders to whose timeline something was added after the entry that is given for each (0:
+// from the start). Each comes as of one moment: the order is as its last entry left it. Orders without a row are left out.
+// The cost depends on how many orders are asked for, not on how many there are.
+func (s *Orders) Changes(ctx context.Context, since map[order.ID]int64) ([]order.Change, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	ids, last := make([]string, 0, len(since)), make([]int64, 0, len(since))
+	for id, entry := range since {
+		ids, last = append(ids, string(id)), append(last, entry)
+	}
+	rows, err := s.pool.Query(ctx, selectChanges, ids, last)
+	if err != nil {
+		return nil, fmt.Errorf("read what changed of %d orders: %w", len(since), err)
+	}
+	changes, err := pgx.CollectRows(rows, scanChange)
+	if err != nil {
+		return nil, fmt.Errorf("read what changed of %d orders: %w", len(since), err)
+	}
+	return changes, nil
+}
+
+// One statement sees one snapshot. What was added comes as JSON of []order.Entry.
+const selectChanges = "SELECT " + orderColumns + `, added
+FROM unnest($1::uuid[], $2::bigint[]) AS w (id, last)
+CROSS JOIN LATERAL (
+	SELECT jsonb_agg(jsonb_build_object(
+		'id', e.id, 'type', type, 'at', at, 'step', step, 'attempts', attempts, 'detail', detail) ORDER BY e.id) AS added
+	FROM order_events e WHERE e.order_id = w.id AND e.id > w.last
+) AS news
+JOIN orders o ON o.id = w.id
+WHERE added IS NOT NULL`
+
+func scanChange(row pgx.CollectableRow) (c order.Change, err error) {
+	var added []byte
+	if c.Order, err = scanOrder(row, &added); err != nil {
+		return order.Change{}, err
+	}
+	if err := json.Unmarshal(added, &c.Entries); err != nil {
+		return order.Change{}, fmt.Errorf("entries of the timeline: %w", err)
+	}
+	for i := range c.Entries {
+		c.Entries[i].At = c.Entries[i].At.UTC()
+	}
+	return c, nil
+}
+
+// orderColumns are what scanOrder reads of an order "o". The lines come as the JSON of []order.Line.
+const orderColumns = `o.id::text, o.user_id, o.status, o.closing, coalesce(o.total_amount, 0), coalesce(o.total_currency, ''),
 	o.payment_method, coalesce(o.payment_id, ''), o.request_hash, o.cause, o.version, o.created_at, o.updated_at,
 	(SELECT coalesce(jsonb_agg(jsonb_build_object(
 			'productId', product_id, 'name', name, 'quantity', quantity, 'price', jsonb_build_object(
 				'amount', coalesce(price_amount, 0), 'currency', coalesce(price_currency, '')))
-		ORDER BY position), '[]') FROM order_lines WHERE order_id = o.id)
-FROM orders o`
+		ORDER BY position), '[]') FROM order_lines WHERE order_id = o.id)`
+
+// selectOrders reads orders and their lines, one row each.
+const selectOrders = "SELECT " + orderColumns + " FROM orders o"
 
 const selectOrder = selectOrders + ` WHERE o.id = $1`
 
-func scanOrder(row pgx.Row) (order.Order, error) {
+// scanOrder reads the orderColumns, and what a query selects besides them.
+func scanOrder(row pgx.Row, more ...any) (order.Order, error) {
 	var o order.Order
 	var cause, lines []byte
-	err := row.Scan(&o.ID, &o.UserID, &o.Status, &o.Closing, &o.Total.Amount, &o.Total.Currency,
-		&o.PaymentMethod, &o.PaymentID, &o.Hash, &cause, &o.Version, &o.CreatedAt, &o.UpdatedAt, &lines)
-	if err != nil {
+	columns := []any{&o.ID, &o.UserID, &o.Status, &o.Closing, &o.Total.Amount, &o.Total.Currency,
+		&o.PaymentMethod, &o.PaymentID, &o.Hash, &cause, &o.Version, &o.CreatedAt, &o.UpdatedAt, &lines}
+	if err := row.Scan(append(columns, more...)...); err != nil {
 		return order.Order{}, err
 	}
 	o.CreatedAt, o.UpdatedAt = o.CreatedAt.UTC(), o.UpdatedAt.UTC()

@@ -29,6 +29,7 @@ type Store interface {
 	Orders(ctx context.Context, q order.Query) ([]order.Order, string, error)
 	Unfinished(ctx context.Context, minAge time.Duration, cursor string, limit int) ([]order.Order, string, error)
 	Timeline(ctx context.Context, id order.ID) ([]order.Record, error)
+	Changes(ctx context.Context, since map[order.ID]int64) ([]order.Change, error)
 	Note(ctx context.Context, id order.ID, key string, r order.Record) error
 }
 
@@ -54,6 +55,8 @@ var ofOneOrder = map[string]test{
 	"a cursor of somebody's own making is refused":                         foreignCursors,
 	"the orders of an answer are the caller's own":                         answersAreCopies,
 	"a note is added once under its key, also to an order at its end":      noted,
+	"what was added to timelines is told once, with the order as it is":    changes,
+	"whoever follows a timeline misses nothing that others add meanwhile":  nothingIsMissed,
 }
 
 // ofAllOrders look at lists, so each has a store to itself.

@@ -20,13 +20,14 @@ type Memory struct {
 	mu     sync.Mutex
 	now    func() time.Time
 	orders map[order.ID]order.Order
-	events map[order.ID][]order.Record
+	events map[order.ID][]order.Entry
+	last   int64           // ID of an entry
 	noted  map[string]bool // by order and key
 }
 
 // NewMemory returns an empty store whose clock is now (time.Now, or the clock of a test environment).
 func NewMemory(now func() time.Time) *Memory {
-	return &Memory{now: now, orders: map[order.ID]order.Order{}, events: map[order.ID][]order.Record{},
+	return &Memory{now: now, orders: map[order.ID]order.Order{}, events: map[order.ID][]order.Entry{},
 		noted: map[string]bool{}}
 }
 
@@ -122,10 +123,15 @@ func (m *Memory) update(o order.Order, did order.RecordType, records []order.Rec
 func (m *Memory) store(o order.Order, did order.RecordType, records []order.Record) {
 	m.orders[o.ID] = clone(o)
 	for _, r := range records {
-		r.At = r.At.UTC().Truncate(time.Microsecond)
-		m.events[o.ID] = append(m.events[o.ID], r)
+		m.record(o.ID, r)
 	}
-	m.events[o.ID] = append(m.events[o.ID], order.Record{Type: did, At: o.UpdatedAt})
+	m.record(o.ID, order.Record{Type: did, At: o.UpdatedAt})
+}
+
+func (m *Memory) record(id order.ID, r order.Record) {
+	m.last++
+	r.At = r.At.UTC().Truncate(time.Microsecond)
+	m.events[id] = append(m.events[id], order.Entry{ID: m.last, Record: r})
 }
 
 // clock has the database's resolution.
@@ -208,7 +214,26 @@ func (m *Memory) Timeline(_ context.Context, id order.ID) ([]order.Record, error
 	if _, ok := m.orders[id]; !ok {
 		return nil, fmt.Errorf("read the timeline of order %s: %w", id, order.ErrNotFound)
 	}
-	return slices.Clone(m.events[id]), nil
+	records := make([]order.Record, len(m.events[id]))
+	for i, e := range m.events[id] {
+		records[i] = e.Record
+	}
+	return records, nil
+}
+
+// Changes returns those of the orders to whose timeline something was added after the given entry.
+func (m *Memory) Changes(_ context.Context, since map[order.ID]int64) ([]order.Change, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var changes []order.Change
+	for id, last := range since {
+		entries := slices.Clone(m.events[id])
+		entries = slices.DeleteFunc(entries, func(e order.Entry) bool { return e.ID <= last })
+		if len(entries) > 0 {
+			changes = append(changes, order.Change{Order: clone(m.orders[id]), Entries: entries})
+		}
+	}
+	return changes, nil
 }
 
 // Note adds a record to the timeline, once under its key.
@@ -220,8 +245,7 @@ func (m *Memory) Note(_ context.Context, id order.ID, key string, r order.Record
 	}
 	if name := string(id) + " " + key; !m.noted[name] {
 		m.noted[name] = true
-		r.At = r.At.UTC().Truncate(time.Microsecond)
-		m.events[id] = append(m.events[id], r)
+		m.record(id, r)
 	}
 	return nil
 }

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+
+	"ordersaga/internal/httpapi"
+	"ordersaga/internal/httpapi/problem"
+	"ordersaga/internal/order"
+)
+
+// tooManyStreams is how long a client that may not open a stream should wait.
+const tooManyStreams = 10 * time.Second
+
+type eventsConfig struct {
+	MaxStreams        int           `env:"EVENTS_MAX_STREAMS" envDefault:"1000" help:"streams of GET /orders/{id}/events at once"`
+	MaxStreamsPerUser int           `env:"EVENTS_MAX_STREAMS_PER_USER" envDefault:"20" help:"of them, those of one user"`
+	MaxDuration       time.Duration `env:"EVENTS_MAX_DURATION" envDefault:"15m" help:"after which a stream is closed; clients connect again by themselves"`
+}
+
+func (c eventsConfig) validate() error {
+	if c.MaxStreams < 1 || c.MaxStreamsPerUser < 1 || c.MaxDuration <= 0 {
+		return errors.New("EVENTS_MAX_STREAMS, EVENTS_MAX_STREAMS_PER_USER, EVENTS_MAX_DURATION: must be positive")
+	}
+	return nil
+}
+
+// events are the streams of server-sent events that are open.
+type events struct {
+	eventsConfig
+	times   watchTimes
+	running context.Context // done when the program is asked to stop: streams would hold it up
+	watcher *watcher
+
+	mu   sync.Mutex
+	open int
+	of   map[int64]int // streams by user; operators are not counted
+}
+
+// newEvents returns no open streams, which will all end when ctx is done.
+func newEvents(ctx context.Context, c eventsConfig, times watchTimes, store changeReader, log *slog.Logger) *events {
+	return &events{eventsConfig: c, times: times, running: ctx, watcher: newWatcher(store, times.poll, log), of: map[int64]int{}}
+}
+
+// start begins to look at what is watched; the caller calls stop, which waits until that has ended.
+func (e *events) start() (stop func()) {
+	ctx, cancel := context.WithCancel(e.running)
+	var wg sync.WaitGroup
+	wg.Go(func() { e.watcher.run(ctx) })
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+// admit counts a stream in, or refuses it. The caller calls leave when it ends.
+func (e *events) admit(p principal) (leave func(), refused *problem.Problem) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.open >= e.MaxStreams:
+		return nil, problem.Unavailable.New("too many streams are open; poll the order meanwhile").RetryAfter(tooManyStreams)
+	case p.userID != 0 && e.of[p.userID] >= e.MaxStreamsPerUser:
+		return nil, problem.TooMany.New("a user may have %d streams open at once", e.MaxStreamsPerUser).RetryAfter(tooManyStreams)
+	}
+	e.open++
+	e.of[p.userID]++
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.open--
+		if e.of[p.userID]--; e.of[p.userID] == 0 {
+			delete(e.of, p.userID)
+		}
+	}, nil
+}
+
+const eventsDescription = "A stream of server-sent events (EventSource in a browser), which ends when the order has ended:\n\n" +
+	"* `record`: a line of the order's timeline; first those that there are, then each as it is stored.\n" +
+	"* `order`: the order, at the beginning and whenever it has changed.\n" +
+	"* `end`: the order once more. It is final, nothing follows, and the stream is closed: close your side, or it will connect again.\n\n" +
+	"A stream is also closed after a while, and when the server stops. Connect again with the ID of the last event that came " +
+	"(EventSource does so by itself): nothing is missed, and no record comes twice. Lines that begin with a colon keep a quiet connection alive."
+
+func (a *orders) registerEvents(api *httpapi.API, auth *authenticator) {
+	schema := func(t reflect.Type) *huma.Schema { return api.OpenAPI().Components.Schemas.Schema(t, true, "") }
+	event := func(name string, data reflect.Type, doc string) *huma.Schema {
+		return &huma.Schema{
+			Type: huma.TypeObject, Title: name, Description: doc, Required: []string{"event", "data"},
+			Properties: map[string]*huma.Schema{
+				"id":    {Type: huma.TypeString, Description: "Of the last record; missing while there is none."},
+				"event": {Type: huma.TypeString, Enum: []any{name}},
+				"data":  schema(data),
+			},
+		}
+	}
+	httpapi.Register(api, auth.secure(huma.Operation{
+		OperationID: "watchOrder", Method: http.MethodGet, Path: "/orders/{id}/events", Summary: "Watch an order",
+		Description: eventsDescription,
+		Responses: map[string]*huma.Response{"200": {
+			Description: "Events, each as a block of lines `id: …`, `event: …`, `data: …` (JSON in one line)",
+			Content: map[string]*huma.MediaType{eventStream: {Schema: &huma.Schema{
+				Type: huma.TypeArray, Description: "What the stream holds, one item an event.",
+				Items: &huma.Schema{OneOf: []*huma.Schema{
+					event("record", reflect.TypeFor[TimelineEvent](), "A line of the timeline"),
+					event("order", reflect.TypeFor[Order](), "The order as it is now"),
+					event("end", reflect.TypeFor[Order](), "The order as it will stay"),
+				}},
+			}}},
+		}},
+	}), a.watch, append(auth.problems(), orderNotFound, problem.TooMany, problem.Unavailable)...)
+}
+
+const eventStream = "text/event-stream"
+
+type watchInput struct {
+	OrderRef
+	LastEventID string `header:"Last-Event-ID" pattern:"^[0-9]{1,18}$" patternDescription:"the ID of an event" example:"1042" doc:"The ID of the last event that came: the stream goes on after it."`
+}
+
+// watch is GET /orders/{id}/events.
+func (a *orders) watch(ctx context.Context, in *watchInput) (*huma.StreamResponse, error) {
+	httpapi.Annotate(ctx, "orderId", in.ID)
+	o, err := a.findVisible(ctx, in.orderID())
+	if err != nil {
+		return nil, err
+	}
+	last, _ := strconv.ParseInt(in.LastEventID, 10, 64) // matched the pattern, or is empty: 0
+	known := order.Change{Order: o}                     // an order without a row, or without news since last
+	news, err := a.store.Changes(ctx, map[order.ID]int64{o.ID: last})
+	if err != nil {
+		return nil, trouble(ctx, o.ID, err)
+	}
+	if len(news) > 0 {
+		known = news[0]
+	}
+	p := principalOf(ctx)
+	leave, refused := a.events.admit(p)
+	if refused != nil {
+		return nil, refused
+	}
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		defer leave()
+		s := newStream(humagin.Unwrap(hc).Writer, a.events.times, last, p.all)
+		if err := a.events.feed(ctx, s, known); err != nil && ctx.Err() == nil {
+			httpapi.Log(ctx).Info("a stream broke off", "error", err.Error())
+		}
+	}}, nil
+}
+
+// feed writes what is known of an order, and then what happens to it until its end, the stream's end, or ours. The client
+// connects again when that was not the order's end.
+func (e *events) feed(ctx context.Context, s *stream, known order.Change) error {
+	ctx, cancel := context.WithTimeout(ctx, e.MaxDuration)
+	defer cancel()
+	if err := s.begin(); err != nil {
+		return err
+	}
+	if ended, err := s.change(known); ended || err != nil {
+		return err
+	}
+	w := e.watcher.add(known.Order.ID, s.last)
+	defer e.watcher.remove(w)
+	heartbeat := time.NewTicker(e.times.heartbeat)
+	defer heartbeat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.running.Done():
+			return nil
+		case <-heartbeat.C:
+			if err := s.write(": keep-alive\n\n"); err != nil {
+				return err
+			}
+		case c, ok := <-w.changes:
+			if !ok {
+				return errSlow
+			}
+			if ended, err := s.change(c); ended || err != nil {
+				return err
+			}
+		}
+	}
+}
+
+var errSlow = errors.New("the client reads too slowly")

@@ -1,0 +1,111 @@
+package ordertest
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ordersaga/internal/order"
+)
+
+func changes(t *testing.T, s Store) {
+	one, two := must(s.Create(t.Context(), NewOrder(1)))(t), must(s.Create(t.Context(), NewOrder(2)))(t)
+	since := map[order.ID]int64{one.ID: 0, two.ID: 0, NewOrder(3).ID: 0}
+	got := follow(t, s, since)
+	if len(got) != 2 {
+		t.Fatalf("got %d changes, want one of each order that there is", len(got))
+	}
+	equal(t, "the first order", one, got[one.ID].Order)
+	added(t, got[two.ID], order.Record{Type: order.RecordCreated})
+
+	if got := follow(t, s, since); len(got) != 0 {
+		t.Errorf("got %v, want no change that was told before", got)
+	}
+	confirmed := must(s.Confirm(t.Context(), one.ID, "pi_1", []order.Record{step("ChargePayment")}))(t)
+	got = follow(t, s, since)
+	if len(got) != 1 {
+		t.Fatalf("got %d changes, want that of the confirmed order", len(got))
+	}
+	same(t, "the confirmed order", confirmed, got[one.ID].Order)
+	added(t, got[one.ID], step("ChargePayment"), order.Record{Type: order.RecordConfirmed})
+
+	refunded := order.Record{Type: order.RecordRefunded, At: confirmed.UpdatedAt, Step: "GiveBack"}
+	if err := s.Note(t.Context(), one.ID, "evt_1", refunded); err != nil {
+		t.Fatal(err)
+	}
+	added(t, follow(t, s, since)[one.ID], refunded)
+	if none, err := s.Changes(t.Context(), nil); err != nil || len(none) != 0 {
+		t.Errorf("got %v, %v, want no change of no order", none, err)
+	}
+}
+
+// Notes and a transition come at once, and somebody who looks again and again sees each of them once.
+func nothingIsMissed(t *testing.T, s Store) {
+	const notes = 20
+	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+	var writers sync.WaitGroup
+	for i := range notes {
+		writers.Go(func() {
+			r := order.Record{Type: order.RecordOperator, At: o.CreatedAt, Step: fmt.Sprint(i)}
+			if err := s.Note(t.Context(), o.ID, fmt.Sprint("note-", i), r); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writers.Go(func() {
+		if _, err := s.Confirm(t.Context(), o.ID, "pi_1", nil); err != nil {
+			t.Error(err)
+		}
+	})
+	done := make(chan struct{})
+	go func() { writers.Wait(); close(done) }()
+	var seen []order.Record
+	since := map[order.ID]int64{o.ID: 0}
+	for last := false; !last; {
+		select {
+		case <-done:
+			last = true
+		default:
+		}
+		for _, e := range follow(t, s, since)[o.ID].Entries {
+			seen = append(seen, e.Record)
+		}
+	}
+	timeline(t, s, o.ID, seen...)
+	if want := notes + 2; len(seen) != want {
+		t.Errorf("saw %d records, want %d", len(seen), want)
+	}
+}
+
+// follow returns what changed, by order, and moves the marks on.
+func follow(t *testing.T, s Store, since map[order.ID]int64) map[order.ID]order.Change {
+	t.Helper()
+	found, err := s.Changes(t.Context(), since)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes := map[order.ID]order.Change{}
+	for _, c := range found {
+		changes[c.Order.ID] = c
+		for _, e := range c.Entries {
+			if e.ID <= since[c.Order.ID] {
+				t.Errorf("entry %d comes after entry %d", e.ID, since[c.Order.ID])
+			}
+			since[c.Order.ID] = e.ID
+		}
+	}
+	return changes
+}
+
+func added(t *testing.T, c order.Change, want ...order.Record) {
+	t.Helper()
+	var got []order.Record
+	for _, e := range c.Entries {
+		got = append(got, e.Record)
+	}
+	if diff := cmp.Diff(want, got, ignoreTimes); diff != "" {
+		t.Errorf("what was added (-want +got):\n%s", diff)
+	}
+}
