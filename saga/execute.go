@@ -74,6 +74,8 @@ func (s scope) settle(ctx workflow.Context, err error) (done bool, answer error)
 		return true, err
 	case ctx.Err() != nil:
 		return true, temporal.NewCanceledError()
+	case s.run.given != nil:
+		return true, errGivenUp // while a local attempt ran, for which nobody waits as a waiter
 	default:
 		return false, nil
 	}

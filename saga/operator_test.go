@@ -1,10 +1,12 @@
 package saga_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/testsuite"
 
 	"ordersaga/saga"
@@ -60,6 +62,23 @@ func TestCompensateSignalUndoesTheSagaBeforeItsPivot(t *testing.T) {
 	runToEnd(t, env, shape{Steps: []string{"A", "B"}, Undoable: map[string]bool{"A": true, "B": true}})
 	if !l.finished || l.done["A"] {
 		t.Errorf("finished %t, done %v", l.finished, l.done)
+	}
+}
+
+func TestCompensateSignalDuringALocalAttemptThatBreaksIsObeyed(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	l.faults["B"] = broken()
+	env := newEnv(l)
+	env.SetOnLocalActivityStartedListener(func(_ *activity.Info, _ context.Context, args []any) {
+		if len(args) == 1 && args[0] == "B" {
+			env.SignalWorkflow(saga.SignalCompensate, alice)
+		}
+	})
+	began := env.Now()
+	runToEnd(t, env, shape{Steps: []string{"A", "B"}, Undoable: map[string]bool{"A": true, "B": true}})
+	if took := env.Now().Sub(began); !l.finished || took > time.Minute {
+		t.Errorf("finished %t after %s", l.finished, took)
 	}
 }
 
