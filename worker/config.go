@@ -17,6 +17,7 @@ type config struct {
 
 	Temporal  temporalclient.Config
 	TaskQueue string `env:"TASK_QUEUE" envDefault:"orders" help:"Temporal task queue of the order workflows"`
+	Version   versioning
 
 	FastPath       bool          `env:"FAST_PATH" envDefault:"true" help:"true: steps run as local activities until one breaks; false: every step is an activity of its own"`
 	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"200" help:"most workflow tasks, local activities and activities at a time, each"`
@@ -39,7 +40,7 @@ func (c config) Validate() error {
 	check(c.PriceAge >= 0, "CATALOG_PRICE_MAX_AGE: must not be negative")
 	check(c.RecoveryEvery >= time.Second, "RECOVERY_INTERVAL: must be at least 1s")
 	check(c.RecoveryMinAge >= time.Second, "RECOVERY_MIN_AGE: must be at least 1s")
-	return errors.Join(append(problems, c.Temporal.Validate())...)
+	return errors.Join(append(problems, c.Version.validate(), c.Temporal.Validate())...)
 }
 
 // priceAge is CATALOG_PRICE_MAX_AGE as the catalog's client wants it, for which 0 means its own default.

@@ -27,7 +27,10 @@ func TestEveryWrongVariableIsNamed(t *testing.T) {
 		"CATALOG_PRICE_MAX_AGE": append([]string{"CATALOG_PRICE_MAX_AGE=-1s"}, required...),
 		"RECOVERY_INTERVAL":     append([]string{"RECOVERY_INTERVAL=1ms"}, required...),
 		"RECOVERY_MIN_AGE":      append([]string{"RECOVERY_MIN_AGE=soon"}, required...),
-		"TEMPORAL_ADDRESS":      append([]string{"TEMPORAL_ADDRESS=nowhere"}, required...),
+		// half a version, or one that the server would refuse
+		"WORKER_BUILD_ID":        append([]string{"WORKER_DEPLOYMENT_NAME=orders"}, required...),
+		"WORKER_DEPLOYMENT_NAME": append([]string{"WORKER_DEPLOYMENT_NAME=a.b", "WORKER_BUILD_ID=1"}, required...),
+		"TEMPORAL_ADDRESS":       append([]string{"TEMPORAL_ADDRESS=nowhere"}, required...),
 	}
 	for name, environ := range tests {
 		if _, err := env.Parse[config](environ); err == nil || !strings.Contains(err.Error(), name) {

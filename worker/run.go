@@ -97,11 +97,9 @@ func newWorker(temporal client.Client, c config, fatal chan<- error) worker.Work
 	if !c.FastPath {
 		options.Interceptors = []interceptor.WorkerInterceptor{saga.NoFastPath()}
 	}
+	options.DeploymentOptions = c.Version.options()
 	w := worker.New(temporal, c.TaskQueue, options)
-	w.RegisterWorkflow(workflows.CreateOrder)
-	w.RegisterWorkflow(workflows.RecoverOrder)
-	w.RegisterWorkflow(workflows.RecoverOrders)
-	w.RegisterWorkflow(workflows.StripeEvent)
+	registerWorkflows(w)
 	return w
 }
 
@@ -144,7 +142,7 @@ func serve(
 		stop()
 		return errors.Join(fmt.Errorf("start the worker: %w", err), <-probes)
 	}
-	log.Info("working", "taskQueue", c.TaskQueue, "fastPath", c.FastPath)
+	log.Info("working", "taskQueue", c.TaskQueue, "fastPath", c.FastPath, "deployment", c.Version.Deployment, "build", c.Version.BuildID)
 	var failed error
 	select {
 	case <-ctx.Done():

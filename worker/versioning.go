@@ -1,0 +1,61 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"ordersaga/workflows"
+)
+
+// versioning tells the server which build of the worker this is, so that a saga stays with the build that it began with.
+// Off by default: then any worker runs any saga, and a change of the workflows' code has to keep old histories replaying.
+// docs/deploying.md shows how a new build is rolled out.
+type versioning struct {
+	Deployment string `env:"WORKER_DEPLOYMENT_NAME" help:"name of the worker deployment, as in orders; with WORKER_BUILD_ID it switches worker versioning on"`
+	BuildID    string `env:"WORKER_BUILD_ID" help:"this build, as in a commit or release: another one whenever the code changes"`
+}
+
+// validate refuses what the server would refuse, and half a version.
+func (v versioning) validate() error {
+	var problems []error
+	if v.BuildID != "" && v.Deployment == "" {
+		problems = append(problems, errors.New("WORKER_DEPLOYMENT_NAME: is required with WORKER_BUILD_ID"))
+	}
+	if v.Deployment != "" && v.BuildID == "" {
+		problems = append(problems, errors.New("WORKER_BUILD_ID: is required with WORKER_DEPLOYMENT_NAME"))
+	}
+	if strings.ContainsAny(v.Deployment, ".:") || strings.HasPrefix(v.Deployment, "__") {
+		problems = append(problems, errors.New(`WORKER_DEPLOYMENT_NAME: must not contain "." or ":", nor begin with "__"`))
+	}
+	if strings.HasPrefix(v.BuildID, "__") {
+		problems = append(problems, errors.New(`WORKER_BUILD_ID: must not begin with "__"`))
+	}
+	return errors.Join(problems...)
+}
+
+func (v versioning) on() bool { return v.Deployment != "" }
+
+func (v versioning) options() worker.DeploymentOptions {
+	if !v.on() {
+		return worker.DeploymentOptions{}
+	}
+	return worker.DeploymentOptions{
+		UseVersioning: true,
+		Version:       worker.WorkerDeploymentVersion{DeploymentName: v.Deployment, BuildID: v.BuildID},
+	}
+}
+
+// registerWorkflows registers the workflows with how each takes a new build; without versioning that has no effect.
+// What changes the world for one order is pinned: it ends with the code it began with. The search for interrupted orders
+// changes nothing itself, and goes on with the newest code, or a long one would keep an old build busy.
+func registerWorkflows(w worker.WorkflowRegistry) {
+	pinned := workflow.RegisterOptions{VersioningBehavior: workflow.VersioningBehaviorPinned}
+	w.RegisterWorkflowWithOptions(workflows.CreateOrder, pinned)
+	w.RegisterWorkflowWithOptions(workflows.RecoverOrder, pinned)
+	w.RegisterWorkflowWithOptions(workflows.StripeEvent, pinned)
+	w.RegisterWorkflowWithOptions(workflows.RecoverOrders,
+		workflow.RegisterOptions{VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade})
+}
