@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
-
 	"ordersaga/internal/testenv"
 )
 
@@ -30,102 +28,6 @@ func (s *system) underWay(id string) {
 	eventually(s.t, "the payment of order "+id+" is under way", func(context.Context) bool {
 		return len(s.money(id).PaymentIntents) > 0
 	})
-}
-
-func TestWorkerKilledWhileThePaymentIsUnderWayFinishesTheOrderOnce(t *testing.T) {
-	s := newSystem(t)
-	s.faults(slowConfirm)
-	id := s.placeAsync(visa, lamp, 1)
-	s.underWay(id)
-	s.worker.kill()
-	s.worker.start()
-	wantEnd(t, s.keepsPromises(id)[id], "CONFIRMED", "")
-}
-
-func TestWorkerKilledAtEveryStepFinishesTheOrderOnce(t *testing.T) {
-	s := newSystem(t)
-	var ids []string
-	// Where the worker hangs when it is killed: a stopped program does not answer, but the kernel keeps its calls.
-	for name, hang := range map[string]*process{"catalog": s.catalog, "payment gateway": s.stripesim} {
-		hang.signal(syscall.SIGSTOP)
-		id := s.placeAsync(visa, lamp, 1)
-		s.started(id)
-		s.worker.kill()
-		hang.signal(syscall.SIGCONT)
-		s.worker.start()
-		t.Logf("killed the worker while it waited for the %s", name)
-		ids = append(ids, id)
-	}
-	for range 6 { // at six more moments, wherever the order then is
-		id := s.placeAsync(visa, lamp, 1)
-		s.worker.kill()
-		s.worker.start()
-		ids = append(ids, id)
-	}
-	for id, o := range s.keepsPromises(ids...) {
-		if o.Status != "CONFIRMED" {
-			t.Errorf("order %s ended %s %s", id, o.Status, o.Reason)
-		}
-	}
-}
-
-// started waits until a worker has taken the order's first workflow task.
-func (s *system) started(id string) {
-	s.t.Helper()
-	eventually(s.t, "the workflow task of order "+id+" is started", func(ctx context.Context) bool {
-		history := s.temporal.GetWorkflowHistory(ctx, workflowID(id), "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-		for history.HasNext() {
-			event, err := history.Next()
-			if err != nil {
-				return false
-			}
-			if event.EventType == enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED {
-				return true
-			}
-		}
-		d, err := s.temporal.DescribeWorkflowExecution(ctx, workflowID(id), "")
-		return err == nil && d.PendingWorkflowTask.GetState() == enumspb.PENDING_WORKFLOW_TASK_STATE_STARTED
-	})
-}
-
-func TestWorkflowCancelledDuringItsFirstTaskEndsInOneGoodEnd(t *testing.T) {
-	s := newSystem(t)
-	s.faults(slowConfirm)
-	id := s.placeAsync(visa, lamp, 1)
-	s.underWay(id) // stock is held; the charge takes effect later, in a task that the server will discard
-	if err := s.temporal.CancelWorkflow(t.Context(), workflowID(id), ""); err != nil {
-		t.Fatal(err)
-	}
-	o := s.keepsPromises(id)[id]
-	if o.Status != "CONFIRMED" && (o.Status != "CANCELLED" || o.Reason != "CANCELLED_BY_OPERATOR") {
-		t.Errorf("the order ended %s %s", o.Status, o.Reason)
-	}
-	if got := s.reservation(id); got != "RELEASED" && got != "SOLD" {
-		t.Errorf("the reservation is %s", got)
-	}
-}
-
-func TestWorkflowTerminatedAfterTheChargeIsRecovered(t *testing.T) {
-	s := newSystem(t)
-	s.faults(paidButUnknown...)
-	id := s.placeAsync(visa, lamp, 1)
-	eventually(t, "the money is taken", func(context.Context) bool { return s.money(id).Captured > 0 })
-	if err := s.temporal.TerminateWorkflow(t.Context(), workflowID(id), "", "an operator's mistake"); err != nil {
-		t.Fatal(err)
-	}
-	s.faults()
-	wantEnd(t, s.keepsPromises(id)[id], "FAILED", "INTERRUPTED")
-}
-
-func TestWorkflowTerminatedBeforeItsRowIsRecovered(t *testing.T) {
-	s := newSystem(t)
-	s.worker.kill()
-	id := s.placeAsync(visa, lamp, 1)
-	if err := s.temporal.TerminateWorkflow(t.Context(), workflowID(id), "", "an operator's mistake"); err != nil {
-		t.Fatal(err)
-	}
-	s.worker.start()
-	wantEnd(t, s.keepsPromises(id)[id], "FAILED", "INTERRUPTED")
 }
 
 func TestOrderWaitsForWhatIsDownAndFinishesWhenItIsBack(t *testing.T) {

@@ -1,7 +1,7 @@
 package e2e
 
 import (
-	"io"
+	"bytes"
 	"net"
 	"sync"
 	"testing"
@@ -15,7 +15,15 @@ type proxy struct {
 	mu    sync.Mutex
 	cut   bool
 	conns map[net.Conn]bool
+	held  *heldAnswers // nil while all pass
 	wg    sync.WaitGroup
+}
+
+// heldAnswers says since what a proxy holds the service's answers, and until when.
+type heldAnswers struct {
+	after    []byte        // what a program has to send first
+	reached  chan struct{} // closed once it was sent
+	released chan struct{}
 }
 
 // newProxy forwards to target (host:port) until the test ends.
@@ -27,7 +35,7 @@ func newProxy(t *testing.T, target string) *proxy {
 	}
 	p := &proxy{target: target, listener: listener, conns: map[net.Conn]bool{}}
 	p.wg.Go(p.serve)
-	t.Cleanup(func() { listener.Close(); p.down(); p.wg.Wait() })
+	t.Cleanup(func() { listener.Close(); p.release(); p.down(); p.wg.Wait() })
 	return p
 }
 
@@ -55,9 +63,69 @@ func (p *proxy) forward(client net.Conn) {
 	}
 	defer p.remove(client, server)
 	var both sync.WaitGroup
-	both.Go(func() { _, _ = io.Copy(server, client); server.Close(); client.Close() })
-	both.Go(func() { _, _ = io.Copy(client, server); server.Close(); client.Close() })
+	both.Go(func() { pass(client, server, p.asked) })
+	both.Go(func() { pass(server, client, p.answered) })
 	both.Wait()
+}
+
+// pass copies until either side closes, and then closes both. before sees each piece before it goes on.
+func pass(from, to net.Conn, before func([]byte)) {
+	defer from.Close()
+	defer to.Close()
+	piece := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(piece)
+		before(piece[:n])
+		if _, failed := to.Write(piece[:n]); failed != nil || err != nil {
+			return
+		}
+	}
+}
+
+// holdAnswers holds what the service answers from the moment that a program sends text, until release. reached is closed
+// at that moment.
+func (p *proxy) holdAnswers(text string) (reached <-chan struct{}) {
+	h := &heldAnswers{after: []byte(text), reached: make(chan struct{}), released: make(chan struct{})}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held = h
+	return h.reached
+}
+
+// release lets the answers go on.
+func (p *proxy) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held != nil {
+		close(p.held.released)
+		p.held = nil
+	}
+}
+
+func (p *proxy) asked(piece []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held != nil && !closed(p.held.reached) && bytes.Contains(piece, p.held.after) {
+		close(p.held.reached)
+	}
+}
+
+func (p *proxy) answered([]byte) {
+	p.mu.Lock()
+	h := p.held
+	p.mu.Unlock()
+	if h != nil && closed(h.reached) {
+		<-h.released
+	}
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 func (p *proxy) add(conns ...net.Conn) bool {

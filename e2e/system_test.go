@@ -20,8 +20,11 @@ type system struct {
 	// what stands between the programs and the services they share with other tests
 	toTemporal, toPostgres, toRabbitMQ *proxy
 
-	temporal client.Client
-	queue    string
+	temporal        client.Client
+	temporalAddress string
+	namespace       string
+	queue           string
+	ordersURL       string // PostgreSQL, past the proxy
 }
 
 const apiKey = "sk_test_e2e"
@@ -29,12 +32,21 @@ const apiKey = "sk_test_e2e"
 // newSystem starts a system with products and waits until all of it is ready. settings change the worker's environment.
 func newSystem(t *testing.T, settings ...string) *system {
 	t.Helper()
+	s := buildSystem(t, client.DefaultNamespace, settings...)
+	s.start()
+	return s
+}
+
+// buildSystem makes the system and starts none of it.
+func buildSystem(t *testing.T, namespace string, settings ...string) *system {
+	t.Helper()
 	t.Parallel()
-	s := &system{t: t}
+	s := &system{t: t, namespace: namespace}
 	address, queue := testenv.Temporal(t)
-	s.queue = queue
-	s.connect(address)
+	s.queue, s.temporalAddress = queue, address
+	s.connect()
 	ordersURL, broker := testenv.Postgres(t), testenv.RabbitMQ(t)
+	s.ordersURL = ordersURL
 	mongo, mongoDB := testenv.MongoDB(t)
 	s.toTemporal = newProxy(t, address)
 	s.toPostgres = newProxy(t, hostOf(t, ordersURL))
@@ -48,12 +60,18 @@ func newSystem(t *testing.T, settings ...string) *system {
 	s.worker = newProcess(t, "worker", workerAddr, append([]string{
 		"WORKER_ADDR=" + workerAddr, "DATABASE_URL=" + through(t, ordersURL, s.toPostgres), "CATALOG_URL=http://" + catalogAddr,
 		"STRIPE_API_URL=http://" + stripeAddr, "STRIPE_API_KEY=" + apiKey, "RABBITMQ_URL=" + through(t, broker, s.toRabbitMQ),
-		"TEMPORAL_ADDRESS=" + address, "TASK_QUEUE=" + queue, "RECOVERY_INTERVAL=2s", "RECOVERY_MIN_AGE=5s",
+		"TEMPORAL_ADDRESS=" + address, "TEMPORAL_NAMESPACE=" + namespace, "TASK_QUEUE=" + queue, "RECOVERY_INTERVAL=2s", "RECOVERY_MIN_AGE=5s",
 	}, settings...)...)
 	s.notifier = newProcess(t, "notifier", notifierAddr, "NOTIFIER_ADDR="+notifierAddr,
 		"NOTIFIER_DATABASE_URL="+testenv.Postgres(t), "RABBITMQ_URL="+through(t, broker, s.toRabbitMQ))
 	s.api = newProcess(t, "api", apiAddr, "API_ADDR="+apiAddr, "DATABASE_URL="+ordersURL,
-		"TEMPORAL_ADDRESS="+s.toTemporal.addr(), "TASK_QUEUE="+queue, "AUTH_MODE=none")
+		"TEMPORAL_ADDRESS="+s.toTemporal.addr(), "TEMPORAL_NAMESPACE="+namespace, "TASK_QUEUE="+queue, "AUTH_MODE=none")
+	return s
+}
+
+// start starts all programs, waits until they are ready, and adds the products.
+func (s *system) start() {
+	s.t.Helper()
 	all := []*process{s.catalog, s.stripesim, s.worker, s.notifier, s.api}
 	for _, p := range all {
 		p.start()
@@ -63,13 +81,12 @@ func newSystem(t *testing.T, settings ...string) *system {
 	}
 	s.stock(lamp, lamps)
 	s.stock(chair, 1)
-	return s
 }
 
 // connect gives the tests a client of their own, and deletes the recovery schedule when the test ends.
-func (s *system) connect(address string) {
+func (s *system) connect() {
 	s.t.Helper()
-	c, err := client.Dial(client.Options{HostPort: address, Logger: quiet{}})
+	c, err := client.Dial(client.Options{HostPort: s.temporalAddress, Namespace: s.namespace, Logger: quiet{}})
 	if err != nil {
 		s.t.Fatalf("connect to Temporal: %v", err)
 	}

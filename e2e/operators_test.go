@@ -1,0 +1,221 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/google/uuid"
+	enumspb "go.temporal.io/api/enums/v1"
+	sdkpb "go.temporal.io/api/sdk/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"ordersaga/internal/order"
+	"ordersaga/saga"
+	"ordersaga/workflows"
+)
+
+// operatorsOrder is what operators say with a signal.
+func operatorsOrder(step string) saga.Order {
+	return saga.Order{Operator: "alice", Reason: "ticket 7", Step: step}
+}
+
+// signalSaga sends a signal to an order's saga.
+func (s *system) signalSaga(id, name string, argument any) {
+	s.t.Helper()
+	if err := s.temporal.SignalWorkflow(s.t.Context(), workflowID(id), "", name, argument); err != nil {
+		s.t.Fatalf("signal %s to order %s: %v", name, id, err)
+	}
+}
+
+// gatewayKey restarts the gateway so that it accepts only this key. With another one than the worker's, only a person can
+// help: sagas that charge or refund need attention at once.
+func (s *system) gatewayKey(key string) {
+	s.t.Helper()
+	s.stripesim.stop(syscall.SIGTERM)
+	s.stripesim.env = append(s.stripesim.env, "STRIPESIM_API_KEY="+key)
+	s.stripesim.start()
+	s.stripesim.ready()
+}
+
+// inTrouble waits until the saga says that the step is in trouble.
+func (s *system) inTrouble(id, step string) {
+	s.t.Helper()
+	s.details(id, "**"+step+"** stays broken")
+}
+
+// details waits until the saga's current details hold the text, and returns them.
+func (s *system) details(id, text string) (details string) {
+	s.t.Helper()
+	eventually(s.t, fmt.Sprintf("the details of order %s hold %q", id, text), func(ctx context.Context) bool {
+		value, err := s.temporal.QueryWorkflow(ctx, workflowID(id), "", "__temporal_workflow_metadata")
+		if err != nil {
+			return false
+		}
+		var metadata sdkpb.WorkflowMetadata
+		if err := value.Get(&metadata); err != nil {
+			return false
+		}
+		details = metadata.CurrentDetails
+		return strings.Contains(details, text)
+	})
+	return details
+}
+
+// sagaStatus waits until the search finds the order's saga by its status: the list lags a little.
+func (s *system) sagaStatus(id, status string) {
+	s.t.Helper()
+	eventually(s.t, "order "+id+" is found by SagaStatus "+status, func(ctx context.Context) bool {
+		n, err := s.temporal.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{
+			Query: fmt.Sprintf("WorkflowId = '%s' AND SagaStatus = '%s'", workflowID(id), status),
+		})
+		return err == nil && n.Count == 1
+	})
+}
+
+func TestOperatorsBringSagasOutOfTrouble(t *testing.T) {
+	s := newSystem(t)
+	s.gatewayKey("sk_test_another")
+	retried, given, left := s.placeAsync(visa, lamp, 1), s.placeAsync(visa, lamp, 1), s.placeAsync(visa, lamp, 1)
+	for _, id := range []string{retried, given, left} {
+		s.inTrouble(id, "ChargePayment")
+		s.sagaStatus(id, "NEEDS_ATTENTION")
+	}
+
+	for name, wrong := range map[string]struct {
+		signal, step, answer string
+	}{
+		"nothing can be left out":    {"skip", "", "nothing is being waited for"},
+		"a step that is not due":     {"retry", "ReleaseStock", "ReleaseStock is not being waited for"},
+		"a step that does not exist": {"skip", "Nonsense", "Nonsense is not being waited for"},
+	} {
+		s.signalSaga(retried, wrong.signal, operatorsOrder(wrong.step))
+		if got := s.details(retried, wrong.answer); !strings.Contains(got, "**ChargePayment** stays broken") {
+			t.Errorf("%s: the details are %q", name, got)
+		}
+	}
+	s.signalSaga(retried, "retry", saga.Order{Reason: "nobody says so"})
+	s.details(retried, `needs an "operator"`)
+	if !strings.Contains(s.worker.logs.String(), "operator's signal refused") {
+		t.Error("the worker's log does not tell of refused signals")
+	}
+
+	// Giving up: the undo of the charge needs the gateway as well, and can be left out.
+	for _, id := range []string{given, left} {
+		s.signalSaga(id, "compensate", operatorsOrder(""))
+		s.inTrouble(id, "RefundPayment")
+	}
+	s.signalSaga(left, "skip", operatorsOrder("RefundPayment"))
+	wantEnd(t, s.finished(left), "CANCELLED", "CANCELLED_BY_OPERATOR")
+
+	s.gatewayKey(apiKey)
+	s.signalSaga(retried, "retry", operatorsOrder("ChargePayment"))
+	s.signalSaga(given, "retry", operatorsOrder(""))
+	orders := s.keepsPromises(retried, given, left)
+	wantEnd(t, orders[retried], "CONFIRMED", "")
+	wantEnd(t, orders[given], "CANCELLED", "CANCELLED_BY_OPERATOR")
+	s.sagaStatus(retried, "HEALED")
+	s.sagaStatus(left, "GIVEN_UP")
+	for id, want := range map[string][]string{
+		retried: {"IN_TROUBLE ChargePayment", "OPERATOR retry by alice: ticket 7", "OUT_OF_TROUBLE ChargePayment"},
+		given:   {"OPERATOR compensate by alice: ticket 7", "IN_TROUBLE RefundPayment", "OPERATOR retry by alice: ticket 7"},
+		left:    {"OPERATOR compensate by alice: ticket 7", "OPERATOR skip by alice: ticket 7", "SKIPPED RefundPayment"},
+	} {
+		s.closed(id) // what comes after the last transition is noted last
+		told := s.told(id)
+		for _, line := range want {
+			if !slices.ContainsFunc(told, func(l string) bool { return strings.HasPrefix(l, line) }) {
+				t.Errorf("the timeline of order %s lacks %q: %q", id, line, told)
+			}
+		}
+	}
+}
+
+func TestAfterThePivotNobodyCanGiveUpAndTheAnnouncementMayBeLeftOut(t *testing.T) {
+	s := newSystem(t)
+	s.toRabbitMQ.down()
+	id := s.place(visa, lamp, 1).orderID()
+	s.signalSaga(id, "compensate", operatorsOrder(""))
+	s.details(id, "The signal compensate changed nothing: the saga's end is already decided")
+	if err := s.temporal.CancelWorkflow(t.Context(), workflowID(id), ""); err != nil {
+		t.Fatal(err)
+	}
+	s.signalSaga(id, "skip", operatorsOrder("PublishEvent"))
+	s.closed(id)
+	s.toRabbitMQ.up()
+	wantEnd(t, s.order(id), "CONFIRMED", "")
+	s.paidOnce(s.order(id))
+	if told := s.told(id); !slices.Contains(told, "SKIPPED PublishEvent") {
+		t.Errorf("the timeline is %q", told)
+	}
+}
+
+// told returns an order's timeline as "TYPE step or detail".
+func (s *system) told(id string) []string {
+	s.t.Helper()
+	var timeline struct {
+		Events []struct{ Type, Step, Detail string }
+	}
+	a := s.do("GET", "http://"+s.api.addr+"/orders/"+id+"/timeline", nil)
+	if err := a.decode(&timeline); err != nil || a.status != http.StatusOK {
+		s.t.Fatalf("timeline of order %s: %d %s", id, a.status, a.body)
+	}
+	var lines []string
+	for _, e := range timeline.Events {
+		text := e.Step
+		if e.Type == "OPERATOR" {
+			text = e.Detail
+		}
+		lines = append(lines, strings.TrimSpace(e.Type+" "+text))
+	}
+	return lines
+}
+
+// TestSameUpdateIDIsTheSameAnswer sends the update-with-start of one order several times at once, and asks for its
+// outcome again after the saga has closed.
+func TestSameUpdateIDIsTheSameAnswer(t *testing.T) {
+	s := newSystem(t)
+	id := order.ID(uuid.NewString())
+	req := order.Request{
+		ID: id, UserID: 42, PaymentMethod: visa, Hash: strings.Repeat("0", 64),
+		Items: []order.Item{{ProductID: lamp, Quantity: 1}},
+	}
+	ask := func() (order.Order, error) {
+		start := s.temporal.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+			ID: id.WorkflowID(), TaskQueue: s.queue,
+			WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+			WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		}, workflows.CreateOrderWorkflow, req)
+		handle, err := s.temporal.UpdateWithStartWorkflow(t.Context(), client.UpdateWithStartWorkflowOptions{
+			StartWorkflowOperation: start,
+			UpdateOptions: client.UpdateWorkflowOptions{
+				UpdateID: workflows.UpdateOutcome, UpdateName: workflows.UpdateOutcome, WaitForStage: client.WorkflowUpdateStageCompleted,
+			},
+		})
+		if err != nil {
+			return order.Order{}, err
+		}
+		var o order.Order
+		return o, handle.Get(t.Context(), &o)
+	}
+	answers, errs := make([]order.Order, 8), make([]error, 8)
+	var all sync.WaitGroup
+	for i := range answers {
+		all.Go(func() { answers[i], errs[i] = ask() })
+	}
+	all.Wait()
+	s.closed(string(id))
+	again, err := ask()
+	for i, got := range append(answers, again) {
+		if err := append(errs, err)[i]; err != nil || got.Status != order.Confirmed || got.PaymentID != answers[0].PaymentID || got.ID != id {
+			t.Errorf("answer %d: %+v, %v", i, got, err)
+		}
+	}
+	s.keepsPromises(string(id))
+}
