@@ -192,7 +192,8 @@ func notRunning(err error) bool {
 }
 
 // refused reports whether the server understood a start and said no: repeating it would not help, and nothing was
-// started.
+// started. A failed precondition is none of these: it may be the update's, of a workflow that was started and whose first
+// task failed or took too long (WorkflowNotReady).
 func refused(err error) bool {
 	var namespace *serviceerror.NamespaceNotFound
 	if errors.As(err, &namespace) {
@@ -203,7 +204,7 @@ func refused(err error) bool {
 		return false
 	}
 	switch e.Status().Code() {
-	case codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.FailedPrecondition, codes.Unimplemented:
+	case codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented:
 		return true
 	default:
 		return false

@@ -143,6 +143,14 @@ func closedMulti(context.Context) (*workflowservice.ExecuteMultiOperationRespons
 	}).(*serviceerror.MultiOperationExecution).Status().Err()
 }
 
+// failedTaskMulti is what the server answers when it started the workflow, and the workflow's first task failed.
+func failedTaskMulti(context.Context) (*workflowservice.ExecuteMultiOperationResponse, error) {
+	return nil, serviceerror.NewMultiOperationExecution("not ready", []error{
+		serviceerror.NewMultiOperationAborted("aborted"),
+		serviceerror.NewWorkflowNotReady("unexpected workflow task failure"),
+	}).(*serviceerror.MultiOperationExecution).Status().Err()
+}
+
 func refusedMulti(context.Context) (*workflowservice.ExecuteMultiOperationResponse, error) {
 	return nil, serviceerror.NewNamespaceNotFound("default").(*serviceerror.NamespaceNotFound).Status().Err()
 }
@@ -195,6 +203,7 @@ func TestWhatIsKnownAfterStartingAndWaiting(t *testing.T) {
 		"all answers lost":         {&fakeTemporal{multi: lostMulti, start: lostStart}, order.Order{}, false, errUnknown},
 		"undecided, then lost":     {&fakeTemporal{multi: undecidedMulti, start: lostStart}, order.Order{}, false, errUnknown},
 		"has run and is closed":    {&fakeTemporal{multi: closedMulti}, order.Order{}, false, errUndecided},
+		"its first task failed":    {&fakeTemporal{multi: failedTaskMulti, start: startedAs(true)}, order.Order{}, true, errUndecided},
 		"refused":                  {&fakeTemporal{multi: refusedMulti}, order.Order{}, false, errUnavailable},
 		"nobody there":             {nil, order.Order{}, false, errUnavailable},
 	} {
