@@ -114,7 +114,7 @@ func TestCommandsExitWithWhatTheyFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close(context.Background()) })
-	if err := errors.Join(store.CreateIndexes(t.Context())); err != nil {
+	if err := errors.Join(store.Prepare(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	sold(t, store)

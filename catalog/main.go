@@ -102,11 +102,11 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	return httpserver.Serve(ctx, c.Addr, api, log)
 }
 
-// prepare creates the indexes, waiting for the server as long as it takes. It reports false when ctx is done first.
+// prepare prepares the store, waiting for the server as long as it takes. It reports false when ctx is done first.
 func prepare(ctx context.Context, store *mongodb.Store, log *slog.Logger) bool {
 	const pause = time.Second
 	for {
-		err := store.CreateIndexes(ctx)
+		err := store.Prepare(ctx)
 		if err == nil {
 			return true
 		}

@@ -2,8 +2,10 @@ package mongodb
 
 import (
 	"context"
+	"errors"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"ordersaga/catalog/product"
@@ -14,6 +16,10 @@ import (
 // products are numbered as they are created, and a listing looks only at a window of numbers, as wide as it takes to
 // hold the page, going by how many products pass the filter; where that was too narrow, at a wider one. What is sorted is
 // then about as many documents as a page has, however many there are. Servers that do read in order lose nothing.
+//
+// A price range cannot be part of that index: within the window, products of any price are read. So a range that few
+// products pass is looked up by price instead, and all of it is sorted, whichever reads less. With n products on the
+// shelf neither reads more than about √(2·n·page) documents.
 //
 // The search is by whole words, which are indexed as a list, and not by $text: a text index cannot be combined with the
 // window, and knows nothing of the order.
@@ -39,7 +45,7 @@ func keys(names ...string) bson.D {
 	return d
 }
 
-// few is how many products are sorted without a thought.
+// few is how many documents are read and sorted without a thought.
 const few = 500
 
 // wider is by how much a window grows that was too narrow.
@@ -53,12 +59,16 @@ func (s *Store) ListProducts(ctx context.Context, q product.Query) ([]product.Pr
 	newest := q.Before - 1
 	if q.Before == 0 {
 		var err error
-		if newest, err = s.number(ctx, 0); err != nil {
+		if newest, err = s.newest(ctx); err != nil {
 			return nil, err
 		}
 	}
 	wanted := int64(q.Skip + q.Limit)
-	for width := max(few, 2*wanted*newest/q.Matches); ; width *= wider {
+	width := max(few, 2*wanted*newest/q.Matches)
+	if q.Priced() && q.Matches < width {
+		return s.window(ctx, q, 0)
+	}
+	for ; ; width *= wider {
 		found, err := s.window(ctx, q, max(0, newest-width))
 		if err != nil || len(found) == q.Limit || width >= newest {
 			return found, err
@@ -79,15 +89,22 @@ func (s *Store) window(ctx context.Context, q product.Query, above int64) ([]pro
 		filter = append(filter, bson.E{Key: "number", Value: number})
 	}
 	opts := options.Find().SetSort(newestFirst).SetSkip(int64(q.Skip)).SetLimit(int64(q.Limit))
-	if above > 0 && s.indexed.Load() {
-		opts.SetHint(numbered(q.Filter))
+	if index := indexFor(q.Filter, above > 0); index != nil && s.indexed.Load() {
+		opts.SetHint(index)
 	}
 	return s.find(ctx, filter, opts)
 }
 
-// numbered is the index that a window of numbers is found by. Servers choose another when they misjudge the filter.
-func numbered(f product.Filter) bson.D {
+// indexFor is the index that a listing is found by, with or without a window of numbers; nil where the server's choice
+// is as good. Servers choose another when they misjudge the filter.
+func indexFor(f product.Filter, window bool) bson.D {
 	switch {
+	case !window && (!f.Priced() || len(f.Words) > 0):
+		return nil
+	case !window && f.Category != "":
+		return byCategoryPrice
+	case !window:
+		return byPrice
 	case len(f.Words) > 0:
 		return byWords
 	case f.Category != "":
@@ -96,14 +113,32 @@ func numbered(f product.Filter) bson.D {
 	return byNumber
 }
 
+// newest is the number that was given out last, 0 before the first.
+func (s *Store) newest(ctx context.Context) (int64, error) {
+	var c counter
+	err := s.counters.FindOne(ctx, newestNumber).Decode(&c)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return 0, nil
+	}
+	return c.Last, err
+}
+
+type counter struct {
+	Last int64 `bson:"last"`
+}
+
 // number gives out numbers for that many new products, and returns the last one given out.
 func (s *Store) number(ctx context.Context, products int) (int64, error) {
-	var counter struct {
-		Last int64 `bson:"last"`
+	var c counter
+	give := func() error {
+		return s.counters.FindOneAndUpdate(ctx, newestNumber,
+			bson.D{{Key: "$inc", Value: bson.D{{Key: "last", Value: int64(products)}}}}, upsertAndReturn).Decode(&c)
 	}
-	err := s.counters.FindOneAndUpdate(ctx, newestNumber,
-		bson.D{{Key: "$inc", Value: bson.D{{Key: "last", Value: int64(products)}}}}, upsertAndReturn).Decode(&counter)
-	return counter.Last, err
+	err := give()
+	if mongo.IsDuplicateKeyError(err) { // two gave out the first number at once; now the counter is there
+		err = give()
+	}
+	return c.Last, err
 }
 
 // LoadProducts stores many new products in one operation. It is for filling an empty shop.

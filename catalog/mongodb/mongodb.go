@@ -31,7 +31,7 @@ type Store struct {
 	reservations *mongo.Collection
 	// due finds reservations that want attention; each is then changed under its guard, so an old answer is harmless.
 	due *mongo.Collection
-	// counters hold the number of the newest product.
+	// counters hold the number of the newest product, and whether all products have one.
 	counters *mongo.Collection
 	indexed  atomic.Bool // the indexes are there
 }
@@ -80,8 +80,20 @@ func (s *Store) Drop(ctx context.Context) error { return s.products.Database().D
 // Ping asks the server whether it is there.
 func (s *Store) Ping(ctx context.Context) error { return s.client.Ping(ctx, readpref.Primary()) }
 
-// CreateIndexes makes the indexes that the queries need; those that exist are left alone.
-func (s *Store) CreateIndexes(ctx context.Context) error {
+// Prepare makes the indexes that the queries need, and gives products of earlier versions what they lack. What is there
+// is left alone. Without it everything works, slowly.
+func (s *Store) Prepare(ctx context.Context) error {
+	if err := s.createIndexes(ctx); err != nil {
+		return err
+	}
+	s.indexed.Store(true)
+	if err := s.numberAll(ctx); err != nil {
+		return fmt.Errorf("number the products: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) createIndexes(ctx context.Context) error {
 	var shelf []mongo.IndexModel
 	for _, keys := range shelfIndexes {
 		shelf = append(shelf, mongo.IndexModel{Keys: keys})
@@ -98,7 +110,6 @@ func (s *Store) CreateIndexes(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("create indexes of reservations: %w", err)
 	}
-	s.indexed.Store(true)
 	return nil
 }
 

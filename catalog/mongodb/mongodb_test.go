@@ -2,11 +2,15 @@ package mongodb_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"ordersaga/catalog/mongodb"
+	"ordersaga/catalog/product"
 	"ordersaga/catalog/storetest"
 	"ordersaga/internal/testenv"
 )
@@ -29,7 +33,7 @@ func open(t *testing.T) storetest.Store {
 		}
 	})
 	for range 2 { // the second time they are there
-		if err := store.CreateIndexes(t.Context()); err != nil {
+		if err := store.Prepare(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -39,6 +43,43 @@ func open(t *testing.T) storetest.Store {
 func TestStoreKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, open)
+}
+
+func TestProductsOfBeforeThereWereNumbersAreListedAndFound(t *testing.T) {
+	t.Parallel()
+	const old = 1200 // some batches
+	store := open(t).(*mongodb.Store)
+	if err := mongodb.Unnumbered(t.Context(), store, old); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.CreateProduct(t.Context(), product.Product{ID: "new", Name: "Lamp new"}); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 3 { // as many instances start at once
+		all.Go(func() {
+			if err := store.Prepare(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for range 2 { // what was numbered is left alone
+		listed, err := store.ListProducts(t.Context(), product.Query{
+			Filter: product.Filter{Words: product.Words("lamp")}, Limit: old + 1, Matches: old + 1,
+		})
+		if err != nil || len(listed) != old+1 {
+			t.Fatalf("%d products listed, %v", len(listed), err)
+		}
+		for i, p := range slices.DeleteFunc(listed, func(p product.Product) bool { return p.ID == "new" }) {
+			if want := fmt.Sprintf("lamp%04d", old-1-i); p.ID != want || p.Number == 0 {
+				t.Fatalf("place %d: %s with number %d, want %s", i, p.ID, p.Number, want)
+			}
+		}
+		if err := store.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestAServerThatIsNotThereIsSaidInTime(t *testing.T) {

@@ -46,6 +46,9 @@ type Filter struct {
 	MaxPrice *int64
 }
 
+// Priced reports whether the filter bounds prices.
+func (f Filter) Priced() bool { return f.MinPrice != nil || f.MaxPrice != nil }
+
 // Query asks for a part of a listing.
 type Query struct {
 	Filter

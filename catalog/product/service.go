@@ -3,12 +3,10 @@ package product
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/bojanz/currency"
 	"github.com/google/uuid"
-	"github.com/maypok86/otter/v2"
 )
 
 // Store keeps products. Deleted products are remembered, so that units can be given back to them and their IDs are not
@@ -29,21 +27,16 @@ type Store interface {
 	DeleteProduct(ctx context.Context, id string, at time.Time) error
 }
 
-// CountAge is how old the count of a filter's products may be.
-const CountAge = 5 * time.Second
-
 // Service is the catalog's shelf: what can be seen and changed about products.
 type Service struct {
 	store  Store
 	now    func() time.Time
-	counts *otter.Cache[filterKey, count]
+	counts *counts
 }
 
 // New returns a Service on the store; now is time.Now but in tests.
 func New(store Store, now func() time.Time) *Service {
-	return &Service{store: store, now: now, counts: otter.Must(&otter.Options[filterKey, count]{
-		MaximumSize: 1000,
-	})}
+	return &Service{store: store, now: now, counts: newCounts(store.CountProducts)}
 }
 
 // Create adds a product with an initial stock. An empty ID is replaced by a new one. Errors: ErrExists, also for the ID
@@ -60,7 +53,7 @@ func (s *Service) Create(ctx context.Context, p Product) (Product, error) {
 	if err := s.store.CreateProduct(ctx, p); err != nil {
 		return Product{}, fmt.Errorf("create product %s: %w", p.ID, err)
 	}
-	s.counts.InvalidateAll()
+	s.counts.changed()
 	return p, nil
 }
 
@@ -94,7 +87,7 @@ func (s *Service) ListBefore(ctx context.Context, f Filter, number int64, limit 
 }
 
 func (s *Service) list(ctx context.Context, q Query, page int) (Page, error) {
-	total, err := s.count(ctx, q.Filter)
+	total, err := s.counts.of(ctx, q.Filter)
 	if err != nil {
 		return Page{}, fmt.Errorf("count products: %w", err)
 	}
@@ -104,21 +97,6 @@ func (s *Service) list(ctx context.Context, q Query, page int) (Page, error) {
 		return Page{}, fmt.Errorf("list products: %w", err)
 	}
 	return Page{Products: products, Total: total.n, Counted: total.at, Number: page, Limit: q.Limit}, nil
-}
-
-// count counts what passes the filter, at most once in CountAge: on a large shelf that is slower than the page.
-func (s *Service) count(ctx context.Context, f Filter) (count, error) {
-	now := s.now()
-	if c, ok := s.counts.GetIfPresent(f.key()); ok && now.Sub(c.at) < CountAge {
-		return c, nil
-	}
-	n, err := s.store.CountProducts(ctx, f)
-	if err != nil {
-		return count{}, err
-	}
-	c := count{n, now}
-	s.counts.Set(f.key(), c)
-	return c, nil
 }
 
 // Replace sets all details of a product. Errors: ErrNotFound, ErrCurrency.
@@ -137,7 +115,7 @@ func (s *Service) Change(ctx context.Context, id string, p Patch) (Product, erro
 	if err != nil {
 		return Product{}, fmt.Errorf("change product %s: %w", id, err)
 	}
-	s.counts.InvalidateAll() // it may pass other filters now
+	s.counts.changed() // it may pass other filters now
 	return changed, nil
 }
 
@@ -147,7 +125,7 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 	if err := s.store.DeleteProduct(ctx, id, s.now().UTC().Truncate(time.Millisecond)); err != nil {
 		return fmt.Errorf("delete product %s: %w", id, err)
 	}
-	s.counts.InvalidateAll()
+	s.counts.changed()
 	return nil
 }
 
@@ -156,27 +134,4 @@ func checkCurrency(code string) error {
 		return fmt.Errorf("%w: %q", ErrCurrency, code)
 	}
 	return nil
-}
-
-type count struct {
-	n  int64
-	at time.Time
-}
-
-// filterKey is a Filter that can be compared; -1 means no bound.
-type filterKey struct {
-	category string
-	words    string
-	min, max int64
-}
-
-func (f Filter) key() filterKey {
-	k := filterKey{f.Category, strings.Join(f.Words, " "), -1, -1}
-	if f.MinPrice != nil {
-		k.min = *f.MinPrice
-	}
-	if f.MaxPrice != nil {
-		k.max = *f.MaxPrice
-	}
-	return k
 }

@@ -1,0 +1,84 @@
+package product
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+)
+
+// CountAge is how old the count of a filter's products may be.
+const CountAge = 5 * time.Second
+
+// countAgain is the age from which on a count is taken again while the old one is still used: nobody waits for the count
+// of a filter that is asked for all the time, and it is taken once at a time. A store counts a million products for
+// longer than it takes to find a page of them.
+const countAgain = CountAge / 2
+
+// manyProducts is how many products make a count that is left to grow old when a product changes. Smaller counts are
+// taken again at once, because one product more or less is seen on a page, and cheap.
+const manyProducts = 1000
+
+// maxCounts bounds the memory: some 200 bytes each.
+const maxCounts = 1000
+
+// counts remembers how many products pass filters.
+type counts struct {
+	cache *otter.Cache[filterKey, count]
+	take  func(context.Context, Filter) (int64, error)
+}
+
+type count struct {
+	n  int64
+	at time.Time
+}
+
+func newCounts(take func(context.Context, Filter) (int64, error)) *counts {
+	return &counts{otter.Must(&otter.Options[filterKey, count]{
+		MaximumSize:       maxCounts,
+		RefreshCalculator: otter.RefreshWriting[filterKey, count](countAgain),
+	}), take}
+}
+
+// of returns how many products pass the filter, as counted at most CountAge ago.
+func (c *counts) of(ctx context.Context, f Filter) (count, error) {
+	c.cache.ComputeIfPresent(f.key(), func(known count) (count, otter.ComputeOp) {
+		if time.Since(known.at) < CountAge {
+			return known, otter.CancelOp
+		}
+		return known, otter.InvalidateOp
+	})
+	return c.cache.Get(ctx, f.key(), otter.LoaderFunc[filterKey, count](func(ctx context.Context, _ filterKey) (count, error) {
+		began := time.Now()
+		n, err := c.take(ctx, f)
+		return count{n, began}, err
+	}))
+}
+
+// changed forgets the counts in which the change of one product shows.
+func (c *counts) changed() {
+	for key, known := range c.cache.All() {
+		if known.n < manyProducts {
+			c.cache.Invalidate(key)
+		}
+	}
+}
+
+// filterKey is a Filter that can be compared; -1 means no bound.
+type filterKey struct {
+	category string
+	words    string
+	min, max int64
+}
+
+func (f Filter) key() filterKey {
+	k := filterKey{f.Category, strings.Join(f.Words, " "), -1, -1}
+	if f.MinPrice != nil {
+		k.min = *f.MinPrice
+	}
+	if f.MaxPrice != nil {
+		k.max = *f.MaxPrice
+	}
+	return k
+}

@@ -1,0 +1,86 @@
+package product_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ordersaga/catalog/memory"
+	"ordersaga/catalog/product"
+	"ordersaga/internal/money"
+)
+
+// shelf says how many products there are, and takes a second to count them.
+type shelf struct {
+	*memory.Store
+	size, counted atomic.Int64
+}
+
+func (s *shelf) CountProducts(context.Context, product.Filter) (int64, error) {
+	s.counted.Add(1)
+	time.Sleep(time.Second) // on the fake clock
+	return s.size.Load(), nil
+}
+
+func TestTheCountOfALargeShelfIsTakenSeldomNeverWaitedForTwiceAndNeverTooOld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{Store: memory.New()}
+		s.size.Store(1_000_000)
+		service := product.New(s, time.Now)
+		list := func() (total int64, took time.Duration) {
+			began := time.Now()
+			page, err := service.List(t.Context(), product.Filter{}, 1, 10)
+			if err != nil {
+				t.Error(err)
+			}
+			if age := time.Since(page.Counted); age > product.CountAge {
+				t.Errorf("counted %s ago", age)
+			}
+			return page.Total, time.Since(began)
+		}
+		for range 50 { // as many ask at once, and one counts for all of them
+			go list()
+		}
+		synctest.Wait()
+		list()
+		if n := s.counted.Load(); n != 1 {
+			t.Errorf("counted %d times", n)
+		}
+		s.size.Store(2_000_000)
+		for range 300 { // half a minute
+			time.Sleep(100 * time.Millisecond)
+			if _, took := list(); took > 0 {
+				t.Fatalf("a busy filter waited %s", took)
+			}
+			if _, err := service.Create(t.Context(), product.Product{Price: money.Money{Currency: "EUR"}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := s.counted.Load(); n > 13 {
+			t.Errorf("counted %d times in half a minute", n)
+		}
+		if total, _ := list(); total != 2_000_000 {
+			t.Errorf("total %d", total)
+		}
+		time.Sleep(time.Minute)
+		list() // nobody asked meanwhile: it is counted afresh
+		synctest.Wait()
+	})
+}
+
+func TestTheCountOfAFewProductsFollowsEveryChange(t *testing.T) {
+	t.Parallel()
+	service := product.New(memory.New(), time.Now)
+	for want := range int64(5) {
+		page, err := service.List(t.Context(), product.Filter{}, 1, 10)
+		if err != nil || page.Total != want {
+			t.Fatalf("total %d, %v; want %d", page.Total, err, want)
+		}
+		if _, err := service.Create(t.Context(), product.Product{Price: money.Money{Currency: "EUR"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
