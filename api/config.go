@@ -15,6 +15,7 @@ type config struct {
 	DatabaseURL          string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL with the orders; a role that may only read is enough"`
 	TaskQueue            string `env:"TASK_QUEUE" envDefault:"orders" help:"Temporal task queue of the worker"`
 	TemporalUIURL        string `env:"TEMPORAL_UI_URL" form:"http://host:port" help:"base URL of the Temporal Web UI; when set, answers about an order link to its saga"`
+	PageCatalogURL       string `env:"PAGE_CATALOG_URL" form:"http://host:port" help:"base URL of the catalog; when set, a page for trying out orders is served at /, which reads the products through the api"`
 	DefaultPaymentMethod string `env:"DEFAULT_PAYMENT_METHOD" envDefault:"pm_card_visa" help:"charged when an order names no payment method"`
 	StripeWebhookSecret  string `env:"STRIPE_WEBHOOK_SECRET" secret:"true" help:"signing secret (whsec_…) of the payment gateway's events; when set, they are received at POST /stripe/webhook"`
 	Events               eventsConfig

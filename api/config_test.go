@@ -30,6 +30,7 @@ func TestWrongConfigurationIsNamedByItsVariable(t *testing.T) {
 		"no issuer":                   {[]string{"AUTH_MODE=jwt", "JWT_SECRET=" + secret}, "JWT_ISSUER"},
 		"key set not a URL":           {append(jwt, "JWKS_URL=keys.json"), "JWKS_URL"},
 		"Web UI not a URL":            {[]string{"TEMPORAL_UI_URL=localhost:8233"}, "TEMPORAL_UI_URL"},
+		"catalog not a URL":           {[]string{"PAGE_CATALOG_URL=catalog:4002"}, "PAGE_CATALOG_URL"},
 		"card number as the default":  {[]string{"DEFAULT_PAYMENT_METHOD=4242424242424242"}, "DEFAULT_PAYMENT_METHOD"},
 		"Temporal's address no port":  {[]string{"TEMPORAL_ADDRESS=temporal"}, "TEMPORAL_ADDRESS"},
 		"several mistakes, all named": {[]string{"AUTH_MODE=maybe", "TEMPORAL_ADDRESS=temporal"}, "TEMPORAL_ADDRESS"},

@@ -42,5 +42,12 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	if c.StripeWebhookSecret != "" {
 		webhook{c.StripeWebhookSecret, startStripeEvent(temporal, c.TaskQueue)}.register(api)
 	}
+	if c.PageCatalogURL != "" {
+		p, err := newPage(c.PageCatalogURL, c.Auth.Mode != authNone)
+		if err != nil {
+			return err
+		}
+		p.register(api)
+	}
 	return httpserver.Serve(ctx, c.Addr, api, log)
 }

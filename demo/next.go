@@ -6,6 +6,7 @@ import "ordersaga/internal/order"
 func whatNext(out *report, c config, confirmed order.ID) {
 	out.title("Everything as promised. The stack keeps running")
 	for _, l := range [][2]string{
+		{c.API, "a page to place orders on, and to watch their sagas"},
 		{c.TemporalUI, "sagas: every step, every attempt, every undo (Temporal Web UI)"},
 		{c.API + "/docs", "the orders' API"},
 		{c.Catalog + "/docs", "the catalog's API"},

@@ -46,6 +46,7 @@ func (c Config) program(name string) []string {
 			"API_ADDR="+c.Address(API),
 			"DATABASE_URL="+c.DatabaseURL("orders_api", "orders"),
 			"TEMPORAL_UI_URL=http://"+c.Address(TemporalUI),
+			"PAGE_CATALOG_URL=http://"+c.Address(Catalog),
 			"AUTH_MODE=none",
 		)
 	case "worker":

@@ -1,0 +1,434 @@
+// The page at /: places an order and shows its saga as GET /orders/{id}/events tells it.
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+
+// make returns an element with text and attributes; text never becomes markup.
+function make(name, text = "", attributes = {}) {
+  const e = document.createElement(name);
+  e.textContent = text;
+  for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v);
+  return e;
+}
+
+// ---- the API ---------------------------------------------------------------------------------------------------------
+
+function headers(more = {}) {
+  const token = $("token")?.value.trim();
+  return token ? { ...more, Authorization: "Bearer " + token } : more;
+}
+
+// call returns the answer and its body; a problem (RFC 9457) is thrown as it is.
+async function call(method, path, body, more = {}) {
+  if (body !== undefined) more = { ...more, "Content-Type": "application/json" };
+  let answer;
+  try {
+    answer = await fetch(path, { method, headers: headers(more), body: body === undefined ? undefined : JSON.stringify(body) });
+  } catch {
+    throw { title: "No answer", detail: "The API cannot be reached. Sending the same order again, under the same key, is safe." };
+  }
+  const json = await answer.json().catch(() => ({ title: "Unreadable answer", status: answer.status }));
+  if (!answer.ok) throw json;
+  return { answer, json };
+}
+
+// events calls on({id, event, data}) for each server-sent event of an order until one is "end" or signal is aborted. It
+// is fetch and not EventSource, because that one cannot send a token. A broken connection is resumed where it broke.
+async function events(order, on, signal) {
+  let last = "", wait = 2000;
+  while (!signal.aborted) {
+    try {
+      const more = last ? { "Last-Event-ID": last } : {};
+      const answer = await fetch(`/orders/${order}/events`, { headers: headers({ ...more, Accept: "text/event-stream" }), signal });
+      if (!answer.ok) {
+        const problem = await answer.json();
+        if (answer.status < 500 && answer.status !== 429) throw Object.assign(problem, { final: true });
+        throw problem;
+      }
+      for await (const block of blocks(answer.body)) {
+        const e = parse(block);
+        if (e.retry) wait = e.retry;
+        if (e.id) last = e.id;
+        if (!e.data) continue;
+        on({ event: e.event, data: JSON.parse(e.data) });
+        if (e.event === "end") return;
+      }
+    } catch (e) {
+      if (signal.aborted) return;
+      if (e.final) throw e;
+      say("The connection broke; it will be resumed.");
+    }
+    await new Promise((done) => setTimeout(done, wait));
+  }
+}
+
+// blocks yields the events of a stream: what stands between blank lines.
+async function* blocks(stream) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    text += value.replaceAll("\r", "");
+    for (let end; (end = text.indexOf("\n\n")) >= 0; text = text.slice(end + 2)) yield text.slice(0, end);
+  }
+}
+
+function parse(block) {
+  const e = { event: "message", data: "" };
+  for (const line of block.split("\n")) {
+    const [, name, value] = line.match(/^(\w+): ?(.*)$/) ?? [];
+    if (name === "data") e.data += value;
+    else if (name === "retry") e.retry = Number(value);
+    else if (name) e[name] = value;
+  }
+  return e;
+}
+
+function money({ amount, currency }) {
+  const format = new Intl.NumberFormat("en", { style: "currency", currency });
+  return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+}
+
+// ---- the form --------------------------------------------------------------------------------------------------------
+
+// The gateway's test payment methods, as Stripe documents them.
+const methods = [
+  ["pm_card_visa", "Visa", "succeeds"],
+  ["pm_card_chargeDeclined", "Declined", "for no given reason"],
+  ["pm_card_chargeDeclinedInsufficientFunds", "Insufficient funds", "declined"],
+  ["pm_card_chargeDeclinedExpiredCard", "Expired card", "declined"],
+  ["pm_card_chargeDeclinedStolenCard", "Stolen card", "declined"],
+  ["pm_card_mastercard", "Mastercard", "succeeds"],
+];
+
+const catalog = new Map(); // products by ID
+let sent = null; // the last request, for sending it again
+
+async function loadProducts() {
+  const list = $("products");
+  try {
+    const { json } = await call("GET", "/catalog/products?limit=100");
+    const chosen = basket();
+    catalog.clear();
+    for (const p of json.products) catalog.set(p.id, p);
+    list.replaceChildren(...json.products.map((p) => row(p, chosen.get(p.id) ?? 0)));
+    if (!catalog.size) list.replaceChildren(make("li", "The catalog is empty. `make demo` fills it.", { class: "quiet" }));
+    if (!chosen.size) list.querySelector("input")?.stepUp();
+  } catch (problem) {
+    list.replaceChildren(make("li", problem.detail ?? problem.title, { class: "quiet" }));
+  }
+  list.setAttribute("aria-busy", "false");
+  sum();
+}
+
+function row(p, quantity) {
+  const li = make("li", "", { class: "product", "data-product": p.id });
+  const text = make("div");
+  text.append(make("label", p.name, { for: "q-" + p.id }), make("small", `${money(p.price)} · ${p.stock} in stock`, { id: "s-" + p.id }));
+  li.append(text, make("input", "", {
+    type: "number", id: "q-" + p.id, min: 0, max: 10000, step: 1, value: quantity, inputmode: "numeric", "aria-describedby": "s-" + p.id,
+  }));
+  return li;
+}
+
+// basket is what is chosen, by product; a quantity that is no number is sent as it is, for the API to refuse.
+function basket() {
+  const chosen = new Map();
+  for (const input of $("products").querySelectorAll("input")) {
+    if (input.value !== "" && Number(input.value) !== 0) chosen.set(input.id.slice(2), Number(input.value));
+  }
+  return chosen;
+}
+
+function sum() {
+  const chosen = basket(), sums = new Map();
+  for (const [id, n] of chosen) {
+    const { amount, currency } = catalog.get(id).price;
+    sums.set(currency, (sums.get(currency) ?? 0) + amount * n);
+  }
+  $("sum").value = [...sums].map(([currency, amount]) => money({ amount, currency })).join(" + ") || "–";
+  for (const li of $("products").querySelectorAll(".product")) li.classList.toggle("chosen", chosen.has(li.dataset.product));
+}
+
+function filter() {
+  const words = $("filter").value.toLowerCase().split(/\s+/);
+  for (const li of $("products").querySelectorAll(".product")) {
+    const p = catalog.get(li.dataset.product);
+    const text = `${p.name} ${p.category} ${p.id}`.toLowerCase();
+    li.hidden = !words.every((w) => text.includes(w));
+  }
+}
+
+const newKey = () => { $("key").value = "page-" + Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join(""); };
+
+function complain(problem) {
+  const box = $("problem");
+  box.replaceChildren(make("b", problem.title ?? "Something went wrong"));
+  if (problem.detail) box.append(": " + problem.detail + ". ");
+  if (problem.type) box.append(make("a", "What to do about it", { href: problem.type }));
+  if (problem.errors) {
+    const list = make("ul");
+    list.append(...problem.errors.map((e) => make("li", `${e.pointer ?? e.header ?? e.parameter ?? ""} ${e.detail}`)));
+    box.append(list);
+  }
+}
+
+// place sends an order and watches it. It does not wait for the outcome: the events tell it.
+async function place(request) {
+  $("problem").replaceChildren();
+  $("place").disabled = $("repeat").disabled = true;
+  try {
+    const before = await stocks(request.body.items.map((i) => i.productId));
+    const { answer, json } = await call("POST", "/orders", request.body, { "Idempotency-Key": request.key, Prefer: "respond-async" });
+    sent = request;
+    $("repeat").hidden = false;
+    const replayed = answer.headers.get("Idempotency-Replayed") === "true";
+    history.replaceState(null, "", "#" + json.id);
+    watch(json.id, { before, key: request.key, replayed, answer: `${answer.status} ${answer.statusText}` });
+    newKey();
+    $("saga").focus({ preventScroll: true });
+    $("saga").scrollIntoView({ block: "nearest" });
+  } catch (problem) {
+    complain(problem);
+    // An order that was placed before and refused is answered with the refusal: it can be watched all the same.
+    if (problem.orderId && problem.reason) watch(problem.orderId, { before: new Map(), key: request.key, replayed: true, answer: `${problem.status} ${problem.title}` });
+  } finally {
+    $("place").disabled = $("repeat").disabled = false;
+  }
+}
+
+// stocks is what can be bought now of some products.
+async function stocks(ids) {
+  const found = await Promise.all(ids.map((id) => call("GET", "/catalog/products/" + encodeURIComponent(id)).then((r) => [id, r.json.stock], () => [id, "?"])));
+  return new Map(found);
+}
+
+// ---- the saga --------------------------------------------------------------------------------------------------------
+
+// The plan: each step with what undoes it. The fence stands opposite the pivot, because one of the two happens.
+const plan = [
+  { step: "PriceItems", about: "asks the catalog for the prices" },
+  { step: "CreateOrder", about: "writes the order, PENDING", undo: "FinishOrder", undoAbout: "writes FAILED or CANCELLED, last" },
+  { step: "ReserveStock", about: "holds all lines or none", undo: "ReleaseStock", undoAbout: "gives back what is held or sold" },
+  { step: "ChargePayment", about: "creates the payment, then confirms it", undo: "RefundPayment", undoAbout: "cancels it; refunds what was taken" },
+  { step: "CommitStock", about: "turns the hold into a sale" },
+  { step: "ConfirmOrder", about: "the pivot: from here only forward", undo: "CloseOrder", undoAbout: "the fence: it will never be confirmed", pivot: true },
+  { step: "PublishEvent", about: "announces the end, whichever it is" },
+];
+
+// forward and back are the sequences in which boxes light up.
+const forward = plan.map((p) => p.step);
+const back = ["CloseOrder", "RefundPayment", "ReleaseStock", "FinishOrder", "PublishEvent"];
+
+// marks says what each type of record means for which box.
+const marks = {
+  CREATED: () => ["CreateOrder", "done"],
+  CONFIRMED: () => ["ConfirmOrder", "done"],
+  CLOSING: () => ["CloseOrder", "undone"],
+  FAILED: () => ["FinishOrder", "undone"],
+  CANCELLED: () => ["FinishOrder", "undone"],
+  STEP_DONE: (r) => r.step === "Fence" ? ["CloseOrder", "undone"] : [r.step, "done"],
+  STEP_REFUSED: (r) => [r.step, "refused"],
+  STEP_FELL_BACK: (r) => [r.step, "now"],
+  IN_TROUBLE: (r) => [r.step, "trouble"],
+  OUT_OF_TROUBLE: (r) => [r.step, "now"],
+  UNDONE: (r) => [r.step, "undone"],
+  SKIPPED: (r) => [r.step, "never"],
+};
+const signs = { done: "✓", undone: "↺", refused: "✕", trouble: "!", now: "…", never: "–", sent: "→" };
+const spoken = { done: "done", undone: "done", refused: "refused", trouble: "in trouble, still being tried", now: "at work", never: "not needed", sent: "on its way" };
+
+function drawPlan() {
+  $("steps").replaceChildren(...plan.map((p, i) => {
+    const li = make("li", "", p.pivot ? { class: "pivot" } : {});
+    li.append(box(p.step, p.about, String(i + 1)), p.undo ? box(p.undo, p.undoAbout, "↺") : make("span", "", { class: "box empty" }));
+    return li;
+  }));
+}
+
+function box(name, about, sign) {
+  const e = make("div", "", { class: "box", "data-step": name, "data-state": "" });
+  const words = make("b");
+  words.append(...name.split(/(?=[A-Z])/).flatMap((word, i) => i ? [make("wbr"), word] : [word])); // may break between words
+  e.append(make("i", sign, { "aria-hidden": "true" }), words, make("small", about));
+  return e;
+}
+
+const boxOf = (name) => document.querySelector(`.box[data-step="${name}"]`);
+
+function mark(name, state, detail = "") {
+  const e = boxOf(name);
+  if (!e) return;
+  e.dataset.state = state;
+  e.querySelector("i").textContent = signs[state] ?? "";
+  e.querySelector("b").setAttribute("aria-label", `${name}: ${spoken[state] ?? state}`);
+  if (detail) e.querySelector("small").textContent = detail;
+}
+
+const say = (text) => { $("news").textContent = text; };
+
+let watching = new AbortController();
+
+// watch shows an order's saga from its beginning. The events are played at a pace that eyes can follow; the times that
+// are shown are the real ones.
+function watch(id, { before, key, replayed, answer }) {
+  watching.abort();
+  const mine = watching = new AbortController();
+  drawPlan();
+  $("records").replaceChildren();
+  $("facts").hidden = false;
+  $("cancel").disabled = false;
+  $("cancel").onclick = () => cancel(id);
+  const state = { id, before, key, replayed, answer, records: [], order: null, after: null, unwinding: false };
+  status("PENDING");
+  say(replayed ? "This order was placed before: the same key is the same order." : "Placed.");
+  mark("PriceItems", "now");
+  facts(state);
+
+  const pace = matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 260;
+  let playing = Promise.resolve();
+  const play = (e) => {
+    playing = playing.then(async () => {
+      if (mine.signal.aborted) return;
+      await show(state, e);
+      if (pace && e.event === "record") await new Promise((done) => setTimeout(done, pace));
+    });
+  };
+  events(id, play, mine.signal).catch((problem) => { status(""); say("This order cannot be watched."); complain(problem); });
+  link(id);
+}
+
+async function show(state, { event, data }) {
+  if (event === "record") return record(state, data);
+  if (event !== "order" && event !== "end") return;
+  state.order = data;
+  if (event === "end") await end(state);
+  facts(state);
+}
+
+function record(state, r) {
+  state.records.push(r);
+  const [name, what] = marks[r.type]?.(r) ?? [];
+  const trouble = ["refused", "trouble", "now"].includes(what);
+  const text = { STEP_FELL_BACK: "did not answer; being tried again", IN_TROUBLE: "still broken; being tried every minute" }[r.type];
+  if (name) mark(name, what, text ?? (trouble ? r.detail : ""));
+  if (what === "refused" || r.type === "CLOSING") state.unwinding = true;
+  next(state.unwinding ? back : forward);
+  if (state.unwinding) for (const f of forward) if (f !== "PublishEvent" && ["", "now"].includes(boxOf(f).dataset.state)) mark(f, "never");
+  say(sentence(r, name));
+  const began = Math.min(...state.records.map((x) => Date.parse(x.at)));
+  $("records").replaceChildren(...state.records.map((x) => {
+    const tr = make("tr");
+    tr.append(...[Date.parse(x.at) - began, x.type, x.step ?? "", x.attempts ?? "", x.detail ?? ""].map((v) => make("td", String(v))));
+    return tr;
+  }));
+}
+
+// next lights up the box after the last one that is through.
+function next(sequence) {
+  const last = sequence.findLastIndex((s) => ["done", "undone", "never"].includes(boxOf(s).dataset.state));
+  const following = sequence[last + 1];
+  if (following && boxOf(following).dataset.state === "") mark(following, "now");
+}
+
+function sentence(r, name) {
+  switch (r.type) {
+    case "STEP_REFUSED": return `${r.step} was refused${r.detail ? ": " + r.detail : ""}. Now everything is undone.`;
+    case "CLOSING": return "The fence stands: this order can never be confirmed. The undos follow.";
+    case "UNDONE": return `${r.step}: undone.`;
+    case "STEP_FELL_BACK": return `${r.step} does not get through; it is tried again until it does.`;
+    case "IN_TROUBLE": return `${r.step} has been broken for a while. Somebody is told, and it is tried every minute.`;
+    case "CONFIRMED": return "Confirmed: the point of no return is behind it.";
+    default: return name ? `${name}: done.` : r.type;
+  }
+}
+
+async function end(state) {
+  const o = state.order;
+  state.after = await stocks(o.items.map((i) => i.productId));
+  mark("PublishEvent", "sent", o.status === "CONFIRMED" ? "ORDER_CONFIRMED is on its way to RabbitMQ" : "ORDER_CANCELLED is on its way to RabbitMQ");
+  for (const p of plan) for (const name of [p.step, p.undo]) if (name && ["", "now"].includes(boxOf(name).dataset.state)) mark(name, "never");
+  status(o.status);
+  $("cancel").disabled = true;
+  say(o.status === "CONFIRMED"
+    ? `Confirmed. ${money(o.total)} charged, the stock is sold.`
+    : `${o.status}: ${o.message || o.reason}. No stock is held, no money is kept.`);
+  for (const [id, stock] of state.after) {
+    const small = $("s-" + id), p = catalog.get(id);
+    if (small && p) small.textContent = `${money(p.price)} · ${stock} in stock`;
+  }
+}
+
+function status(s) {
+  $("saga").dataset.status = s;
+  $("badge").dataset.status = s;
+  $("badge").textContent = s;
+  $("badge").hidden = !s;
+}
+
+function facts({ id, before, after, key, replayed, answer, order, records }) {
+  const rows = [["Order", id]];
+  if (key) rows.push(["Idempotency-Key", key]);
+  if (answer) rows.push(["Answer", answer + (replayed ? ", Idempotency-Replayed: true" : "")]);
+  if (order?.total) rows.push(["Total", money(order.total)]);
+  if (after) {
+    rows.push(["Money", order.status === "CONFIRMED" ? `${money(order.total)} charged once` : "nothing kept"]);
+    for (const item of order.items) {
+      const was = before.get(item.productId), is = after.get(item.productId);
+      rows.push(["Stock", `${item.name || item.productId} × ${item.quantity}: ` + (was === undefined ? `${is}` : was === is ? `${was} before and after` : `${was} → ${is}`)]);
+    }
+    const times = records.map((r) => Date.parse(r.at));
+    rows.push(["Took", `${Math.max(...times) - Math.min(...times)} ms from the first record to the last; shown more slowly`]);
+  }
+  $("details").replaceChildren(...rows.flatMap(([k, v]) => [make("dt", k), make("dd", v, /Order|Key/.test(k) ? { class: "mono" } : {})]));
+}
+
+// link finds the saga in the Web UI: the API names it in the header Link of answers about the order.
+async function link(id) {
+  const { answer } = await call("GET", "/orders/" + id).catch(() => ({}));
+  const url = answer?.headers.get("Link")?.match(/<(https?:[^>]+)>; rel="monitor"/)?.[1];
+  $("workflow").hidden = !url;
+  if (url) $("workflow").href = url;
+}
+
+async function cancel(id) {
+  $("cancel").disabled = true;
+  try {
+    await call("POST", `/orders/${id}/cancel`, { reason: "from the page" });
+    say("Cancellation accepted: everything is being undone.");
+  } catch (problem) {
+    complain(problem);
+  }
+}
+
+// ---- the beginning ---------------------------------------------------------------------------------------------------
+
+function begin() {
+  $("methods").replaceChildren(...methods.map(([value, name, about], i) => {
+    const label = make("label"), text = make("span", name), radio = make("input", "", { type: "radio", name: "method", value });
+    radio.checked = i === 0;
+    text.append(make("small", about));
+    label.append(radio, text);
+    label.title = value;
+    return label;
+  }));
+  drawPlan();
+  newKey();
+  loadProducts();
+  $("products").addEventListener("input", sum);
+  $("filter").addEventListener("input", filter);
+  $("order").addEventListener("submit", (e) => {
+    e.preventDefault();
+    place({ key: $("key").value, body: {
+      userId: Number($("user").value),
+      items: [...basket()].map(([productId, quantity]) => ({ productId, quantity })),
+      paymentMethod: document.querySelector("input[name=method]:checked").value,
+    } });
+  });
+  $("repeat").addEventListener("click", () => place(sent));
+  const id = location.hash.slice(1);
+  if (/^[0-9a-f-]{36}$/.test(id)) watch(id, { before: new Map() });
+}
+
+begin();
