@@ -109,7 +109,7 @@ func (t *temporalSagas) StartAndWait(
 	case err == nil:
 		return o, trace.Started(), nil
 	case alreadyRan(err):
-		return order.Order{}, false, errUndecided
+		return order.Order{}, trace.Started(), errUndecided
 	case !trace.Sent() || refused(err):
 		return order.Order{}, false, startError(req.ID, err, trace)
 	}

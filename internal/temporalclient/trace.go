@@ -2,19 +2,29 @@ package temporalclient
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/google/uuid"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
 )
 
-// Trace is what became of a start of a workflow, or of an update, beyond what the call returned. All starts under one trace are one start
-// to the server, whichever calls of the client make them: they carry the same request ID, so that a start that is
-// repeated because its answer was lost is still answered as the one that started the workflow.
+// Trace is what became of a start of a workflow, or of an update, beyond what the call returned. All starts under one
+// trace are one start to the server, whichever calls of the client make them: they carry the same request ID, so that a
+// start that is repeated because its answer was lost is still answered as the one that started the workflow.
+//
+// With one exception. An update-with-start whose workflow was started and has ended, but whose update was lost on the
+// way, is answered by the server "not started, try again", for as long as it is repeated with the same request ID: to the
+// server it is the start that succeeded, which has nothing to update. So it is repeated with another ID, which is
+// answered by the one that did start the workflow.
 type Trace struct {
-	requestID     string
+	mu            sync.Mutex
+	requestIDs    []string // the last one is used for update-with-start, the first for anything else
 	sent, started atomic.Bool
 }
 
@@ -22,7 +32,7 @@ type traceKey struct{}
 
 // WithTrace returns a context for calls that start or update a workflow, and the trace of these calls together.
 func WithTrace(ctx context.Context) (context.Context, *Trace) {
-	t := &Trace{requestID: uuid.NewString()}
+	t := &Trace{requestIDs: []string{uuid.NewString()}}
 	return context.WithValue(ctx, traceKey{}, t), t
 }
 
@@ -74,21 +84,45 @@ func noteStart(
 		t.identify(req)
 	}
 	err := invoke(ctx, method, req, reply, cc, opts...)
-	if t != nil && err == nil && started(reply) {
+	switch {
+	case t == nil:
+	case err == nil && started(reply):
 		t.started.Store(true)
+	case err != nil:
+		t.learn(err)
 	}
 	return err
 }
 
 func (t *Trace) identify(req any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	switch r := req.(type) {
 	case *workflowservice.StartWorkflowExecutionRequest:
-		r.RequestId = t.requestID
+		r.RequestId = t.requestIDs[0]
 	case *workflowservice.ExecuteMultiOperationRequest:
 		for _, one := range r.GetOperations() {
 			if start := one.GetStartWorkflow(); start != nil {
-				start.RequestId = t.requestID
+				start.RequestId = t.requestIDs[len(t.requestIDs)-1]
 			}
+		}
+	}
+}
+
+// learn looks into the answer to an update-with-start that failed.
+func (t *Trace) learn(err error) {
+	multi, ok := serviceerror.FromStatus(status.Convert(err)).(*serviceerror.MultiOperationExecution)
+	if !ok || len(multi.OperationErrors()) == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch e := multi.OperationErrors()[0].(type) { // that of the start
+	case *serviceerror.Unavailable:
+		t.requestIDs = append(t.requestIDs, uuid.NewString())
+	case *serviceerror.WorkflowExecutionAlreadyStarted:
+		if slices.Contains(t.requestIDs, e.StartRequestId) {
+			t.started.Store(true)
 		}
 	}
 }
