@@ -10,7 +10,8 @@ import (
 	"ordersaga/internal/order"
 )
 
-// Stripe counts in ISO 4217 minor units, with exceptions (https://docs.stripe.com/currencies).
+// Stripe counts in ISO 4217 minor units, with exceptions (https://docs.stripe.com/currencies). HUF and TWD are none:
+// only payouts are in whole units of them.
 var (
 	// timesHundred are currencies without decimals that Stripe counts in hundredths all the same.
 	timesHundred = map[string]bool{"ISK": true, "UGX": true}
@@ -51,13 +52,13 @@ func minorUnits(amount int64, currency string) int64 {
 	return amount
 }
 
-// currencies are those that Stripe charges cards in, three decimals included.
+// currencies are those that Stripe charges cards in and that ISO 4217 knows, three decimals included.
 var currencies = strings.Fields(`
 	AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BWP BYN BZD CAD CDF CHF CLP CNY COP
 	CRC CVE CZK DJF DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR ISK JMD JOD JPY
 	KES KGS KHR KMF KRW KWD KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK
-	NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SEK SGD SHP SLE SOS SRD STD SVC SZL THB TJS TND TOP
-	TRY TTD TWD TZS UAH UGX USD UYU UZS VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW`)
+	NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SEK SGD SHP SLE SOS SRD SVC SZL THB TJS TND TOP
+	TRY TTD TWD TZS UAH UGX USD UYU UZS VND VUV WST XAF XCD XOF XPF YER ZAR ZMW`)
 
 // Chargeable reports, without asking the gateway, whether it could ever charge the amount: a *order.Refusal
 // (INVALID_AMOUNT) for a currency that it does not know and for an amount that it cannot count. That it is nil promises

@@ -1,6 +1,7 @@
 package stripe_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -160,6 +161,9 @@ func TestEveryRequestIsOneThatTheAPIDescribes(t *testing.T) {
 	_ = payments.Refund(ctx, p)
 	_, _ = payments.Payment(ctx, "pi_123")
 	_ = payments.GiveBack(ctx, p.OrderID, "pi_123")
+	mock.status = "succeeded" // too late to cancel
+	_ = payments.GiveBack(ctx, p.OrderID, "pi_123")
+	mock.status = ""
 	for range payments.PaymentsSince(ctx, time.Now()) {
 		break
 	}
@@ -168,6 +172,7 @@ func TestEveryRequestIsOneThatTheAPIDescribes(t *testing.T) {
 	for _, call := range []string{
 		"POST /v1/payment_intents", "POST /v1/payment_intents/{id}/confirm", "POST /v1/payment_intents/{id}/cancel",
 		"GET /v1/payment_intents/{id}", "GET /v1/payment_intents", "GET /v1/payment_intents/search", "GET /v1/refunds",
+		"POST /v1/refunds",
 	} {
 		if mock.calls[call] == 0 {
 			t.Errorf("%s was never called: the test proves nothing about it (called: %v)", call, mock.calls)
@@ -177,8 +182,9 @@ func TestEveryRequestIsOneThatTheAPIDescribes(t *testing.T) {
 
 // mock is stripe-mock behind a handler that takes notes. It fails the test when a request is refused.
 type mock struct {
-	url string
-	age time.Duration // how much later it is than in reality
+	url    string
+	age    time.Duration // how much later it is than in reality
+	status string        // of every payment intent, in place of the fixture's; "": the fixture's
 
 	mu    sync.Mutex
 	calls map[string]int
@@ -212,11 +218,24 @@ func newMock(t *testing.T) *mock {
 			t.Errorf("%s is answered with %d: %s", call, answer.Code, answer.Body)
 		}
 		w.WriteHeader(answer.Code)
-		_, _ = w.Write(answer.Body.Bytes())
+		_, _ = w.Write(m.withStatus(answer.Body.Bytes()))
 	}))
 	t.Cleanup(s.Close)
 	m.url = s.URL
 	return m
+}
+
+func (m *mock) withStatus(body []byte) []byte {
+	var intent map[string]any
+	if m.status == "" || json.Unmarshal(body, &intent) != nil || intent["object"] != "payment_intent" {
+		return body
+	}
+	intent["status"] = m.status
+	changed, err := json.Marshal(intent)
+	if err != nil {
+		return body
+	}
+	return changed
 }
 
 var ids = regexp.MustCompile(`/pi_\w+`)

@@ -2,11 +2,13 @@ package stripe
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/bojanz/currency"
 	stripego "github.com/stripe/stripe-go/v86"
 
 	"ordersaga/internal/money"
@@ -33,6 +35,59 @@ func TestAmountsAreCountedAsStripeCounts(t *testing.T) {
 		var refusal *order.Refusal
 		if errors.As(err, &refusal) != test.refused || got != test.want {
 			t.Errorf("%s: %d, %v; want %d, refused %t", test.amount, got, err, test.want, test.refused)
+		}
+	}
+}
+
+// TestEveryCurrencyHasTheDecimalsThatStripeCountsIn holds the decimals of ISO 4217, which prices are in, against those
+// that Stripe documents.
+func TestEveryCurrencyHasTheDecimalsThatStripeCountsIn(t *testing.T) {
+	t.Parallel()
+	decimals := map[string]int{ // of Stripe's smallest unit; two where nothing is said
+		"BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "JPY": 0, "KMF": 0, "KRW": 0, "MGA": 0, "PYG": 0, "RWF": 0, "VND": 0, "VUV": 0,
+		"XAF": 0, "XOF": 0, "XPF": 0,
+		"BHD": 3, "JOD": 3, "KWD": 3, "OMR": 3, "TND": 3,
+	}
+	payments := &Payments{}
+	for _, code := range currencies {
+		want, special := decimals[code]
+		if !special {
+			want = 2
+		}
+		digits, known := currency.GetDigits(code)
+		if !known {
+			t.Errorf("%s is no currency of ISO 4217", code)
+			continue
+		}
+		twelve := money.Money{Amount: 12, Currency: code} // whole units
+		for range digits {
+			twelve.Amount *= 10
+		}
+		if err := payments.Chargeable(twelve); err != nil {
+			t.Errorf("%s cannot be charged: %v", twelve, err)
+		}
+		units := int64(12)
+		for range want {
+			units *= 10
+		}
+		if got, err := smallestUnits(twelve); err != nil || got != units {
+			t.Errorf("%s is %d of Stripe's units, want %d (%v)", twelve, got, units, err)
+		}
+		if back := minorUnits(units, code); back != twelve.Amount {
+			t.Errorf("%d of Stripe's units are %d %s, want %s", units, back, code, twelve)
+		}
+	}
+}
+
+func TestWhatCanNeverBeChargedIsRefusedWithoutAsking(t *testing.T) {
+	t.Parallel()
+	for _, m := range []money.Money{
+		{Amount: 100, Currency: "XAU"}, {Amount: 100, Currency: "usd"}, {Amount: 100}, {Currency: "USD"}, {Amount: -1, Currency: "USD"},
+		{Amount: 1501, Currency: "KWD"}, {Amount: 1250, Currency: "MGA"}, {Amount: math.MaxInt64, Currency: "ISK"},
+	} {
+		var refusal *order.Refusal
+		if err := (&Payments{}).Chargeable(m); !errors.As(err, &refusal) || refusal.Cause.Reason != order.InvalidAmount {
+			t.Errorf("%s: %v, want a refusal", m, err)
 		}
 	}
 }
@@ -67,6 +122,17 @@ func TestErrorsAreSortedIntoRefusedAndBroken(t *testing.T) {
 				t.Errorf("refused as %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestOnlyAPersonCanHelpWhenTheKeyIsNotAccepted(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]bool{401: true, 403: true, 400: false, 402: false, 404: false, 409: false, 429: false, 500: false, 503: false} {
+		err := wrapOrder("charge", order.Payment{}, &stripego.Error{HTTPStatusCode: status, Type: stripego.ErrorTypeInvalidRequest})
+		var answer *Error
+		if !errors.As(err, &answer) || answer.NeedsAttention() != want {
+			t.Errorf("%d needs attention at once: %t, want %t", status, !want, want)
+		}
 	}
 }
 

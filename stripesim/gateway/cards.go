@@ -97,12 +97,18 @@ func checkAmount(amount int64, currency string) *apiError {
 	case threeDecimals[currency] && amount%10 != 0:
 		return invalid("amount", "parameter_invalid_integer",
 			"Invalid amount: %s has three decimals, of which the last must be 0.", strings.ToUpper(currency))
+	case wholeInHundredths[currency] && amount%100 != 0:
+		return invalid("amount", "parameter_invalid_integer",
+			"Invalid amount: %s has no decimals but is counted in hundredths, of which the last two must be 0.", strings.ToUpper(currency))
 	}
 	return nil
 }
 
 // threeDecimals are the currencies with a thousandth as their smallest unit; cards charge hundredths.
 var threeDecimals = map[string]bool{"bhd": true, "jod": true, "kwd": true, "omr": true, "tnd": true}
+
+// wholeInHundredths are currencies without decimals that Stripe counts in hundredths all the same.
+var wholeInHundredths = map[string]bool{"isk": true, "ugx": true}
 
 func unsupportedCurrency(code string) *apiError {
 	return invalid("currency", "", "Invalid currency: %s. Stripe currently supports ISO 4217 currencies.", fmt.Sprintf("%.8s", code))

@@ -446,6 +446,8 @@ func TestWrongRequestsAreRefusedAsStripeDoes(t *testing.T) {
 		"zero":                   {create("amount", "0"), map[string]any{"status": 400, "type": wrong, "code": "parameter_invalid_integer", "param": "amount"}},
 		"too small":              {create("amount", "49"), map[string]any{"status": 400, "type": wrong, "code": "amount_too_small", "param": "amount"}},
 		"too large":              {create("amount", "100000000"), map[string]any{"status": 400, "type": wrong, "code": "amount_too_large", "param": "amount"}},
+		"a single fils":          {s.create("", "pm_card_visa", "currency", "kwd", "amount", "1501"), map[string]any{"status": 400, "type": wrong, "code": "parameter_invalid_integer", "param": "amount"}},
+		"half a króna":           {s.create("", "pm_card_visa", "currency", "isk", "amount", "1250"), map[string]any{"status": 400, "type": wrong, "code": "parameter_invalid_integer", "param": "amount"}},
 		"unknown currency":       {create("currency", "zzz"), map[string]any{"status": 400, "type": wrong, "param": "currency"}},
 		"unknown payment method": {create("payment_method", "pm_x"), map[string]any{"status": 400, "type": wrong, "code": "resource_missing", "param": "payment_method"}},
 		"a card number":          {create("payment_method", "4242424242424242"), map[string]any{"status": 400, "type": wrong, "code": "parameter_invalid", "param": "payment_method"}},
@@ -549,6 +551,19 @@ func TestTheLedgerShowsEveryOrderAsTheMoneyIs(t *testing.T) {
 	one := s.get("/_sim/ledger?order_id=order-2")
 	if !strings.Contains(one.text, `"declineCode":"generic_decline"`) || strings.Contains(one.text, "order-1") || strings.Contains(one.text, "_secret_") {
 		t.Errorf("the ledger of one order: %s", one.text)
+	}
+}
+
+func TestThePageShowsAmountsAsPeopleWriteThem(t *testing.T) {
+	s := start(t)
+	for _, c := range [][2]string{{"jpy", "500"}, {"kwd", "1500"}, {"isk", "70000"}, {"mga", "1200"}} {
+		s.create("", "pm_card_visa", "currency", c[0], "amount", c[1]).id(t)
+	}
+	page := s.get("/").text
+	for _, amount := range []string{"500 JPY", "1.500 KWD", "700 ISK", "1200.00 MGA"} {
+		if !strings.Contains(page, ">"+amount+"<") {
+			t.Errorf("%s is not shown", amount)
+		}
 	}
 }
 

@@ -24,13 +24,16 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"label":   func(status string) string { return strings.ReplaceAll(status, "_", " ") },
 }).Parse(pageHTML))
 
-// ownUnits are the currencies of which Stripe's smallest unit is not that of ISO 4217.
-var ownUnits = map[string]bool{"ISK": true, "MGA": true, "UGX": true}
-
 // showAmount writes an amount of Stripe's smallest units as people do, as in 12.99 USD.
 func showAmount(amount int64, code string) string {
+	switch { // where these are not the units of ISO 4217
+	case wholeInHundredths[strings.ToLower(code)]:
+		amount /= 100
+	case code == "MGA":
+		amount *= 100
+	}
 	a, err := currency.NewAmountFromInt64(amount, code)
-	if err != nil || ownUnits[code] {
+	if err != nil {
 		return fmt.Sprintf("%d %s", amount, code)
 	}
 	return a.String()
