@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"time"
 
+	"ordersaga/internal/rabbitmq"
 	"ordersaga/internal/webhook"
 )
 
@@ -14,6 +16,8 @@ type config struct {
 	RabbitMQURL string `env:"RABBITMQ_URL,required,notEmpty" form:"amqp://user:password@host:port/vhost" secret:"true" help:"broker of the order events: amqp://user:password@host:port/vhost"`
 	Workers     int    `env:"NOTIFIER_WORKERS" envDefault:"4" help:"messages of each queue that are handled at a time, 1 to 64"`
 	Senders     int    `env:"NOTIFIER_SENDERS" envDefault:"4" help:"mails and webhooks that are sent at a time, 1 to 64"`
+
+	RetryTiers []time.Duration `env:"NOTIFIER_RETRY_TIERS" envDefault:"5s,30s,2m,10m" help:"how long a message that failed waits before its second, third, … attempt; after the last one it is dead-lettered"`
 
 	SMTPURL  string `env:"SMTP_URL" secret:"true" help:"mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, or smtp://host:25?tls=none; without one, what would be mailed is logged"`
 	MailFrom string `env:"MAIL_FROM" help:"sender of mail, as in Shop <orders@shop.example>; required with SMTP_URL"`
@@ -26,6 +30,9 @@ type config struct {
 // Validate checks what no single field's type does.
 func (c config) Validate() error {
 	problems := []error{atATime("NOTIFIER_WORKERS", c.Workers), atATime("NOTIFIER_SENDERS", c.Senders)}
+	if err := c.topology().Validate(); err != nil {
+		problems = append(problems, fmt.Errorf("NOTIFIER_RETRY_TIERS: %w", err))
+	}
 	if _, err := c.mailer(); err != nil {
 		problems = append(problems, err)
 	}
@@ -43,6 +50,13 @@ func (c config) Validate() error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// topology is that of every program, with retry tiers as configured.
+func (c config) topology() rabbitmq.Topology {
+	t := rabbitmq.DefaultTopology()
+	t.Tiers = c.RetryTiers
+	return t
 }
 
 func atATime(variable string, n int) error {

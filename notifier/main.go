@@ -52,7 +52,7 @@ func run(ctx context.Context, config config, log *slog.Logger) (err error) {
 	store := &store{pool}
 	sender := newSender(store, mail, log, config.Senders)
 
-	broker := rabbitmq.Config{URL: config.RabbitMQURL, Name: "notifier", Log: log}
+	broker := rabbitmq.Config{URL: config.RabbitMQURL, Name: "notifier", Topology: config.topology(), Log: log}
 	publisher, err := rabbitmq.NewPublisher(broker) // moves messages that fail
 	if err != nil {
 		return fmt.Errorf("RABBITMQ_URL: %w", err)

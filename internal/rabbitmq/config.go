@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -35,6 +36,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Topology.isZero() {
 		c.Topology = DefaultTopology()
+	}
+	if err := c.Topology.Validate(); err != nil {
+		return c, fmt.Errorf("rabbitmq: %w", err)
 	}
 	return c, nil
 }

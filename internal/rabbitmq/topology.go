@@ -50,6 +50,24 @@ func DefaultTopology() Topology {
 
 func (t Topology) isZero() bool { return len(t.Queues) == 0 && len(t.Tiers) == 0 }
 
+// Validate reports retry tiers that cannot be: a delay is from a millisecond to a day, in whole milliseconds, and no two
+// are the same, because each is a queue of its own.
+func (t Topology) Validate() error {
+	var problems []error
+	for i, d := range t.Tiers {
+		if d < time.Millisecond || d > maxTier || d%time.Millisecond != 0 {
+			problems = append(problems, fmt.Errorf("a retry tier of %s: want whole milliseconds, at most %s", d, maxTier))
+		}
+		if slices.Contains(t.Tiers[:i], d) {
+			problems = append(problems, fmt.Errorf("two retry tiers of %s", d))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// maxTier is far below the longest time to live of a message (2³¹ ms).
+const maxTier = 24 * time.Hour
+
 // TierName is the name of the exchange and of the queue in which messages wait for d, as in retry.30s.
 func TierName(d time.Duration) string {
 	s := d.String()

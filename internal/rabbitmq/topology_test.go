@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +72,40 @@ func TestTiersAreNamedByTheirDelay(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
+	}
+}
+
+func TestTiersThatCannotBeAreRefused(t *testing.T) {
+	t.Parallel()
+	if err := DefaultTopology().Validate(); err != nil {
+		t.Error(err)
+	}
+	for name, tiers := range map[string][]time.Duration{
+		"none": {0}, "negative": {-time.Second}, "too fine": {1500 * time.Microsecond}, "too long": {25 * time.Hour},
+		"twice": {time.Second, time.Minute, time.Second},
+	} {
+		topology := Topology{Queues: DefaultTopology().Queues, Tiers: tiers}
+		if err := topology.Validate(); err == nil {
+			t.Errorf("%s: %v is accepted", name, tiers)
+		}
+		if _, err := NewPublisher(Config{URL: "amqp://127.0.0.1:1/", Topology: topology, Log: slog.New(slog.DiscardHandler)}); err == nil {
+			t.Errorf("%s: a publisher takes %v", name, tiers)
+		}
+	}
+}
+
+func TestAWorkerHoldsAtMostTwentyMessages(t *testing.T) {
+	t.Parallel()
+	config := ConsumerConfig{
+		Config: Config{URL: "amqp://127.0.0.1:1/", Log: slog.New(slog.DiscardHandler)},
+		Queues: []string{QueueConfirmed}, Handle: func(context.Context, Message) error { return nil },
+	}
+	for prefetch, want := range map[int]int{0: 20, 1: 1, 20: 20, 21: 0, -1: 0} {
+		config.Prefetch = prefetch
+		got, err := config.withDefaults()
+		if want == 0 && err == nil || want != 0 && got.Prefetch != want {
+			t.Errorf("a prefetch of %d: got %d, %v; want %d", prefetch, got.Prefetch, err, want)
+		}
 	}
 }
 
