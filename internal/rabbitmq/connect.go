@@ -32,7 +32,7 @@ func dial(ctx context.Context, url, name string) (*amqp.Connection, *socket, err
 			if err != nil {
 				return nil, err
 			}
-			s = &socket{Conn: c}
+			s = &socket{Conn: c, timeout: writeTimeout}
 			s.closeWhenDone(ctx)
 			return s, nil
 		},
@@ -51,11 +51,12 @@ func dial(ctx context.Context, url, name string) (*amqp.Connection, *socket, err
 // of memory or disk stops reading from those who publish.
 type socket struct {
 	net.Conn
-	keep func() bool // takes back closeWhenDone
+	timeout time.Duration // of a write
+	keep    func() bool   // takes back closeWhenDone
 }
 
 func (s *socket) Write(b []byte) (int, error) {
-	if err := s.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := s.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
 		return 0, err
 	}
 	return s.Conn.Write(b)

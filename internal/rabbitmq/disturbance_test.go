@@ -73,6 +73,7 @@ func TestWhateverHappensToTheBrokerNothingIsLostOrDoneTwice(t *testing.T) {
 		{"all connections closed", func(w *world) { w.broker.Control("close_all_connections", "maintenance") }},
 		{"connections reset", func(w *world) { w.net.cut() }},
 		{"answers lost in a black hole", func(w *world) { w.net.swallowAnswers() }},
+		{"everything lost in a black hole", func(w *world) { w.net.swallow() }},
 		{"out of memory", outOfMemory},
 		{"queue deleted under the consumer", deleteQueue},
 		{"unroutable", unroutable},

@@ -17,6 +17,7 @@ type proxy struct {
 	mu    sync.Mutex
 	conns []*net.TCPConn
 	mute  *atomic.Bool // of the present connections; answers are read and dropped
+	deaf  *atomic.Bool // of the present connections; what clients say is
 	wait  sync.WaitGroup
 }
 
@@ -31,7 +32,7 @@ func startProxy(t *testing.T, config *Config) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listener: listener, target: u.Host, mute: new(atomic.Bool)}
+	p := &proxy{listener: listener, target: u.Host, mute: new(atomic.Bool), deaf: new(atomic.Bool)}
 	p.wait.Go(p.accept)
 	t.Cleanup(func() {
 		_ = listener.Close()
@@ -62,12 +63,12 @@ func (p *proxy) join(client, broker *net.TCPConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.conns = append(p.conns, client, broker)
-	mute := p.mute
-	p.wait.Go(func() { pipe(broker, client, new(atomic.Bool)) })
+	mute, deaf := p.mute, p.deaf
+	p.wait.Go(func() { pipe(broker, client, deaf) })
 	p.wait.Go(func() { pipe(client, broker, mute) })
 }
 
-func pipe(to, from *net.TCPConn, mute *atomic.Bool) {
+func pipe(to, from *net.TCPConn, lost *atomic.Bool) {
 	defer to.Close()
 	buffer := make([]byte, 4096)
 	for {
@@ -75,7 +76,7 @@ func pipe(to, from *net.TCPConn, mute *atomic.Bool) {
 		if err != nil {
 			return
 		}
-		if mute.Load() {
+		if lost.Load() {
 			continue
 		}
 		if _, err := to.Write(buffer[:n]); err != nil {
@@ -91,6 +92,15 @@ func (p *proxy) swallowAnswers() {
 	defer p.mu.Unlock()
 	p.mute.Store(true)
 	p.mute = new(atomic.Bool)
+}
+
+// swallow drops what either side says on the present connections; those that come later behave well.
+func (p *proxy) swallow() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mute.Store(true)
+	p.deaf.Store(true)
+	p.mute, p.deaf = new(atomic.Bool), new(atomic.Bool)
 }
 
 // say sends a method of the connection to the clients in the broker's name. They must be idle: it would break into
@@ -116,5 +126,5 @@ func (p *proxy) cut() {
 		_ = c.SetLinger(0)
 		_ = c.Close()
 	}
-	p.conns, p.mute = nil, new(atomic.Bool)
+	p.conns, p.mute, p.deaf = nil, new(atomic.Bool), new(atomic.Bool)
 }

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"ordersaga/internal/testenv"
 )
 
 func TestAConfirmedEventIsInItsQueue(t *testing.T) {
@@ -130,6 +136,62 @@ func TestAnAnswerThatDoesNotComeMeansUnknown(t *testing.T) {
 	publishAtLast(t, p, confirmed(2))
 	if n := count(t, ch, QueueConfirmed); n < 3 {
 		t.Errorf("%d messages, want at least 3: the second is there again, under the same ID", n)
+	}
+}
+
+func TestANackMeansUnknown(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	p := startPublisher(t, config)
+	publish(t, p, confirmed(1))
+	full(t, config.URL)
+	// The broker counts a message that it has just taken a little late.
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var err error
+	for err == nil {
+		err = p.Publish(ctx, confirmed(2))
+	}
+	if !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "could not store it") {
+		t.Errorf("into a full queue: got %v, want ErrUnknown", err)
+	}
+	ch := inspect(t, config.URL)
+	if _, err := ch.QueuePurge(QueueConfirmed, false); err != nil {
+		t.Fatal(err)
+	}
+	publishAtLast(t, p, confirmed(2)) // on the channel as it is
+}
+
+// full bounds the length of all queues of the test's virtual host to one message.
+func full(t *testing.T, brokerURL string) {
+	t.Helper()
+	u, err := url.Parse(brokerURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := strings.NewReader(`{"pattern": "^ORDER_", "definition": {"max-length": 1}, "apply-to": "queues"}`)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, os.Getenv(testenv.RabbitMQAPI)+"/api/policies"+u.Path+"/full", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		t.Fatalf("the policy is answered with %s", res.Status)
+	}
+}
+
+func TestAWriteThatNobodyReadsEnds(t *testing.T) {
+	t.Parallel()
+	us, them := net.Pipe() // without a buffer: nothing is written before it is read
+	defer them.Close()
+	s := &socket{Conn: us, timeout: 20 * time.Millisecond, keep: func() bool { return true }}
+	defer s.kill()
+	if _, err := s.Write([]byte("hello")); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v, want that its deadline is exceeded", err)
 	}
 }
 
