@@ -39,8 +39,24 @@ const gatewayKey = "sk_test_never_show_this"
 // everyGatewayFault is each way in which a call of the gateway can go wrong.
 var everyGatewayFault = []gateway.Fault{
 	gateway.FaultErrorBefore, gateway.FaultErrorStored, gateway.FaultErrorAfter, gateway.FaultConflict, gateway.FaultRateLimit,
-	gateway.FaultDropAnswer, gateway.FaultReset, gateway.FaultOutage,
+	gateway.FaultDropAnswer, gateway.FaultReset, gateway.FaultOutage, gateway.FaultLatency,
 }
+
+// patience is how long the adapter waits for an answer, longer than any call takes but one that is late on purpose: that
+// one takes effect after its client has given it up.
+func patience(fault gateway.Fault) time.Duration {
+	if fault == gateway.FaultLatency {
+		return late / 2
+	}
+	return 10 * time.Second
+}
+
+const (
+	late = 600 * time.Millisecond
+	// pause is a real one after a call that was broken, because the clock of the test skips those between attempts: an
+	// order would be past its deadline before what is late has taken effect.
+	pause = 60 * time.Millisecond
+)
 
 // ways are what an order may come to, apart from the gateway's faults, and which calls of the gateway that takes.
 var ways = map[string]struct {
@@ -72,16 +88,19 @@ func TestEveryFaultOfTheGatewayAtEveryCallOfTheSaga(t *testing.T) {
 		for _, operation := range way.operations {
 			for _, fault := range everyGatewayFault {
 				for _, times := range []int{1, 3} {
+					if fault == gateway.FaultLatency && times > 1 {
+						continue // takes real time, and shows nothing more
+					}
 					t.Run(fmt.Sprintf("%s, %s at %s %d times", name, fault, operation, times), func(t *testing.T) {
 						t.Parallel()
 						w := newWorld()
 						if way.before != nil {
 							way.before(w)
 						}
-						g := newShop(t, pool, w)
-						g.faults(reach(operation, gateway.Rule{Fault: fault, Operation: operation, Count: times})...)
+						g := newShop(t, pool, w, patience(fault))
+						g.faults(reach(operation, rule(fault, operation, times))...)
 						wantEnd(t, g.run(t, way.method), way.want, way.reason)
-						if g.struck() == 0 {
+						if g.struck == 0 {
 							t.Error("the fault has not struck: the test proves nothing")
 						}
 					})
@@ -89,6 +108,15 @@ func TestEveryFaultOfTheGatewayAtEveryCallOfTheSaga(t *testing.T) {
 			}
 		}
 	}
+}
+
+// rule asks for the fault, so often, or always when times is 0.
+func rule(fault gateway.Fault, operation string, times int) gateway.Rule {
+	r := gateway.Rule{Fault: fault, Operation: operation, Count: times}
+	if fault == gateway.FaultLatency {
+		r.LatencyMS = int(late.Milliseconds())
+	}
+	return r
 }
 
 // reach adds what it takes to make the operation be called at all: a payment is looked up when an answer was lost.
@@ -105,7 +133,7 @@ func reach(operation string, rule gateway.Rule) []gateway.Rule {
 func TestThreeRetriesOfAChargeWhoseAnswerWasLostAreOneCharge(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	g := newShop(t, gatewayLedger(t), w)
+	g := newShop(t, gatewayLedger(t), w, patience(""))
 	g.faults(gateway.Rule{Fault: gateway.FaultDropAnswer, Operation: "confirm"},
 		gateway.Rule{Fault: gateway.FaultOutage, Operation: "retrieve", Count: 3})
 	wantEnd(t, g.run(t, visa), order.Confirmed, "")
@@ -121,8 +149,8 @@ func TestCancelledWhileTheAnswerOfTheChargeIsLost(t *testing.T) {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
-			g := newShop(t, pool, w)
-			g.faults(gateway.Rule{Fault: fault, Operation: "confirm"}, gateway.Rule{Fault: gateway.FaultOutage, Operation: "retrieve"})
+			g := newShop(t, pool, w, patience(fault))
+			g.faults(rule(fault, "confirm", 0), gateway.Rule{Fault: gateway.FaultOutage, Operation: "retrieve"})
 			g.env.RegisterDelayedCallback(func() { g.faults(); g.env.CancelWorkflow() }, time.Minute)
 			wantEnd(t, g.run(t, visa), order.Cancelled, order.CancelledByOperator)
 		})
@@ -132,7 +160,7 @@ func TestCancelledWhileTheAnswerOfTheChargeIsLost(t *testing.T) {
 func TestWrongKeyIsSaidAtOnceAndHeals(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	g := newShop(t, gatewayLedger(t), w)
+	g := newShop(t, gatewayLedger(t), w, patience(""))
 	right := g.key.Swap("sk_test_wrong")
 	said := ""
 	g.env.RegisterDelayedCallback(func() {
@@ -160,26 +188,27 @@ type shop struct {
 	w     *world
 	env   *testsuite.TestWorkflowEnvironment
 	books *gateway.Gateway
-	url   string
+	till  *httptest.Server // of the gateway
 	key   *keyring
 	told  *transcript
 	id    order.ID
+
+	struck int // how often the first fault has struck; known after run
 }
 
-func newShop(t *testing.T, pool *pgxpool.Pool, w *world) *shop {
+func newShop(t *testing.T, pool *pgxpool.Pool, w *world, patience time.Duration) *shop {
 	t.Helper()
 	s := &shop{t: t, w: w, key: &keyring{key: gatewayKey}, told: &transcript{}, id: order.ID(uuid.NewString())}
 	log := slog.New(slog.NewJSONHandler(s.told, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.books = gateway.New(pool, gateway.Options{APIKey: gatewayKey, KeyLife: 24 * time.Hour}, log)
-	server := httptest.NewServer(s.books.Handler())
-	t.Cleanup(server.Close)
-	s.url = server.URL
-	payments, err := stripe.New(stripe.Config{URL: server.URL, Key: gatewayKey, Timeout: 10 * time.Second, Transport: s.key}, log)
+	s.till = httptest.NewServer(s.books.Handler())
+	t.Cleanup(s.till.Close)
+	payments, err := stripe.New(stripe.Config{URL: s.till.URL, Key: gatewayKey, Timeout: patience, Transport: s.key}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := w.activities()
-	all.Payments = overGateway{payments, w}
+	all.Payments = overGateway{payments, w, patience < late}
 	s.env = newGatewayEnv(s, all, log)
 	return s
 }
@@ -202,6 +231,8 @@ func (s *shop) run(t *testing.T, method string) order.Order {
 	req := request(method)
 	req.ID = s.id
 	row := runIn(t, s.env, s.w, workflows.CreateOrder, req)
+	s.struck = s.strikes()
+	s.till.Close() // and so what was late has taken effect
 	ledger, err := s.books.Audit(context.Background(), string(s.id))
 	if err != nil {
 		t.Fatal(err)
@@ -231,7 +262,7 @@ func (s *shop) faults(rules ...gateway.Rule) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPut, s.url+"/_sim/faults", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPut, s.till.URL+"/_sim/faults", bytes.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -246,16 +277,19 @@ func (s *shop) faults(rules ...gateway.Rule) {
 	}
 }
 
-// struck is how often the first fault has struck.
-func (s *shop) struck() int {
-	res, err := http.Get(s.url + "/_sim/faults")
+// strikes is how often the first fault has struck.
+func (s *shop) strikes() int {
+	res, err := http.Get(s.till.URL + "/_sim/faults")
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer res.Body.Close()
 	var rules []gateway.Rule
-	if err := json.NewDecoder(res.Body).Decode(&rules); err != nil || len(rules) == 0 {
-		s.t.Fatalf("the faults: %v, %v", rules, err)
+	if err := json.NewDecoder(res.Body).Decode(&rules); err != nil {
+		s.t.Fatalf("the faults: %v", err)
+	}
+	if len(rules) == 0 {
+		return 0
 	}
 	return rules[0].Struck
 }
@@ -263,11 +297,13 @@ func (s *shop) struck() int {
 // overGateway does in the fakes' books what the real gateway has answered, so that the world's own check sees it too.
 type overGateway struct {
 	*stripe.Payments
-	w *world
+	w      *world
+	pauses bool // after calls that were broken
 }
 
 func (g overGateway) Charge(ctx context.Context, p order.Payment) (id string, err error) {
 	id, err = g.Payments.Charge(ctx, p)
+	g.pause(err)
 	g.w.mu.Lock()
 	defer g.w.mu.Unlock()
 	g.w.calls["ChargePayment"]++
@@ -279,12 +315,19 @@ func (g overGateway) Charge(ctx context.Context, p order.Payment) (id string, er
 
 func (g overGateway) Refund(ctx context.Context, p order.Payment) error {
 	err := g.Payments.Refund(ctx, p)
+	g.pause(err)
 	g.w.mu.Lock()
 	defer g.w.mu.Unlock()
 	if err == nil {
 		g.w.payments[p.OrderID] = &payment{cancelled: true}
 	}
 	return err
+}
+
+func (g overGateway) pause(err error) {
+	if err != nil && g.pauses {
+		time.Sleep(pause)
+	}
 }
 
 // keyring sends requests with the key that it holds now, on a connection of their own: on a kept one, net/http repeats a
