@@ -64,11 +64,16 @@ func newCemetery(t *testing.T) *cemetery {
 // bury puts a dead letter in place, as a consumer does that has given it up.
 func (c *cemetery) bury(id, reason string) {
 	c.t.Helper()
+	c.buryFrom(rabbitmq.QueueConfirmed, id, reason)
+}
+
+func (c *cemetery) buryFrom(queue, id, reason string) {
+	c.t.Helper()
 	confirm, err := c.ch.PublishWithDeferredConfirm(rabbitmq.DeadLetterExchange, rabbitmq.DeadLetterKey, true, false, amqp.Publishing{
 		MessageId: id, Type: "ORDER_CONFIRMED", DeliveryMode: amqp.Persistent, Body: []byte(`{"id":"` + id + `"}`),
 		Headers: amqp.Table{
 			"traceparent": "00-1", rabbitmq.HeaderAttempt: int32(5), rabbitmq.HeaderReason: reason,
-			rabbitmq.HeaderQueue: rabbitmq.QueueConfirmed, rabbitmq.HeaderFailed: time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC),
+			rabbitmq.HeaderQueue: queue, rabbitmq.HeaderFailed: time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC),
 		},
 	})
 	if err == nil && !confirm.Wait() {
@@ -178,6 +183,39 @@ func TestReplayBringsMessagesBackAsIfForTheFirstTime(t *testing.T) {
 	if code, _, stderr := c.tool("replay", "--all"); code != program.ExitFailed || !strings.Contains(stderr, "no such dead letter") {
 		t.Errorf("nothing to replay: exit code %d, %s", code, stderr)
 	}
+}
+
+func TestWhatCannotBeReplayedStaysAndHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	c := newCemetery(t)
+	c.buryFrom("ORDER_LOST", "l1", "nobody knows the queue")
+	c.bury("m1", "the mail server says 450")
+	for _, args := range [][]string{{"replay", "--all", "--dry-run"}, {"replay", "--all"}} {
+		code, stdout, stderr := c.tool(args...)
+		if code != program.ExitFailed || !strings.Contains(stdout, "cannot replay l1: there is no queue ORDER_LOST") ||
+			!strings.Contains(stdout, "replay m1") || !strings.Contains(stderr, "1 cannot be replayed") {
+			t.Errorf("%v: exit code %d\n%s%s", args, code, stdout, stderr)
+		}
+	}
+	c.await(rabbitmq.QueueConfirmed, 1)
+	c.await(rabbitmq.DeadLetterQueue, 1)
+	c.must("discard", "--id", "l1", "--reason", "sent by a test")
+	c.await(rabbitmq.DeadLetterQueue, 0)
+}
+
+func TestReplayKeepsToItsRate(t *testing.T) {
+	t.Parallel()
+	c := newCemetery(t)
+	for n := range 5 {
+		c.bury(fmt.Sprint("m", n), "the mail server says 450")
+	}
+	c.await(rabbitmq.DeadLetterQueue, 5)
+	began := time.Now()
+	c.must("replay", "--all", "--rate", "20")
+	if took := time.Since(began); took < 200*time.Millisecond {
+		t.Errorf("five messages within %s at 20 a second", took)
+	}
+	c.await(rabbitmq.QueueConfirmed, 5)
 }
 
 func TestDiscardedMessagesAndWhoDiscardedThemStayInTheAudit(t *testing.T) {

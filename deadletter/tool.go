@@ -112,15 +112,23 @@ func (t *tool) write(l rabbitmq.DeadLetter) error {
 	return nil
 }
 
-// act replays or discards what was selected, and says for each message what it did.
+// act replays or discards what was selected, and says for each message what it did. One that cannot be replayed stays
+// and does not hold up the others.
 func (t *tool) act(ctx context.Context, r request) error {
 	action := rabbitmq.Action(r.command)
 	pace := time.NewTicker(time.Second / time.Duration(r.rate))
 	defer pace.Stop()
-	done := 0
+	done, left := 0, 0
 	err := t.letters.Walk(ctx, t.by, func(l rabbitmq.DeadLetter) (rabbitmq.Action, error) {
 		if !r.selects(l) {
 			return rabbitmq.Keep, nil
+		}
+		if action == rabbitmq.Replay {
+			if why := t.letters.Replayable(l); why != nil {
+				left++
+				fmt.Fprintf(t.out, "cannot replay %s: %v\n", l.ID, why)
+				return rabbitmq.Keep, nil
+			}
 		}
 		done++
 		if r.dryRun {
@@ -135,13 +143,18 @@ func (t *tool) act(ctx context.Context, r request) error {
 		fmt.Fprintf(t.out, "%s %s (%s: %s)\n", action, l.ID, l.Queue, l.Reason)
 		return action, nil
 	})
-	if err == nil && done == 0 {
-		err = errors.New("there is no such dead letter")
-	}
-	if err == nil && !r.dryRun {
+	switch {
+	case err != nil:
+		return err
+	case done+left == 0:
+		return errors.New("there is no such dead letter")
+	case !r.dryRun:
 		fmt.Fprintf(t.out, "%d done\n", done)
 	}
-	return err
+	if left > 0 {
+		return fmt.Errorf("%d cannot be replayed", left)
+	}
+	return nil
 }
 
 func (r request) selects(l rabbitmq.DeadLetter) bool {

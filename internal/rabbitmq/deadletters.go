@@ -168,11 +168,24 @@ func (d *DeadLetters) Walk(ctx context.Context, by By, decide func(DeadLetter) (
 	return nil
 }
 
+// Replayable returns why the message can not be replayed, or nil.
+func (d *DeadLetters) Replayable(letter DeadLetter) error {
+	if slices.Contains(d.topology.Queues, letter.Queue) {
+		return nil
+	}
+	if letter.Queue == "" {
+		return errors.New("it does not say in which queue it failed; discard it, or publish it by hand")
+	}
+	return fmt.Errorf("there is no queue %s, in which it says that it failed; discard it, or publish it by hand", letter.Queue)
+}
+
 // act does what was decided, in the order that loses nothing: first the record of it, then the message's new place, then
 // its removal.
 func (d *DeadLetters) act(ctx context.Context, action Action, by By, letter DeadLetter, m amqp.Delivery) error {
-	if action == Replay && !slices.Contains(d.topology.Queues, letter.Queue) {
-		return fmt.Errorf("replay %s: it does not say in which queue it failed; discard it, or publish it by hand", letter.ID)
+	if action == Replay {
+		if err := d.Replayable(letter); err != nil {
+			return fmt.Errorf("replay %s: %w", letter.ID, err)
+		}
 	}
 	if err := d.publish(ctx, AuditStream, audited(action, by, letter, m)); err != nil {
 		return fmt.Errorf("record the %s of %s: %w", action, letter.ID, err)
