@@ -86,7 +86,7 @@ bin/tctl: devstack/tools/tctl/go.mod
 
 # Testing
 
-.PHONY: test test-unit test-long bench bench-messages check race-detector
+.PHONY: test test-unit test-long bench bench-messages bench-catalog check race-detector
 test: bin/devstack build race-detector ## all tests, on real services in a throw-away stack of their own
 	bin/devstack exec --services-only -- go test -race -timeout 20m ./...
 	cd devstack && CGO_ENABLED=0 go test ./...
@@ -110,6 +110,11 @@ bench: bin/devstack build ## what an order costs, beside an empty workflow; JSON
 
 bench-messages: bin/devstack ## confirmed publishes a second with 1, 8 and 64 publishers, beside the client library's bare maximum
 	bin/devstack exec --services-only -- go test -run '^$$' -bench . ./internal/rabbitmq
+
+# On the stack's store and then, when the environment's MONGODB_URI names one, on that server, in a database of its own.
+bench-catalog: bin/devstack ## how fast stock is sold, and products priced and listed, up to a million; also on MONGODB_URI
+	bin/devstack exec --services-only $(if $(filter on,$(FSYNC)),--fsync) -- go run ./catalog/bench $(BENCH)
+	$(if $(MONGODB_URI),go run ./catalog/bench $(BENCH))
 
 # The race detector needs a C compiler.
 race-detector:

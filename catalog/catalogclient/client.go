@@ -205,9 +205,15 @@ const maxRetryAfter = 5 * time.Minute
 
 // later adds to an error when the catalog asked to come back, if it did.
 func (a answer) later(err error) error {
-	seconds, convErr := strconv.Atoi(a.header.Get("Retry-After"))
-	if convErr != nil || seconds < 0 {
+	header := a.header.Get("Retry-After")
+	wait := time.Duration(-1)
+	if seconds, convErr := strconv.Atoi(header); convErr == nil {
+		wait = time.Duration(min(seconds, int(maxRetryAfter/time.Second))) * time.Second
+	} else if at, convErr := http.ParseTime(header); convErr == nil {
+		wait = max(0, time.Until(at))
+	}
+	if wait < 0 {
 		return err
 	}
-	return &Unavailable{RetryAfter: min(time.Duration(seconds)*time.Second, maxRetryAfter), Err: err}
+	return &Unavailable{RetryAfter: min(wait, maxRetryAfter), Err: err}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -247,13 +248,29 @@ func TestOneProbeDecidesWhetherTheBreakerCloses(t *testing.T) {
 
 func TestACatalogThatAsksToComeBackLaterIsObeyed(t *testing.T) {
 	t.Parallel()
-	for _, status := range []int{429, 503} {
-		c, _, _ := open(t, says(status, `{"type": "/problems/unavailable"}`, "Retry-After: 7"))
-		var unavailable *catalogclient.Unavailable
-		if err := release(t, c, 1); !errors.As(err, &unavailable) || unavailable.RetryDelay() != 7*time.Second {
-			t.Errorf("%d: %v, want to come back in 7 s", status, err)
+	synctest.Test(t, func(t *testing.T) {
+		for header, want := range map[string]time.Duration{
+			"7":       7 * time.Second,
+			"0":       0,
+			"9999999": 5 * time.Minute, // it cannot ask for more
+			time.Now().Add(9 * time.Second).UTC().Format(http.TimeFormat): 9 * time.Second,
+			time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat):      0,
+		} {
+			for _, status := range []int{429, 503} {
+				c, _, _ := open(t, says(status, `{"type": "/problems/unavailable"}`, "Retry-After: "+header))
+				var unavailable *catalogclient.Unavailable
+				if err := release(t, c, 1); !errors.As(err, &unavailable) || unavailable.RetryDelay() != want {
+					t.Errorf("%d, %s: %v, want to come back in %s", status, header, err, want)
+				}
+			}
 		}
-	}
+		for _, header := range []string{"-1", "soon"} {
+			c, _, _ := open(t, says(429, `{"type": "/problems/unavailable"}`, "Retry-After: "+header))
+			if err := release(t, c, 1); err == nil || errors.As(err, new(*catalogclient.Unavailable)) {
+				t.Errorf("%s: %v", header, err)
+			}
+		}
+	})
 }
 
 func TestLastKnownPricesAreUsedWhileTheyAreFresh(t *testing.T) {
@@ -269,11 +286,14 @@ func TestLastKnownPricesAreUsedWhileTheyAreFresh(t *testing.T) {
 			}
 		}
 		check("asked", priced)
+		asked := time.Now().UTC()
+		old := slices.Clone(priced)
+		old[0].PriceSeen = asked // says that it was not asked now
 		fake.does(refuses)
 		time.Sleep(5 * time.Minute)
-		check("still fresh", priced)
+		check("still fresh", old)
 		release(t, c, 20)
-		check("while the breaker is open", priced)
+		check("while the breaker is open", old)
 		if lines, err := price([]order.Item{lamps[0], {ProductID: "ghost", Quantity: 1}}); err == nil {
 			t.Errorf("a product that was never seen has the price %v", lines)
 		}

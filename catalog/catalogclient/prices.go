@@ -15,12 +15,13 @@ import (
 )
 
 // PriceItems returns one priced line per item, in the items' order. Unknown products are refused (PRODUCT_NOT_FOUND,
-// naming all of them). While the catalog cannot be asked, the last prices seen are used as long as they are fresh.
+// naming all of them). While the catalog cannot be asked, the last prices seen are used as long as they are fresh; such
+// lines have PriceSeen set.
 func (c *Client) PriceItems(ctx context.Context, items []order.Item) ([]order.Line, error) {
 	ids := distinct(items)
 	var out Prices
 	err := c.call(ctx, http.MethodPost, "/prices", PricesRequest{ProductIDs: ids}, &out)
-	found := map[string]ProductPrice{}
+	found := map[string]lastPrice{}
 	var answered *problem.Problem
 	switch {
 	case err == nil:
@@ -56,10 +57,10 @@ func distinct(items []order.Item) []string {
 }
 
 // checked makes sure that every product asked for has a price that can be charged.
-func checked(ids []string, out Prices) (map[string]ProductPrice, error) {
-	found := map[string]ProductPrice{}
+func checked(ids []string, out Prices) (map[string]lastPrice, error) {
+	found := map[string]lastPrice{}
 	for _, p := range out.Prices {
-		found[p.ProductID] = p
+		found[p.ProductID] = lastPrice{ProductPrice: p}
 	}
 	for _, id := range ids {
 		p, ok := found[id]
@@ -73,11 +74,11 @@ func checked(ids []string, out Prices) (map[string]ProductPrice, error) {
 	return found, nil
 }
 
-func priced(items []order.Item, found map[string]ProductPrice) []order.Line {
+func priced(items []order.Item, found map[string]lastPrice) []order.Line {
 	lines := order.Unpriced(items)
 	for i := range lines {
 		p := found[lines[i].ProductID]
-		lines[i].Name, lines[i].Price = p.Name, money.Money(p.Price)
+		lines[i].Name, lines[i].Price, lines[i].PriceSeen = p.Name, money.Money(p.Price), p.seen
 	}
 	return lines
 }
@@ -97,7 +98,7 @@ type lastPrices struct {
 
 type lastPrice struct {
 	ProductPrice
-	seen time.Time
+	seen time.Time // zero: just now, by the catalog's own answer
 }
 
 // maxPrices bounds the memory: some 300 bytes each.
@@ -107,16 +108,16 @@ func newLastPrices(age time.Duration) *lastPrices {
 	return &lastPrices{age, otter.Must(&otter.Options[string, lastPrice]{MaximumSize: maxPrices})}
 }
 
-func (l *lastPrices) remember(prices map[string]ProductPrice) {
-	now := time.Now()
+func (l *lastPrices) remember(prices map[string]lastPrice) {
+	now := time.Now().UTC()
 	for id, p := range prices {
-		l.cache.Set(id, lastPrice{p, now})
+		l.cache.Set(id, lastPrice{p.ProductPrice, now})
 	}
 }
 
 // recall puts the prices of all products into out and returns the age of the oldest. It reports false when one of them
 // is not known or not fresh.
-func (l *lastPrices) recall(ids []string, out map[string]ProductPrice) (oldest time.Duration, ok bool) {
+func (l *lastPrices) recall(ids []string, out map[string]lastPrice) (oldest time.Duration, ok bool) {
 	for _, id := range ids {
 		p, ok := l.cache.GetIfPresent(id)
 		age := time.Since(p.seen)
@@ -124,7 +125,7 @@ func (l *lastPrices) recall(ids []string, out map[string]ProductPrice) (oldest t
 			return 0, false
 		}
 		oldest = max(oldest, age)
-		out[id] = p.ProductPrice
+		out[id] = lastPrice{p.ProductPrice, p.seen.Round(0)}
 	}
 	return oldest, true
 }

@@ -18,8 +18,8 @@ import (
 // then about as many documents as a page has, however many there are. Servers that do read in order lose nothing.
 //
 // A price range cannot be part of that index: within the window, products of any price are read. So a range that few
-// products pass is looked up by price instead, and all of it is sorted, whichever reads less. With n products on the
-// shelf neither reads more than about √(2·n·page) documents.
+// products pass is looked up by price instead, and all of it is sorted, whichever reads less. Where n products pass the
+// rest of the filter, that is never more than about √(2·n·page) documents.
 //
 // The search is by whole words, which are indexed as a list, and not by $text: a text index cannot be combined with the
 // window, and knows nothing of the order.
@@ -65,7 +65,7 @@ func (s *Store) ListProducts(ctx context.Context, q product.Query) ([]product.Pr
 	}
 	wanted := int64(q.Skip + q.Limit)
 	width := max(few, 2*wanted*newest/q.Matches)
-	if q.Priced() && q.Matches < width {
+	if q.Priced() && float64(q.Matches)*float64(newest) < float64(width)*float64(q.AnyPrice) {
 		return s.window(ctx, q, 0)
 	}
 	for ; ; width *= wider {

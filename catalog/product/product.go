@@ -55,8 +55,9 @@ type Query struct {
 	Before int64 // only products with a lower Number; 0: all
 	Skip   int
 	Limit  int
-	// Matches is about how many products pass the filter, so that a store knows how far it will have to look.
-	Matches int64
+	// Matches is about how many products pass the filter, so that a store knows how far it will have to look, and
+	// AnyPrice how many would pass it at any price.
+	Matches, AnyPrice int64
 }
 
 // Page is a part of a listing, newest products first.

@@ -91,7 +91,14 @@ func (s *Service) list(ctx context.Context, q Query, page int) (Page, error) {
 	if err != nil {
 		return Page{}, fmt.Errorf("count products: %w", err)
 	}
-	q.Matches = total.n
+	anyPrice := total
+	if q.Priced() {
+		anyPrice, err = s.counts.of(ctx, Filter{Category: q.Category, Words: q.Words})
+		if err != nil {
+			return Page{}, fmt.Errorf("count products: %w", err)
+		}
+	}
+	q.Matches, q.AnyPrice = total.n, anyPrice.n
 	products, err := s.store.ListProducts(ctx, q)
 	if err != nil {
 		return Page{}, fmt.Errorf("list products: %w", err)

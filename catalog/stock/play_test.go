@@ -4,6 +4,7 @@ import (
 	"flag"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,9 +14,7 @@ import (
 	"ordersaga/catalog/stock/stocktest"
 )
 
-// histories is how many random histories TestPromises plays; -rapid.checks overrides it.
-const histories = "1000"
-
+// TestMain sets how many random histories are played, unless -rapid.checks does.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	given := false
@@ -45,21 +44,54 @@ func TestWhateverCrashesRepeatsOrComesLateEveryPromiseHolds(t *testing.T) {
 	})
 }
 
+// limit is how long the checks may take to see what is wrong with a store.
+const limit = 60 * time.Second
+
 func TestTheSameChecksSeeThroughWrongStores(t *testing.T) {
 	t.Parallel()
-	const limit = 60 * time.Second
 	names := stocktest.WrongStores(nil)
 	for name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			deadline := time.Now().Add(limit)
-			for seed := uint64(0); time.Now().Before(deadline); seed++ {
+			began := time.Now()
+			for seed := uint64(0); time.Since(began) < limit; seed++ {
 				store := memory.New()
 				err := stocktest.Play(t.Context(), bySeed{rand.New(rand.NewPCG(seed, 1))}, store, stocktest.Options{
 					Steps: 100, Faulty: stocktest.WrongStores(store.Overwrite)[name],
 				})
 				if err != nil {
-					t.Logf("seen in history %d", seed+1)
+					promise, _, _ := strings.Cut(err.Error(), "\n")
+					t.Logf("seen in history %d after %s: %s", seed+1, time.Since(began), promise)
+					return
+				}
+			}
+			t.Errorf("not seen within %s", limit)
+		})
+	}
+}
+
+func TestAnswersToConcurrentClientsCanBeExplained(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(concurrentHistories) {
+		err := stocktest.Concurrent{Seed: seed, Clients: 6, Calls: 25}.Run(t.Context(), memory.New())
+		if err != nil {
+			t.Fatalf("history %d: %v", seed, err)
+		}
+	}
+}
+
+// The other wrong stores need stalls and deaths at the wrong moment; the random histories above see those.
+func TestAnswersOfWrongStoresToConcurrentClientsCannotBeExplained(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"reads, modifies and writes", "keeps no tombstone"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			for seed := uint64(0); time.Since(began) < limit; seed++ {
+				store := memory.New()
+				err := stocktest.Concurrent{Seed: seed, Clients: 6, Calls: 25, Faulty: stocktest.WrongStores(store.Overwrite)[name]}.Run(t.Context(), store)
+				if err != nil {
+					t.Logf("seen in history %d after %s: %v", seed+1, time.Since(began), err)
 					return
 				}
 			}

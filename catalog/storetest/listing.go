@@ -67,7 +67,7 @@ func readAll(t *testing.T, s Store, f product.Filter, matches int64, byCursor bo
 	const limit = 100
 	var numbers []int64
 	var ids []string
-	q := product.Query{Filter: f, Matches: matches, Limit: limit}
+	q := product.Query{Filter: f, Matches: matches, AnyPrice: 10 * matches, Limit: limit}
 	for range 100 {
 		page := must[[]product.Product](t)(s.ListProducts(t.Context(), q))
 		for _, p := range page {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +14,6 @@ import (
 
 	"ordersaga/catalog/product"
 	"ordersaga/catalog/stock"
-	"ordersaga/catalog/stock/stocktest"
 	"ordersaga/internal/money"
 )
 
@@ -43,7 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"pruning removes marks that are still as read, and only so":  pruning,
 		"nothing takes from a product with too many marks":           bounded,
 		"16 clients taking from 100 units take exactly 100":          exactlyAll,
-		"random histories keep every promise":                        histories,
+		"answers to concurrent clients can be explained":             concurrentClients,
 		"corrections change what is available, once for each key":    corrections,
 		"an audit raises no false alarm under load":                  noFalseAlarm,
 		"drifts are found, and repaired once":                        driftsAreFoundAndRepaired,
@@ -51,6 +49,12 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, open(t))
+		})
+	}
+	for part := range historyParts {
+		t.Run(fmt.Sprintf("random histories keep every promise, part %d", part), func(t *testing.T) {
+			t.Parallel()
+			histories(t, open(t), part)
 		})
 	}
 }
@@ -443,25 +447,6 @@ func exactlyAll(t *testing.T, s Store) {
 	c.Marks = 0
 	equal(t, "counters", c, stock.Counters{ProductID: "kettle", Sold: units, Initial: units})
 }
-
-// histories is few for a slow store; package stock plays thousands.
-func histories(t *testing.T, s Store) {
-	deadline := time.Now().Add(5 * time.Second)
-	n := uint64(0)
-	for ; n < 300 && (n < 5 || time.Now().Before(deadline)); n++ {
-		err := stocktest.Play(t.Context(), bySeed{rand.New(rand.NewPCG(n, 7))}, s, stocktest.Options{
-			Prefix: fmt.Sprintf("h%d-", n), Steps: 60, Lazy: true,
-		})
-		if err != nil {
-			t.Fatalf("history %d: %v", n, err)
-		}
-	}
-	t.Logf("%d histories", n)
-}
-
-type bySeed struct{ *rand.Rand }
-
-func (c bySeed) Choose(_ string, n int) int { return c.IntN(n) }
 
 // runToEnd does the tasks that are queued.
 func runToEnd(b *stock.Background) {

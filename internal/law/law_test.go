@@ -42,6 +42,7 @@ var law = map[string][]string{
 	"catalog/mongodb":         {"catalog/product", "catalog/stock", "internal/money"},
 	"catalog/memory":          {"catalog/product", "catalog/stock"},
 	"catalog/stock/stocktest": {"catalog/product", "catalog/stock"},
+	"catalog/bench":           {"catalog/mongodb", "catalog/product", "catalog/stock", "internal/env", "internal/money"},
 	"catalog/storetest":       {"catalog/product", "catalog/stock", "catalog/stock/stocktest", "internal/money"},
 	"stripesim/gateway":       plumbing,
 

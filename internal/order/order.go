@@ -69,6 +69,9 @@ type Line struct {
 	Name      string      `json:"name,omitempty"`
 	Quantity  int         `json:"quantity"`
 	Price     money.Money `json:"price,omitzero"` // of one unit
+	// PriceSeen marks a price that is the last known one, because the catalog could not be asked: when it was seen. It
+	// stays in the workflow's history; the stored order does not have it.
+	PriceSeen time.Time `json:"priceSeen,omitzero"`
 }
 
 // Items strips lines down to what was asked for.

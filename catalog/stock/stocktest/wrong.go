@@ -2,6 +2,7 @@ package stocktest
 
 import (
 	"context"
+	"runtime"
 
 	"ordersaga/catalog/stock"
 )
@@ -37,6 +38,7 @@ func (s readModifyWrite) Apply(ctx context.Context, u stock.Update) (stock.Appli
 	if v.Mark != u.Want || u.Want == stock.NoMark && v.Epoch != u.Epoch || c.Available+u.Available < 0 {
 		return stock.Applied{}, false, nil
 	}
+	runtime.Gosched() // a network would take far longer
 	s.overwrite(u, c)
 	return stock.Applied{Epoch: v.Epoch, Marks: v.Marks}, true, nil
 }

@@ -1,0 +1,41 @@
+package storetest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"ordersaga/catalog/stock/stocktest"
+)
+
+// histories plays random histories one after the other; slow stores get as many as the time allows, and at least 5.
+// Package stock plays thousands.
+func histories(t *testing.T, s Store, part int) {
+	deadline, n := time.Now().Add(historyTime), 0
+	for ; n < historiesEach && (n < 5 || time.Now().Before(deadline)); n++ {
+		err := stocktest.Play(t.Context(), bySeed{rand.New(rand.NewPCG(uint64(n), uint64(7+part)))}, s, stocktest.Options{
+			Prefix: fmt.Sprintf("h%d-", n), Steps: 60, Lazy: true,
+		})
+		if err != nil {
+			t.Fatalf("history %d: %v", n, err)
+		}
+	}
+	t.Logf("%d histories", n)
+}
+
+type bySeed struct{ *rand.Rand }
+
+func (c bySeed) Choose(_ string, n int) int { return c.IntN(n) }
+
+// concurrentClients reserve, commit and release the same few orders.
+func concurrentClients(t *testing.T, s Store) {
+	for n := range concurrentHistories {
+		err := stocktest.Concurrent{
+			Prefix: fmt.Sprintf("c%d-", n), Seed: uint64(n), Clients: 6, Calls: 25,
+		}.Run(t.Context(), s)
+		if err != nil {
+			t.Fatalf("history %d: %v", n, err)
+		}
+	}
+}
