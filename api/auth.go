@@ -12,6 +12,7 @@ import (
 
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/golang-jwt/jwt/v5"
 
 	"ordersaga/internal/httpapi"
@@ -134,6 +135,19 @@ func (a *authenticator) middleware(api *httpapi.API) func(huma.Context, func(hum
 			return
 		}
 		next(huma.WithValue(ctx, principalKey{}, p))
+	}
+}
+
+// limitUsers limits the requests of each user. Operators and strangers are limited by their address alone.
+func limitUsers(api *httpapi.API, limiter *httpapi.Limiter) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if id := principalOf(ctx.Context()).userID; id != 0 {
+			if p := limiter.Take(strconv.FormatInt(id, 10), humagin.Unwrap(ctx).Writer.Header()); p != nil {
+				api.Refuse(ctx, p)
+				return
+			}
+		}
+		next(ctx)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"regexp"
 
+	"ordersaga/internal/httpapi"
+	"ordersaga/internal/httpserver"
 	"ordersaga/internal/order"
 	"ordersaga/internal/temporalclient"
 )
@@ -18,6 +20,10 @@ type config struct {
 	PageCatalogURL       string `env:"PAGE_CATALOG_URL" form:"http://host:port" help:"base URL of the catalog; when set, a page for trying out orders is served at /, which reads the products through the api"`
 	DefaultPaymentMethod string `env:"DEFAULT_PAYMENT_METHOD" envDefault:"pm_card_visa" help:"charged when an order names no payment method"`
 	StripeWebhookSecret  string `env:"STRIPE_WEBHOOK_SECRET" secret:"true" help:"signing secret (whsec_…) of the payment gateway's events; when set, they are received at POST /stripe/webhook"`
+	Edge                 httpapi.Edge
+	UserRate             float64 `env:"RATE_LIMIT_PER_USER" envDefault:"20" help:"requests per second with the tokens of one user in the long run; 0: any number"`
+	UserBurst            int     `env:"RATE_LIMIT_PER_USER_BURST" envDefault:"50" help:"of them, how many at once"`
+	TLS                  httpserver.TLS
 	Events               eventsConfig
 	Auth                 authConfig
 	Temporal             temporalclient.Config
@@ -25,7 +31,10 @@ type config struct {
 
 // Validate reports what no single field shows.
 func (c config) Validate() error {
-	errs := []error{c.Auth.validate(), c.Events.validate(), c.Temporal.Validate()}
+	errs := []error{c.Auth.validate(), c.Events.validate(), c.Edge.Validate(), c.TLS.Validate(), c.Temporal.Validate()}
+	if c.UserRate < 0 || c.UserRate > 0 && c.UserBurst < 1 {
+		errs = append(errs, errors.New("RATE_LIMIT_PER_USER: want 0 or more, and a RATE_LIMIT_PER_USER_BURST of 1 or more"))
+	}
 	if !regexp.MustCompile(paymentMethodPattern).MatchString(c.DefaultPaymentMethod) {
 		errs = append(errs, fmt.Errorf("DEFAULT_PAYMENT_METHOD: want a reference that matches %s", paymentMethodPattern))
 	}

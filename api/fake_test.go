@@ -222,6 +222,19 @@ var (
 
 func newStreamingAPI(t testing.TB, s script, auth authConfig, streams eventsConfig, times watchTimes) *testAPI {
 	t.Helper()
+	return buildAPI(t, s, auth, streams, times, httpapi.NewLimiter("user", 1e6, 1e6))
+}
+
+// newLimitedAPI asks for tokens.
+func newLimitedAPI(t testing.TB, perUser *httpapi.Limiter) *testAPI {
+	t.Helper()
+	return buildAPI(t, confirms, byToken, testEvents, testTimes, perUser)
+}
+
+func buildAPI(
+	t testing.TB, s script, auth authConfig, streams eventsConfig, times watchTimes, perUser *httpapi.Limiter,
+) *testAPI {
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	memory := ordertest.NewMemory(func() time.Time { return now })
 	a, err := newAuthenticator(t.Context(), auth, log)
@@ -238,6 +251,7 @@ func newStreamingAPI(t testing.TB, s script, auth authConfig, streams eventsConf
 	t.Cleanup(events.start())
 	api := newAPI(dependencies{
 		store: store, sagas: sagas, auth: a, log: log, checks: map[string]httpserver.Check{}, events: events,
+		edge: httpapi.Edge{AddressRate: 1e6, AddressBurst: 1e6}, perUser: perUser,
 		defaultPaymentMethod: "pm_card_visa", now: func() time.Time { return now },
 		sagaURL: func(id order.ID) string { return "http://ui/workflows/" + id.WorkflowID() },
 	})

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"ordersaga/internal/httpapi"
 	"ordersaga/internal/httpserver"
 	"ordersaga/internal/pgdb"
 	"ordersaga/internal/postgres"
@@ -37,6 +38,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	api := newAPI(dependencies{
 		store: store, sagas: newTemporalSagas(ctx, temporal, c.TaskQueue), auth: auth, log: log,
 		defaultPaymentMethod: c.DefaultPaymentMethod, sagaURL: c.sagaURL(), now: time.Now, events: events,
+		edge: c.Edge, perUser: httpapi.NewLimiter("user", c.UserRate, c.UserBurst),
 		checks: map[string]httpserver.Check{"database": store.Ready, "temporal": temporalclient.Check(temporal)},
 	})
 	if c.StripeWebhookSecret != "" {
@@ -49,5 +51,5 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		}
 		p.register(api)
 	}
-	return httpserver.Serve(ctx, c.Addr, api, log)
+	return httpserver.ServeTLS(ctx, c.Addr, c.TLS, api, log)
 }

@@ -28,6 +28,8 @@ type dependencies struct {
 	sagaURL              func(order.ID) string // where to see an order's saga; nil: nowhere
 	now                  func() time.Time
 	events               *events
+	edge                 httpapi.Edge
+	perUser              *httpapi.Limiter // of requests with a user's token; nil: none
 }
 
 // orders are the operations on orders.
@@ -51,9 +53,9 @@ what to do about it.`
 func newAPI(d dependencies) *httpapi.API {
 	api := httpapi.New(httpapi.Config{
 		Title: "Orders", Version: "1.0.0", Description: description, Log: d.log, Checks: d.checks,
-		SecuritySchemes: d.auth.schemes(),
+		SecuritySchemes: d.auth.schemes(), Edge: d.edge,
 	})
-	api.UseMiddleware(d.auth.middleware(api))
+	api.UseMiddleware(d.auth.middleware(api), limitUsers(api, d.perUser))
 	o := &orders{
 		store: d.store, sagas: d.sagas, defaultPaymentMethod: d.defaultPaymentMethod, sagaURL: d.sagaURL, now: d.now,
 		events: d.events,

@@ -65,7 +65,8 @@ func buildSystem(t *testing.T, namespace string, settings ...string) *system {
 	s.notifier = newProcess(t, "notifier", notifierAddr, "NOTIFIER_ADDR="+notifierAddr,
 		"NOTIFIER_DATABASE_URL="+testenv.Postgres(t), "RABBITMQ_URL="+through(t, broker, s.toRabbitMQ))
 	s.api = newProcess(t, "api", apiAddr, "API_ADDR="+apiAddr, "DATABASE_URL="+ordersURL,
-		"TEMPORAL_ADDRESS="+s.toTemporal.addr(), "TEMPORAL_NAMESPACE="+namespace, "TASK_QUEUE="+queue, "AUTH_MODE=none")
+		"TEMPORAL_ADDRESS="+s.toTemporal.addr(), "TEMPORAL_NAMESPACE="+namespace, "TASK_QUEUE="+queue, "AUTH_MODE=none",
+		"RATE_LIMIT_PER_ADDRESS=0")
 	return s
 }
 

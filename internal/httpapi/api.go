@@ -22,6 +22,7 @@ type Config struct {
 	Checks map[string]httpserver.Check
 	// SecuritySchemes are documented as they are; the program itself enforces them.
 	SecuritySchemes map[string]*huma.SecurityScheme
+	Edge            Edge
 }
 
 // API is a program's HTTP API: an http.Handler to which operations are added by Register. Use the embedded huma.API for
@@ -31,26 +32,34 @@ type API struct {
 	Router *gin.Engine
 
 	problems map[string]problem.Type // every type that this API can answer, by name
+	limited  bool                    // any operation may be answered with too-many-requests
 }
 
-// New returns an API that so far answers only the common paths.
+// New returns an API that so far answers only the common paths. The edge must be valid.
 func New(c Config) *API {
 	gin.SetMode(gin.ReleaseMode)
 	router := gin.New()
 	router.RedirectTrailingSlash = false // one resource, one path
 	router.HandleMethodNotAllowed = true
 	router.ContextWithFallback = true
-	if err := router.SetTrustedProxies(nil); err != nil {
-		panic(err) // cannot happen: there is nothing to parse
+	if err := router.SetTrustedProxies(c.Edge.TrustedProxies); err != nil {
+		panic(err) // cannot happen: they are valid
 	}
 	router.Use(requests(c.Log), recovery, securityHeaders)
+	if len(c.Edge.CORSOrigins) > 0 {
+		router.Use(crossOrigin(c.Edge.CORSOrigins))
+	}
+	limiter := NewLimiter("address", c.Edge.AddressRate, c.Edge.AddressBurst)
+	if limiter != nil {
+		router.Use(limitAddresses(limiter))
+	}
 	router.NoRoute(func(c *gin.Context) {
 		answer(c, problem.NotFound.New("there is nothing at this path"))
 	})
 	router.NoMethod(func(c *gin.Context) {
 		answer(c, problem.MethodNotAllowed.New("%s is not allowed at this path", c.Request.Method))
 	})
-	a := &API{API: humagin.New(router, config(c)), Router: router, problems: map[string]problem.Type{}}
+	a := &API{API: humagin.New(router, config(c)), Router: router, problems: map[string]problem.Type{}, limited: limiter != nil}
 	for _, t := range problem.Common() {
 		a.problems[t.Name] = t
 	}
@@ -94,6 +103,9 @@ func securityHeaders(c *gin.Context) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if c.Request.TLS != nil {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 	h.Set("Cache-Control", "no-store") // orders and stock change; handlers that know better override
 }
 

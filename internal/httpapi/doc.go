@@ -11,6 +11,9 @@
 //	                                             │ 500               │ 404, 405  │ 415, 413   │ 413, 408     │ 400    │ 422
 //	                                             └───────────────────┴───────────┴────────────┴──────────────┴────────┴──▶ problem+json
 //
+// An Edge puts two more before the router, for programs that the world may reach: other origins in browsers, and a rate
+// limit by address (429).
+//
 // Strict means: what a client sends is either understood completely or refused. Unknown members and query parameters,
 // members or parameters given twice, names in another case, data after the JSON value, invalid UTF-8, bodies without
 // or with another content type than the operation's: all refused, with a pointer to what is wrong. Wrong JSON and wrong

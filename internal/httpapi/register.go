@@ -55,6 +55,9 @@ func (a *API) document(op *huma.Operation, problems []problem.Type) {
 	if op.Method == http.MethodPost || op.Method == http.MethodPut || op.Method == http.MethodPatch {
 		all = append(all, problem.TooLarge, problem.UnsupportedMediaType, problem.RequestTimeout)
 	}
+	if a.limited {
+		all = append(all, problem.TooMany)
+	}
 	byStatus := map[int][]string{}
 	for _, t := range all {
 		line := fmt.Sprintf("`%s`: %s", t.URI(), t.Title)

@@ -3,6 +3,7 @@ package httpserver
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,9 +23,44 @@ const (
 	DrainTimeout      = 20 * time.Second // how long requests in hand may go on after ctx is done
 )
 
-// Serve listens on addr and serves handler until ctx is done; then it stops accepting and waits for the requests in
-// hand, at most DrainTimeout.
+// TLS is the certificate that a server shows. Without one it speaks plain HTTP, and HTTPS is the business of a proxy.
+type TLS struct {
+	CertFile string `env:"TLS_CERT_FILE" help:"PEM file with the certificate and those that it is signed by; when set, the server speaks HTTPS only (TLS 1.2 or newer)"`
+	KeyFile  string `env:"TLS_KEY_FILE" help:"PEM file with the certificate's private key"`
+}
+
+// Validate refuses half a pair.
+func (t TLS) Validate() error {
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		return errors.New("TLS_CERT_FILE, TLS_KEY_FILE: want both or neither")
+	}
+	return nil
+}
+
+// config returns nil for plain HTTP.
+func (t TLS) config() (*tls.Config, error) {
+	if t.CertFile == "" {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("TLS_CERT_FILE, TLS_KEY_FILE: %w", err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// Serve listens on addr and serves handler over plain HTTP until ctx is done; then it stops accepting and waits for the
+// requests in hand, at most DrainTimeout.
 func Serve(ctx context.Context, addr string, handler http.Handler, log *slog.Logger) error {
+	return ServeTLS(ctx, addr, TLS{}, handler, log)
+}
+
+// ServeTLS is Serve over HTTPS when there is a certificate.
+func ServeTLS(ctx context.Context, addr string, certificate TLS, handler http.Handler, log *slog.Logger) error {
+	secure, err := certificate.config()
+	if err != nil {
+		return err
+	}
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -38,10 +74,17 @@ func Serve(ctx context.Context, addr string, handler http.Handler, log *slog.Log
 		IdleTimeout:       IdleTimeout,
 		MaxHeaderBytes:    MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		TLSConfig:         secure,
 	}
-	log.Info("listening", "addr", listener.Addr().String())
+	log.Info("listening", "addr", listener.Addr().String(), "tls", secure != nil)
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() {
+		if secure != nil {
+			served <- server.ServeTLS(listener, "", "") // the files are read
+			return
+		}
+		served <- server.Serve(listener)
+	}()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve on %s: %w", addr, err)
