@@ -163,20 +163,3 @@ func TestMalformedRequestsAreRefusedExactly(t *testing.T) {
 		})
 	}
 }
-
-// FuzzPlace sends anything as an order: the answer is never a 500, and never something that is no problem.
-func FuzzPlace(f *testing.F) {
-	for _, test := range malformed {
-		if test.request == "" {
-			f.Add(test.body, "k", "wait=1")
-		}
-	}
-	f.Add(twoMugs, "k", "respond-async")
-	api := newTestAPI(f, sleeps)
-	f.Fuzz(func(t *testing.T, body, key, prefer string) {
-		got := api.send(t, "POST", "/orders", body, "Idempotency-Key: "+key, "Prefer: "+prefer)
-		if got.status >= 500 || got.status < 200 || got.status >= 300 && got.body["type"] == nil {
-			t.Errorf("got %d %s", got.status, got.raw)
-		}
-	})
-}
