@@ -133,8 +133,13 @@ func (s *Store) find(
 	return out, nil
 }
 
+// countTimeout bounds counting, for which the driver's time is not enough on a large shelf.
+const countTimeout = 30 * time.Second
+
 // CountProducts implements product.Store.
 func (s *Store) CountProducts(ctx context.Context, f product.Filter) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, countTimeout)
+	defer cancel()
 	return s.products.CountDocuments(ctx, condition(f))
 }
 

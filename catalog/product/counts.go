@@ -8,13 +8,13 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// CountAge is how old the count of a filter's products may be.
-const CountAge = 5 * time.Second
-
-// countAgain is the age from which on a count is taken again while the old one is still used: nobody waits for the count
-// of a filter that is asked for all the time, and it is taken once at a time. A store counts a million products for
-// longer than it takes to find a page of them.
-const countAgain = CountAge / 2
+// CountAge is how old the count of a filter's products may be, unless counting takes long: then it may be countCost times
+// as old as counting took, so that a shelf of a million products, which some stores count for a second or more, is not
+// counted all the time. Every answer says when it was counted.
+const (
+	CountAge  = 5 * time.Second
+	countCost = 40
+)
 
 // manyProducts is how many products make a count that is left to grow old when a product changes. Smaller counts are
 // taken again at once, because one product more or less is seen on a page, and cheap.
@@ -30,21 +30,26 @@ type counts struct {
 }
 
 type count struct {
-	n  int64
-	at time.Time
+	n    int64
+	at   time.Time // when counting began
+	took time.Duration
 }
+
+// age is how old the count may become. From half of that on it is taken again while the old one is still used: nobody
+// waits for the count of a filter that is asked for all the time, and it is taken once at a time.
+func (c count) age() time.Duration { return max(CountAge, countCost*c.took) }
 
 func newCounts(take func(context.Context, Filter) (int64, error)) *counts {
 	return &counts{otter.Must(&otter.Options[filterKey, count]{
 		MaximumSize:       maxCounts,
-		RefreshCalculator: otter.RefreshWriting[filterKey, count](countAgain),
+		RefreshCalculator: otter.RefreshWritingFunc(func(e otter.Entry[filterKey, count]) time.Duration { return e.Value.age() / 2 }),
 	}), take}
 }
 
-// of returns how many products pass the filter, as counted at most CountAge ago.
+// of returns how many products pass the filter, as counted lately; see CountAge.
 func (c *counts) of(ctx context.Context, f Filter) (count, error) {
 	c.cache.ComputeIfPresent(f.key(), func(known count) (count, otter.ComputeOp) {
-		if time.Since(known.at) < CountAge {
+		if time.Since(known.at) < known.age() {
 			return known, otter.CancelOp
 		}
 		return known, otter.InvalidateOp
@@ -52,7 +57,7 @@ func (c *counts) of(ctx context.Context, f Filter) (count, error) {
 	return c.cache.Get(ctx, f.key(), otter.LoaderFunc[filterKey, count](func(ctx context.Context, _ filterKey) (count, error) {
 		began := time.Now()
 		n, err := c.take(ctx, f)
-		return count{n, began}, err
+		return count{n, began, time.Since(began)}, err
 	}))
 }
 

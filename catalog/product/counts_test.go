@@ -36,7 +36,7 @@ func TestTheCountOfALargeShelfIsTakenSeldomNeverWaitedForTwiceAndNeverTooOld(t *
 			if err != nil {
 				t.Error(err)
 			}
-			if age := time.Since(page.Counted); age > product.CountAge {
+			if age := time.Since(page.Counted); age > 40*time.Second { // counting took one
 				t.Errorf("counted %s ago", age)
 			}
 			return page.Total, time.Since(began)
@@ -50,7 +50,7 @@ func TestTheCountOfALargeShelfIsTakenSeldomNeverWaitedForTwiceAndNeverTooOld(t *
 			t.Errorf("counted %d times", n)
 		}
 		s.size.Store(2_000_000)
-		for range 300 { // half a minute
+		for range 1800 { // three minutes
 			time.Sleep(100 * time.Millisecond)
 			if _, took := list(); took > 0 {
 				t.Fatalf("a busy filter waited %s", took)
@@ -59,8 +59,8 @@ func TestTheCountOfALargeShelfIsTakenSeldomNeverWaitedForTwiceAndNeverTooOld(t *
 				t.Fatal(err)
 			}
 		}
-		if n := s.counted.Load(); n > 13 {
-			t.Errorf("counted %d times in half a minute", n)
+		if n := s.counted.Load(); n < 8 || n > 10 {
+			t.Errorf("counted %d times in three minutes", n)
 		}
 		if total, _ := list(); total != 2_000_000 {
 			t.Errorf("total %d", total)

@@ -64,7 +64,7 @@ type Query struct {
 type Page struct {
 	Products []Product
 	Total    int64     // products that pass the filter, as counted at CountedAt
-	Counted  time.Time // no older than CountAge
+	Counted  time.Time // see CountAge
 	Number   int       // of this page, from 1
 	Limit    int       // products on a page
 }
