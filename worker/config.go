@@ -8,7 +8,7 @@ import (
 )
 
 type config struct {
-	Addr        string `env:"WORKER_ADDR" envDefault:"127.0.0.1:4003" form:"host:port" help:"host:port of the probes /livez and /readyz"`
+	Addr        string `env:"WORKER_ADDR" envDefault:"127.0.0.1:4003" form:"host:port" help:"host:port of the probes /livez and /readyz, and of /metrics for Prometheus"`
 	DatabaseURL string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL with the orders: postgres://user:password@host:port/name"`
 	CatalogURL  string `env:"CATALOG_URL" envDefault:"http://127.0.0.1:4002" form:"http://host:port" help:"where the catalog answers"`
 	StripeURL   string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" form:"http://host:port" help:"payment gateway: https://api.stripe.com, or the simulator's address"`

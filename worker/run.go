@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
@@ -18,6 +20,7 @@ import (
 	"ordersaga/internal/postgres"
 	"ordersaga/internal/rabbitmq"
 	"ordersaga/internal/stripe"
+	"ordersaga/internal/telemetry"
 	"ordersaga/internal/temporalclient"
 	"ordersaga/saga"
 	"ordersaga/workflows"
@@ -47,7 +50,17 @@ func run(ctx context.Context, c config, log *slog.Logger) (err error) {
 	if err := checkGateway(starting, payments.Check, log); err != nil {
 		return err
 	}
-	catalog, err := catalogclient.New(catalogclient.Options{BaseURL: c.CatalogURL, PriceAge: c.priceAge(), Log: log})
+	metrics, err := telemetry.New()
+	if err != nil {
+		return err
+	}
+	breakerChanged, err := watchBreaker(metrics.Meter("worker"))
+	if err != nil {
+		return err
+	}
+	catalog, err := catalogclient.New(catalogclient.Options{
+		BaseURL: c.CatalogURL, PriceAge: c.priceAge(), Log: log, OnStateChange: breakerChanged,
+	})
 	if err != nil {
 		return fmt.Errorf("CATALOG_URL: %w", err)
 	}
@@ -58,7 +71,8 @@ func run(ctx context.Context, c config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, events.Close()) }()
 
-	temporal, err := temporalclient.Open(c.Temporal, log)
+	measured := opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: metrics.Meter("temporal")})
+	temporal, err := temporalclient.Open(c.Temporal, log, temporalclient.Metrics(measured))
 	if err != nil {
 		return err
 	}
@@ -79,10 +93,11 @@ func run(ctx context.Context, c config, log *slog.Logger) (err error) {
 	w.RegisterActivity(&activities.Activities{Catalog: catalog, Payments: payments, Orders: orders, Events: events, Alarms: events})
 	w.RegisterActivity(&activities.Settlement{Payments: payments, Orders: orders})
 	w.RegisterActivity(&activities.Recovery{Sagas: sagas, Orders: orders, MinAge: c.RecoveryMinAge, Log: log})
-	return serve(ctx, w, fatal, c, log, map[string]httpserver.Check{
+	probes := httpserver.Probes(map[string]httpserver.Check{
 		"temporal": temporalclient.Check(temporal),
 		"postgres": pool.Ping,
-	})
+	}, log)
+	return serve(ctx, w, fatal, c, log, withMetrics(probes, metrics))
 }
 
 // newWorker returns a worker that knows the workflows. It says on fatal why it cannot go on.
@@ -128,15 +143,14 @@ func scheduleRecovery(ctx context.Context, temporal client.Client, c config) err
 	})
 }
 
-// serve works until ctx is done or the worker cannot go on, and answers probes meanwhile.
+// serve works until ctx is done or the worker cannot go on, and answers probes and /metrics meanwhile.
 func serve(
-	ctx context.Context, w worker.Worker, fatal <-chan error, c config, log *slog.Logger,
-	checks map[string]httpserver.Check,
+	ctx context.Context, w worker.Worker, fatal <-chan error, c config, log *slog.Logger, health http.Handler,
 ) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	probes := make(chan error, 1)
-	go func() { probes <- httpserver.Serve(ctx, c.Addr, httpserver.Probes(checks, log), log) }()
+	go func() { probes <- httpserver.Serve(ctx, c.Addr, health, log) }()
 
 	if err := w.Start(); err != nil {
 		stop()

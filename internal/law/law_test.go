@@ -13,7 +13,7 @@ import (
 // Groups of packages that rules share.
 var (
 	domain   = []string{"internal/money", "internal/order"}
-	plumbing = []string{"internal/env", "internal/httpapi", "internal/httpapi/problem", "internal/httpserver", "internal/pgdb", "internal/program"}
+	plumbing = []string{"internal/env", "internal/httpapi", "internal/httpapi/problem", "internal/httpserver", "internal/pgdb", "internal/program", "internal/telemetry"}
 	// adapters each know one technology. They never know each other.
 	adapters = []string{"catalog/catalogclient", "internal/postgres", "internal/rabbitmq", "internal/stripe", "internal/temporalclient"}
 )

@@ -82,11 +82,19 @@ func (c Config) LookupEnv(name string) (string, bool) {
 // Environ is part of what envconfig asks for; it looks for free-form variables there, which we have none of.
 func (c Config) Environ() []string { return nil }
 
+// Metrics lets the SDK, and workflows through it, measure with handler.
+func Metrics(handler client.MetricsHandler) func(*client.Options) {
+	return func(o *client.Options) { o.MetricsHandler = handler }
+}
+
 // Open returns a client that connects when it is first used. The caller closes it. Logs of the SDK go to log.
-func Open(c Config, log *slog.Logger) (client.Client, error) {
+func Open(c Config, log *slog.Logger, more ...func(*client.Options)) (client.Client, error) {
 	options, err := c.options()
 	if err != nil {
 		return nil, err
+	}
+	for _, set := range more {
+		set(&options)
 	}
 	options.Logger = sdklog.NewStructuredLogger(log)
 	options.Identity = identity()

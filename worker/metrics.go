@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"ordersaga/internal/telemetry"
+)
+
+// The states of the catalog's circuit breaker as the gauge tells them.
+var breakerStates = map[string]int64{"closed": 0, "half-open": 1, "open": 2}
+
+// watchBreaker measures the catalog's circuit breaker: catalog_breaker_state (0 closed, 1 half-open, 2 open) and
+// catalog_breaker_changes_total. What it returns is to be told of every change.
+func watchBreaker(meter metric.Meter) (func(from, to string), error) {
+	state, err := meter.Int64Gauge("catalog_breaker_state",
+		metric.WithDescription("circuit breaker of the catalog: 0 closed, 1 half-open, 2 open"))
+	if err != nil {
+		return nil, fmt.Errorf("measure the circuit breaker: %w", err)
+	}
+	changes, err := meter.Int64Counter("catalog_breaker_changes", metric.WithDescription("changes of its state"))
+	if err != nil {
+		return nil, fmt.Errorf("measure the circuit breaker: %w", err)
+	}
+	ctx := context.Background()
+	state.Record(ctx, breakerStates["closed"])
+	return func(from, to string) {
+		state.Record(ctx, breakerStates[to])
+		changes.Add(ctx, 1, metric.WithAttributes(attribute.String("from", from), attribute.String("to", to)))
+	}, nil
+}
+
+// withMetrics answers GET /metrics beside the probes.
+func withMetrics(probes http.Handler, metrics *telemetry.Metrics) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", probes)
+	mux.Handle("GET /metrics", metrics.Handler())
+	return mux
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"go.temporal.io/sdk/contrib/opentelemetry"
+
+	"ordersaga/catalog/catalogclient"
+	"ordersaga/internal/httpserver"
+	"ordersaga/internal/order"
+	"ordersaga/internal/telemetry"
+	"ordersaga/saga"
+)
+
+// nobody refuses every request.
+type nobody struct{}
+
+func (nobody) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("refused") }
+
+func TestTheBreakerAndSagasInTroubleAreMeasured(t *testing.T) {
+	t.Parallel()
+	metrics, err := telemetry.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, err := watchBreaker(metrics.Meter("worker"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	h := withMetrics(httpserver.Probes(nil, log), metrics)
+	shows := func(lines ...string) {
+		t.Helper()
+		res := httptest.NewRecorder()
+		h.ServeHTTP(res, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
+		for _, line := range lines {
+			if !strings.Contains(res.Body.String(), "\n"+line+"\n") {
+				t.Errorf("status %d, no line %q in\n%s", res.Code, line, res.Body)
+			}
+		}
+	}
+	shows("catalog_breaker_state 0")
+	catalog, err := catalogclient.New(catalogclient.Options{
+		BaseURL: "http://catalog.test", Transport: nobody{}, Log: log, OnStateChange: told,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		_ = catalog.Release(t.Context(), order.ID("00000000-0000-4000-8000-000000000001"))
+	}
+	shows("catalog_breaker_state 2", `catalog_breaker_changes_total{from="closed",to="open"} 1`)
+
+	sdk := opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: metrics.Meter("temporal")})
+	sdk.WithTags(map[string]string{"step": "ChargePayment"}).Counter(saga.TroubleCounter).Inc(1)
+	shows(saga.TroubleCounter + `{step="ChargePayment"} 1`)
+
+	res := httptest.NewRecorder()
+	h.ServeHTTP(res, httptest.NewRequestWithContext(t.Context(), "GET", "/livez", nil))
+	if res.Code != http.StatusOK {
+		t.Errorf("livez: %d", res.Code)
+	}
+}
