@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,8 +15,8 @@ import (
 	"ordersaga/catalog/memory"
 	"ordersaga/catalog/stock"
 	"ordersaga/catalog/storetest"
-	"ordersaga/internal/money"
 	"ordersaga/internal/order"
+	"ordersaga/internal/order/ordertest"
 )
 
 // The orders of these tests, as the client names them.
@@ -26,7 +28,12 @@ const (
 // dial returns a client of the API, over a real connection.
 func dial(t *testing.T, store storetest.Store) *catalogclient.Client {
 	t.Helper()
-	server := httptest.NewServer(serve(store))
+	return dialAt(t, store, func() time.Time { return clock })
+}
+
+func dialAt(t *testing.T, store storetest.Store, now func() time.Time) *catalogclient.Client {
+	t.Helper()
+	server := httptest.NewServer(serveAt(store, now))
 	t.Cleanup(server.Close)
 	client, err := catalogclient.New(catalogclient.Options{BaseURL: server.URL})
 	if err != nil {
@@ -66,59 +73,35 @@ func refused(t *testing.T, what string, err error, want order.Cause) {
 
 func TestClientSpeaksTheOrdersLanguage(t *testing.T) {
 	t.Parallel()
-	ctx, c, in := t.Context(), dial(t, kettles(t)), clock.Add(time.Hour)
-
-	lines, err := c.PriceItems(ctx, append(items(2), items(1)...))
-	price := money.Money{Amount: 2999, Currency: "EUR"}
-	want := []order.Line{
-		{ProductID: "kettle", Name: "Kettle", Quantity: 2, Price: price}, {ProductID: "kettle", Name: "Kettle", Quantity: 1, Price: price},
-	}
-	if diff := cmp.Diff(want, lines); diff != "" || err != nil {
-		t.Errorf("prices: %v (-want +got):\n%s", err, diff)
-	}
-	_, err = c.PriceItems(ctx, []order.Item{{ProductID: "ghost", Quantity: 1}, {ProductID: "kettle", Quantity: 1}})
-	refused(t, "unknown product", err, order.Cause{Reason: order.ProductNotFound, ProductIDs: []string{"ghost"}})
-
-	for _, step := range []error{
-		c.Reserve(ctx, orderOne, items(2), in), c.Reserve(ctx, orderOne, items(2), in),
-		c.Commit(ctx, orderOne), c.Commit(ctx, orderOne),
-	} {
-		if step != nil {
-			t.Errorf("reserve and commit, twice each: %v", step)
+	ordertest.CatalogContract(t, func(t *testing.T, products ...order.Line) ordertest.Shop {
+		store, now := memory.New(), &ticking{now: clock}
+		for _, p := range products {
+			body := fmt.Sprintf(`{"id": %q, "name": %q, "price": {"amount": %d, "currency": %q}, "stock": %d, "category": "kitchen"}`,
+				p.ProductID, p.Name, p.Price.Amount, p.Price.Currency, p.Quantity)
+			if a := send(t, serve(store), "POST", "/products", body); a.status != 201 {
+				t.Fatalf("seed: %d", a.status)
+			}
 		}
-	}
-	refused(t, "short", c.Reserve(ctx, orderTwo, items(2), in), order.Cause{
-		Reason: order.OutOfStock, Shortages: []order.Shortage{{ProductID: "kettle", Requested: 2, Available: 1}},
+		return ordertest.Shop{Catalog: dialAt(t, store, now.Now), Now: now.Now, Advance: now.Advance}
 	})
-	for range 2 {
-		if err := c.Release(ctx, orderOne); err != nil {
-			t.Errorf("release: %v", err)
-		}
-	}
-	refused(t, "reserve after release", c.Reserve(ctx, orderOne, items(2), in), order.Cause{Reason: order.ReservationLost})
-	refused(t, "commit after release", c.Commit(ctx, orderOne), order.Cause{Reason: order.ReservationLost})
 }
 
-func TestClientReleasesTheUnknownForGood(t *testing.T) {
-	t.Parallel()
-	ctx, c := t.Context(), dial(t, kettles(t))
-	refused(t, "commit of nothing", c.Commit(ctx, orderOne), order.Cause{Reason: order.ReservationLost})
-	if err := c.Release(ctx, orderOne); err != nil {
-		t.Fatal(err)
-	}
-	refused(t, "late reserve", c.Reserve(ctx, orderOne, items(1), clock.Add(time.Hour)), order.Cause{Reason: order.ReservationLost})
+// ticking is a clock that a test moves.
+type ticking struct {
+	mu  sync.Mutex
+	now time.Time
 }
 
-func TestOtherLinesForTheSameOrderAreAMistakeAndNoRefusal(t *testing.T) {
-	t.Parallel()
-	ctx, c := t.Context(), dial(t, kettles(t))
-	if err := c.Reserve(ctx, orderOne, items(1), clock.Add(time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	err := c.Reserve(ctx, orderOne, items(2), clock.Add(time.Hour))
-	if err == nil || errors.As(err, new(*order.Refusal)) {
-		t.Errorf("error %v, want one that is not a refusal", err)
-	}
+func (c *ticking) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *ticking) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
 }
 
 // down is a store whose server does not answer.

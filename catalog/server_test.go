@@ -27,7 +27,10 @@ var clock = time.Date(2026, 5, 17, 8, 0, 0, 0, time.UTC)
 
 // serve returns the API over a store, at the time of clock.
 func serve(store storetest.Store) http.Handler {
-	now := func() time.Time { return clock }
+	return serveAt(store, func() time.Time { return clock })
+}
+
+func serveAt(store storetest.Store, now func() time.Time) http.Handler {
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	return newAPI(product.New(store, now), stock.New(store, stock.Options{Now: now, Log: quiet}), options{
 		log: quiet, unavailable: func(err error) bool { return errors.Is(err, errDown) },

@@ -18,11 +18,13 @@ import (
 
 	"ordersaga/internal/money"
 	"ordersaga/internal/order"
+	"ordersaga/internal/order/ordertest"
 	"ordersaga/internal/stripe"
 )
 
-// contract is what every gateway that remembers must do under the adapter: the simulator and the real one alike. It uses
-// nothing but the adapter itself, because that is all that the real one has.
+// contract is what every gateway that remembers must do under the adapter, the simulator and the real one alike: what the
+// fake of the saga's tests does as well, and more. It uses nothing but the adapter itself, because that is all that the
+// real one has.
 func contract(t *testing.T, payments *stripe.Payments) {
 	t.Helper()
 	began := time.Now().Add(-time.Minute)
@@ -31,64 +33,13 @@ func contract(t *testing.T, payments *stripe.Payments) {
 			OrderID: order.ID(uuid.NewString()), Amount: money.Money{Amount: 1299, Currency: "USD"}, Method: method, OrderedAt: time.Now(),
 		}
 	}
-	kept := func(t *testing.T, id string, captured, refunded int64) {
-		t.Helper()
-		got, err := payments.Payment(t.Context(), id)
-		if err != nil || got.Captured != captured || got.Refunded != refunded {
-			t.Errorf("%+v, %v; want %d captured and %d refunded", got, err, captured, refunded)
-		}
-	}
 	t.Run("the key is accepted", func(t *testing.T) {
 		t.Parallel()
 		if err := payments.Check(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
-	t.Run("a payment is taken once, given back once, and refused afterwards", func(t *testing.T) {
-		t.Parallel()
-		p := payment("pm_card_visa")
-		first, err := payments.Charge(t.Context(), p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if again, err := payments.Charge(t.Context(), p); err != nil || again != first {
-			t.Errorf("charged again: %q, %v; want %q", again, err, first)
-		}
-		kept(t, first, 1299, 0)
-		for range 2 {
-			if err := payments.Refund(t.Context(), p); err != nil {
-				t.Error(err)
-			}
-		}
-		kept(t, first, 1299, 1299)
-		_, err = payments.Charge(t.Context(), p)
-		wantRefused(t, err, "payment_refunded")
-	})
-	t.Run("an undo that comes first refuses the late charge", func(t *testing.T) {
-		t.Parallel()
-		p := payment("pm_card_visa")
-		if err := payments.Refund(t.Context(), p); err != nil {
-			t.Fatal(err)
-		}
-		_, err := payments.Charge(t.Context(), p)
-		wantRefused(t, err, "payment_cancelled")
-	})
-	t.Run("declines are refusals", func(t *testing.T) {
-		t.Parallel()
-		for method, code := range map[string]string{
-			"pm_card_visa_chargeDeclined":                  "generic_decline",
-			"pm_card_visa_chargeDeclinedInsufficientFunds": "insufficient_funds",
-			"pm_card_chargeDeclinedExpiredCard":            "expired_card",
-			"pm_card_authenticationRequired":               "authentication_required",
-		} {
-			p := payment(method)
-			_, err := payments.Charge(t.Context(), p)
-			wantRefused(t, err, code)
-			if err := payments.Refund(t.Context(), p); err != nil {
-				t.Errorf("the undo of %s: %v", method, err)
-			}
-		}
-	})
+	ordertest.PaymentsContract(t, payments)
 	t.Run("payments are listed with their orders", func(t *testing.T) {
 		t.Parallel()
 		p := payment("pm_card_visa")

@@ -1,0 +1,190 @@
+package ordertest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"ordersaga/internal/money"
+	"ordersaga/internal/order"
+)
+
+// Payments is what the saga of an order asks of the payment gateway, and how the gateway's books are read.
+type Payments interface {
+	Charge(ctx context.Context, p order.Payment) (paymentID string, err error)
+	Refund(ctx context.Context, p order.Payment) error
+	Payment(ctx context.Context, paymentID string) (order.GatewayPayment, error)
+}
+
+// Declines are the payment methods that a gateway declines in tests, and the codes with which it does.
+var Declines = map[string]string{
+	"pm_card_visa_chargeDeclined":                  "generic_decline",
+	"pm_card_visa_chargeDeclinedInsufficientFunds": "insufficient_funds",
+	"pm_card_chargeDeclinedExpiredCard":            "expired_card",
+	"pm_card_authenticationRequired":               "authentication_required",
+}
+
+type payment struct {
+	order.GatewayPayment
+	cancelled bool // no money will be taken any more
+}
+
+// MemoryPayments is a payment gateway in memory. It is safe for many goroutines and passes PaymentsContract, so it
+// answers as the real one does.
+type MemoryPayments struct {
+	mu       sync.Mutex
+	payments map[string]payment // by idempotency key
+}
+
+// NewMemoryPayments returns a gateway that has taken no payment.
+func NewMemoryPayments() *MemoryPayments { return &MemoryPayments{payments: map[string]payment{}} }
+
+// key is what makes a repeated call the same call.
+func key(p order.Payment) string { return string(p.OrderID) }
+
+// Charge takes the payment once.
+func (m *MemoryPayments) Charge(_ context.Context, p order.Payment) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.known(p)
+	switch code, declined := Declines[p.Method]; {
+	case known.cancelled && known.Captured > 0:
+		return "", decline("payment_refunded")
+	case known.cancelled:
+		return "", decline("payment_cancelled")
+	case declined:
+		return "", decline(code)
+	}
+	known.Captured, known.Currency = p.Amount.Amount, p.Amount.Currency
+	m.payments[key(p)] = known
+	return known.ID, nil
+}
+
+func (m *MemoryPayments) known(p order.Payment) payment {
+	known, ok := m.payments[key(p)]
+	if !ok {
+		known.ID, known.OrderID = "pi_"+key(p), p.OrderID
+	}
+	return known
+}
+
+func decline(code string) error {
+	r := order.Refuse(order.PaymentDeclined, "the card was declined")
+	r.Cause.DeclineCode = code
+	return r
+}
+
+// Refund makes sure that no money is kept, now or later.
+func (m *MemoryPayments) Refund(_ context.Context, p order.Payment) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p.Amount.Amount <= 0 {
+		return fmt.Errorf("no payment of %s can be undone", p.Amount)
+	}
+	known := m.known(p)
+	known.cancelled = true
+	known.Refunded = known.Captured
+	m.payments[key(p)] = known
+	return nil
+}
+
+// Payment returns a payment as it is now, or order.ErrPaymentNotFound.
+func (m *MemoryPayments) Payment(_ context.Context, paymentID string) (order.GatewayPayment, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.payments {
+		if p.ID == paymentID {
+			return p.GatewayPayment, nil
+		}
+	}
+	return order.GatewayPayment{}, order.ErrPaymentNotFound
+}
+
+// Till is what a gateway's books say of an order.
+type Till struct {
+	Charges   int   // payments that took money
+	Kept      int64 // money taken and not given back
+	Cancelled bool  // a late charge would be refused
+}
+
+// Till returns what the books say of an order.
+func (m *MemoryPayments) Till(id order.ID) Till {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var t Till
+	for _, p := range m.payments {
+		if p.OrderID != id {
+			continue
+		}
+		if p.Captured > 0 {
+			t.Charges++
+		}
+		t.Kept += p.Captured - p.Refunded
+		t.Cancelled = t.Cancelled || p.cancelled
+	}
+	return t
+}
+
+// PaymentsContract runs the suite over a gateway. It asks only about payments of its own.
+func PaymentsContract(t *testing.T, payments Payments) {
+	payment := func(method string) order.Payment {
+		return order.Payment{
+			OrderID: newID(), Amount: money.Money{Amount: 1299, Currency: "USD"}, Method: method, OrderedAt: time.Now(),
+		}
+	}
+	kept := func(t *testing.T, id string, captured, refunded int64) {
+		t.Helper()
+		got, err := payments.Payment(t.Context(), id)
+		if err != nil || got.Captured != captured || got.Refunded != refunded {
+			t.Errorf("%+v, %v; want %d captured and %d refunded", got, err, captured, refunded)
+		}
+	}
+	refused := func(t *testing.T, p order.Payment, code string) {
+		t.Helper()
+		_, err := payments.Charge(t.Context(), p)
+		refusedAs(t, err, order.Cause{Reason: order.PaymentDeclined, DeclineCode: code})
+	}
+	t.Run("a payment is taken once, given back once, and refused afterwards", func(t *testing.T) {
+		t.Parallel()
+		p := payment("pm_card_visa")
+		first, err := payments.Charge(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := payments.Charge(t.Context(), p); err != nil || again != first {
+			t.Errorf("charged again: %q, %v; want %q", again, err, first)
+		}
+		kept(t, first, 1299, 0)
+		for range 2 {
+			succeeds(t, payments.Refund(t.Context(), p))
+		}
+		kept(t, first, 1299, 1299)
+		refused(t, p, "payment_refunded")
+	})
+	t.Run("an undo that comes first refuses the late charge", func(t *testing.T) {
+		t.Parallel()
+		p := payment("pm_card_visa")
+		succeeds(t, payments.Refund(t.Context(), p))
+		refused(t, p, "payment_cancelled")
+	})
+	t.Run("declines are refusals, each time", func(t *testing.T) {
+		t.Parallel()
+		for method, code := range Declines {
+			p := payment(method)
+			for range 2 {
+				refused(t, p, code)
+			}
+			succeeds(t, payments.Refund(t.Context(), p))
+		}
+	})
+	t.Run("no payment of nothing is undone", func(t *testing.T) {
+		t.Parallel()
+		p := payment("pm_card_visa")
+		p.Amount.Amount = 0
+		if err := payments.Refund(t.Context(), p); err == nil {
+			t.Error("undone")
+		}
+	})
+}
