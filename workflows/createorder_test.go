@@ -11,7 +11,6 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
-	"go.temporal.io/sdk/worker"
 
 	"ordersaga/internal/money"
 	"ordersaga/internal/order"
@@ -28,24 +27,10 @@ func request(method string, items ...order.Item) order.Request {
 	return order.Request{ID: orderID, UserID: 42, Items: items, PaymentMethod: method, Hash: strings.Repeat("0", 64)}
 }
 
-// newEnv returns a test environment in which the order saga acts on w.
-func newEnv(t *testing.T, w *world) *testsuite.TestWorkflowEnvironment {
-	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	suite.SetDisableRegistrationAliasing(true)
-	env := suite.NewTestWorkflowEnvironment()
-	env.SetTestTimeout(time.Minute)
-	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute}) // a busy machine is no deadlock
-	env.RegisterWorkflow(workflows.CreateOrder)
-	env.RegisterWorkflow(workflows.RecoverOrder)
-	env.RegisterActivityWithOptions(w.activities(), activity.RegisterOptions{})
-	return env
-}
-
 // run runs the order saga to its end in w and checks every promise.
 func run(t *testing.T, w *world, req order.Request) order.Order {
 	t.Helper()
-	return runIn(t, newEnv(t, w), w, workflows.CreateOrder, req)
+	return runIn(t, newEnv(w), w, workflows.CreateOrder, req)
 }
 
 func runIn(t *testing.T, env *testsuite.TestWorkflowEnvironment, w *world, wf any, req order.Request) order.Order {
@@ -54,6 +39,7 @@ func runIn(t *testing.T, env *testsuite.TestWorkflowEnvironment, w *world, wf an
 	if reflect.ValueOf(wf).Pointer() == reflect.ValueOf(workflows.RecoverOrder).Pointer() {
 		id = req.ID.RecoveryID()
 	}
+	w.attach(env)
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id, TaskQueue: "orders"})
 	env.ExecuteWorkflow(wf, req)
 	if !env.IsWorkflowCompleted() {
@@ -83,7 +69,7 @@ func wantEnd(t *testing.T, got order.Order, status order.Status, reason order.Re
 func TestUndisturbedOrderIsConfirmedWithoutARegularActivity(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	env := newEnv(t, w)
+	env := newEnv(w)
 	regular := 0
 	env.SetOnActivityStartedListener(func(*activity.Info, context.Context, converter.EncodedValues) { regular++ })
 	got := runIn(t, env, w, workflows.CreateOrder, request(visa))
@@ -116,191 +102,6 @@ func TestRefusedOrderIsUndoneAndAnnounced(t *testing.T) {
 	}
 }
 
-// forwardSteps are the steps up to and with the pivot; undoSteps what may run after the fence; in the order in which
-// an undisturbed and a declined order call them.
-var (
-	forwardSteps = []string{"PriceItems", "CreateOrder", "ReserveStock", "ChargePayment", "CommitStock", "ConfirmOrder"}
-	undoSteps    = []string{"CloseOrder", "RefundPayment", "ReleaseStock", "FinishOrder", "PublishEvent"}
-)
-
-func TestBrokenStepIsRetriedUntilItSucceeds(t *testing.T) {
-	t.Parallel()
-	faults := map[string]fault{"fails before": {before: errBroken}, "answer lost": {after: errBroken}}
-	for name, f := range faults {
-		for _, times := range []int{1, 4} {
-			for _, step := range append(forwardSteps[:len(forwardSteps):len(forwardSteps)], "PublishEvent") {
-				t.Run(name+" "+step, func(t *testing.T) {
-					t.Parallel()
-					w := newWorld()
-					w.breakNext(step, times, f)
-					wantEnd(t, run(t, w, request(visa)), order.Confirmed, "")
-					if w.calls[step] != times+1 {
-						t.Errorf("%s was called %d times, want %d", step, w.calls[step], times+1)
-					}
-				})
-			}
-			for _, step := range undoSteps {
-				t.Run(name+" unwinding "+step, func(t *testing.T) {
-					t.Parallel()
-					w := newWorld()
-					w.breakNext(step, times, f)
-					wantEnd(t, run(t, w, request(broke)), order.Failed, order.PaymentDeclined)
-				})
-			}
-		}
-	}
-}
-
-func TestCancelledOrderEndsInExactlyOneGoodEnd(t *testing.T) {
-	t.Parallel()
-	// A step that has broken before runs as a regular activity, where the cancellation meets it at work.
-	for _, broken := range []bool{false, true} {
-		for _, step := range append(forwardSteps[:len(forwardSteps):len(forwardSteps)], "PublishEvent") {
-			name := "fast"
-			if broken {
-				name = "durable"
-			}
-			t.Run(name+" at "+step, func(t *testing.T) {
-				t.Parallel()
-				w := newWorld()
-				if broken {
-					w.breakNext("PriceItems", 1, fault{before: errBroken})
-				}
-				env := newEnv(t, w)
-				w.onCall = func(op string) {
-					if op == step && w.calls[op] == 0 {
-						env.CancelWorkflow()
-					}
-				}
-				got := runIn(t, env, w, workflows.CreateOrder, request(visa))
-				if got.Status != order.Confirmed && got.Reason() != order.CancelledByOperator {
-					t.Errorf("the order ended %s %s", got.Status, got.Reason())
-				}
-			})
-		}
-	}
-}
-
-func TestOrderPastItsDeadlineIsUndone(t *testing.T) {
-	t.Parallel()
-	for _, step := range forwardSteps {
-		t.Run(step+" stays broken", func(t *testing.T) {
-			t.Parallel()
-			w := newWorld()
-			w.breakNext(step, 10_000, fault{before: errBroken})
-			wantEnd(t, run(t, w, request(visa)), order.Failed, order.TimedOut)
-		})
-		t.Run(step+" takes effect but never answers", func(t *testing.T) {
-			t.Parallel()
-			w := newWorld()
-			w.breakNext(step, 10_000, fault{after: errBroken})
-			got := run(t, w, request(visa))
-			if step == "ConfirmOrder" {
-				wantEnd(t, got, order.Confirmed, "") // the fence finds the pivot passed
-			} else {
-				wantEnd(t, got, order.Failed, order.TimedOut)
-			}
-		})
-	}
-}
-
-// TestRunThatLostItsMemory runs the saga anew after the first steps of a run of which nothing was recorded, in a world
-// that has changed meanwhile.
-func TestRunThatLostItsMemory(t *testing.T) {
-	t.Parallel()
-	changes := map[string]func(*world, *testsuite.TestWorkflowEnvironment){
-		"nothing changed": func(*world, *testsuite.TestWorkflowEnvironment) {},
-		"cancelled": func(_ *world, env *testsuite.TestWorkflowEnvironment) {
-			env.RegisterDelayedCallback(env.CancelWorkflow, 0)
-		},
-		"product gone": func(w *world, _ *testsuite.TestWorkflowEnvironment) { delete(w.prices, lamp) },
-		"price changed": func(w *world, _ *testsuite.TestWorkflowEnvironment) {
-			w.prices[lamp] = money.Money{Amount: 9999, Currency: "USD"}
-		},
-		"out of stock": func(w *world, _ *testsuite.TestWorkflowEnvironment) {
-			lost := w.stock[lamp]
-			w.stock[lamp] = 0
-			w.holds["another order"] = &hold{state: "sold", items: []order.Item{{ProductID: lamp, Quantity: lost}}}
-		},
-		"past its deadline": func(w *world, _ *testsuite.TestWorkflowEnvironment) {
-			w.breakNext("PriceItems", 10_000, fault{before: errBroken})
-		},
-	}
-	for done := range len(forwardSteps) + 1 {
-		for name, change := range changes {
-			last := "nothing"
-			if done > 0 {
-				last = forwardSteps[done-1]
-			}
-			t.Run(name+" after "+last, func(t *testing.T) {
-				t.Parallel()
-				w := newWorld()
-				lostRun(t, w, request(visa), done)
-				env := newEnv(t, w)
-				change(w, env)
-				got := runIn(t, env, w, workflows.CreateOrder, request(visa))
-				if done == len(forwardSteps) {
-					wantEnd(t, got, order.Confirmed, "")
-				}
-			})
-		}
-	}
-}
-
-// lostRun does what the first steps of a run do, without a workflow that would remember them.
-func lostRun(t *testing.T, w *world, req order.Request, steps int) {
-	t.Helper()
-	ctx, a := context.Background(), w.activities()
-	var lines []order.Line
-	var row order.Order
-	do := []func() error{
-		func() (err error) { lines, err = a.Catalog.PriceItems(ctx, req.Items); return err },
-		func() (err error) {
-			total, err := order.Total(lines)
-			if err != nil {
-				return err
-			}
-			row, err = a.Orders.Create(ctx, order.Order{ID: req.ID, UserID: req.UserID, Status: order.Pending,
-				Items: lines, Total: total, PaymentMethod: req.PaymentMethod, Hash: req.Hash})
-			return err
-		},
-		func() error { return a.Catalog.Reserve(ctx, req.ID, req.Items, time.Now().Add(time.Hour)) },
-		func() error { _, err := a.Payments.Charge(ctx, row.Payment()); return err },
-		func() error { return a.Catalog.Commit(ctx, req.ID) },
-		func() error { _, err := a.Orders.Confirm(ctx, req.ID, "pi", nil); return err },
-	}
-	for i, step := range do[:steps] {
-		if err := step(); err != nil {
-			t.Fatalf("%s: %v", forwardSteps[i], err)
-		}
-	}
-}
-
-func TestInterruptedOrderIsBroughtToItsEnd(t *testing.T) {
-	t.Parallel()
-	for done := range len(forwardSteps) + 1 {
-		last := "nothing"
-		if done > 0 {
-			last = forwardSteps[done-1]
-		}
-		t.Run("after "+last, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld()
-			lostRun(t, w, request(visa), done)
-			got := runIn(t, newEnv(t, w), w, workflows.RecoverOrder, request(visa))
-			if done == len(forwardSteps) {
-				wantEnd(t, got, order.Confirmed, "")
-			} else {
-				wantEnd(t, got, order.Failed, order.Interrupted)
-			}
-			again := runIn(t, newEnv(t, w), w, workflows.RecoverOrder, request(visa))
-			if again.Status != got.Status || again.Reason() != got.Reason() {
-				t.Errorf("recovered again, the order ended %s %s", again.Status, again.Reason())
-			}
-		})
-	}
-}
-
 func TestOutcomeIsToldBeforeTheUndosAndTheEvent(t *testing.T) {
 	t.Parallel()
 	for method, want := range map[string]order.Order{
@@ -313,7 +114,7 @@ func TestOutcomeIsToldBeforeTheUndosAndTheEvent(t *testing.T) {
 			for _, step := range []string{"RefundPayment", "PublishEvent"} {
 				w.breakNext(step, 3, fault{before: errBroken})
 			}
-			env := newEnv(t, w)
+			env := newEnv(w)
 			var told *order.Order
 			env.RegisterDelayedCallback(func() {
 				env.UpdateWorkflow(workflows.UpdateOutcome, "outcome", &testsuite.TestUpdateCallback{
@@ -343,7 +144,7 @@ func TestCancelUpdateUndoesTheOrderUnlessItIsConfirmed(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	w.breakNext("ChargePayment", 3, fault{before: errBroken})
-	env := newEnv(t, w)
+	env := newEnv(w)
 	env.RegisterDelayedCallback(func() {
 		env.UpdateWorkflow(workflows.UpdateCancel, "cancel", &testsuite.TestUpdateCallback{
 			OnAccept: func() {}, OnReject: func(err error) { t.Error(err) },
@@ -362,7 +163,7 @@ func TestCancelUpdateWithoutWhoIsRejected(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	w.breakNext("ChargePayment", 3, fault{before: errBroken})
-	env := newEnv(t, w)
+	env := newEnv(w)
 	rejected := false
 	env.RegisterDelayedCallback(func() {
 		env.UpdateWorkflow(workflows.UpdateCancel, "cancel", &testsuite.TestUpdateCallback{
@@ -390,31 +191,13 @@ func TestWorkflowThatIsNoOrderFailsBeforeAnythingHappens(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
-			env := newEnv(t, w)
+			env := newEnv(w)
 			env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: tt.id, TaskQueue: "orders"})
 			env.ExecuteWorkflow(workflows.CreateOrder, tt.req)
 			if env.GetWorkflowError() == nil || len(w.calls) != 0 {
 				t.Errorf("error %v, calls %v", env.GetWorkflowError(), w.calls)
 			}
 		})
-	}
-}
-
-func TestOrderThatIsFirstRunAfterItsDeadlineIsUndone(t *testing.T) {
-	t.Parallel()
-	w := newWorld()
-	env := newEnv(t, w)
-	env.SetStartTime(time.Now().Add(-time.Hour)) // the world's clock is the real one: nothing may be held any more
-	w.onCall = func(op string) {
-		if op == "PriceItems" && w.calls[op] == 0 {
-			w.breakNext(op, 1, fault{before: errBroken})
-			env.RegisterDelayedCallback(func() {}, workflows.Deadline)
-		}
-	}
-	w.breakNext("CreateOrder", 1, fault{before: errBroken})
-	got := runIn(t, env, w, workflows.CreateOrder, request(visa))
-	if got.Status == order.Confirmed {
-		t.Error("the order was confirmed an hour after it was placed")
 	}
 }
 
@@ -425,7 +208,7 @@ func TestOperatorsActionsAreInTheTimeline(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
 			w.breakNext(step, 12, fault{before: errBroken})
-			env := newEnv(t, w)
+			env := newEnv(w)
 			env.RegisterDelayedCallback(func() {
 				env.SignalWorkflow(saga.SignalRetry, saga.Order{Operator: "alice", Reason: "it is back"})
 			}, time.Minute)
@@ -449,7 +232,7 @@ func TestCustomerDoesNotReadTheOperatorsWords(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	w.breakNext("ChargePayment", 100, fault{before: errBroken})
-	env := newEnv(t, w)
+	env := newEnv(w)
 	env.RegisterDelayedCallback(func() {
 		env.SignalWorkflow(saga.SignalCompensate, saga.Order{Operator: "alice", Reason: "suspected fraud"})
 	}, time.Minute)

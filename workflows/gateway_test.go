@@ -151,7 +151,7 @@ func TestCancelledWhileTheAnswerOfTheChargeIsLost(t *testing.T) {
 			w := newWorld()
 			g := newShop(t, pool, w, patience(fault))
 			g.faults(rule(fault, "confirm", 0), gateway.Rule{Fault: gateway.FaultOutage, Operation: "retrieve"})
-			g.env.RegisterDelayedCallback(func() { g.faults(); g.env.CancelWorkflow() }, time.Minute)
+			g.env.RegisterDelayedCallback(func() { g.faults(); g.w.mu.Lock(); defer g.w.mu.Unlock(); g.w.cancel() }, time.Minute)
 			wantEnd(t, g.run(t, visa), order.Cancelled, order.CancelledByOperator)
 		})
 	}
@@ -218,7 +218,8 @@ func newGatewayEnv(s *shop, all *activities.Activities, log *slog.Logger) *tests
 	suite.SetLogger(sdklog.NewStructuredLogger(log))
 	suite.SetDisableRegistrationAliasing(true)
 	env := suite.NewTestWorkflowEnvironment()
-	env.SetTestTimeout(time.Minute)
+	env.SetTestTimeout(stuckAfter)
+	env.SetWorkerOptions(watched(s.w))
 	env.SetDataConverter(spy{converter.GetDefaultDataConverter(), s.told})
 	env.RegisterWorkflow(workflows.CreateOrder)
 	env.RegisterActivityWithOptions(all, activity.RegisterOptions{})
@@ -301,27 +302,26 @@ type overGateway struct {
 	pauses bool // after calls that were broken
 }
 
-func (g overGateway) Charge(ctx context.Context, p order.Payment) (id string, err error) {
-	id, err = g.Payments.Charge(ctx, p)
+func (g overGateway) Charge(ctx context.Context, p order.Payment) (string, error) {
+	id, err := g.Payments.Charge(ctx, p)
 	g.pause(err)
-	g.w.mu.Lock()
-	defer g.w.mu.Unlock()
-	g.w.calls["ChargePayment"]++
-	if err == nil {
-		g.w.payments[p.OrderID] = &payment{captured: p.Amount.Amount}
-	}
-	return id, err
+	return id, g.w.call(0, "ChargePayment", func() error {
+		if err == nil {
+			_, _ = g.w.payments.Charge(ctx, p) // refused where an undo was faster
+		}
+		return err
+	})
 }
 
 func (g overGateway) Refund(ctx context.Context, p order.Payment) error {
 	err := g.Payments.Refund(ctx, p)
 	g.pause(err)
-	g.w.mu.Lock()
-	defer g.w.mu.Unlock()
-	if err == nil {
-		g.w.payments[p.OrderID] = &payment{cancelled: true}
-	}
-	return err
+	return g.w.call(0, "RefundPayment", func() error {
+		if err == nil {
+			err = g.w.payments.Refund(ctx, p)
+		}
+		return err
+	})
 }
 
 func (g overGateway) pause(err error) {

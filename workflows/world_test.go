@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/testsuite"
+
 	"ordersaga/activities"
 	"ordersaga/internal/money"
 	"ordersaga/internal/order"
@@ -15,37 +17,43 @@ import (
 	"ordersaga/workflows"
 )
 
-// world is everything outside of the workflow: stateful fakes that behave as the activities' contracts say, and that
-// can be told to break.
+// world is everything outside of the workflow: stateful fakes that pass the contracts of the real adapters, and that can
+// be told to break. It outlives a run of the workflow, as the real one does, and writes down what happens.
 type world struct {
 	*ordertest.Memory // the orders
+	catalog           *ordertest.MemoryCatalog
+	payments          *ordertest.MemoryPayments
 
-	mu       sync.Mutex
-	prices   map[string]money.Money
-	stock    map[string]int // available units
-	holds    map[order.ID]*hold
-	payments map[order.ID]*payment
-	events   []order.Event
-	alarms   []order.Attention
-	faults   map[string][]fault // by operation; each call takes the first
-	calls    map[string]int
-	onCall   func(op string) // before each call takes effect
-}
+	mu     sync.Mutex
+	env    *testsuite.TestWorkflowEnvironment // of the run that is under way; its clock is the world's
+	start  time.Time                          // of the workflow: that of its first run
+	run    int                                // counts runs, from 0
+	dead   bool                               // the worker of this run has died: it records nothing and does nothing any more
+	events []order.Event
+	alarms []order.Attention
+	faults map[string][]fault // by operation; each call takes the first
+	always map[string]error   // what an operation answers when no fault is due
+	calls  map[string]int
+	onCall func(op string)     // before each call takes effect
+	plans  map[string][]func() // by operation: what happens when it is scheduled; each time takes the first
+	next   func()              // what happens between a run that is lost and the next
 
-type hold struct {
-	state string // held, sold, released
-	items []order.Item
-}
-
-type payment struct {
-	captured, refunded int64
-	cancelled          bool
+	// What the next run finds.
+	asleep     bool          // itself cancelled
+	pause      time.Duration // so much later
+	recovering bool          // the workflow terminated: RecoverOrder runs
+	late       []func()      // effects of calls that hang
+	log        []entry
 }
 
 // fault is what one call does instead of working.
 type fault struct {
-	before error // fails before it takes effect
-	after  error // takes effect, then the answer is lost
+	before error         // fails before it takes effect
+	after  error         // takes effect, then the answer is lost
+	until  time.Duration // when set, it strikes every call until so long after the workflow's start
+	late   bool          // no answer, and the effect comes later: see land
+	hook   func()        // before it takes effect
+	done   func()        // after it took effect
 }
 
 const (
@@ -53,28 +61,45 @@ const (
 	chair  = "chair"
 	inYen  = "yen-book"
 	inGold = "gold-book"
-	broke  = "pm_card_chargeDeclined"
+	broke  = "pm_card_visa_chargeDeclined"
 	visa   = "pm_card_visa"
 	lampIn = 10 // units of the lamp at the beginning
 )
 
 func newWorld() *world {
-	return &world{
-		Memory: ordertest.NewMemory(time.Now),
-		prices: map[string]money.Money{
-			lamp: {Amount: 1299, Currency: "USD"}, chair: {Amount: 4900, Currency: "USD"}, inYen: {Amount: 800, Currency: "JPY"},
-			inGold: {Amount: 1, Currency: "XAU"},
-		},
-		stock:    map[string]int{lamp: lampIn, chair: 1, inYen: 5},
-		holds:    map[order.ID]*hold{},
-		payments: map[order.ID]*payment{},
-		faults:   map[string][]fault{},
-		calls:    map[string]int{},
+	w := &world{faults: map[string][]fault{}, always: map[string]error{}, calls: map[string]int{}, plans: map[string][]func(){}}
+	product := func(id string, stock int, amount int64, currency string) order.Line {
+		return order.Line{ProductID: id, Name: id, Quantity: stock, Price: money.Money{Amount: amount, Currency: currency}}
+	}
+	w.Memory = ordertest.NewMemory(w.now)
+	w.catalog = ordertest.NewMemoryCatalog(w.now, product(lamp, lampIn, 1299, "USD"), product(chair, 1, 4900, "USD"),
+		product(inYen, 5, 800, "JPY"), product(inGold, 5, 1, "XAU"))
+	w.payments = ordertest.NewMemoryPayments()
+	return w
+}
+
+// attach makes env the run that is under way.
+func (w *world) attach(env *testsuite.TestWorkflowEnvironment) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.env = env
+	if w.start.IsZero() {
+		w.start = env.Now().UTC()
+		w.log = append(w.log, entry{kind: began, at: w.start})
 	}
 }
 
+func (w *world) now() time.Time {
+	if w.env == nil {
+		return time.Now()
+	}
+	return w.env.Now()
+}
+
+// activities are those of the run that is under way.
 func (w *world) activities() *activities.Activities {
-	return &activities.Activities{Catalog: w, Payments: w, Orders: brokenOrders{w}, Events: w, Alarms: w}
+	h := hands{w, w.run}
+	return &activities.Activities{Catalog: h, Payments: h, Orders: handsOnOrders{h}, Events: h, Alarms: h}
 }
 
 // breakNext makes the next n calls of op fail in the way of f.
@@ -84,253 +109,198 @@ func (w *world) breakNext(op string, n int, f fault) {
 	}
 }
 
-// call runs effect as one call of op, with whatever fault is due.
-func (w *world) call(op string, effect func() error) error {
+// call runs effect as one call of op, with whatever fault is due. Effects of calls run one after the other. A call of a
+// run that is over comes late: nobody hears its answer.
+func (w *world) call(run int, op string, effect func() error) error {
 	if w.onCall != nil {
 		w.onCall(op)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.calls[op]++
-	var f fault
-	if queue := w.faults[op]; len(queue) > 0 {
-		f, w.faults[op] = queue[0], queue[1:]
+	if w.dead {
+		return errBroken
 	}
-	if f.before != nil {
+	if run != w.run {
+		return errors.Join(w.take(run, op, effect), errBroken)
+	}
+	w.calls[op]++
+	f := w.due(op)
+	if f.hook != nil {
+		f.hook()
+	}
+	switch {
+	case f.late:
+		w.late = append(w.late, func() { _ = w.take(run, op, effect) })
+		return errBroken
+	case f.before != nil:
 		return f.before
 	}
-	if err := effect(); err != nil {
+	if err := w.take(run, op, effect); err != nil {
 		return err
+	}
+	if op == "CloseOrder" {
+		w.land()
+	}
+	if f.done != nil {
+		f.done()
 	}
 	return f.after
 }
 
-func (w *world) PriceItems(_ context.Context, items []order.Item) (lines []order.Line, err error) {
-	err = w.call("PriceItems", func() error {
-		for _, it := range items {
-			price, ok := w.prices[it.ProductID]
-			if !ok {
-				return &order.Refusal{Cause: order.Cause{Reason: order.ProductNotFound, ProductIDs: []string{it.ProductID}}}
-			}
-			lines = append(lines, order.Line{ProductID: it.ProductID, Name: it.ProductID, Quantity: it.Quantity, Price: price})
+// due returns the fault that strikes this call of op.
+func (w *world) due(op string) fault {
+	for {
+		queue := w.faults[op]
+		switch {
+		case len(queue) == 0:
+			return fault{before: w.always[op]}
+		case queue[0].until == 0:
+			w.faults[op] = queue[1:]
+			return queue[0]
+		case w.now().Sub(w.start) < queue[0].until:
+			return queue[0]
 		}
-		return nil
-	})
+		w.faults[op] = queue[1:]
+	}
+}
+
+// take makes an effect happen, and writes it down unless it is refused.
+func (w *world) take(run int, op string, effect func() error) error {
+	if err := effect(); err != nil {
+		return err
+	}
+	w.log = append(w.log, entry{run: run, kind: tookEffect, op: op})
+	return nil
+}
+
+// land makes happen what hanging calls would have done long ago. It is called with mu held.
+func (w *world) land() {
+	late := w.late
+	w.late = nil
+	for _, effect := range late {
+		effect()
+	}
+}
+
+// hands are those with which one run of the workflow reaches into the world.
+type hands struct {
+	w   *world
+	run int
+}
+
+func (h hands) call(op string, effect func() error) error { return h.w.call(h.run, op, effect) }
+
+func (h hands) PriceItems(ctx context.Context, items []order.Item) (lines []order.Line, err error) {
+	err = h.call("PriceItems", func() (err error) { lines, err = h.w.catalog.PriceItems(ctx, items); return err })
 	return lines, err
 }
 
-func (w *world) Reserve(_ context.Context, id order.ID, items []order.Item, expiresAt time.Time) error {
-	return w.call("ReserveStock", func() error {
-		if left := time.Until(expiresAt); left <= workflows.Deadline-time.Minute {
-			return fmt.Errorf("a hold of %s does not outlive the order's deadline", left)
+func (h hands) Reserve(ctx context.Context, id order.ID, items []order.Item, expiresAt time.Time) error {
+	return h.call("ReserveStock", func() error {
+		if expiresAt.Before(h.w.start.Add(workflows.Deadline)) {
+			return fmt.Errorf("a hold until %s does not outlive the order's deadline", expiresAt)
 		}
-		if h := w.holds[id]; h != nil {
-			if h.state == "released" {
-				return order.Refuse(order.ReservationLost, "released")
-			}
-			return nil
-		}
-		for _, it := range items {
-			if w.stock[it.ProductID] < it.Quantity {
-				return &order.Refusal{Cause: order.Cause{Reason: order.OutOfStock, Shortages: []order.Shortage{
-					{ProductID: it.ProductID, Requested: int64(it.Quantity), Available: int64(w.stock[it.ProductID])}}}}
-			}
-		}
-		for _, it := range items {
-			w.stock[it.ProductID] -= it.Quantity
-		}
-		w.holds[id] = &hold{state: "held", items: items}
-		return nil
+		return h.w.catalog.Reserve(ctx, id, items, expiresAt)
 	})
 }
 
-func (w *world) Commit(_ context.Context, id order.ID) error {
-	return w.call("CommitStock", func() error {
-		h := w.holds[id]
-		if h == nil || h.state == "released" {
-			return order.Refuse(order.ReservationLost, "not held")
-		}
-		h.state = "sold"
-		return nil
-	})
+func (h hands) Commit(ctx context.Context, id order.ID) error {
+	return h.call("CommitStock", func() error { return h.w.catalog.Commit(ctx, id) })
 }
 
-func (w *world) Release(_ context.Context, id order.ID) error {
-	return w.call("ReleaseStock", func() error {
-		h := w.holds[id]
-		if h == nil {
-			h = &hold{}
-			w.holds[id] = h
-		}
-		if h.state != "released" {
-			for _, it := range h.items {
-				w.stock[it.ProductID] += it.Quantity
-			}
-		}
-		h.state = "released"
-		return nil
-	})
+func (h hands) Release(ctx context.Context, id order.ID) error {
+	return h.call("ReleaseStock", func() error { return h.w.catalog.Release(ctx, id) })
 }
 
-func (w *world) Chargeable(total money.Money) error {
+func (h hands) Chargeable(total money.Money) error {
 	if total.Currency == "XAU" {
 		return order.Refuse(order.InvalidAmount, "orders cannot be paid in gold")
 	}
 	return nil
 }
 
-func (w *world) Charge(_ context.Context, p order.Payment) (string, error) {
-	err := w.call("ChargePayment", func() error {
-		known := w.payments[p.OrderID]
-		if known == nil {
-			known = &payment{}
-			w.payments[p.OrderID] = known
-		}
-		switch {
-		case known.cancelled:
-			return order.Refuse(order.PaymentDeclined, "the payment was cancelled")
-		case p.Method == broke:
-			return &order.Refusal{Cause: order.Cause{Reason: order.PaymentDeclined, DeclineCode: "generic_decline"}}
-		}
-		known.captured = p.Amount.Amount
-		return nil
+func (h hands) Charge(ctx context.Context, p order.Payment) (id string, err error) {
+	err = h.call("ChargePayment", func() (err error) {
+		h.w.log = append(h.w.log, entry{run: h.run, kind: asked, op: "ChargePayment", payment: p})
+		id, err = h.w.payments.Charge(ctx, p)
+		return err
 	})
-	return "pi_" + string(p.OrderID), err
+	return id, err
 }
 
-func (w *world) Refund(_ context.Context, p order.Payment) error {
-	return w.call("RefundPayment", func() error {
-		if p.Amount.Amount <= 0 {
-			return fmt.Errorf("no payment of %s can be undone", p.Amount) // as the adapter answers
-		}
-		known := w.payments[p.OrderID]
-		if known == nil {
-			known = &payment{}
-			w.payments[p.OrderID] = known
-		}
-		known.cancelled, known.refunded = true, known.captured
+func (h hands) Refund(ctx context.Context, p order.Payment) error {
+	return h.call("RefundPayment", func() error {
+		h.w.log = append(h.w.log, entry{run: h.run, kind: asked, op: "RefundPayment", payment: p})
+		return h.w.payments.Refund(ctx, p)
+	})
+}
+
+func (h hands) Publish(_ context.Context, e order.Event) error {
+	return h.call("PublishEvent", func() error {
+		h.w.events = append(h.w.events, e)
 		return nil
 	})
 }
 
-func (w *world) Publish(_ context.Context, e order.Event) error {
-	return w.call("PublishEvent", func() error {
-		w.events = append(w.events, e)
+func (h hands) RaiseAlarm(_ context.Context, a order.Attention) error {
+	return h.call("RaiseAlarm", func() error {
+		h.w.alarms = append(h.w.alarms, a)
 		return nil
 	})
 }
 
-func (w *world) RaiseAlarm(_ context.Context, a order.Attention) error {
-	return w.call("RaiseAlarm", func() error {
-		w.alarms = append(w.alarms, a)
-		return nil
-	})
-}
+// handsOnOrders are those that reach the orders.
+type handsOnOrders struct{ hands }
 
-// brokenOrders adds faults to the orders.
-type brokenOrders struct{ w *world }
-
-func (b brokenOrders) Create(ctx context.Context, o order.Order) (row order.Order, err error) {
-	err = b.w.call("CreateOrder", func() error { row, err = b.w.Memory.Create(ctx, o); return err })
+func (b handsOnOrders) Create(ctx context.Context, o order.Order) (row order.Order, err error) {
+	err = b.call("CreateOrder", func() error { row, err = b.w.Memory.Create(ctx, o); return err })
 	return row, err
 }
 
-func (b brokenOrders) Confirm(
+func (b handsOnOrders) Confirm(
 	ctx context.Context, id order.ID, paymentID string, records []order.Record,
 ) (row order.Order, err error) {
-	err = b.w.call("ConfirmOrder", func() error {
+	err = b.call("ConfirmOrder", func() error {
 		row, err = b.w.Memory.Confirm(ctx, id, paymentID, records)
 		return err
 	})
 	return row, err
 }
 
-func (b brokenOrders) Close(
+func (b handsOnOrders) Close(
 	ctx context.Context, req order.Request, cause order.Cause, records []order.Record,
 ) (row order.Order, err error) {
-	err = b.w.call("CloseOrder", func() error { row, err = b.w.Memory.Close(ctx, req, cause, records); return err })
+	err = b.call("CloseOrder", func() error {
+		b.w.log = append(b.w.log, entry{run: b.run, kind: asked, op: "CloseOrder", cause: cause, at: b.w.now()})
+		row, err = b.w.Memory.Close(ctx, req, cause, records)
+		return err
+	})
 	return row, err
 }
 
-func (b brokenOrders) Finish(ctx context.Context, id order.ID, records []order.Record) (row order.Order, err error) {
-	err = b.w.call("FinishOrder", func() error { row, err = b.w.Memory.Finish(ctx, id, records); return err })
+func (b handsOnOrders) Finish(ctx context.Context, id order.ID, records []order.Record) (row order.Order, err error) {
+	err = b.call("FinishOrder", func() error { row, err = b.w.Memory.Finish(ctx, id, records); return err })
 	return row, err
 }
 
-func (b brokenOrders) Note(ctx context.Context, id order.ID, key string, r order.Record) error {
-	return b.w.call("NoteRecords", func() error { return b.w.Memory.Note(ctx, id, key, r) })
+func (b handsOnOrders) Note(ctx context.Context, id order.ID, key string, r order.Record) error {
+	return b.call("NoteRecords", func() error { return b.w.Memory.Note(ctx, id, key, r) })
 }
 
 var errBroken = errors.New("connection reset")
 
-// check verifies every promise about a finished order: stock, money, events and row agree.
+// check verifies every invariant of a finished order.
 func (w *world) check(t *testing.T, id order.ID) order.Order {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.land()
 	row, err := w.Memory.Order(context.Background(), id)
 	if err != nil {
 		t.Fatalf("the order's row: %v", err)
 	}
-	if !row.Status.Final() {
-		t.Errorf("the order ended as %s", row.Status)
+	for _, v := range w.violations(id) {
+		t.Error(v)
 	}
-	confirmed := row.Status == order.Confirmed
-	w.checkStock(t, id, confirmed)
-	w.checkMoney(t, row, confirmed)
-	w.checkEvents(t, row)
 	return row
-}
-
-func (w *world) checkStock(t *testing.T, id order.ID, confirmed bool) {
-	t.Helper()
-	total := w.stock[lamp]
-	for _, h := range w.holds {
-		for _, it := range h.items {
-			if h.state != "released" && it.ProductID == lamp {
-				total += it.Quantity
-			}
-		}
-	}
-	if total != lampIn {
-		t.Errorf("%d lamps in stock, held and sold; there were %d", total, lampIn)
-	}
-	h := w.holds[id]
-	switch {
-	case confirmed && (h == nil || h.state != "sold"):
-		t.Errorf("CONFIRMED, but the stock is not sold: %+v", h)
-	case !confirmed && (h == nil || h.state != "released"):
-		t.Errorf("not CONFIRMED, but no release is remembered: %+v", h)
-	}
-}
-
-func (w *world) checkMoney(t *testing.T, row order.Order, confirmed bool) {
-	t.Helper()
-	p, want := w.payments[row.ID], int64(0)
-	if confirmed {
-		want = row.Total.Amount
-	}
-	if p == nil {
-		p = &payment{}
-	}
-	if got := p.captured - p.refunded; got != want {
-		t.Errorf("%s, but the gateway keeps %d, want %d", row.Status, got, want)
-	}
-	if !confirmed && !row.Total.IsZero() && !p.cancelled {
-		t.Error("not CONFIRMED, but a late charge would still be taken")
-	}
-}
-
-func (w *world) checkEvents(t *testing.T, row order.Order) {
-	t.Helper()
-	seen := map[string]bool{}
-	for _, e := range w.events {
-		if e.OrderID == row.ID {
-			seen[fmt.Sprintf("%s %s %s", e.Type, e.Status, e.Reason)] = true
-		}
-	}
-	want := order.NewEvent(row)
-	if key := fmt.Sprintf("%s %s %s", want.Type, want.Status, want.Reason); len(seen) != 1 || !seen[key] {
-		t.Errorf("events %v, want only %q", seen, key)
-	}
 }

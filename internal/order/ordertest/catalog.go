@@ -49,12 +49,13 @@ type MemoryCatalog struct {
 	mu       sync.Mutex
 	now      func() time.Time
 	products map[string]order.Line // Quantity is what can be bought now
+	gone     map[string]bool       // products that are not sold any more
 	holds    map[order.ID]hold
 }
 
 // NewMemoryCatalog returns a catalog that has the given products, each with its quantity in stock.
 func NewMemoryCatalog(now func() time.Time, products ...order.Line) *MemoryCatalog {
-	c := &MemoryCatalog{now: now, products: map[string]order.Line{}, holds: map[order.ID]hold{}}
+	c := &MemoryCatalog{now: now, products: map[string]order.Line{}, gone: map[string]bool{}, holds: map[order.ID]hold{}}
 	for _, p := range products {
 		c.products[p.ProductID] = p
 	}
@@ -80,7 +81,7 @@ func (c *MemoryCatalog) PriceItems(_ context.Context, items []order.Item) ([]ord
 func (c *MemoryCatalog) known(items []order.Item) error {
 	r := order.Refuse(order.ProductNotFound, "the shop does not have some of the products")
 	for _, it := range items {
-		if _, ok := c.products[it.ProductID]; !ok {
+		if _, ok := c.products[it.ProductID]; !ok || c.gone[it.ProductID] {
 			r.Cause.ProductIDs = append(r.Cause.ProductIDs, it.ProductID)
 		}
 	}
@@ -148,10 +149,9 @@ func (c *MemoryCatalog) lost(h hold) error {
 
 func (c *MemoryCatalog) move(items []order.Item, sign int) {
 	for _, it := range items {
-		if p, ok := c.products[it.ProductID]; ok {
-			p.Quantity += sign * it.Quantity
-			c.products[it.ProductID] = p
-		}
+		p := c.products[it.ProductID]
+		p.Quantity += sign * it.Quantity
+		c.products[it.ProductID] = p
 	}
 }
 
@@ -196,11 +196,11 @@ func (c *MemoryCatalog) SetPrice(product string, price money.Money) {
 	c.products[product] = p
 }
 
-// Remove takes a product that nobody holds out of the catalog.
+// Remove takes a product out of the catalog. Its units are still counted.
 func (c *MemoryCatalog) Remove(product string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.products, product)
+	c.gone[product] = true
 }
 
 // State returns what has become of what the order holds.

@@ -1,0 +1,5 @@
+//go:build long
+
+package workflows_test
+
+const pairsSampled = 1
