@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"ordersaga/saga"
 )
@@ -34,4 +35,56 @@ func currentDetails(t *testing.T, env *testsuite.TestWorkflowEnvironment) string
 		t.Fatal(err)
 	}
 	return metadata.CurrentDetails
+}
+
+// mortal returns the options of a worker that dies when the ledger says so: the workflow then gets no further.
+func mortal(l *ledger) worker.Options {
+	return worker.Options{DeadlockDetectionTimeout: time.Minute, Interceptors: []interceptor.WorkerInterceptor{&reaper{l: l}}}
+}
+
+type reaper struct {
+	interceptor.WorkerInterceptorBase
+	l *ledger
+}
+
+func (r *reaper) InterceptWorkflow(
+	_ workflow.Context, next interceptor.WorkflowInboundInterceptor,
+) interceptor.WorkflowInboundInterceptor {
+	in := &reaperIn{l: r.l}
+	in.Next = next
+	return in
+}
+
+type reaperIn struct {
+	interceptor.WorkflowInboundInterceptorBase
+	l *ledger
+}
+
+func (r *reaperIn) Init(next interceptor.WorkflowOutboundInterceptor) error {
+	out := &reaperOut{l: r.l}
+	out.Next = next
+	return r.Next.Init(out)
+}
+
+type reaperOut struct {
+	interceptor.WorkflowOutboundInterceptorBase
+	l *ledger
+}
+
+func (r *reaperOut) ExecuteLocalActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
+	r.reap()
+	return r.Next.ExecuteLocalActivity(ctx, name, args...)
+}
+
+func (r *reaperOut) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
+	r.reap()
+	return r.Next.ExecuteActivity(ctx, name, args...)
+}
+
+func (r *reaperOut) reap() {
+	r.l.mu.Lock()
+	defer r.l.mu.Unlock()
+	if r.l.dead {
+		panic("the worker is dead")
+	}
 }

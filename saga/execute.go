@@ -2,6 +2,8 @@ package saga
 
 import (
 	"errors"
+	"fmt"
+	"reflect"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -17,10 +19,20 @@ type scope struct {
 	patience time.Duration // how long it may stay broken until the saga needs attention
 	forward  bool          // before or at the pivot: deadline and cancellation apply, and a refusal is an answer
 
-	skippable bool // an operator may leave it out
+	skippable bool   // an operator may leave it out
+	summary   string // shown in the Web UI; default name
+	open      *bool  // until its function has returned
 }
 
 type scopeKey struct{}
+
+// do runs f in the scope.
+func (s scope) do(ctx workflow.Context, f Func) error {
+	open := true
+	s.open = &open
+	defer func() { open = false }()
+	return f(s.attach(ctx))
+}
 
 func (s scope) attach(ctx workflow.Context) workflow.Context {
 	if s.wait <= 0 {
@@ -28,6 +40,9 @@ func (s scope) attach(ctx workflow.Context) workflow.Context {
 	}
 	if s.local <= 0 {
 		s.local = s.wait
+	}
+	if s.summary == "" {
+		s.summary = s.name
 	}
 	return workflow.WithValue(ctx, scopeKey{}, s)
 }
@@ -42,10 +57,18 @@ func scopeOf(ctx workflow.Context) (scope, bool) {
 //
 // In a step or the pivot it returns nil, a refusal, a cancellation, or an error that tells the saga that its deadline
 // has passed: the step hands these on. In a fence, an undo, Finish or Then it returns only when the activity succeeded.
+//
+// It panics on mistakes in the plan's code, which no retry would mend: outside of a step, in a coroutine that has outlived
+// its step, and on what is no activity. The workflow then stands still until the code is right, and nothing is lost.
 func Execute(ctx workflow.Context, activity any, in, out any) error {
 	s, ok := scopeOf(ctx)
-	if !ok {
-		return errors.New("saga.Execute was called outside a step of a saga")
+	switch {
+	case !ok:
+		panic("saga.Execute was called outside a step of a saga")
+	case !*s.open:
+		panic(fmt.Sprintf("saga.Execute was called in %s, which has ended", s.name))
+	case !callable(activity):
+		panic(fmt.Sprintf("saga.Execute was called in %s with a %T: want an activity's function or name", s.name, activity))
 	}
 	yield := s.run.yield
 	s.run.yield = false
@@ -59,6 +82,18 @@ func Execute(ctx workflow.Context, activity any, in, out any) error {
 			Entry{Step: s.name, Kind: FellBack, At: workflow.Now(ctx), Detail: rootMessage(err)})
 	}
 	return s.durable(ctx, activity, in, out)
+}
+
+// callable reports whether activity is a function or a name.
+func callable(activity any) bool {
+	v := reflect.ValueOf(activity)
+	switch v.Kind() {
+	case reflect.Func:
+		return !v.IsNil()
+	case reflect.String:
+		return v.Len() > 0
+	}
+	return false
 }
 
 // settle reports whether err, the result of an activity, is an answer rather than a failure, and which answer.
@@ -86,7 +121,7 @@ func (s scope) tryLocally(ctx workflow.Context, activity any, in, out any) error
 	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		ScheduleToCloseTimeout: s.local,
 		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
-		Summary:                s.name,
+		Summary:                s.summary,
 	})
 	return workflow.ExecuteLocalActivity(ctx, activity, in).Get(ctx, out)
 }
@@ -148,7 +183,7 @@ func (s scope) window(
 		StartToCloseTimeout:    s.wait,
 		ScheduleToCloseTimeout: d,
 		RetryPolicy:            &retry,
-		Summary:                s.name,
+		Summary:                s.summary,
 	}), activity, in)
 	return s.await(ctx, future, func() error { return future.Get(ctx, out) })
 }

@@ -20,6 +20,10 @@ type Step struct {
 	Wait time.Duration // bounds one attempt of the step's activity; default DefaultWait
 	// LocalWait bounds the attempt on the fast path, when that has to be shorter; default Wait.
 	LocalWait time.Duration
+	// Together holds steps that run side by side, in place of Do and Undo. The step is done when all of them are. Once one
+	// is refused, the others are cancelled, and the saga turns to its fence when all have come back. They are undone one
+	// after the other, the last one first.
+	Together []Step
 }
 
 // Undo takes a step back. It succeeds when there is nothing to take back, and makes a late run of its step fail.
@@ -70,7 +74,7 @@ func (p Plan) validate() error {
 		switch {
 		case s.Name == "":
 			problems = append(problems, fmt.Errorf("%s without a name", kind))
-		case s.Do == nil:
+		case s.Do == nil && len(s.Together) == 0:
 			problems = append(problems, fmt.Errorf("%s %s without a function", kind, s.Name))
 		case seen[s.Name]:
 			problems = append(problems, fmt.Errorf("two steps are named %s", s.Name))
@@ -82,9 +86,15 @@ func (p Plan) validate() error {
 		if s.Undo.Do != nil && !undoAllowed {
 			problems = append(problems, fmt.Errorf("%s %s cannot have an undo", kind, s.Name))
 		}
+		if len(s.Together) > 0 && (kind != "step" || s.Do != nil || s.Undo.Do != nil) {
+			problems = append(problems, fmt.Errorf("%s %s cannot hold other steps: only a step without a function and an undo can", kind, s.Name))
+		}
 	}
 	for _, s := range p.Steps {
 		check("step", s, true)
+		for _, side := range s.Together {
+			check("side-by-side step", side, true)
+		}
 	}
 	check("pivot", p.Pivot, false)
 	check("finishing step", p.Finish, false)
@@ -105,12 +115,17 @@ func (p Plan) validate() error {
 func (p Plan) undos() []Undo {
 	var out []Undo
 	seen := map[string]bool{}
-	for _, s := range p.Steps {
-		if s.Undo.Do == nil || seen[s.Undo.Name] {
-			continue
+	add := func(u Undo) {
+		if u.Do != nil && !seen[u.Name] {
+			seen[u.Name] = true
+			out = append(out, u)
 		}
-		seen[s.Undo.Name] = true
-		out = append(out, s.Undo)
+	}
+	for _, s := range p.Steps {
+		add(s.Undo)
+		for _, side := range s.Together {
+			add(side.Undo)
+		}
 	}
 	slices.Reverse(out)
 	return out

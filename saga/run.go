@@ -20,6 +20,8 @@ type Options struct {
 	UndoPatience time.Duration
 	// Decided is called once, as soon as the saga's end is known: after the pivot or the fence, before undos and Then.
 	Decided func()
+	// Unwound is called when every undo has ended, before Finish.
+	Unwound func(Report)
 	// Answering reports whether somebody waits for the decision (in an update). Then a saga that unwinds first lets
 	// the answer go out: the server gets it only when no local activity is pending.
 	Answering func() bool
@@ -36,8 +38,9 @@ const (
 )
 
 // Run takes the saga from its first step to its end. It returns nil when the saga ended, either way: how, the plan's
-// own functions know. An error means that the plan is wrong or that a function of the plan failed in another way than
-// by an activity; the workflow should then fail.
+// own functions and [Options] Unwound know. An error means that the plan is wrong or that a function of the plan failed in
+// another way than by an activity; the workflow should then fail. When that function is an undo, the error's details hold
+// a [Report]: why the saga was unwound, and what has become of each undo.
 //
 // Cancelling ctx unwinds the saga unless the pivot has happened. Run returns only when the saga has ended.
 func (p Plan) Run(ctx workflow.Context, options Options) error {
@@ -97,11 +100,39 @@ func (r *run) forward(ctx workflow.Context) (cause Cause, passed bool) {
 	r.timerCtx, cancel = workflow.WithCancel(ctx)
 	defer cancel()
 	for _, s := range append(r.plan.Steps[:len(r.plan.Steps):len(r.plan.Steps)], r.plan.Pivot) {
+		if len(s.Together) > 0 {
+			if cause := r.together(ctx, s.Together); cause != nil {
+				return *cause, false
+			}
+			continue
+		}
 		if err := r.step(ctx, s); err != nil {
 			return r.causeOf(s.Name, err), false
 		}
 	}
 	return Cause{}, true
+}
+
+// together runs steps side by side and returns when all have come back, with the first cause if one of them has any.
+func (r *run) together(ctx workflow.Context, steps []Step) (first *Cause) {
+	side, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	ended := 0
+	for _, s := range steps {
+		workflow.GoNamed(side, s.Name, func(ctx workflow.Context) {
+			if err := r.step(ctx, s); err != nil && first == nil {
+				cause := r.causeOf(s.Name, err)
+				first = &cause
+				cancel() // no more attempts of the others
+			}
+			ended++
+		})
+	}
+	// On a disconnected context: cancelled or not, each step has to come back before anything is undone.
+	wait, stop := workflow.NewDisconnectedContext(ctx)
+	defer stop()
+	_ = workflow.Await(wait, func() bool { return ended == len(steps) })
+	return first
 }
 
 // step runs one step before or at the pivot. It returns nil, a refusal, a cancellation, errDeadline or ErrStop.
@@ -115,7 +146,7 @@ func (r *run) step(ctx workflow.Context, s Step) error {
 		return errDeadline
 	}
 	sc := scope{run: r, name: s.Name, wait: s.Wait, local: s.LocalWait, patience: r.options.StepPatience, forward: true}
-	err := s.Do(sc.attach(ctx))
+	err := sc.do(ctx, s.Do)
 	r.note(ctx, s.Name, Done, err)
 	return err
 }
@@ -141,7 +172,7 @@ func (r *run) end(ctx workflow.Context, cause Cause, passed bool) error {
 		r.options.Decided()
 	}
 	if verdict == Unwind {
-		if err := r.unwind(ctx); err != nil {
+		if err := r.unwind(ctx, cause); err != nil {
 			return err
 		}
 	}
@@ -174,7 +205,7 @@ func (r *run) fence(ctx workflow.Context, cause Cause) (Verdict, error) {
 // unwind runs every undo, then Finish. An undo that stays broken does not keep the others waiting: the next one starts
 // once it is in trouble. Finish is reached only when all are done, so that the end is not recorded while something is
 // left to undo.
-func (r *run) unwind(ctx workflow.Context) error {
+func (r *run) unwind(ctx workflow.Context, cause Cause) error {
 	// A regular activity ends the workflow task, and with it the wait of whoever asked for the outcome. (A timer would
 	// do as well, but the server fires timers up to a second late.)
 	r.yield = r.options.Answering != nil && r.options.Answering()
@@ -183,7 +214,9 @@ func (r *run) unwind(ctx workflow.Context) error {
 	for i, u := range undos {
 		done := false
 		workflow.GoNamed(ctx, u.Name, func(ctx workflow.Context) {
-			failed[i] = r.must(ctx, r.scope(u.Name, u.Wait, true), u.Do, Undone)
+			sc := r.scope(u.Name, u.Wait, true)
+			sc.summary = u.Name + " (undo)"
+			failed[i] = r.must(ctx, sc, u.Do, Undone)
 			done = true
 			ended++
 		})
@@ -195,7 +228,10 @@ func (r *run) unwind(ctx workflow.Context) error {
 		return err
 	}
 	if err := errors.Join(failed...); err != nil {
-		return err
+		return temporal.NewNonRetryableApplicationError(err.Error(), "UndoFailed", err, r.report(cause))
+	}
+	if r.options.Unwound != nil {
+		r.options.Unwound(r.report(cause))
 	}
 	return r.must(ctx, r.scope(r.plan.Finish.Name, r.plan.Finish.Wait, false), r.plan.Finish.Do, Done)
 }
@@ -204,7 +240,7 @@ func (r *run) unwind(ctx workflow.Context) error {
 // as broken (see Execute); an error that gets here is a mistake in the plan's own code, unless an operator had it left
 // out.
 func (r *run) must(ctx workflow.Context, s scope, do Func, kind EntryKind) error {
-	err := do(s.attach(ctx))
+	err := s.do(ctx, do)
 	if errors.Is(err, errSkipped) {
 		kind, err = Skipped, nil
 	}

@@ -1,0 +1,5 @@
+//go:build long
+
+package saga_test
+
+const campaigns = 500
