@@ -86,7 +86,7 @@ bin/tctl: devstack/tools/tctl/go.mod
 
 # Testing
 
-.PHONY: test test-unit test-long bench bench-messages bench-catalog check race-detector
+.PHONY: test test-unit test-long conformance bench bench-messages bench-catalog check race-detector
 test: bin/devstack build race-detector ## all tests, on real services in a throw-away stack of their own
 	bin/devstack exec --services-only -- go test -race -timeout 20m ./...
 	cd devstack && CGO_ENABLED=0 go test ./...
@@ -97,6 +97,13 @@ test-unit: race-detector ## the tests that need no services
 test-long: bin/devstack build race-detector ## campaigns, large data and long random runs as well
 	bin/devstack exec --services-only -- go test -race -timeout 3h -tags long ./...
 	cd devstack && CGO_ENABLED=0 go test -timeout 30m -tags long ./...
+
+CONFORMANCE := TestEveryDisturbance|TestPairsOfDisturbances|TestEverySeededBug
+
+conformance: ## every disturbance of every step of the saga, alone and in pairs, and every seeded bug (some minutes)
+	go test -short -count=1 -tags long -timeout 1h -run '$(CONFORMANCE)' -v ./workflows
+	CONFORMANCE_WRITE=1 go test -short -count=1 -run TestConformanceDocument ./workflows
+	@cat docs/conformance.md
 
 # Durable unless FSYNC=off. BENCH holds further flags, as in BENCH="-concurrency 64 -only empty,fast"; bin/bench --help.
 # PROFILE=dir writes CPU profiles of worker and api there.

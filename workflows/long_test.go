@@ -2,4 +2,7 @@
 
 package workflows_test
 
-const pairsSampled = 1
+const (
+	pairsSampled = 1
+	campaigns    = 500
+)

@@ -143,11 +143,17 @@ func (o *watchedOut) GetInfo(ctx workflow.Context) *workflow.Info {
 // errTaskLost is what a run panics with whose worker is dead: nothing of it is recorded any more.
 const errTaskLost = "the worker is dead"
 
+// runsAway bounds what is written down of an order: far more than the longest takes.
+const runsAway = 500
+
 func (o *watchedOut) schedule(op string) {
 	o.w.mu.Lock()
 	defer o.w.mu.Unlock()
 	if o.w.dead {
 		panic(errTaskLost)
+	}
+	if len(o.w.log) > runsAway {
+		panic("the workflow runs away")
 	}
 	o.w.log = append(o.w.log, entry{run: o.w.run, kind: scheduled, op: op})
 	if plans := o.w.plans[op]; len(plans) > 0 {

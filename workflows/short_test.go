@@ -2,5 +2,9 @@
 
 package workflows_test
 
-// pairsSampled: one of so many pairs of disturbances is tried; all of them with the build tag long.
-const pairsSampled = 50
+const (
+	// pairsSampled: one of so many pairs of disturbances is tried; all of them with the build tag long.
+	pairsSampled = pairsInTest
+	// campaigns of 100 random schedules each.
+	campaigns = 15
+)

@@ -1,0 +1,207 @@
+package workflows_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Seeded bugs: is the matrix able to fail? Each deliberate defect is patched into a copy of the source, which only the
+// build of a second test binary sees (go's -overlay): nothing of it is in the repository's code. A variable of the
+// environment switches one on.
+
+// seed is a defect: in file, old is replaced by new, in which SEEDED is true when the defect is switched on.
+type seed struct {
+	bug       string
+	file      string
+	old, new  string
+	invariant string // at least this one catches it
+}
+
+var seeds = []seed{
+	{"no fence", "saga/run.go", "\terr := r.must(ctx, r.scope(FenceName", "\tif SEEDED {\n\t\treturn Unwind, nil\n\t}\n\terr := r.must(ctx, r.scope(FenceName",
+		"the fence comes before any undo"},
+	{"status written before the undos", "saga/run.go", "\tundos := r.plan.undos()\n",
+		"\tif SEEDED {\n\t\t_ = r.must(ctx, r.scope(r.plan.Finish.Name, 0, false), r.plan.Finish.Do, Done)\n\t}\n\tundos := r.plan.undos()\n",
+		"the end is recorded after the last undo"},
+	{"undo registered after its step: only what this run remembers is undone", "saga/run.go", "\tundos := r.plan.undos()\n",
+		"\tundos := r.plan.undos()\n\tif SEEDED {\n\t\tundos = r.remembered()\n\t}\n", "all undos run, whatever the run remembers"},
+	{"undo on the cancelled context", "saga/run.go", "\tctx, cancel := workflow.NewDisconnectedContext(ctx)\n",
+		"\tparent := ctx\n\tctx, cancel := workflow.NewDisconnectedContext(ctx)\n\tif SEEDED {\n\t\tctx = parent\n\t}\n", "the order ends"},
+	{"no tombstone of a release", "internal/order/ordertest/catalog.go", "\th := c.holds[id]\n",
+		"\th, held := c.holds[id]\n\tif SEEDED && !held {\n\t\treturn nil\n\t}\n", "late calls are refused after an undo"},
+	{"no tombstone of a refund", "internal/order/ordertest/payments.go", "\tknown.cancelled = true\n",
+		"\tknown.cancelled = !SEEDED || known.Captured > 0\n", "late calls are refused after an undo"},
+	{"random idempotency key", "internal/order/ordertest/payments.go", "func key(p order.Payment) string { return string(p.OrderID) }",
+		"func key(p order.Payment) string {\n\tif SEEDED {\n\t\treturn random()\n\t}\n\treturn string(p.OrderID)\n}", "charged at most once"},
+	{"refund without a key", "internal/order/ordertest/payments.go", "\tknown.Refunded = known.Captured\n",
+		"\tif SEEDED {\n\t\tknown.Refunded += known.Captured\n\t} else {\n\t\tknown.Refunded = known.Captured\n\t}\n",
+		"money kept is the total if CONFIRMED, else nothing"},
+	{"stock given back twice", "internal/order/ordertest/catalog.go", "\tif h.state != Released {\n", "\tif h.state != Released || SEEDED {\n",
+		"stock is conserved"},
+	{"an undo's error is skipped", "saga/execute.go", "\tcase !s.forward:\n", "\tcase SEEDED && s.skippable:\n\t\treturn true, nil\n\tcase !s.forward:\n",
+		"all undos run, whatever the run remembers"},
+	{"a step after unwinding began", "saga/run.go", "\tif verdict == Unwind {\n",
+		"\tif SEEDED && verdict == Unwind {\n\t\t_ = r.step(ctx, r.plan.Steps[len(r.plan.Steps)-1])\n\t}\n\tif verdict == Unwind {\n",
+		"no step starts once unwinding began"},
+	{"the first cause is lost", "saga/run.go", "\treturn r.end(ctx, cause, passed)\n",
+		"\tif SEEDED {\n\t\tcause = Cause{Kind: DeadlineHit}\n\t}\n\treturn r.end(ctx, cause, passed)\n", "the first cause is kept"},
+	{"the row takes the last cause", "internal/order/ordertest/memory.go", "\tcase o.Status == order.Pending && !o.Closing:\n",
+		"\tcase o.Status == order.Pending && (!o.Closing || SEEDED):\n", "the first cause is kept"},
+	{"the pivot is ignored: undone although CONFIRMED", "workflows/createorder.go", "\tcase s.row.Status == order.Confirmed:\n",
+		"\tcase SEEDED:\n\t\treturn saga.Unwind, nil\n\tcase s.row.Status == order.Confirmed:\n", "CONFIRMED is never undone"},
+	{"the pivot passes a closing order", "internal/order/ordertest/memory.go", "\t\tif o.Status != order.Pending || o.Closing {\n",
+		"\t\tif o.Status != order.Pending || o.Closing && !SEEDED {\n", "CONFIRMED is never undone"},
+	{"recovery does not go forward when CONFIRMED", "saga/run.go", "\tif r.options.Decided != nil {\n",
+		"\tif SEEDED && cause.Kind == Interrupted && verdict == Forward {\n\t\treturn nil\n\t}\n\tif r.options.Decided != nil {\n",
+		"the end is announced, as the row has it"},
+	{"fast path without fallback", "saga/execute.go", "\t\ts.run.fast = false\n", "\t\tif SEEDED {\n\t\t\treturn err\n\t\t}\n\t\ts.run.fast = false\n",
+		"an order that nothing stands against is confirmed"},
+	{"a run after a lost one takes new prices", "internal/order/ordertest/memory.go", "\tif _, ok := m.orders[o.ID]; !ok {\n",
+		"\tif _, ok := m.orders[o.ID]; !ok || SEEDED {\n", "one payment, asked for with the same parameters each time"},
+	{"undos in the order of the steps", "saga/plan.go", "\tslices.Reverse(out)\n", "\tif !SEEDED {\n\t\tslices.Reverse(out)\n\t}\n",
+		"undos come last step first"},
+	{"clients are answered before the fence", "saga/run.go", "\tverdict := Forward\n",
+		"\tif SEEDED {\n\t\tr.options.Decided()\n\t}\n\tverdict := Forward\n", "clients are told what the row says"},
+}
+
+// seededBug names the variable that switches a defect on.
+const seededBug = "SEEDED_BUG"
+
+// switches are what the patched packages need besides, by package.
+var switches = map[string]string{
+	"saga": `package saga
+
+import (
+	"os"
+	"slices"
+)
+
+func seeded(bug string) bool { return os.Getenv("SEEDED_BUG") == bug }
+
+// remembered returns the undos of the steps that this run knows to have done.
+func (r *run) remembered() []Undo {
+	return slices.DeleteFunc(r.plan.undos(), func(u Undo) bool {
+		return !slices.ContainsFunc(r.plan.Steps, func(s Step) bool {
+			done := slices.ContainsFunc(r.journal, func(e Entry) bool { return e.Step == s.Name && e.Kind == Done })
+			return done && s.Undo.Name == u.Name
+		})
+	})
+}
+`,
+	"workflows": `package workflows
+
+import "os"
+
+func seeded(bug string) bool { return os.Getenv("SEEDED_BUG") == bug }
+`,
+	"internal/order/ordertest": `package ordertest
+
+import (
+	"crypto/rand"
+	"os"
+)
+
+func seeded(bug string) bool { return os.Getenv("SEEDED_BUG") == bug }
+
+func random() string { return rand.Text() }
+`,
+}
+
+func TestEverySeededBugIsCaughtByTheInvariantThatIsThereForIt(t *testing.T) {
+	t.Parallel()
+	binary := buildSeeded(t)
+	if out, err := runSeeded(t, binary, "", ""); err != nil {
+		t.Fatalf("with no bug switched on the matrix fails: %v\n%s", err, out)
+	}
+	atOnce := make(chan struct{}, 2)
+	for _, s := range seeds {
+		t.Run(s.bug, func(t *testing.T) {
+			t.Parallel()
+			atOnce <- struct{}{}
+			defer func() { <-atOnce }()
+			out, err := runSeeded(t, binary, s.bug, s.invariant)
+			if err == nil {
+				t.Fatal("the matrix passes")
+			}
+			caught := map[string]int{}
+			for _, m := range broken.FindAllStringSubmatch(out, -1) {
+				caught[m[1]]++
+			}
+			if caught[s.invariant] == 0 {
+				t.Errorf("%q did not catch it; what did: %v\n%s", s.invariant, caught, out[:min(len(out), 2000)])
+			}
+		})
+	}
+}
+
+var broken = regexp.MustCompile(`invariant "([^"]+)"`)
+
+// buildSeeded builds the tests of this package over the patched source.
+func buildSeeded(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay := map[string]string{}
+	patched := map[string]string{}
+	for _, s := range seeds {
+		source, ok := patched[s.file]
+		if !ok {
+			b, err := os.ReadFile(filepath.Join(root, s.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			source = string(b)
+		}
+		if n := strings.Count(source, s.old); n != 1 {
+			t.Fatalf("%s: what the bug %q replaces is there %d times", s.file, s.bug, n)
+		}
+		patch := strings.ReplaceAll(s.new, "SEEDED", fmt.Sprintf("seeded(%q)", s.bug))
+		patched[s.file] = strings.Replace(source, s.old, patch, 1)
+	}
+	for pkg, source := range switches {
+		patched[pkg+"/seeded_bugs.go"] = source
+	}
+	for file, source := range patched {
+		copied := filepath.Join(dir, strings.ReplaceAll(file, "/", "_"))
+		if err := os.WriteFile(copied, []byte(source), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		overlay[filepath.Join(root, file)] = copied
+	}
+	b, err := json.Marshal(map[string]any{"Replace": overlay})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(dir, "seeded.test")
+	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", filepath.Join(dir, "overlay.json"), "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// runSeeded runs the singles of the matrix with a bug switched on, until the invariant is broken.
+func runSeeded(t *testing.T, binary, bug, invariant string) (string, error) {
+	t.Helper()
+	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestEveryDisturbanceOfEveryStep$", "-test.timeout", time.Minute.String())
+	run.Env = append(os.Environ(), seededBug+"="+bug, stopAt+"="+invariant)
+	var out bytes.Buffer
+	run.Stdout, run.Stderr = &out, &out
+	err := run.Run()
+	return out.String(), err
+}
