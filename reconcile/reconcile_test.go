@@ -218,7 +218,7 @@ func TestDifferencesAreFoundAndWhatCanBeIsRepaired(t *testing.T) {
 	for _, o := range []order.Order{late, twice} {
 		timeline, err := w.rows.Timeline(t.Context(), o.ID)
 		last := timeline[len(timeline)-1]
-		if err != nil || last.Type != order.RecordRefunded || !strings.Contains(last.Detail, "by ann gives back 2997 USD") ||
+		if err != nil || last.Type != order.RecordRefunded || !strings.Contains(last.Detail, "by ann gives back 29.97 USD") ||
 			!strings.Contains(last.Detail, "ticket 7") {
 			t.Errorf("the timeline of order %s ends with %+v, %v", o.ID, last, err)
 		}
@@ -256,7 +256,7 @@ func TestTheTableSaysWhatCanBeDone(t *testing.T) {
 	w.failed(o)
 	id := w.byHand(o.ID)
 	_, text := w.run("--min-age=0")
-	for _, part := range []string{"MONEY_KEPT", "FAILED", string(o.ID), id, "2997 USD", "--repair gives it back", "Differences: 1, of which left: 1"} {
+	for _, part := range []string{"MONEY_KEPT", "FAILED", string(o.ID), id, "29.97 USD", "--repair gives it back", "Differences: 1, of which left: 1"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("%q is missing in:\n%s", part, text)
 		}

@@ -28,7 +28,7 @@ func (b books) repair(ctx context.Context, o options, differences []difference) 
 func (b books) giveBack(ctx context.Context, o options, d difference) error {
 	err := b.orders.Note(ctx, d.OrderID, "reconcile."+d.PaymentID, order.Record{
 		Type: order.RecordRefunded, At: b.now,
-		Detail: fmt.Sprintf("reconciliation by %s gives back %s of payment %s: %s", o.operator, d.Kept, d.PaymentID, o.reason),
+		Detail: fmt.Sprintf("reconciliation by %s gives back %s of payment %s: %s", o.operator, amount(d.Kept), d.PaymentID, o.reason),
 	})
 	if err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"github.com/bojanz/currency"
+
 	"ordersaga/internal/money"
 )
 
@@ -63,11 +65,16 @@ func (d difference) repair() string {
 	return "by hand"
 }
 
+// amount writes an amount as people do, as in 12.99 USD.
 func amount(m money.Money) string {
 	if m.IsZero() {
 		return "–"
 	}
-	return m.String()
+	a, err := currency.NewAmountFromInt64(m.Amount, m.Currency)
+	if err != nil {
+		return fmt.Sprintf("%d minor units of %s", m.Amount, m.Currency)
+	}
+	return a.String()
 }
 
 func orDash(s string) string {
