@@ -128,6 +128,9 @@ func TestListGroupsByReasonAndChangesNothing(t *testing.T) {
 	if out := c.must("list"); out != "no dead letters\n" {
 		t.Errorf("without any: %q", out)
 	}
+	if out := c.must("audit"); out != "nothing was replayed or discarded yet\n" {
+		t.Errorf("the audit of nothing: %q", out)
+	}
 	for n := range 3 {
 		c.bury(fmt.Sprint("m", n), fmt.Sprintf("order 0197a4b2-6c1e-7d3f-8a55-%012d: the mail server says %d", n, 450+n))
 	}

@@ -162,13 +162,19 @@ func (r request) selects(l rabbitmq.DeadLetter) bool {
 }
 
 func (t *tool) audit(ctx context.Context, asJSON bool) error {
-	return t.letters.Audit(ctx, func(e rabbitmq.AuditEntry) error {
+	entries := 0
+	err := t.letters.Audit(ctx, func(e rabbitmq.AuditEntry) error {
+		entries++
 		if asJSON {
 			return writeLines(t.out, []rabbitmq.AuditEntry{e})
 		}
 		_, err := fmt.Fprintf(t.out, "%s  %s  %s  %s  %s: %s\n", stamp(e.At), e.Operator, e.Action, e.Letter.ID, e.Letter.Queue, e.Why)
 		return err
 	})
+	if err == nil && entries == 0 && !asJSON {
+		fmt.Fprintln(t.out, "nothing was replayed or discarded yet")
+	}
+	return err
 }
 
 func writeLines[T any](w io.Writer, values []T) error {
