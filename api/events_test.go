@@ -40,6 +40,7 @@ func listenAt(t *testing.T, server *httptest.Server, headers ...string) *listene
 		body, _ := io.ReadAll(res.Body)
 		t.Fatalf("got %s %s", res.Status, body)
 	}
+	answered.Store("watchOrder 200", true)
 	l := &listener{t: t, lines: bufio.NewScanner(res.Body), close: func() { res.Body.Close() }}
 	l.want("retry: 2000")
 	return l

@@ -50,6 +50,7 @@ func checkAnswer(t testing.TB, api *httpapi.API, method, path string, a answer) 
 		t.Errorf("%s %s: status %d is not documented", method, op.Path, a.status)
 		return
 	}
+	answered.Store(op.OperationID+" "+strconv.Itoa(a.status), true)
 	if a.raw == "" {
 		return
 	}
@@ -93,4 +94,50 @@ func matchesTemplate(template, path string) bool {
 		}
 	}
 	return true
+}
+
+// The examples of the description, put together to a request, are understood.
+func TestExamplesWork(t *testing.T) {
+	t.Parallel()
+	api := newTestAPI(t, hesitates)
+	for path, item := range api.OpenAPI().Paths {
+		op := item.Post
+		if op == nil || op.RequestBody == nil {
+			continue
+		}
+		schema := op.RequestBody.Content["application/json"].Schema
+		headers := []string{}
+		for _, p := range op.Parameters {
+			if p.In == "header" {
+				headers = append(headers, p.Name+": "+exampleOf(t, api.API, p.Schema).(string))
+			}
+		}
+		path = strings.Replace(path, "{id}", string(keyed), 1)
+		body := marshal(t, exampleOf(t, api.API, schema))
+		if got := api.send(t, "POST", path, body, headers...); got.status == 400 || got.status == 422 {
+			t.Errorf("POST %s %v %s: got %d %s", path, headers, body, got.status, got.raw)
+		}
+	}
+}
+
+// exampleOf is an example of the values that a schema describes, made of those of its members.
+func exampleOf(t *testing.T, api *httpapi.API, s *huma.Schema) any {
+	t.Helper()
+	if s.Ref != "" {
+		s = api.OpenAPI().Components.Schemas.SchemaFromRef(s.Ref)
+	}
+	switch {
+	case len(s.Examples) > 0:
+		return s.Examples[0]
+	case s.Type == huma.TypeArray:
+		return []any{exampleOf(t, api, s.Items)}
+	case s.Type == huma.TypeObject:
+		members := map[string]any{}
+		for name, member := range s.Properties {
+			members[name] = exampleOf(t, api, member)
+		}
+		return members
+	}
+	t.Errorf("a %s has no example: %s", s.Type, s.Description)
+	return nil
 }
