@@ -29,7 +29,13 @@ type gated struct {
 
 func newGatedSystem(t *testing.T) *gated {
 	t.Helper()
-	s := &gated{system: buildSystem(t, client.DefaultNamespace)}
+	return newGatedSystemIn(t, client.DefaultNamespace)
+}
+
+// newGatedSystemIn is newGatedSystem in a namespace of Temporal. settings change the worker's environment.
+func newGatedSystemIn(t *testing.T, namespace string, settings ...string) *gated {
+	t.Helper()
+	s := &gated{system: buildSystem(t, namespace, settings...)}
 	s.toCatalog, s.toGateway = newGate(t, s.catalog.addr), newGate(t, s.stripesim.addr)
 	s.worker.env = append(s.worker.env, "CATALOG_URL="+s.toCatalog.url(), "STRIPE_API_URL="+s.toGateway.url())
 	s.start()
