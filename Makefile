@@ -86,7 +86,7 @@ bin/tctl: devstack/tools/tctl/go.mod
 
 # Testing
 
-.PHONY: test test-unit test-long conformance bench bench-messages bench-catalog check race-detector
+.PHONY: test test-unit test-long conformance histories bench bench-messages bench-catalog check race-detector
 test: bin/devstack build race-detector ## all tests, on real services in a throw-away stack of their own
 	bin/devstack exec --services-only -- go test -race -timeout 20m ./...
 	cd devstack && CGO_ENABLED=0 go test ./...
@@ -104,6 +104,10 @@ conformance: ## every disturbance of every step of the saga, alone and in pairs,
 	go test -short -count=1 -tags long -timeout 1h -run '$(CONFORMANCE)' -v ./workflows
 	CONFORMANCE_WRITE=1 go test -short -count=1 -run TestConformanceDocument ./workflows
 	@cat docs/conformance.md
+
+# Record under the revision that is to be replayed for ever (git checkout it first), and keep the older files.
+histories: bin/devstack ## record a history of every way through the saga, for the replay tests (some minutes)
+	bin/devstack exec --services-only -- go test -count=1 -tags histories -run TestRecordHistories ./workflows
 
 # Durable unless FSYNC=off. BENCH holds further flags, as in BENCH="-concurrency 64 -only empty,fast"; bin/bench --help.
 # PROFILE=dir writes CPU profiles of worker and api there.

@@ -1,0 +1,339 @@
+//go:build histories
+
+package workflows_test
+
+import (
+	"context"
+	"crypto/sha1"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	historypb "go.temporal.io/api/history/v1"
+	sdkpb "go.temporal.io/api/sdk/v1"
+	"go.temporal.io/api/temporalproto"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"ordersaga/internal/order"
+	"ordersaga/internal/testenv"
+	"ordersaga/saga"
+	"ordersaga/workflows"
+)
+
+// recording is a way through the saga, run on a real server so that its history can be replayed for ever after.
+type recording struct {
+	method  string
+	items   []order.Item
+	prepare func(r *recorder)
+	options worker.Options
+	recover bool // by RecoverOrder
+}
+
+// recorder is a recording that is under way.
+type recorder struct {
+	t   *testing.T
+	w   *world
+	c   client.Client
+	req order.Request
+}
+
+func (r *recorder) at(op string, call int, do func(ctx context.Context) error) {
+	before := r.w.onCall
+	r.w.onCall = func(called string) {
+		if before != nil {
+			before(called)
+		}
+		r.w.mu.Lock()
+		now := called == op && r.w.calls[op] == call
+		r.w.mu.Unlock()
+		if now {
+			if err := do(context.Background()); err != nil {
+				r.t.Error(err)
+			}
+		}
+	}
+}
+
+func (r *recorder) cancel(ctx context.Context) error {
+	return r.c.CancelWorkflow(ctx, r.req.ID.WorkflowID(), "")
+}
+
+func (r *recorder) signal(name, step string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return r.c.SignalWorkflow(ctx, r.req.ID.WorkflowID(), "", name, saga.Order{Operator: "alice", Reason: "as agreed", Step: step})
+	}
+}
+
+// whenInTrouble sends a signal once the workflow says that it needs attention.
+func (r *recorder) whenInTrouble(name, step string) {
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		for tick := time.NewTicker(200 * time.Millisecond); ; {
+			select {
+			case <-ctx.Done():
+				r.t.Error("the saga was never in trouble")
+				return
+			case <-tick.C:
+			}
+			var metadata sdkpb.WorkflowMetadata
+			value, err := r.c.QueryWorkflow(ctx, r.req.ID.WorkflowID(), "", "__temporal_workflow_metadata")
+			if err == nil && value.Get(&metadata) == nil && strings.Contains(metadata.CurrentDetails, "needs attention") {
+				if err := r.signal(name, step)(ctx); err != nil {
+					r.t.Error(err)
+				}
+				return
+			}
+		}
+	}()
+}
+
+type helpless struct{}
+
+func (helpless) Error() string        { return "the key is wrong" }
+func (helpless) NeedsAttention() bool { return true }
+
+func breaks(op string, n int, err error) func(*recorder) {
+	return func(r *recorder) { r.w.breakNext(op, n, fault{before: err}) }
+}
+
+func lostHold(then ...func(*recorder)) func(*recorder) {
+	return func(r *recorder) {
+		r.w.always["CommitStock"] = order.Refuse(order.ReservationLost, "the reserved units were not bought in time")
+		for _, f := range then {
+			f(r)
+		}
+	}
+}
+
+// early makes the workflow believe that it was started earlier, so that its deadline is near.
+type early struct {
+	interceptor.WorkerInterceptorBase
+}
+
+func (*early) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	in := &earlyIn{}
+	in.Next = next
+	return in
+}
+
+type earlyIn struct {
+	interceptor.WorkflowInboundInterceptorBase
+}
+
+func (i *earlyIn) Init(next interceptor.WorkflowOutboundInterceptor) error {
+	out := &earlyOut{}
+	out.Next = next
+	return i.Next.Init(out)
+}
+
+type earlyOut struct {
+	interceptor.WorkflowOutboundInterceptorBase
+}
+
+func (o *earlyOut) GetInfo(ctx workflow.Context) *workflow.Info {
+	info := *o.Next.GetInfo(ctx)
+	info.WorkflowStartTime = info.WorkflowStartTime.Add(3*time.Second - workflows.Deadline)
+	return &info
+}
+
+func interceptors(i ...interceptor.WorkerInterceptor) worker.Options {
+	return worker.Options{Interceptors: i}
+}
+
+func lostAfter(steps int) func(*recorder) {
+	return func(r *recorder) { lostRun(r.t, r.w, r.req, steps) }
+}
+
+var recordings = map[string]recording{
+	"confirmed":         {method: visa},
+	"declined":          {method: broke},
+	"out-of-stock":      {method: visa, items: []order.Item{{ProductID: chair, Quantity: 2}}},
+	"product-not-found": {method: visa, items: []order.Item{{ProductID: "unicorn", Quantity: 1}}},
+	"mixed-currencies":  {method: visa, items: []order.Item{{ProductID: lamp, Quantity: 1}, {ProductID: inYen, Quantity: 1}}},
+	"hold-lost":         {method: visa, prepare: lostHold()},
+
+	"regular-activities": {method: visa, options: interceptors(saga.NoFastPath())},
+	"fallback-early":     {method: visa, prepare: breaks("PriceItems", 1, errBroken)},
+	"fallback-late":      {method: visa, prepare: breaks("ConfirmOrder", 2, errBroken)},
+	"fallback-event":     {method: visa, prepare: breaks("PublishEvent", 2, errBroken)},
+	"fallback-fence":     {method: broke, prepare: breaks("CloseOrder", 2, errBroken)},
+	"fallback-refund":    {method: visa, prepare: lostHold(breaks("RefundPayment", 2, errBroken))},
+	"fallback-release":   {method: visa, prepare: lostHold(breaks("ReleaseStock", 2, errBroken))},
+	"fallback-finish":    {method: visa, prepare: lostHold(breaks("FinishOrder", 2, errBroken))},
+
+	"cancelled-task-lost": {method: visa, prepare: func(r *recorder) { r.at("ReserveStock", 0, r.cancel) }},
+	"cancelled-confirmed": {method: visa, prepare: func(r *recorder) {
+		breaks("PriceItems", 1, errBroken)(r)
+		r.at("PublishEvent", 0, r.cancel)
+	}},
+	"cancelled-charging": {method: visa, prepare: func(r *recorder) {
+		breaks("PriceItems", 1, errBroken)(r)
+		r.at("ChargePayment", 0, r.cancel)
+	}},
+	"cancel-update": {method: visa, prepare: func(r *recorder) {
+		breaks("ChargePayment", 3, errBroken)(r)
+		r.at("ChargePayment", 1, func(context.Context) error {
+			go func() { // it waits for the end
+				_, err := r.c.UpdateWorkflow(context.Background(), client.UpdateWorkflowOptions{
+					WorkflowID: r.req.ID.WorkflowID(), UpdateName: workflows.UpdateCancel, UpdateID: "cancel",
+					WaitForStage: client.WorkflowUpdateStageAccepted,
+					Args:         []any{workflows.CancelRequest{By: workflows.ByUser, Reason: "changed my mind"}},
+				})
+				if err != nil {
+					r.t.Error(err)
+				}
+			}()
+			return nil
+		})
+	}},
+	"task-lost": {method: visa, prepare: func(r *recorder) { r.at("CommitStock", 0, r.signal(saga.SignalRetry, "")) }},
+	"deadline":  {method: visa, prepare: breaks("ChargePayment", 20, errBroken), options: interceptors(&early{})},
+
+	"trouble-healed":      {method: visa, prepare: breaks("ChargePayment", 2, helpless{})},
+	"trouble-undo-healed": {method: visa, prepare: lostHold(breaks("RefundPayment", 2, helpless{}))},
+	"operator-retry": {method: visa, prepare: func(r *recorder) {
+		breaks("ChargePayment", 2, helpless{})(r)
+		r.whenInTrouble(saga.SignalRetry, "")
+	}},
+	"operator-compensate": {method: visa, prepare: func(r *recorder) {
+		breaks("ChargePayment", 20, helpless{})(r)
+		r.whenInTrouble(saga.SignalCompensate, "")
+	}},
+	"operator-skip": {method: visa, prepare: lostHold(breaks("RefundPayment", 20, helpless{}),
+		func(r *recorder) { r.whenInTrouble(saga.SignalSkip, "RefundPayment") })},
+	"operator-mistaken": {method: visa, prepare: func(r *recorder) {
+		breaks("ChargePayment", 2, helpless{})(r)
+		r.whenInTrouble(saga.SignalSkip, "")
+	}},
+
+	"recovered-missing":   {method: visa, recover: true, prepare: lostAfter(0)},
+	"recovered-charged":   {method: visa, recover: true, prepare: lostAfter(4)},
+	"recovered-confirmed": {method: visa, recover: true, prepare: lostAfter(6)},
+}
+
+// TestRecordHistories writes the histories that TestHistoriesReplay replays. See make histories.
+func TestRecordHistories(t *testing.T) {
+	address, _ := testenv.Temporal(t)
+	c, err := client.Dial(client.Options{HostPort: address, Identity: "recorder", Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	for name, rec := range recordings {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			record(t, c, name, rec)
+		})
+	}
+}
+
+func record(t *testing.T, c client.Client, name string, rec recording) {
+	r := &recorder{t: t, w: newWorld(), c: c, req: request(rec.method, rec.items...)}
+	r.w.start = time.Now().Add(-workflows.Deadline)
+	r.req.ID = order.ID(uuid.NewHash(sha1.New(), uuid.Nil, []byte(name), 5).String())
+	if rec.prepare != nil {
+		rec.prepare(r)
+	}
+	queue := "history-" + name
+	rec.options.Identity = "recorder"
+	wk := worker.New(c, queue, rec.options)
+	wk.RegisterWorkflow(workflows.CreateOrder)
+	wk.RegisterWorkflow(workflows.RecoverOrder)
+	wk.RegisterActivityWithOptions(r.w.activities(), activity.RegisterOptions{})
+	if err := wk.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer wk.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	id := r.start(ctx, queue, rec.recover)
+	if err := c.GetWorkflow(ctx, id, "").Get(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	var history historypb.History
+	for events := c.GetWorkflowHistory(ctx, id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); events.HasNext(); {
+		e, err := events.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q := e.GetWorkflowTaskScheduledEventAttributes().GetTaskQueue(); q.GetKind() == enumspb.TASK_QUEUE_KIND_STICKY {
+			q.Name = "sticky" // it names the machine
+		}
+		history.Events = append(history.Events, e)
+	}
+	b, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(&history)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(historyFiles, name+".json"), append(b, '\n'), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// start starts the workflow as the API does, by update-with-start, or as recovery does.
+func (r *recorder) start(ctx context.Context, queue string, recovery bool) (id string) {
+	if recovery {
+		id = r.req.ID.RecoveryID()
+		_, err := r.c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: id, TaskQueue: queue}, workflows.RecoverOrderWorkflow, r.req)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		return id
+	}
+	id = r.req.ID.WorkflowID()
+	start := r.c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+		ID: id, TaskQueue: queue, WorkflowTaskTimeout: 5 * time.Second,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+	}, workflows.CreateOrderWorkflow, r.req)
+	_, err := r.c.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: start,
+		UpdateOptions: client.UpdateWorkflowOptions{
+			UpdateName: workflows.UpdateOutcome, UpdateID: "outcome", WaitForStage: client.WorkflowUpdateStageCompleted,
+		},
+	})
+	if err != nil {
+		r.t.Log(err) // as when the task is lost that has accepted the update; the history holds what became of it
+	}
+	return id
+}
+
+// lostRun does what the first steps of a run do, without a workflow that would remember them.
+func lostRun(t *testing.T, w *world, req order.Request, steps int) {
+	t.Helper()
+	ctx, a := context.Background(), w.activities()
+	var lines []order.Line
+	var row order.Order
+	do := []func() error{
+		func() (err error) { lines, err = a.Catalog.PriceItems(ctx, req.Items); return err },
+		func() (err error) {
+			total, err := order.Total(lines)
+			if err != nil {
+				return err
+			}
+			row, err = a.Orders.Create(ctx, order.Order{ID: req.ID, UserID: req.UserID, Status: order.Pending,
+				Items: lines, Total: total, PaymentMethod: req.PaymentMethod, Hash: req.Hash})
+			return err
+		},
+		func() error { return a.Catalog.Reserve(ctx, req.ID, req.Items, time.Now().Add(time.Hour)) },
+		func() error { _, err := a.Payments.Charge(ctx, row.Payment()); return err },
+		func() error { return a.Catalog.Commit(ctx, req.ID) },
+		func() error { _, err := a.Orders.Confirm(ctx, req.ID, "pi", nil); return err },
+	}
+	for i, step := range do[:steps] {
+		if err := step(); err != nil {
+			t.Fatalf("%s: %v", forwardSteps[i], err)
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package workflows_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"ordersaga/internal/order"
+	"ordersaga/workflows"
+)
+
+// historyFiles holds histories from a real server, one for each way through the saga. `make histories` records them anew;
+// one that is there stays, because workflows that began under an older revision have to replay under every later one.
+const historyFiles = "testdata/histories"
+
+func TestHistoriesReplay(t *testing.T) {
+	t.Parallel()
+	for _, file := range histories(t) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			if err := replay(t, file, workflows.CreateOrder, workflows.RecoverOrder); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestReplayCanFail replays the histories by workflows that do one thing more, at the beginning or at the end.
+func TestReplayCanFail(t *testing.T) {
+	t.Parallel()
+	type saga = func(workflow.Context, order.Request) (order.Order, error)
+	early := func(w saga) saga {
+		return func(ctx workflow.Context, req order.Request) (order.Order, error) {
+			_ = workflow.Sleep(ctx, time.Second)
+			return w(ctx, req)
+		}
+	}
+	late := func(w saga) saga {
+		return func(ctx workflow.Context, req order.Request) (order.Order, error) {
+			o, err := w(ctx, req)
+			ctx, _ = workflow.NewDisconnectedContext(ctx)
+			_ = workflow.Sleep(ctx, time.Second)
+			return o, err
+		}
+	}
+	for name, change := range map[string]func(saga) saga{"at the beginning": early, "at the end": late} {
+		for _, file := range histories(t) {
+			t.Run(name+" of "+filepath.Base(file), func(t *testing.T) {
+				t.Parallel()
+				if err := replay(t, file, change(workflows.CreateOrder), change(workflows.RecoverOrder)); err == nil {
+					t.Error("it replays")
+				}
+			})
+		}
+	}
+}
+
+func histories(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(historyFiles, "*.json"))
+	if err != nil || len(files) < 25 {
+		t.Fatalf("%d histories, %v", len(files), err)
+	}
+	return files
+}
+
+func replay(t *testing.T, file string, create, recover any) error {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	history, err := client.HistoryFromJSON(f, client.HistoryJSONOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	replayer := worker.NewWorkflowReplayer()
+	replayer.RegisterWorkflowWithOptions(create, workflow.RegisterOptions{Name: workflows.CreateOrderWorkflow})
+	replayer.RegisterWorkflowWithOptions(recover, workflow.RegisterOptions{Name: workflows.RecoverOrderWorkflow})
+	began := history.Events[0].GetWorkflowExecutionStartedEventAttributes()
+	return replayer.ReplayWorkflowHistoryWithOptions(nil, history, worker.ReplayWorkflowHistoryOptions{
+		OriginalExecution: workflow.Execution{ID: began.WorkflowId, RunID: began.OriginalExecutionRunId},
+	})
+}
