@@ -71,6 +71,11 @@ type realAPI struct {
 
 func newRealAPI(t *testing.T) *realAPI {
 	t.Helper()
+	return newRealAPIOn(t, ordertest.NewMemory(time.Now))
+}
+
+func newRealAPIOn(t *testing.T, orders *ordertest.Memory) *realAPI {
+	t.Helper()
 	address, taskQueue := testenv.Temporal(t)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	c, err := temporalclient.Open(temporalclient.Config{Address: address}, log)
@@ -78,7 +83,7 @@ func newRealAPI(t *testing.T) *realAPI {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	r := &realAPI{client: c, taskQueue: taskQueue, orders: ordertest.NewMemory(time.Now), shop: &shop{charging: make(chan struct{})}}
+	r := &realAPI{client: c, taskQueue: taskQueue, orders: orders, shop: &shop{charging: make(chan struct{})}}
 	auth, err := newAuthenticator(t.Context(), authConfig{Mode: authNone}, log)
 	if err != nil {
 		t.Fatal(err)
