@@ -46,6 +46,17 @@
 // [Options]) and goes on trying; an activity that knows that only a person can help says so by [NeedsAttention], and the
 // saga is marked at once.
 //
+// # Side by side
+//
+// A step may hold others in place of a function ([Step] Together): they run side by side, and are undone one after the
+// other.
+//
+// # How it ended
+//
+// Run returns nil when the saga has come to either end: a refused saga is an outcome, not a failed workflow. A workflow that
+// should fail all the same returns the [Report] that Options.Unwound is given, as an error: the first cause, and what has
+// become of each undo.
+//
 // # Operators
 //
 // A saga in trouble says in its current details what fails and which signals help: [SignalRetry], [SignalCompensate],
