@@ -27,6 +27,7 @@ var law = map[string][]string{
 	"internal/httpapi": plumbing,
 	"internal/program": plumbing,
 
+	"api/orderclient":         {}, // clients may take it as it is
 	"catalog/catalogclient":   append([]string{"internal/httpapi/problem"}, domain...),
 	"internal/postgres":       append([]string{"internal/pgdb"}, domain...),
 	"internal/rabbitmq":       domain,

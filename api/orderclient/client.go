@@ -1,0 +1,284 @@
+package orderclient
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Client calls the orders' API. It is safe for concurrent use.
+type Client struct {
+	base  *url.URL
+	http  *http.Client
+	token func(context.Context) (string, error)
+	tries int
+	pause time.Duration
+}
+
+// Option changes a Client.
+type Option func(*Client)
+
+// WithHTTPClient makes the client send its requests by c. Its Timeout must be 0 for Watch, or longer than a stream.
+func WithHTTPClient(c *http.Client) Option { return func(o *Client) { o.http = c } }
+
+// WithToken authenticates requests by bearer tokens; source is asked before each, and may keep what it has.
+func WithToken(source func(context.Context) (string, error)) Option {
+	return func(o *Client) { o.token = source }
+}
+
+// WithTries bounds how often a request is sent (5 by default), and how long the first pause between two tries is when the
+// server does not say (200 ms by default; each is twice the one before).
+func WithTries(n int, pause time.Duration) Option {
+	return func(o *Client) { o.tries, o.pause = n, pause }
+}
+
+// New returns a client of the API at baseURL, as in http://127.0.0.1:8080.
+func New(baseURL string, options ...Option) (*Client, error) {
+	base, err := url.Parse(baseURL)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+		return nil, errors.New("the API's URL must look like http://host:port")
+	}
+	c := &Client{base: base, http: &http.Client{}, tries: 5, pause: 200 * time.Millisecond}
+	for _, o := range options {
+		o(c)
+	}
+	return c, nil
+}
+
+// PlaceOption changes how an order is placed.
+type PlaceOption func(http.Header)
+
+// WithKey places the order under a key of the caller's: the same key and order is the same order, for ever.
+func WithKey(key string) PlaceOption { return func(h http.Header) { h.Set("Idempotency-Key", key) } }
+
+// Wait bounds how long the server waits for the outcome (10 s by default, whole seconds, 60 s at most); 0 means not at all.
+func Wait(d time.Duration) PlaceOption {
+	return func(h http.Header) {
+		if h.Set("Prefer", "wait="+strconv.Itoa(int(d/time.Second))); d <= 0 {
+			h.Set("Prefer", "respond-async")
+		}
+	}
+}
+
+// Place places an order and returns it, CONFIRMED, or PENDING when its end was not known in time. A refusal is a *Problem.
+// After any other error the order may have been placed all the same: placing it again under the same key is safe.
+func (c *Client) Place(ctx context.Context, order NewOrder, options ...PlaceOption) (*Order, error) {
+	header := http.Header{"Idempotency-Key": {rand.Text()}}
+	for _, o := range options {
+		o(header)
+	}
+	return c.order(ctx, http.MethodPost, "/orders", order, header)
+}
+
+// Get returns an order.
+func (c *Client) Get(ctx context.Context, id string) (*Order, error) {
+	return c.order(ctx, http.MethodGet, orderPath(id), nil, nil)
+}
+
+// GetIfChanged returns an order unless it is still the version that etag names; then it returns nil.
+func (c *Client) GetIfChanged(ctx context.Context, id, etag string) (*Order, error) {
+	return c.order(ctx, http.MethodGet, orderPath(id), nil, http.Header{"If-None-Match": {etag}})
+}
+
+// Cancel cancels an order, for a reason in the caller's words or none, and returns it: it is cancelled, or PENDING while
+// it is being undone. An order that is confirmed already is a *Problem of type OrderConfirmed.
+func (c *Client) Cancel(ctx context.Context, id, reason string) (*Order, error) {
+	body := struct {
+		Reason string `json:"reason,omitempty"`
+	}{reason}
+	return c.order(ctx, http.MethodPost, orderPath(id)+"/cancel", body, nil)
+}
+
+// Timeline returns what happened to an order so far.
+func (c *Client) Timeline(ctx context.Context, id string) ([]Record, error) {
+	var timeline struct {
+		Events []Record `json:"events"`
+	}
+	_, err := c.call(ctx, http.MethodGet, orderPath(id)+"/timeline", nil, nil, &timeline)
+	return timeline.Events, err
+}
+
+// Filter says which orders to list; zero values do not filter.
+type Filter struct {
+	UserID      int64
+	Status      Status
+	ProductID   string
+	CreatedFrom time.Time // then or later
+	CreatedTo   time.Time // before
+	PageSize    int       // orders per request; 0 leaves it to the server
+}
+
+func (f Filter) query() url.Values {
+	q := url.Values{}
+	set := func(name, value string, zero bool) {
+		if !zero {
+			q.Set(name, value)
+		}
+	}
+	set("userId", strconv.FormatInt(f.UserID, 10), f.UserID == 0)
+	set("status", string(f.Status), f.Status == "")
+	set("productId", f.ProductID, f.ProductID == "")
+	set("createdFrom", f.CreatedFrom.UTC().Format(time.RFC3339Nano), f.CreatedFrom.IsZero())
+	set("createdTo", f.CreatedTo.UTC().Format(time.RFC3339Nano), f.CreatedTo.IsZero())
+	set("limit", strconv.Itoa(f.PageSize), f.PageSize == 0)
+	return q
+}
+
+// List yields orders, newest first, page after page. An error is the last thing that it yields.
+func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[*Order, error] {
+	return func(yield func(*Order, error) bool) {
+		query := f.query()
+		for {
+			var page struct {
+				Orders []*Order `json:"orders"`
+				Next   string   `json:"next"`
+			}
+			if _, err := c.call(ctx, http.MethodGet, "/orders?"+query.Encode(), nil, nil, &page); err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, o := range page.Orders {
+				if !yield(o, nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			query.Set("cursor", page.Next)
+		}
+	}
+}
+
+func orderPath(id string) string { return "/orders/" + url.PathEscape(id) }
+
+// order calls an operation that answers with an order. A 304 is nil.
+func (c *Client) order(ctx context.Context, method, path string, body any, header http.Header) (*Order, error) {
+	var o Order
+	res, err := c.call(ctx, method, path, body, header, &o)
+	if err != nil || res.StatusCode == http.StatusNotModified {
+		return nil, err
+	}
+	o.ETag = res.Header.Get("ETag")
+	o.Replayed = res.Header.Get("Idempotency-Replayed") == "true"
+	if link, relation, ok := strings.Cut(res.Header.Get("Link"), ">"); ok && strings.Contains(relation, `rel="monitor"`) {
+		o.SagaURL = strings.TrimPrefix(link, "<")
+	}
+	return &o, nil
+}
+
+// call sends a request until it is answered for good, and decodes the answer into out.
+func (c *Client) call(ctx context.Context, method, path string, body any, header http.Header, out any) (*http.Response, error) {
+	var payload []byte
+	if body != nil {
+		var err error
+		if payload, err = json.Marshal(body); err != nil {
+			return nil, err
+		}
+	}
+	for try := 1; ; try++ {
+		res, text, err := c.once(ctx, method, path, payload, header)
+		switch {
+		case err == nil && res.StatusCode == http.StatusNotModified:
+			return res, nil
+		case err == nil && res.StatusCode/100 == 2:
+			if err := json.Unmarshal(text, out); err != nil {
+				return nil, fmt.Errorf("%s %s: the answer cannot be read: %w", method, path, err)
+			}
+			return res, nil
+		case err == nil:
+			err = refused(res, text)
+		}
+		wait, again := c.again(err, try)
+		if !again {
+			return nil, fmt.Errorf("%s %s: %w", method, path, err)
+		}
+		if sleep(ctx, wait) != nil {
+			return nil, fmt.Errorf("%s %s: %w", method, path, errors.Join(ctx.Err(), err))
+		}
+	}
+}
+
+// maxAnswer bounds what is read of an answer, in bytes; a page of 100 orders of 100 lines is some 2 MB.
+const maxAnswer = 8 << 20
+
+func (c *Client) once(ctx context.Context, method, path string, payload []byte, header http.Header) (*http.Response, []byte, error) {
+	res, err := c.send(ctx, method, path, payload, header)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	return res, text, err
+}
+
+func (c *Client) send(ctx context.Context, method, path string, payload []byte, header http.Header) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.base.String(), "/")+path, bytes.NewReader(payload))
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	if payload != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != nil {
+		token, err := c.token(ctx)
+		if err != nil {
+			return nil, final{fmt.Errorf("get a token: %w", err)}
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	return c.http.Do(req)
+}
+
+func refused(res *http.Response, text []byte) *Problem {
+	p := problemOf(res.StatusCode, text)
+	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && seconds > 0 {
+		p.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	return p
+}
+
+// final is an error that repeating does not help.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// maxPause bounds the pauses that the client chooses by itself.
+const maxPause = 5 * time.Second
+
+// again says whether to send a request again, and after which time. Every request of this client may be repeated.
+func (c *Client) again(err error, try int) (time.Duration, bool) {
+	if f := (final{}); errors.As(err, &f) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || try >= c.tries {
+		return 0, false
+	}
+	wait := min(c.pause<<(try-1), maxPause)
+	var p *Problem
+	if !errors.As(err, &p) {
+		return wait, true // no answer
+	}
+	return max(wait, p.RetryAfter), p.repeatable()
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
