@@ -86,15 +86,15 @@ bin/tctl: devstack/tools/tctl/go.mod
 
 # Testing
 
-.PHONY: test test-unit test-long conformance histories bench bench-messages bench-catalog check race-detector
-test: bin/devstack build race-detector ## all tests, on real services in a throw-away stack of their own
+.PHONY: test test-unit test-long conformance histories bench bench-messages bench-catalog check race-detector chromium
+test: bin/devstack build race-detector chromium ## all tests, on real services in a throw-away stack of their own
 	bin/devstack exec --services-only -- go test -race -timeout 20m ./...
 	cd devstack && CGO_ENABLED=0 go test ./...
 
 test-unit: race-detector ## the tests that need no services
 	go test -short -race ./...
 
-test-long: bin/devstack build tools race-detector ## campaigns, large data and long random runs as well
+test-long: bin/devstack build tools race-detector chromium ## campaigns, large data and long random runs as well
 	bin/devstack exec --services-only -- go test -race -timeout 3h -tags long ./...
 	cd devstack && CGO_ENABLED=0 go test -timeout 30m -tags long ./...
 
@@ -130,6 +130,10 @@ bench-catalog: bin/devstack ## how fast stock is sold, and products priced and l
 # The race detector needs a C compiler.
 race-detector:
 	@command -v $${CC:-gcc} >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends gcc libc6-dev; }
+
+# The page and the documentation are tested in a browser.
+chromium:
+	@command -v chromium >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends chromium; }
 
 check: race-detector ## what to run before a push: format, vet, linters, known vulnerabilities, modules, short tests
 	devstack/check.sh $(CHECKS)

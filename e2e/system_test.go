@@ -29,6 +29,9 @@ type system struct {
 
 const apiKey = "sk_test_e2e"
 
+// webUI is where the page at / sends people who want to see a saga. Nothing is there.
+const webUI = "http://127.0.0.1:8233"
+
 // newSystem starts a system with products and waits until all of it is ready. settings change the worker's environment.
 func newSystem(t *testing.T, settings ...string) *system {
 	t.Helper()
@@ -66,7 +69,7 @@ func buildSystem(t *testing.T, namespace string, settings ...string) *system {
 		"NOTIFIER_DATABASE_URL="+testenv.Postgres(t), "RABBITMQ_URL="+through(t, broker, s.toRabbitMQ))
 	s.api = newProcess(t, "api", apiAddr, "API_ADDR="+apiAddr, "DATABASE_URL="+ordersURL,
 		"TEMPORAL_ADDRESS="+s.toTemporal.addr(), "TEMPORAL_NAMESPACE="+namespace, "TASK_QUEUE="+queue, "AUTH_MODE=none",
-		"RATE_LIMIT_PER_ADDRESS=0")
+		"RATE_LIMIT_PER_ADDRESS=0", "PAGE_CATALOG_URL=http://"+catalogAddr, "TEMPORAL_UI_URL="+webUI)
 	return s
 }
 

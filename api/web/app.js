@@ -280,6 +280,7 @@ function watch(id, { before, key, replayed, answer }) {
   $("facts").hidden = false;
   $("cancel").disabled = false;
   $("cancel").onclick = () => cancel(id);
+  $("saga").dataset.replayed = Boolean(replayed);
   const state = { id, before, key, replayed, answer, records: [], order: null, after: null, unwinding: false };
   status("PENDING");
   say(replayed ? "This order was placed before: the same key is the same order." : "Placed.");

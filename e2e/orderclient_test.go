@@ -1,0 +1,82 @@
+package e2e
+
+import (
+	"errors"
+	"testing"
+
+	"ordersaga/api/orderclient"
+	"ordersaga/internal/testenv"
+)
+
+func TestTheGoClientOnTheRealAPI(t *testing.T) {
+	s := newSystem(t)
+	orders, err := orderclient.New("http://" + s.api.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(method string) orderclient.NewOrder {
+		return orderclient.NewOrder{UserID: 42, Items: []orderclient.Item{{ProductID: lamp, Quantity: 1}}, PaymentMethod: method}
+	}
+	key := orderclient.WithKey(testenv.Name("basket"))
+	placed, err := orders.Place(t.Context(), ask(visa), key)
+	if err != nil || placed.Status != orderclient.Confirmed || placed.Replayed || placed.SagaURL == "" {
+		t.Fatalf("placed %+v, %v; want it confirmed", placed, err)
+	}
+	again, err := orders.Place(t.Context(), ask(visa), key)
+	if err != nil || again.ID != placed.ID || !again.Replayed {
+		t.Errorf("placed again: %+v, %v", again, err)
+	}
+	if same, err := orders.GetIfChanged(t.Context(), placed.ID, again.ETag); same != nil || err != nil {
+		t.Errorf("unchanged: got %+v, %v", same, err)
+	}
+	_, err = orders.Cancel(t.Context(), placed.ID, "too late")
+	wantProblem(t, err, orderclient.OrderConfirmed)
+	_, err = orders.Place(t.Context(), ask(visa), orderclient.WithKey("k"), orderclient.Wait(0))
+	if err != nil {
+		t.Errorf("placed without waiting: %v", err)
+	}
+	_, err = orders.Place(t.Context(), ask(declined), orderclient.WithKey("k"))
+	wantProblem(t, err, orderclient.KeyReused)
+	_, err = orders.Place(t.Context(), ask(declined))
+	p := wantProblem(t, err, orderclient.PaymentDeclined)
+
+	var steps []string
+	var last *orderclient.Order
+	for e, err := range orders.Watch(t.Context(), p.OrderID) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Record != nil {
+			steps = append(steps, e.Record.Type+" "+e.Record.Step)
+		} else {
+			last = e.Order
+		}
+	}
+	if last == nil || last.Status != orderclient.Failed || last.Reason != "PAYMENT_DECLINED" {
+		t.Errorf("the watched order ended as %+v", last)
+	}
+	timeline, err := orders.Timeline(t.Context(), p.OrderID)
+	if err != nil || len(timeline) != len(steps) {
+		t.Errorf("%d records came, the timeline has %d (%v)", len(steps), len(timeline), err)
+	}
+	var ids []string
+	for o, err := range orders.List(t.Context(), orderclient.Filter{UserID: 42, PageSize: 1}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, o.ID)
+	}
+	if len(ids) != 3 || ids[0] != p.OrderID || ids[2] != placed.ID {
+		t.Errorf("listed %q, want three orders from the newest to the oldest", ids)
+	}
+	s.keepsPromises(ids...)
+}
+
+func wantProblem(t *testing.T, err error, kind string) *orderclient.Problem {
+	t.Helper()
+	var p *orderclient.Problem
+	if !errors.As(err, &p) || p.Type != kind {
+		t.Fatalf("got %v, want %s", err, kind)
+	}
+	return p
+}
