@@ -86,7 +86,7 @@ bin/tctl: devstack/tools/tctl/go.mod
 
 # Testing
 
-.PHONY: test test-unit test-long conformance histories bench bench-messages bench-catalog check race-detector chromium
+.PHONY: test test-unit test-long conformance histories bench bench-messages bench-catalog check race-detector chromium bench-api
 test: bin/devstack build race-detector chromium ## all tests, on real services in a throw-away stack of their own
 	bin/devstack exec --services-only -- go test -race -timeout 20m ./...
 	cd devstack && CGO_ENABLED=0 go test ./...
@@ -112,12 +112,17 @@ histories: bin/devstack ## record a history of every way through the saga, for t
 # Durable unless FSYNC=off. BENCH holds further flags, as in BENCH="-concurrency 64 -only empty,fast"; bin/bench --help.
 # PROFILE=dir writes CPU profiles of worker and api there.
 JSON  ?= bin/bench.json
+ORDERS ?= 10000,100000,1000000
 FSYNC ?= on
 bench: bin/devstack build ## what an order costs, beside an empty workflow; JSON=file, FSYNC=off, BENCH="-concurrency 64"
 	$(GO_BUILD) -o bin/ ./bench
 	$(if $(PROFILE),DEVSTACK_WORKER_PPROF_ADDR=127.0.0.1:6060 DEVSTACK_API_PPROF_ADDR=127.0.0.1:6061) \
 		bin/devstack exec $(if $(filter on,$(FSYNC)),--fsync) -- \
 		bin/bench -json $(JSON) $(if $(PROFILE),-profile $(PROFILE)) $(BENCH)
+
+bench-api: bin/devstack build ## what a request costs the api with 10 thousand, 100 thousand and a million orders
+	$(GO_BUILD) -o bin/ ./bench
+	bin/devstack exec $(if $(filter on,$(FSYNC)),--fsync) -- bin/bench -growth $(ORDERS) -concurrency 16 -json bin/bench-api.json $(BENCH)
 
 bench-messages: bin/devstack ## confirmed publishes a second with 1, 8 and 64 publishers, beside the client library's bare maximum
 	bin/devstack exec --services-only -- go test -run '^$$' -bench . ./internal/rabbitmq

@@ -216,3 +216,23 @@ func TestAnOrderThatEndsOtherwiseStopsTheBenchmark(t *testing.T) {
 		t.Errorf("got %v, want an error that says which end was expected", err)
 	}
 }
+
+func TestSizesOfGrowthAscend(t *testing.T) {
+	t.Parallel()
+	if got, err := parseSizes("10,200"); err != nil || !cmp.Equal(got, []int{10, 200}) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	for _, wrong := range []string{"0", "10,", "20,10", "10,10", "many", "10000001"} {
+		if got, err := parseSizes(wrong); err == nil {
+			t.Errorf("%q: got %v, want an error", wrong, got)
+		}
+	}
+}
+
+func TestMemoryIsReadInMiB(t *testing.T) {
+	t.Parallel()
+	got := parseMemory("Name:\tapi\nVmHWM:\t   40960 kB\nVmRSS:\t   20480 kB\nThreads:\t9\n")
+	if diff := cmp.Diff(map[string]float64{"VmHWM": 40, "VmRSS": 20}, got); diff != "" {
+		t.Errorf("memory (-want +got):\n%s", diff)
+	}
+}

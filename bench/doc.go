@@ -21,6 +21,8 @@
 //
 //	saga-update, saga-wait, saga-eager, empty-wait, empty-eager
 //
+// With -growth it measures the api's requests instead, while the orders become more (growth.go); `make bench-api`.
+//
 // CPU time is what the kernel has counted for each program of the stack, PostgreSQL by database (cpu.go). It includes
 // the client, and half a second after each segment, for what the engine does when the client has its answer already.
 package main

@@ -64,6 +64,14 @@ func bench(ctx context.Context, c config, o options, stdout, stderr io.Writer) (
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 
+	if o.growth != "" {
+		g, err := s.measureGrowth(ctx, o.sizes, say)
+		if err != nil {
+			return err
+		}
+		g.print(stdout)
+		return g.write(o.json, say)
+	}
 	r := Result{Measured: began.UTC(), Settings: o.settings()}
 	if r.Machine, err = s.describe(ctx); err != nil {
 		return err

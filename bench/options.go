@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,6 +36,8 @@ type options struct {
 	bin      string
 	json     string
 	profile  string
+	growth   string
+	sizes    []int // what growth says
 }
 
 // parse reads the arguments. It returns flag.ErrHelp when help was asked for and given.
@@ -51,6 +54,7 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	set.StringVar(&o.bin, "bin", "bin", "directory with the built programs and devstack")
 	set.StringVar(&o.json, "json", "", "write the results to this file as JSON, and a plot beside it as SVG")
 	set.StringVar(&o.profile, "profile", "", "write CPU profiles of worker and api in the modes fast and http to this directory; make bench PROFILE=dir makes them offer some")
+	set.StringVar(&o.growth, "growth", "", "measure the api instead, at these numbers of orders, as in 10000,100000")
 	err := set.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(stdout, "bench: measures what an order costs, on a running stack and beside an empty workflow\n\n")
@@ -61,7 +65,9 @@ func parse(args []string, stdout io.Writer) (options, error) {
 	if set.NArg() > 0 {
 		err = errors.Join(err, fmt.Errorf("unknown arguments %q", set.Args()))
 	}
-	return o, errors.Join(err, o.validate())
+	var sizesErr error
+	o.sizes, sizesErr = parseSizes(o.growth)
+	return o, errors.Join(err, sizesErr, o.validate())
 }
 
 // canProfile reports what the stack lacks for the profiles that are wanted. devstack hands the variables on to the
@@ -71,6 +77,24 @@ func (o options) canProfile(c config) error {
 		return nil
 	}
 	return errors.New("-profile: set DEVSTACK_WORKER_PPROF_ADDR and DEVSTACK_API_PPROF_ADDR to a loopback address with a port each, as 127.0.0.1:6060")
+}
+
+// maxSize bounds what growth writes: ten million orders are some 10 GB.
+const maxSize = 10_000_000
+
+func parseSizes(growth string) ([]int, error) {
+	if growth == "" {
+		return nil, nil
+	}
+	var sizes []int
+	for text := range strings.SplitSeq(growth, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxSize || len(sizes) > 0 && n <= sizes[len(sizes)-1] {
+			return nil, fmt.Errorf("-growth: want ascending numbers from 1 to %d, as in 10000,100000", maxSize)
+		}
+		sizes = append(sizes, n)
+	}
+	return sizes, nil
 }
 
 func (o options) validate() error {
