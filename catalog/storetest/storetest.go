@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"units are taken only while they last":                       takenWhileTheyLast,
 		"pruning removes marks that are still as read, and only so":  pruning,
 		"nothing takes from a product with too many marks":           bounded,
+		"a commit after expiry is refused, and the units come back":  committedTooLate,
 		"16 clients taking from 100 units take exactly 100":          exactlyAll,
 		"answers to concurrent clients can be explained":             concurrentClients,
 		"corrections change what is available, once for each key":    corrections,
@@ -401,6 +402,30 @@ func bounded(t *testing.T, s Store) {
 	wg.Wait()
 	applied(t, s, take("late", 1, 0), false)
 	applied(t, s, sell("o7", 1), true)
+}
+
+// committedTooLate commits when nobody has swept yet: the commit itself must see it, and give the units back.
+func committedTooLate(t *testing.T, s Store) {
+	create(t, s, sample("kettle"))
+	now := day
+	service := stock.New(s, stock.Options{Now: func() time.Time { return now }})
+	expiresAt := day.Add(time.Minute)
+	must[stock.Reservation](t)(service.Reserve(t.Context(), "o1", kettles(3), expiresAt))
+	must[stock.Reservation](t)(service.Reserve(t.Context(), "o2", kettles(2), expiresAt))
+	now = expiresAt.Add(-time.Millisecond)
+	must[stock.Reservation](t)(service.Commit(t.Context(), "o2")) // just in time
+	now = expiresAt
+	equal(t, "held when its time is up", must[stock.Reservation](t)(s.Reservation(t.Context(), "o1")).State, stock.Held)
+	for range 2 { // a refusal stays one
+		_, err := service.Commit(t.Context(), "o1")
+		fails(t, "commit", err, stock.ErrExpired)
+		c := must[stock.Counters](t)(s.Counters(t.Context(), "kettle"))
+		c.Marks = 0
+		equal(t, "counters", c, stock.Counters{ProductID: "kettle", Available: 8, Sold: 2, Initial: 10})
+		equal(t, "state", must[stock.Reservation](t)(s.Reservation(t.Context(), "o1")).State, stock.Released)
+	}
+	must[stock.Reservation](t)(service.Commit(t.Context(), "o2")) // and a sale stays one
+	must[stock.Reservation](t)(service.Reserve(t.Context(), "o3", kettles(8), now.Add(time.Minute)))
 }
 
 func exactlyAll(t *testing.T, s Store) {
