@@ -68,6 +68,30 @@ func (r *run) listen(ctx workflow.Context) {
 			}
 		})
 	}
+	r.answerStrangers(ctx)
+}
+
+// answerStrangers says of signals with other names that a saga does not know them, once for each name. It leaves them
+// where they are: they may be meant for the workflow around the saga.
+func (r *run) answerStrangers(ctx workflow.Context) {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	var answered []string
+	strange := func() []string {
+		return slices.DeleteFunc(workflow.GetUnhandledSignalNames(ctx), func(name string) bool {
+			return slices.Contains(answered, name) || name == SignalRetry || name == SignalCompensate || name == SignalSkip
+		})
+	}
+	workflow.GoNamed(ctx, "other signals", func(ctx workflow.Context) {
+		for workflow.Await(ctx, func() bool { return len(strange()) > 0 }) == nil {
+			names := strange()
+			slices.Sort(names)
+			answered = append(answered, names...)
+			r.reply = fmt.Sprintf("The signal %.100q changed nothing: a saga knows %s, %s and %s.",
+				names[len(names)-1], SignalRetry, SignalCompensate, SignalSkip)
+			workflow.GetLogger(ctx).Warn("signals that a saga does not know", "signals", names)
+			r.show(ctx)
+		}
+	})
 }
 
 // obey does what an operator asks for, or says why not. A signal that makes no sense changes nothing.

@@ -127,6 +127,8 @@ func TestSignalThatMakesNoSenseChangesNothingAndSaysWhy(t *testing.T) {
 		"compensate after the fence": {"-A", saga.SignalCompensate, alice, "already decided"},
 		"compensate after the pivot": {"Tell", saga.SignalCompensate, alice, "already decided"},
 		"nobody says who":            {"Tell", saga.SignalRetry, saga.Order{Reason: "x"}, `needs an "operator"`},
+		"no such signal":             {"Tell", "restart", alice, "a saga knows retry, compensate and skip"},
+		"no such signal, undoing":    {"-A", "restart", alice, "a saga knows retry, compensate and skip"},
 		"an essay":                   {"Tell", saga.SignalRetry, saga.Order{Operator: "a", Reason: strings.Repeat("x", 501)}, "500 bytes"},
 	}
 	for name, tt := range tests {
