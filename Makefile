@@ -105,9 +105,8 @@ conformance: ## every disturbance of every step of the saga, alone and in pairs,
 	CONFORMANCE_WRITE=1 go test -short -count=1 -run TestConformanceDocument ./workflows
 	@cat docs/conformance.md
 
-# Record under the revision that is to be replayed for ever (git checkout it first), and keep the older files.
-histories: bin/devstack ## record a history of every way through the saga, for the replay tests (some minutes)
-	bin/devstack exec --services-only -- go test -count=1 -tags histories -run TestRecordHistories ./workflows
+histories: bin/devstack ## record a history of every way through the saga, for the replay tests; REV=revision (some minutes)
+	workflows/record.sh $(REV)
 
 # Durable unless FSYNC=off. BENCH holds further flags, as in BENCH="-concurrency 64 -only empty,fast"; bin/bench --help.
 # PROFILE=dir writes CPU profiles of worker and api there.

@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,14 +15,14 @@ import (
 	"ordersaga/workflows"
 )
 
-// historyFiles holds histories from a real server, one for each way through the saga. `make histories` records them anew;
-// one that is there stays, because workflows that began under an older revision have to replay under every later one.
+// historyFiles holds histories from a real server, one for each way through the saga. `make histories` adds those of a
+// revision, in a folder of their own; workflows that began under an older one have to replay under every later one.
 const historyFiles = "testdata/histories"
 
 func TestHistoriesReplay(t *testing.T) {
 	t.Parallel()
 	for _, file := range histories(t) {
-		t.Run(filepath.Base(file), func(t *testing.T) {
+		t.Run(recorded(file), func(t *testing.T) {
 			t.Parallel()
 			if err := replay(t, file, workflows.CreateOrder, workflows.RecoverOrder); err != nil {
 				t.Error(err)
@@ -50,7 +51,7 @@ func TestReplayCanFail(t *testing.T) {
 	}
 	for name, change := range map[string]func(saga) saga{"at the beginning": early, "at the end": late} {
 		for _, file := range histories(t) {
-			t.Run(name+" of "+filepath.Base(file), func(t *testing.T) {
+			t.Run(name+" of "+recorded(file), func(t *testing.T) {
 				t.Parallel()
 				if err := replay(t, file, change(workflows.CreateOrder), change(workflows.RecoverOrder)); err == nil {
 					t.Error("it replays")
@@ -62,11 +63,16 @@ func TestReplayCanFail(t *testing.T) {
 
 func histories(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(historyFiles, "*.json"))
+	files, err := filepath.Glob(filepath.Join(historyFiles, "*", "*.json"))
 	if err != nil || len(files) < 25 {
 		t.Fatalf("%d histories, %v", len(files), err)
 	}
 	return files
+}
+
+// recorded names a history by the revision that it was recorded under and the way through the saga.
+func recorded(file string) string {
+	return filepath.Base(filepath.Dir(file)) + " " + strings.TrimSuffix(filepath.Base(file), ".json")
 }
 
 func replay(t *testing.T, file string, create, recover any) error {
