@@ -35,6 +35,7 @@ func newGatedSystem(t *testing.T) *gated {
 // newGatedSystemIn is newGatedSystem in a namespace of Temporal. settings change the worker's environment.
 func newGatedSystemIn(t *testing.T, namespace string, settings ...string) *gated {
 	t.Helper()
+	t.Parallel()
 	s := &gated{system: buildSystem(t, namespace, settings...)}
 	s.toCatalog, s.toGateway = newGate(t, s.catalog.addr), newGate(t, s.stripesim.addr)
 	s.worker.env = append(s.worker.env, "CATALOG_URL="+s.toCatalog.url(), "STRIPE_API_URL="+s.toGateway.url())

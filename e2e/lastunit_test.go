@@ -5,11 +5,15 @@ import (
 	"sync"
 	"testing"
 
+	"go.temporal.io/sdk/client"
+
 	"ordersaga/internal/testenv"
 )
 
+// TestTheLastUnitIsSoldToOneOf200 runs beside no other test: 200 orders at once are load enough.
 func TestTheLastUnitIsSoldToOneOf200(t *testing.T) {
-	s := newSystem(t)
+	s := buildSystem(t, client.DefaultNamespace)
+	s.start()
 	const buyers = 200
 	s.stock("unique", 1)
 	answers := make([]answer, buyers)

@@ -62,8 +62,8 @@ func newProcess(t *testing.T, name, addr string, env ...string) *process {
 	t.Cleanup(func() {
 		p.stop(syscall.SIGTERM)
 		text := p.logs.String()
-		if strings.Contains(text, "DATA RACE") {
-			t.Errorf("%s has a data race", name)
+		if _, race, found := strings.Cut(text, "WARNING: DATA RACE"); found {
+			t.Errorf("%s has a data race:\n%.8000s", name, race)
 		}
 		noSecrets(t, "the log of "+name, []byte(text))
 		if t.Failed() {

@@ -35,6 +35,7 @@ const webUI = "http://127.0.0.1:8233"
 // newSystem starts a system with products and waits until all of it is ready. settings change the worker's environment.
 func newSystem(t *testing.T, settings ...string) *system {
 	t.Helper()
+	t.Parallel()
 	s := buildSystem(t, client.DefaultNamespace, settings...)
 	s.start()
 	return s
@@ -43,7 +44,6 @@ func newSystem(t *testing.T, settings ...string) *system {
 // buildSystem makes the system and starts none of it.
 func buildSystem(t *testing.T, namespace string, settings ...string) *system {
 	t.Helper()
-	t.Parallel()
 	s := &system{t: t, namespace: namespace}
 	address, queue := testenv.Temporal(t)
 	s.queue, s.temporalAddress = queue, address

@@ -178,14 +178,15 @@ func (s scope) window(
 	ctx workflow.Context, retry temporal.RetryPolicy, d time.Duration, activity any, in, out any,
 ) error {
 	ctx, cancel := workflow.WithCancel(ctx)
-	defer cancel() // no more attempts; one that is under way may still take effect, which idempotency covers
 	future := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout:    s.wait,
 		ScheduleToCloseTimeout: d,
 		RetryPolicy:            &retry,
 		Summary:                s.summary,
 	}), activity, in)
-	return s.await(ctx, future, func() error { return future.Get(ctx, out) })
+	err := s.await(ctx, future, func() error { return future.Get(ctx, out) })
+	cancel() // no more attempts; one that is under way may still take effect, which idempotency covers
+	return err
 }
 
 // sleep waits d, or until the saga is cancelled or its deadline passes.
@@ -198,7 +199,6 @@ func (s scope) sleep(ctx workflow.Context, d time.Duration) error {
 // first.
 func (s scope) await(ctx workflow.Context, future workflow.Future, get func() error) error {
 	told, done := s.run.wait(ctx, s)
-	defer done()
 	var instead error
 	selector := workflow.NewSelector(ctx)
 	selector.AddFuture(future, func(workflow.Future) {})
@@ -211,6 +211,7 @@ func (s scope) await(ctx workflow.Context, future workflow.Future, get func() er
 		})
 	}
 	selector.Select(ctx)
+	done()
 	if instead != nil && !future.IsReady() {
 		return instead
 	}

@@ -61,7 +61,8 @@ func (p Plan) Unwind(ctx workflow.Context, options Options) error {
 	return r.end(ctx, Cause{Kind: Interrupted}, false)
 }
 
-// run is one run of a plan.
+// run is one run of a plan. Its coroutines share it, and only one of them runs at a time. Nothing that touches it is
+// deferred: when a worker forgets a workflow, deferred calls of all its coroutines run, and at the same time.
 type run struct {
 	plan     Plan
 	options  Options
@@ -98,7 +99,12 @@ func newRun(ctx workflow.Context, p Plan, options Options) (*run, error) {
 func (r *run) forward(ctx workflow.Context) (cause Cause, passed bool) {
 	var cancel workflow.CancelFunc
 	r.timerCtx, cancel = workflow.WithCancel(ctx)
-	defer cancel()
+	cause, passed = r.toPivot(ctx)
+	cancel()
+	return cause, passed
+}
+
+func (r *run) toPivot(ctx workflow.Context) (cause Cause, passed bool) {
 	for _, s := range append(r.plan.Steps[:len(r.plan.Steps):len(r.plan.Steps)], r.plan.Pivot) {
 		if len(s.Together) > 0 {
 			if cause := r.together(ctx, s.Together); cause != nil {
@@ -116,7 +122,6 @@ func (r *run) forward(ctx workflow.Context) (cause Cause, passed bool) {
 // together runs steps side by side and returns when all have come back, with the first cause if one of them has any.
 func (r *run) together(ctx workflow.Context, steps []Step) (first *Cause) {
 	side, cancel := workflow.WithCancel(ctx)
-	defer cancel()
 	ended := 0
 	for _, s := range steps {
 		workflow.GoNamed(side, s.Name, func(ctx workflow.Context) {
@@ -130,8 +135,9 @@ func (r *run) together(ctx workflow.Context, steps []Step) (first *Cause) {
 	}
 	// On a disconnected context: cancelled or not, each step has to come back before anything is undone.
 	wait, stop := workflow.NewDisconnectedContext(ctx)
-	defer stop()
 	_ = workflow.Await(wait, func() bool { return ended == len(steps) })
+	stop()
+	cancel()
 	return first
 }
 
@@ -158,7 +164,12 @@ func (r *run) late(ctx workflow.Context) bool {
 // end brings the saga from the pivot, or from what kept it from there, to its end. Nothing here can be cancelled.
 func (r *run) end(ctx workflow.Context, cause Cause, passed bool) error {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
-	defer cancel()
+	err := r.toEnd(ctx, cause, passed)
+	cancel()
+	return err
+}
+
+func (r *run) toEnd(ctx workflow.Context, cause Cause, passed bool) error {
 	r.fenced = true
 	verdict := Forward
 	if !passed {

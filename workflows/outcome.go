@@ -40,11 +40,12 @@ func (s *orderSaga) handleUpdates(ctx workflow.Context) (workflow.Context, error
 
 func (s *orderSaga) outcome(ctx workflow.Context) (order.Order, error) {
 	s.asking++
-	defer func() { s.asking-- }()
-	// On a disconnected context: a cancelled workflow still owes its caller an answer.
+	// On a disconnected context: a cancelled workflow still owes its caller an answer. Nothing is deferred: when a worker
+	// forgets a workflow, deferred calls of all its coroutines run, and at the same time.
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
-	defer cancel()
 	err := workflow.Await(ctx, func() bool { return s.decided })
+	cancel()
+	s.asking--
 	return s.row, err
 }
 
@@ -69,8 +70,9 @@ func validateCancel(_ workflow.Context, req CancelRequest) error {
 // awaitHandlers lets every update answer before the workflow ends.
 func (s *orderSaga) awaitHandlers(ctx workflow.Context) error {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
-	defer cancel()
-	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	cancel()
+	return err
 }
 
 // cause says in the order's terms why the saga turned to its fence. It is only a proposal: the row keeps the first.

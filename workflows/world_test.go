@@ -190,9 +190,18 @@ type hands struct {
 
 func (h hands) call(op string, effect func() error) error { return h.w.call(h.run, op, effect) }
 
-func (h hands) PriceItems(ctx context.Context, items []order.Item) (lines []order.Line, err error) {
-	err = h.call("PriceItems", func() (err error) { lines, err = h.w.catalog.PriceItems(ctx, items); return err })
-	return lines, err
+// answer is call for an effect with a result. When the call fails, the effect may still come, at any time; what it answers
+// then is for nobody.
+func answer[T any](h hands, op string, effect func() (T, error)) (T, error) {
+	var got, none T
+	if err := h.call(op, func() (err error) { got, err = effect(); return err }); err != nil {
+		return none, err
+	}
+	return got, nil
+}
+
+func (h hands) PriceItems(ctx context.Context, items []order.Item) ([]order.Line, error) {
+	return answer(h, "PriceItems", func() ([]order.Line, error) { return h.w.catalog.PriceItems(ctx, items) })
 }
 
 func (h hands) Reserve(ctx context.Context, id order.ID, items []order.Item, expiresAt time.Time) error {
@@ -219,13 +228,11 @@ func (h hands) Chargeable(total money.Money) error {
 	return nil
 }
 
-func (h hands) Charge(ctx context.Context, p order.Payment) (id string, err error) {
-	err = h.call("ChargePayment", func() (err error) {
+func (h hands) Charge(ctx context.Context, p order.Payment) (string, error) {
+	return answer(h, "ChargePayment", func() (string, error) {
 		h.w.log = append(h.w.log, entry{run: h.run, kind: asked, op: "ChargePayment", payment: p})
-		id, err = h.w.payments.Charge(ctx, p)
-		return err
+		return h.w.payments.Charge(ctx, p)
 	})
-	return id, err
 }
 
 func (h hands) Refund(ctx context.Context, p order.Payment) error {
@@ -252,35 +259,29 @@ func (h hands) RaiseAlarm(_ context.Context, a order.Attention) error {
 // handsOnOrders are those that reach the orders.
 type handsOnOrders struct{ hands }
 
-func (b handsOnOrders) Create(ctx context.Context, o order.Order) (row order.Order, err error) {
-	err = b.call("CreateOrder", func() error { row, err = b.w.Memory.Create(ctx, o); return err })
-	return row, err
+func (b handsOnOrders) Create(ctx context.Context, o order.Order) (order.Order, error) {
+	return answer(b.hands, "CreateOrder", func() (order.Order, error) { return b.w.Memory.Create(ctx, o) })
 }
 
 func (b handsOnOrders) Confirm(
 	ctx context.Context, id order.ID, paymentID string, records []order.Record,
-) (row order.Order, err error) {
-	err = b.call("ConfirmOrder", func() error {
-		row, err = b.w.Memory.Confirm(ctx, id, paymentID, records)
-		return err
+) (order.Order, error) {
+	return answer(b.hands, "ConfirmOrder", func() (order.Order, error) {
+		return b.w.Memory.Confirm(ctx, id, paymentID, records)
 	})
-	return row, err
 }
 
 func (b handsOnOrders) Close(
 	ctx context.Context, req order.Request, cause order.Cause, records []order.Record,
-) (row order.Order, err error) {
-	err = b.call("CloseOrder", func() error {
+) (order.Order, error) {
+	return answer(b.hands, "CloseOrder", func() (order.Order, error) {
 		b.w.log = append(b.w.log, entry{run: b.run, kind: asked, op: "CloseOrder", cause: cause, at: b.w.now()})
-		row, err = b.w.Memory.Close(ctx, req, cause, records)
-		return err
+		return b.w.Memory.Close(ctx, req, cause, records)
 	})
-	return row, err
 }
 
-func (b handsOnOrders) Finish(ctx context.Context, id order.ID, records []order.Record) (row order.Order, err error) {
-	err = b.call("FinishOrder", func() error { row, err = b.w.Memory.Finish(ctx, id, records); return err })
-	return row, err
+func (b handsOnOrders) Finish(ctx context.Context, id order.ID, records []order.Record) (order.Order, error) {
+	return answer(b.hands, "FinishOrder", func() (order.Order, error) { return b.w.Memory.Finish(ctx, id, records) })
 }
 
 func (b handsOnOrders) Note(ctx context.Context, id order.ID, key string, r order.Record) error {
