@@ -7,7 +7,8 @@
 //	}
 //
 // The tags env and envDefault are those of github.com/caarlos0/env. A field tagged secret:"true" is never shown. One
-// tagged form must look like that, see form.go. Nested structs are read as well; a struct that has a method Validate() error is asked after parsing.
+// tagged form must look like that, see form.go. Nested structs are read as well; a struct that has a method
+// Validate() error is asked after parsing.
 package env
 
 import (

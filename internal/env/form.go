@@ -10,8 +10,8 @@ import (
 )
 
 // malformed returns an error for each value that does not look like its field's form. The form is what the error shows,
-// never the value. A form is host:port, or a URL: then the value must be one whose scheme begins with the form's (https,
-// amqps, postgresql). An empty value has no form.
+// never the value. A form is host:port, or a URL: then the value must be one with the form's scheme, or that of the same with
+// TLS, and a host. An empty value has no form.
 func malformed(config reflect.Value, known []Variable) []error {
 	var out []error
 	for _, v := range known {
@@ -33,10 +33,10 @@ func hasForm(value, form string) bool {
 		return err == nil && notNumber == nil
 	}
 	got, rest, _ := strings.Cut(value, "://")
-	if !strings.HasPrefix(got, scheme) || rest == "" {
-		return false
+	u, err := url.Parse(value)
+	if scheme == "postgres" {
+		// Its driver understands lists of hosts, which are no URL to the standard library, and sockets, without a host.
+		return (got == scheme || got == "postgresql") && rest != "" && (err == nil || strings.Contains(rest, ","))
 	}
-	// A list of hosts, which PostgreSQL's driver understands, is no URL to the standard library.
-	_, err := url.Parse(value)
-	return err == nil || strings.Contains(rest, ",")
+	return err == nil && u.Host != "" && (got == scheme || got == scheme+"s")
 }
