@@ -27,6 +27,7 @@ const maxCounts = 1000
 type counts struct {
 	cache *otter.Cache[filterKey, count]
 	take  func(context.Context, Filter) (int64, error)
+	again chan struct{} // is full while a known count is taken again, for which nobody waits: one at a time
 }
 
 type count struct {
@@ -43,7 +44,7 @@ func newCounts(take func(context.Context, Filter) (int64, error)) *counts {
 	return &counts{otter.Must(&otter.Options[filterKey, count]{
 		MaximumSize:       maxCounts,
 		RefreshCalculator: otter.RefreshWritingFunc(func(e otter.Entry[filterKey, count]) time.Duration { return e.Value.age() / 2 }),
-	}), take}
+	}), take, make(chan struct{}, 1)}
 }
 
 // of returns how many products pass the filter, as counted lately; see CountAge.
@@ -54,11 +55,32 @@ func (c *counts) of(ctx context.Context, f Filter) (count, error) {
 		}
 		return known, otter.InvalidateOp
 	})
-	return c.cache.Get(ctx, f.key(), otter.LoaderFunc[filterKey, count](func(ctx context.Context, _ filterKey) (count, error) {
-		began := time.Now()
-		n, err := c.take(ctx, f)
-		return count{n, began, time.Since(began)}, err
-	}))
+	return c.cache.Get(ctx, f.key(), counter{c, f})
+}
+
+// counter counts what passes a filter.
+type counter struct {
+	counts *counts
+	filter Filter
+}
+
+// Load implements otter.Loader.
+func (c counter) Load(ctx context.Context, _ filterKey) (count, error) {
+	began := time.Now()
+	n, err := c.counts.take(ctx, c.filter)
+	return count{n, began, time.Since(began)}, err
+}
+
+// Reload implements otter.Loader. Many filters may have become old at once; counting them all at once would leave the
+// store little time for pages.
+func (c counter) Reload(ctx context.Context, key filterKey, _ count) (count, error) {
+	select {
+	case c.counts.again <- struct{}{}:
+	case <-ctx.Done():
+		return count{}, ctx.Err()
+	}
+	defer func() { <-c.counts.again }()
+	return c.Load(ctx, key)
 }
 
 // changed forgets the counts in which the change of one product shows.

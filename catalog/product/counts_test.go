@@ -2,6 +2,7 @@ package product_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,11 +16,14 @@ import (
 // shelf says how many products there are, and takes a second to count them.
 type shelf struct {
 	*memory.Store
-	size, counted atomic.Int64
+	size, counted  atomic.Int64
+	counting, most atomic.Int64 // how many are counting, and were at once
 }
 
 func (s *shelf) CountProducts(context.Context, product.Filter) (int64, error) {
 	s.counted.Add(1)
+	s.most.Store(max(s.most.Load(), s.counting.Add(1)))
+	defer s.counting.Add(-1)
 	time.Sleep(time.Second) // on the fake clock
 	return s.size.Load(), nil
 }
@@ -68,6 +72,38 @@ func TestTheCountOfALargeShelfIsTakenSeldomNeverWaitedForTwiceAndNeverTooOld(t *
 		time.Sleep(time.Minute)
 		list() // nobody asked meanwhile: it is counted afresh
 		synctest.Wait()
+	})
+}
+
+func TestCountsOfManyFiltersAreTakenAgainOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const filters = 10
+		s := &shelf{Store: memory.New()}
+		s.size.Store(1_000_000)
+		service := product.New(s, time.Now)
+		listAll := func() {
+			for n := range filters {
+				if _, err := service.List(t.Context(), product.Filter{Category: fmt.Sprint(n)}, 1, 10); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		listAll()
+		time.Sleep(25 * time.Second) // all counts are due again
+		before := s.counted.Load()
+		for range 300 { // half a minute
+			began := time.Now()
+			listAll()
+			if took := time.Since(began); took > 0 {
+				t.Fatalf("busy filters waited %s", took)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep((filters + 1) * time.Second) // those that are under way or wait for their turn
+		if n := s.counted.Load() - before; n < filters || s.most.Load() != 1 {
+			t.Errorf("%d filters: counted again %d times, %d at once; want one at a time", filters, n, s.most.Load())
+		}
 	})
 }
 

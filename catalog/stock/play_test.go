@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ordersaga/catalog/memory"
+	"ordersaga/catalog/product"
 	"ordersaga/catalog/stock/stocktest"
 )
 
@@ -67,6 +68,18 @@ func TestTheSameChecksSeeThroughWrongStores(t *testing.T) {
 			}
 			t.Errorf("not seen within %s", limit)
 		})
+	}
+}
+
+func TestATakeThatComesLateIsSeenWhereEpochsAreIgnored(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	if err := store.CreateProduct(t.Context(), product.Product{ID: "kettle", Stock: 2}); err != nil {
+		t.Fatal(err)
+	}
+	err := stocktest.LateTake(t.Context(), stocktest.WrongStores(store.Overwrite)["ignores the epoch"].Over(store), "kettle")
+	if err == nil || !strings.Contains(err.Error(), "came late") {
+		t.Errorf("got %v, want to hear of the take that came late", err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"ordersaga/catalog/product"
 	"ordersaga/catalog/stock"
+	"ordersaga/catalog/stock/stocktest"
 	"ordersaga/internal/money"
 )
 
@@ -39,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"an update applies only where its mark and epoch fit":        updatesAreGuarded,
 		"units are taken only while they last":                       takenWhileTheyLast,
 		"pruning removes marks that are still as read, and only so":  pruning,
+		"a take that comes late, after its mark was pruned, misses":  lateTake,
 		"nothing takes from a product with too many marks":           bounded,
 		"a commit after expiry is refused, and the units come back":  committedTooLate,
 		"16 clients taking from 100 units take exactly 100":          exactlyAll,
@@ -385,6 +387,13 @@ func pruning(t *testing.T, s Store) {
 	applied(t, s, take("o1", 1, 0), false) // planned before the pruning
 	views := must[map[string]stock.View](t)(s.View(t.Context(), "o1", []string{"kettle"}))
 	equal(t, "view", views, map[string]stock.View{"kettle": {Available: 7, Epoch: 1, Marks: 1}})
+}
+
+func lateTake(t *testing.T, s Store) {
+	create(t, s, sample("kettle"))
+	if err := stocktest.LateTake(t.Context(), s, "kettle"); err != nil {
+		t.Error(err)
+	}
 }
 
 func bounded(t *testing.T, s Store) {

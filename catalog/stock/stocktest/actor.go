@@ -113,21 +113,21 @@ type hit[T any] struct {
 
 func (g *gate) Insert(ctx context.Context, r stock.Reservation) error {
 	_, err := through(ctx, g.game, "insert "+r.ID+" "+string(r.State), func() (struct{}, error) {
-		return struct{}{}, g.game.store.Insert(g.game.ctx, r)
+		return struct{}{}, g.game.played.Insert(g.game.ctx, r)
 	})
 	return err
 }
 
 func (g *gate) Reservation(ctx context.Context, id string) (stock.Reservation, error) {
 	return through(ctx, g.game, "read "+id, func() (stock.Reservation, error) {
-		return g.game.store.Reservation(g.game.ctx, id)
+		return g.game.played.Reservation(g.game.ctx, id)
 	})
 }
 
 func (g *gate) Change(ctx context.Context, c stock.Change) (stock.Reservation, bool, error) {
 	name := fmt.Sprintf("change %s %s → %s %s", c.ID, c.From, c.To, c.Why)
 	h, err := through(ctx, g.game, name, func() (hit[stock.Reservation], error) {
-		r, ok, err := g.game.store.Change(g.game.ctx, c)
+		r, ok, err := g.game.played.Change(g.game.ctx, c)
 		return hit[stock.Reservation]{r, ok}, err
 	})
 	return h.value, h.ok, err
@@ -135,27 +135,27 @@ func (g *gate) Change(ctx context.Context, c stock.Change) (stock.Reservation, b
 
 func (g *gate) Due(ctx context.Context, q stock.Due) ([]stock.Reservation, error) {
 	return through(ctx, g.game, "find due", func() ([]stock.Reservation, error) {
-		found, err := g.game.store.Due(g.game.ctx, q)
+		found, err := g.game.played.Due(g.game.ctx, q)
 		return slices.DeleteFunc(found, func(r stock.Reservation) bool { return !g.game.mine(r.ID) }), err
 	})
 }
 
 func (g *gate) States(ctx context.Context, ids []string) (map[string]stock.State, error) {
 	return through(ctx, g.game, "read states", func() (map[string]stock.State, error) {
-		return g.game.store.States(g.game.ctx, ids)
+		return g.game.played.States(g.game.ctx, ids)
 	})
 }
 
 func (g *gate) View(ctx context.Context, id string, productIDs []string) (map[string]stock.View, error) {
 	return through(ctx, g.game, "view products", func() (map[string]stock.View, error) {
-		return g.game.store.View(g.game.ctx, id, productIDs)
+		return g.game.played.View(g.game.ctx, id, productIDs)
 	})
 }
 
 func (g *gate) Apply(ctx context.Context, u stock.Update) (stock.Applied, bool, error) {
 	name := fmt.Sprintf("apply %+v", u)
 	h, err := through(ctx, g.game, name, func() (hit[stock.Applied], error) {
-		a, ok, err := g.game.store.Apply(g.game.ctx, u)
+		a, ok, err := g.game.played.Apply(g.game.ctx, u)
 		return hit[stock.Applied]{a, ok}, err
 	})
 	return h.value, h.ok, err
@@ -163,18 +163,18 @@ func (g *gate) Apply(ctx context.Context, u stock.Update) (stock.Applied, bool, 
 
 func (g *gate) Marks(ctx context.Context, productID string) (map[string]stock.Mark, error) {
 	return through(ctx, g.game, "read marks of "+productID, func() (map[string]stock.Mark, error) {
-		return g.game.store.Marks(g.game.ctx, productID)
+		return g.game.played.Marks(g.game.ctx, productID)
 	})
 }
 
 func (g *gate) Prune(ctx context.Context, productID string, marks map[string]stock.Mark) (bool, error) {
 	return through(ctx, g.game, fmt.Sprintf("prune %s %v", productID, marks), func() (bool, error) {
-		return g.game.store.Prune(g.game.ctx, productID, marks)
+		return g.game.played.Prune(g.game.ctx, productID, marks)
 	})
 }
 
 func (g *gate) Counters(ctx context.Context, productID string) (stock.Counters, error) {
 	return through(ctx, g.game, "count "+productID, func() (stock.Counters, error) {
-		return g.game.store.Counters(g.game.ctx, productID)
+		return g.game.played.Counters(g.game.ctx, productID)
 	})
 }

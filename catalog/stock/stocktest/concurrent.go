@@ -30,7 +30,7 @@ type Concurrent struct {
 	Clients int
 	Calls   int // of each client
 	// Faulty is as in Options.
-	Faulty func(stock.Store) stock.Store
+	Faulty Wrong
 }
 
 const (
@@ -46,10 +46,7 @@ func (c Concurrent) Run(ctx context.Context, store Store) error {
 			return fmt.Errorf("create product: %w", err)
 		}
 	}
-	var under stock.Store = store
-	if c.Faulty != nil {
-		under = c.Faulty(under)
-	}
+	under := c.Faulty.Over(store)
 	began := time.Now()
 	histories, errs := make([][]porcupine.Operation, c.Clients), make([]error, c.Clients)
 	var all sync.WaitGroup

@@ -36,8 +36,8 @@ type Store interface {
 type Options struct {
 	Prefix string // of all IDs, so that histories can share a store
 	Steps  int    // random steps, before everything is brought to its end
-	// Faulty, if set, is put between the services and the gate, to see whether the checks see it.
-	Faulty func(stock.Store) stock.Store
+	// Faulty is played against in the place of the store, to see whether the checks see it.
+	Faulty Wrong
 	// Lazy checks only every 10th step, for slow stores.
 	Lazy bool
 }
@@ -51,7 +51,7 @@ const (
 
 // Play plays one history and returns the first broken promise, with the steps that led to it.
 func Play(ctx context.Context, c Chooser, store Store, o Options) error {
-	g := &game{ctx: ctx, choose: c, store: store, options: o, now: start}
+	g := &game{ctx: ctx, choose: c, store: store, played: store, options: o, now: start}
 	if err := g.setUp(); err != nil {
 		return err
 	}
@@ -68,7 +68,8 @@ var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 type game struct {
 	ctx      context.Context
 	choose   Chooser
-	store    Store
+	store    Store       // what the checks look at
+	played   stock.Store // what the services work on: the store, or a wrong one over it
 	options  Options
 	now      time.Time
 	products []string
@@ -101,8 +102,10 @@ func (g *game) setUp() error {
 		g.orders = append(g.orders, g.newOrder(i))
 	}
 	var gated stock.Store = &gate{g}
-	if g.options.Faulty != nil {
-		gated = g.options.Faulty(gated)
+	if g.options.Faulty.torn {
+		gated = g.options.Faulty.Over(gated)
+	} else {
+		g.played = g.options.Faulty.Over(g.store)
 	}
 	for range 2 {
 		g.services = append(g.services, stock.New(gated, stock.Options{

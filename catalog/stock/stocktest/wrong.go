@@ -7,15 +7,31 @@ import (
 	"ordersaga/catalog/stock"
 )
 
-// WrongStores are stores as they must not be, over a right one. Playing against any of them must find a broken promise:
-// that shows that the checks see what they claim to see. overwrite is what memory.Store's Overwrite does.
-func WrongStores(overwrite func(stock.Update, stock.Counters)) map[string]func(stock.Store) stock.Store {
-	return map[string]func(stock.Store) stock.Store{
-		"reads, modifies and writes": func(s stock.Store) stock.Store { return readModifyWrite{s, overwrite} },
-		"keeps no tombstone":         func(s stock.Store) stock.Store { return noTombstone{s} },
-		"ignores the epoch":          func(s stock.Store) stock.Store { return noEpoch{s} },
-		"bars nothing":               func(s stock.Store) stock.Store { return noBar{s} },
-		"changes unguarded":          func(s stock.Store) stock.Store { return unguarded{s} },
+// Wrong is a store as it must not be, over a right one. The zero value is the right one.
+type Wrong struct {
+	wrap func(stock.Store) stock.Store
+	// torn says that others get in between the operations on the right store that one of this store consists of.
+	// Otherwise each is atomic, so that also what lands late is done in the wrong way.
+	torn bool
+}
+
+// Over returns the wrong store over a right one.
+func (w Wrong) Over(right stock.Store) stock.Store {
+	if w.wrap == nil {
+		return right
+	}
+	return w.wrap(right)
+}
+
+// WrongStores are the wrong stores by what they do. Playing against any of them must find a broken promise: that shows
+// that the checks see what they claim to see. overwrite is what memory.Store's Overwrite does.
+func WrongStores(overwrite func(stock.Update, stock.Counters)) map[string]Wrong {
+	return map[string]Wrong{
+		"reads, modifies and writes": {func(s stock.Store) stock.Store { return readModifyWrite{s, overwrite} }, true},
+		"keeps no tombstone":         {func(s stock.Store) stock.Store { return noTombstone{s} }, false},
+		"ignores the epoch":          {func(s stock.Store) stock.Store { return noEpoch{s} }, false},
+		"bars nothing":               {func(s stock.Store) stock.Store { return noBar{s} }, false},
+		"changes unguarded":          {func(s stock.Store) stock.Store { return unguarded{s} }, false},
 	}
 }
 

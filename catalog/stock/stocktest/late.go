@@ -1,0 +1,67 @@
+package stocktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"ordersaga/catalog/stock"
+)
+
+// LateTake plays the one history that the epoch is for: the take of an order fails for its caller, who repeats it. The
+// order is sold, and its mark is pruned. Then the first take lands, and finds no mark. It returns an error when that take
+// holds units for an order that has got its own. The product needs two units.
+func LateTake(ctx context.Context, store stock.Store, productID string) error {
+	const id = "late"
+	stalled := &stalling{Store: store}
+	service := stock.New(stalled, stock.Options{})
+	reserve := func() error {
+		_, err := service.Reserve(ctx, id, []stock.Line{{ProductID: productID, Quantity: 1}}, time.Now().Add(time.Hour))
+		return err
+	}
+	if err := reserve(); !errors.Is(err, errLost) || stalled.take == nil {
+		return fmt.Errorf("the reserve whose take stalls: %w", err)
+	}
+	if err := reserve(); err != nil {
+		return fmt.Errorf("the repeated reserve: %w", err)
+	}
+	if _, err := service.Commit(ctx, id); err != nil {
+		return err
+	}
+	if err := service.Prune(ctx, productID); err != nil {
+		return err
+	}
+	before, err := store.Counters(ctx, productID)
+	if err != nil {
+		return err
+	}
+	if before.Marks != 0 {
+		return fmt.Errorf("%d marks are left after pruning", before.Marks)
+	}
+	if _, _, err := store.Apply(ctx, *stalled.take); err != nil {
+		return err
+	}
+	after, err := store.Counters(ctx, productID)
+	if err != nil {
+		return err
+	}
+	if after != before {
+		return fmt.Errorf("a take that came late turned %+v into %+v", before, after)
+	}
+	return nil
+}
+
+// stalling keeps the first take back and fails it for its caller.
+type stalling struct {
+	stock.Store
+	take *stock.Update
+}
+
+func (s *stalling) Apply(ctx context.Context, u stock.Update) (stock.Applied, bool, error) {
+	if s.take == nil && u.Takes() {
+		s.take = &u
+		return stock.Applied{}, false, errLost
+	}
+	return s.Store.Apply(ctx, u)
+}
