@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 
+	"ordersaga/internal/auth"
 	"ordersaga/internal/httpapi"
 	"ordersaga/internal/httpserver"
 	"ordersaga/internal/order"
@@ -25,13 +26,14 @@ type config struct {
 	UserBurst            int     `env:"RATE_LIMIT_PER_USER_BURST" envDefault:"50" help:"of them, how many at once"`
 	TLS                  httpserver.TLS
 	Events               eventsConfig
-	Auth                 authConfig
+	Auth                 auth.Config
+	Audience             string `env:"JWT_AUDIENCE" envDefault:"orders" help:"what must be in a token's aud"`
 	Temporal             temporalclient.Config
 }
 
 // Validate reports what no single field shows.
 func (c config) Validate() error {
-	errs := []error{c.Auth.validate(), c.Events.validate(), c.Edge.Validate(), c.TLS.Validate(), c.Temporal.Validate()}
+	errs := []error{c.Auth.Validate(), c.Events.validate(), c.Edge.Validate(), c.TLS.Validate(), c.Temporal.Validate()}
 	if c.UserRate < 0 || c.UserRate > 0 && c.UserBurst < 1 {
 		errs = append(errs, errors.New("RATE_LIMIT_PER_USER: want 0 or more, and a RATE_LIMIT_PER_USER_BURST of 1 or more"))
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"ordersaga/internal/auth"
 )
 
 // answered are the answers that tests have seen, as "operation status".
@@ -35,12 +37,12 @@ func TestMain(m *testing.M) {
 
 func unanswered() []string {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	auth, err := newAuthenticator(context.Background(), byToken, log)
+	who, err := auth.New(context.Background(), byToken, "orders", log)
 	if err != nil {
 		return []string{err.Error()}
 	}
 	var missing []string
-	for _, item := range newAPI(dependencies{auth: auth, log: log}).OpenAPI().Paths {
+	for _, item := range newAPI(dependencies{who: who, log: log}).OpenAPI().Paths {
 		for _, op := range operations(item) {
 			for status := range op.Responses {
 				if _, ok := answered.Load(op.OperationID + " " + status); !ok && !slices.Contains(elsewhere, status) {

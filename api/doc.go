@@ -27,6 +27,6 @@
 //
 // orders.go holds the operations; place.go and cancel.go what two of them do; read.go what the others share. wire.go is
 // the JSON of clients, problems.go the one table from the domain's refusals to problems. sagas.go is all that is known
-// of Temporal. auth.go says who asks. events.go opens streams of events, watch.go finds what is new for all of them, and
+// of Temporal. principal.go says who asks. events.go opens streams of events, watch.go finds what is new for all of them, and
 // stream.go writes one. page.go and web/ are the page at /.
 package main

@@ -91,7 +91,7 @@ const eventsDescription = "A stream of server-sent events (EventSource in a brow
 	"A stream is also closed after a while, and when the server stops. Connect again with the ID of the last event that came " +
 	"(EventSource does so by itself): nothing is missed, and no record comes twice. Lines that begin with a colon keep a quiet connection alive."
 
-func (a *orders) registerEvents(api *httpapi.API, auth *authenticator) {
+func (a *orders) registerEvents(api *httpapi.API, secure func(huma.Operation) huma.Operation) {
 	schema := func(t reflect.Type) *huma.Schema { return api.OpenAPI().Components.Schemas.Schema(t, true, "") }
 	event := func(name string, data reflect.Type, doc string) *huma.Schema {
 		return &huma.Schema{
@@ -103,7 +103,7 @@ func (a *orders) registerEvents(api *httpapi.API, auth *authenticator) {
 			},
 		}
 	}
-	httpapi.Register(api, auth.secure(huma.Operation{
+	httpapi.Register(api, secure(huma.Operation{
 		OperationID: "watchOrder", Method: http.MethodGet, Path: "/orders/{id}/events", Summary: "Watch an order",
 		Description: eventsDescription,
 		Responses: map[string]*huma.Response{"200": {
@@ -117,7 +117,7 @@ func (a *orders) registerEvents(api *httpapi.API, auth *authenticator) {
 				}},
 			}}},
 		}},
-	}), a.watch, append(auth.problems(), orderNotFound, problem.TooMany, problem.Unavailable)...)
+	}), a.watch, orderNotFound, problem.TooMany, problem.Unavailable)
 }
 
 const eventStream = "text/event-stream"

@@ -256,7 +256,7 @@ func TestStreamOutlivesTheServersTimeLimits(t *testing.T) {
 	t.Parallel()
 	times := testTimes
 	times.heartbeat = 20 * time.Millisecond
-	a := newStreamingAPI(t, hesitates, authConfig{Mode: authNone}, testEvents, times)
+	a := newStreamingAPI(t, hesitates, byNobody, testEvents, times)
 	req := placeKeyed(t, a)
 	server := httptest.NewUnstartedServer(a)
 	server.Config.ReadTimeout, server.Config.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond
@@ -284,7 +284,7 @@ func TestStreamGoesOnWhenTheDatabaseIsBack(t *testing.T) {
 	t.Parallel()
 	times := testTimes
 	times.heartbeat = 5 * time.Millisecond
-	a := newStreamingAPI(t, hesitates, authConfig{Mode: authNone}, testEvents, times)
+	a := newStreamingAPI(t, hesitates, byNobody, testEvents, times)
 	req := placeKeyed(t, a)
 	l := listen(t, a)
 	l.want("record 1 CREATED", "order 1 PENDING")
@@ -305,7 +305,7 @@ func TestStreamsAreClosedAfterAWhile(t *testing.T) {
 	t.Parallel()
 	short := testEvents
 	short.MaxDuration = 50 * time.Millisecond
-	a := newStreamingAPI(t, hesitates, authConfig{Mode: authNone}, short, testTimes)
+	a := newStreamingAPI(t, hesitates, byNobody, short, testTimes)
 	placeKeyed(t, a)
 	listen(t, a).want("record 1 CREATED", "order 1 PENDING", "")
 }
@@ -361,7 +361,7 @@ func TestStreamsEndWhenTheProgramStops(t *testing.T) {
 }
 
 // token is an Authorization header for a user with a scope.
-func token(t *testing.T, user, scope string) string {
+func token(t testing.TB, user, scope string) string {
 	t.Helper()
 	return sign(t, map[string]any{"sub": user, "scope": scope})
 }

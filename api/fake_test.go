@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ordersaga/internal/auth"
 	"ordersaga/internal/httpapi"
 	"ordersaga/internal/httpserver"
 	"ordersaga/internal/money"
@@ -206,12 +207,12 @@ type testAPI struct {
 
 func newTestAPI(t testing.TB, s script) *testAPI {
 	t.Helper()
-	return newTestAPIWith(t, s, authConfig{Mode: authNone})
+	return newTestAPIWith(t, s, byNobody)
 }
 
-func newTestAPIWith(t testing.TB, s script, auth authConfig) *testAPI {
+func newTestAPIWith(t testing.TB, s script, tokens auth.Config) *testAPI {
 	t.Helper()
-	return newStreamingAPI(t, s, auth, testEvents, testTimes)
+	return newStreamingAPI(t, s, tokens, testEvents, testTimes)
 }
 
 // Streams of these tests are checked often and are otherwise silent.
@@ -220,9 +221,9 @@ var (
 	testTimes  = watchTimes{poll: time.Millisecond, heartbeat: time.Hour, write: time.Minute, retry: 2 * time.Second}
 )
 
-func newStreamingAPI(t testing.TB, s script, auth authConfig, streams eventsConfig, times watchTimes) *testAPI {
+func newStreamingAPI(t testing.TB, s script, tokens auth.Config, streams eventsConfig, times watchTimes) *testAPI {
 	t.Helper()
-	return buildAPI(t, s, auth, streams, times, httpapi.NewLimiter("user", 1e6, 1e6))
+	return buildAPI(t, s, tokens, streams, times, httpapi.NewLimiter("user", 1e6, 1e6))
 }
 
 // newLimitedAPI asks for tokens.
@@ -232,12 +233,12 @@ func newLimitedAPI(t testing.TB, perUser *httpapi.Limiter) *testAPI {
 }
 
 func buildAPI(
-	t testing.TB, s script, auth authConfig, streams eventsConfig, times watchTimes, perUser *httpapi.Limiter,
+	t testing.TB, s script, tokens auth.Config, streams eventsConfig, times watchTimes, perUser *httpapi.Limiter,
 ) *testAPI {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	memory := ordertest.NewMemory(func() time.Time { return now })
-	a, err := newAuthenticator(t.Context(), auth, log)
+	who, err := auth.New(t.Context(), tokens, "orders", log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +251,7 @@ func buildAPI(
 	events := newEvents(running, streams, times, store, log)
 	t.Cleanup(events.start())
 	api := newAPI(dependencies{
-		store: store, sagas: sagas, auth: a, log: log, checks: map[string]httpserver.Check{}, events: events,
+		store: store, sagas: sagas, who: who, log: log, checks: map[string]httpserver.Check{}, events: events,
 		edge: httpapi.Edge{AddressRate: 1e6, AddressBurst: 1e6}, perUser: perUser,
 		defaultPaymentMethod: "pm_card_visa", now: func() time.Time { return now },
 		sagaURL: func(id order.ID) string { return "http://ui/workflows/" + id.WorkflowID() },

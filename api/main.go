@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"ordersaga/internal/auth"
 	"ordersaga/internal/httpapi"
 	"ordersaga/internal/httpserver"
 	"ordersaga/internal/pgdb"
@@ -18,7 +19,7 @@ func main() {
 }
 
 func run(ctx context.Context, c config, log *slog.Logger) error {
-	auth, err := newAuthenticator(ctx, c.Auth, log)
+	who, err := auth.New(ctx, c.Auth, c.Audience, log)
 	if err != nil {
 		return err
 	}
@@ -36,7 +37,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	events := newEvents(ctx, c.Events, defaultWatchTimes, store, log)
 	defer events.start()()
 	api := newAPI(dependencies{
-		store: store, sagas: newTemporalSagas(ctx, temporal, c.TaskQueue), auth: auth, log: log,
+		store: store, sagas: newTemporalSagas(ctx, temporal, c.TaskQueue), who: who, log: log,
 		defaultPaymentMethod: c.DefaultPaymentMethod, sagaURL: c.sagaURL(), now: time.Now, events: events,
 		edge: c.Edge, perUser: httpapi.NewLimiter("user", c.UserRate, c.UserBurst),
 		checks: map[string]httpserver.Check{"database": store.Ready, "temporal": temporalclient.Check(temporal)},
@@ -45,7 +46,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		webhook{c.StripeWebhookSecret, startStripeEvent(temporal, c.TaskQueue)}.register(api)
 	}
 	if c.PageCatalogURL != "" {
-		p, err := newPage(c.PageCatalogURL, c.Auth.Mode != authNone)
+		p, err := newPage(c.PageCatalogURL, who.Enabled())
 		if err != nil {
 			return err
 		}

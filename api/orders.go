@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"ordersaga/internal/auth"
 	"ordersaga/internal/httpapi"
 	"ordersaga/internal/httpapi/problem"
 	"ordersaga/internal/httpserver"
@@ -21,7 +22,7 @@ import (
 type dependencies struct {
 	store                store
 	sagas                sagas
-	auth                 *authenticator
+	who                  *auth.Authenticator
 	log                  *slog.Logger
 	checks               map[string]httpserver.Check
 	defaultPaymentMethod string
@@ -53,42 +54,42 @@ what to do about it.`
 func newAPI(d dependencies) *httpapi.API {
 	api := httpapi.New(httpapi.Config{
 		Title: "Orders", Version: "1.0.0", Description: description, Log: d.log, Checks: d.checks,
-		SecuritySchemes: d.auth.schemes(), Edge: d.edge,
+		SecuritySchemes: d.who.Schemes(scopes), Edge: d.edge,
 	})
-	api.UseMiddleware(d.auth.middleware(api), limitUsers(api, d.perUser))
+	api.UseMiddleware(d.who.Middleware(api), identify(api, d.who), limitUsers(api, d.perUser))
 	o := &orders{
 		store: d.store, sagas: d.sagas, defaultPaymentMethod: d.defaultPaymentMethod, sagaURL: d.sagaURL, now: d.now,
 		events: d.events,
 	}
-	o.register(api, d.auth)
+	o.register(api, func(op huma.Operation) huma.Operation { return d.who.Require(op, scopeOrders, scopeOperator) })
 	return api
 }
 
-func (a *orders) register(api *httpapi.API, auth *authenticator) {
-	httpapi.Register(api, auth.secure(huma.Operation{
+// register adds the operations. secure makes one of them ask who it is.
+func (a *orders) register(api *httpapi.API, secure func(huma.Operation) huma.Operation) {
+	httpapi.Register(api, secure(huma.Operation{
 		OperationID: "placeOrder", Method: http.MethodPost, Path: "/orders", Summary: "Place an order",
 		Description: "Waits for the outcome, 10 seconds unless Prefer says otherwise. 201: confirmed and paid. 202: accepted, but not decided in time; look at Location. " +
 			"A problem about an order carries its orderId.",
 		DefaultStatus: http.StatusCreated, Responses: alsoAnswers(api, http.StatusAccepted, "Accepted: not decided yet"),
-	}), a.place, append(auth.problems(),
-		outOfStock, paymentDeclined, mixedCurrencies, invalidAmount, productNotFound, orderCancelled, orderTimedOut,
-		orderFailed, keyReused, problem.Unavailable, outcomeUnknown)...)
-	httpapi.Register(api, auth.secure(huma.Operation{
+	}), a.place, outOfStock, paymentDeclined, mixedCurrencies, invalidAmount, productNotFound, orderCancelled, orderTimedOut,
+		orderFailed, keyReused, problem.Unavailable, outcomeUnknown)
+	httpapi.Register(api, secure(huma.Operation{
 		OperationID: "getOrder", Method: http.MethodGet, Path: "/orders/{id}", Summary: "See an order",
 		Responses: map[string]*huma.Response{"304": {Description: "Unchanged since If-None-Match"}},
-	}), a.get, append(auth.problems(), orderNotFound, problem.Unavailable)...)
-	httpapi.Register(api, auth.secure(huma.Operation{
+	}), a.get, orderNotFound, problem.Unavailable)
+	httpapi.Register(api, secure(huma.Operation{
 		OperationID: "listOrders", Method: http.MethodGet, Path: "/orders", Summary: "List orders, newest first",
-	}), a.list, append(auth.problems(), problem.Unavailable)...)
-	httpapi.Register(api, auth.secure(huma.Operation{
+	}), a.list, problem.Unavailable)
+	httpapi.Register(api, secure(huma.Operation{
 		OperationID: "getTimeline", Method: http.MethodGet, Path: "/orders/{id}/timeline", Summary: "See what happened to an order",
-	}), a.timeline, append(auth.problems(), orderNotFound, problem.Unavailable)...)
-	a.registerEvents(api, auth)
-	httpapi.Register(api, auth.secure(huma.Operation{
+	}), a.timeline, orderNotFound, problem.Unavailable)
+	a.registerEvents(api, secure)
+	httpapi.Register(api, secure(huma.Operation{
 		OperationID: "cancelOrder", Method: http.MethodPost, Path: "/orders/{id}/cancel", Summary: "Cancel an order",
 		Description: "200: the order has ended, and nothing is kept of it. 202: it is being undone. 409: it was confirmed first. Repeating is harmless.",
 		Responses:   alsoAnswers(api, http.StatusAccepted, "Accepted: it is being undone"),
-	}), a.cancel, append(auth.problems(), orderNotFound, orderConfirmed, problem.Unavailable, outcomeUnknown)...)
+	}), a.cancel, orderNotFound, orderConfirmed, problem.Unavailable, outcomeUnknown)
 }
 
 // alsoAnswers documents a second status that is answered with an order.

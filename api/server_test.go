@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"ordersaga/activities"
+	"ordersaga/internal/auth"
 	"ordersaga/internal/httpserver"
 	"ordersaga/internal/money"
 	"ordersaga/internal/order"
@@ -84,14 +85,14 @@ func newRealAPIOn(t *testing.T, orders *ordertest.Memory) *realAPI {
 	}
 	t.Cleanup(c.Close)
 	r := &realAPI{client: c, taskQueue: taskQueue, orders: orders, shop: &shop{charging: make(chan struct{})}}
-	auth, err := newAuthenticator(t.Context(), authConfig{Mode: authNone}, log)
+	who, err := auth.New(t.Context(), byNobody, "orders", log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	events := newEvents(t.Context(), testEvents, defaultWatchTimes, r.orders, log)
 	t.Cleanup(events.start())
 	r.testAPI = &testAPI{API: newAPI(dependencies{
-		store: r.orders, sagas: newTemporalSagas(t.Context(), c, taskQueue), auth: auth, log: log,
+		store: r.orders, sagas: newTemporalSagas(t.Context(), c, taskQueue), who: who, log: log,
 		checks:               map[string]httpserver.Check{"temporal": temporalclient.Check(c)},
 		defaultPaymentMethod: "pm_card_visa", now: time.Now, events: events,
 	})}

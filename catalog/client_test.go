@@ -33,7 +33,7 @@ func dial(t *testing.T, store storetest.Store) *catalogclient.Client {
 
 func dialAt(t *testing.T, store storetest.Store, now func() time.Time) *catalogclient.Client {
 	t.Helper()
-	server := httptest.NewServer(serveAt(store, now))
+	server := httptest.NewServer(serveAt(t, store, now, byNobody))
 	t.Cleanup(server.Close)
 	client, err := catalogclient.New(catalogclient.Options{BaseURL: server.URL})
 	if err != nil {
@@ -48,7 +48,7 @@ func kettles(t *testing.T) *memory.Store {
 	t.Helper()
 	store := memory.New()
 	body := `{"id": "kettle", "name": "Kettle", "price": {"amount": 2999, "currency": "EUR"}, "stock": 3, "category": "kitchen"}`
-	if a := send(t, serve(store), "POST", "/products", body); a.status != 201 {
+	if a := send(t, serve(t, store), "POST", "/products", body); a.status != 201 {
 		t.Fatalf("seed: %d", a.status)
 	}
 	return store
@@ -78,7 +78,7 @@ func TestClientSpeaksTheOrdersLanguage(t *testing.T) {
 		for _, p := range products {
 			body := fmt.Sprintf(`{"id": %q, "name": %q, "price": {"amount": %d, "currency": %q}, "stock": %d, "category": "kitchen"}`,
 				p.ProductID, p.Name, p.Price.Amount, p.Price.Currency, p.Quantity)
-			if a := send(t, serve(store), "POST", "/products", body); a.status != 201 {
+			if a := send(t, serve(t, store), "POST", "/products", body); a.status != 201 {
 				t.Fatalf("seed: %d", a.status)
 			}
 		}
@@ -112,7 +112,7 @@ func (down) Insert(context.Context, stock.Reservation) error { return errDown }
 func TestStoreThatDoesNotAnswerIsToldWithoutItsText(t *testing.T) {
 	t.Parallel()
 	store := down{kettles(t)}
-	want(t, "reserve", send(t, serve(store), "PUT", one, hold(`[{"productId": "kettle", "quantity": 1}]`)), 503,
+	want(t, "reserve", send(t, serve(t, store), "PUT", one, hold(`[{"productId": "kettle", "quantity": 1}]`)), 503,
 		`{"type": "/problems/store-unavailable"}`)
 	err := dial(t, store).Reserve(t.Context(), orderOne, items(1), clock.Add(time.Hour))
 	var unavailable *catalogclient.Unavailable

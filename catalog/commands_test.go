@@ -19,7 +19,7 @@ import (
 func sold(t *testing.T, store storetest.Store) *stock.Service {
 	t.Helper()
 	body := `{"id": "kettle", "name": "Kettle", "price": {"amount": 2999, "currency": "EUR"}, "stock": 3, "category": "kitchen"}`
-	if a := send(t, serve(store), "POST", "/products", body); a.status != 201 {
+	if a := send(t, serve(t, store), "POST", "/products", body); a.status != 201 {
 		t.Fatalf("seed: %d", a.status)
 	}
 	service := stock.New(store, stock.Options{Now: func() time.Time { return clock }})

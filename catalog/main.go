@@ -22,6 +22,7 @@ import (
 	"ordersaga/catalog/mongodb"
 	"ordersaga/catalog/product"
 	"ordersaga/catalog/stock"
+	"ordersaga/internal/auth"
 	"ordersaga/internal/httpserver"
 	"ordersaga/internal/program"
 )
@@ -41,11 +42,14 @@ type config struct {
 	MongoDBURI    string        `env:"MONGODB_URI,required,notEmpty" secret:"true" help:"server that speaks MongoDB's protocol, as in mongodb://127.0.0.1:27117/"`
 	Database      string        `env:"MONGODB_DATABASE,notEmpty" envDefault:"catalog" help:"name of the database"`
 	SweepInterval time.Duration `env:"CATALOG_SWEEP_INTERVAL" envDefault:"1s" help:"how often expired holds are given back and unfinished work is finished, as in 1s"`
+	TLS           httpserver.TLS
+	Auth          auth.Config
+	Audience      string `env:"JWT_AUDIENCE" envDefault:"catalog" help:"what must be in a token's aud"`
 }
 
 // Validate refuses what would not work.
 func (c config) Validate() error {
-	var errs []error
+	errs := []error{c.TLS.Validate(), c.Auth.Validate()}
 	if err := mongodb.CheckURI(c.MongoDBURI); err != nil {
 		errs = append(errs, fmt.Errorf("MONGODB_URI: %w", err))
 	}
@@ -62,6 +66,10 @@ const (
 )
 
 func run(ctx context.Context, c config, log *slog.Logger) error {
+	who, err := auth.New(ctx, c.Auth, c.Audience, log)
+	if err != nil {
+		return err
+	}
 	store, err := mongodb.Open(c.MongoDBURI, c.Database)
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
@@ -88,6 +96,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 
 	api := newAPI(product.New(store, time.Now), units, options{
 		log:         log,
+		who:         who,
 		unavailable: mongodb.Unavailable,
 		checks: map[string]httpserver.Check{
 			"mongodb": store.Ping,
@@ -99,7 +108,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 			},
 		},
 	})
-	return httpserver.Serve(ctx, c.Addr, api, log)
+	return httpserver.ServeTLS(ctx, c.Addr, c.TLS, api, log)
 }
 
 // prepare prepares the store, waiting for the server as long as it takes. It reports false when ctx is done first.

@@ -87,7 +87,7 @@ func configured(t *testing.T) config {
 			t.Errorf("drop %s: %v", database, err)
 		}
 	})
-	return config{Addr: "127.0.0.1:0", MongoDBURI: uri, Database: database, SweepInterval: 50 * time.Millisecond}
+	return config{Addr: "127.0.0.1:0", MongoDBURI: uri, Database: database, SweepInterval: 50 * time.Millisecond, Auth: byNobody}
 }
 
 func call(t *testing.T, method, url, body string) (status int, answer map[string]any) {
@@ -230,7 +230,7 @@ func TestHoldsExpireByThemselvesAndStockSurvivesARestart(t *testing.T) {
 
 func TestProgramWaitsForItsDatabaseAndSaysSo(t *testing.T) {
 	t.Parallel()
-	c := config{Addr: "127.0.0.1:0", MongoDBURI: "mongodb://127.0.0.1:1/", Database: "nothing", SweepInterval: time.Second}
+	c := config{Addr: "127.0.0.1:0", MongoDBURI: "mongodb://127.0.0.1:1/", Database: "nothing", SweepInterval: time.Second, Auth: byNobody}
 	base, stop := start(t, c)
 	status, answer := call(t, "GET", base+"/readyz", "")
 	if status != 503 || answer["mongodb"] != "unavailable" || answer["indexes"] != "unavailable" {
@@ -253,7 +253,7 @@ func TestPortInUseEndsTheProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	c := config{Addr: taken.Addr().String(), MongoDBURI: "mongodb://127.0.0.1:1/", Database: "nothing", SweepInterval: time.Second}
+	c := config{Addr: taken.Addr().String(), MongoDBURI: "mongodb://127.0.0.1:1/", Database: "nothing", SweepInterval: time.Second, Auth: byNobody}
 	err = run(t.Context(), c, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
 		t.Errorf("run: %v, want an error that names the address", err)
@@ -263,9 +263,13 @@ func TestPortInUseEndsTheProgram(t *testing.T) {
 func TestEveryMistakeInTheConfigurationIsNamed(t *testing.T) {
 	t.Parallel()
 	for want, environ := range map[string][]string{
-		"MONGODB_URI: ":            {"MONGODB_URI=mongodb://user:sesame@:::/"},
-		"MONGODB_URI":              nil,
-		"CATALOG_SWEEP_INTERVAL: ": {"MONGODB_URI=mongodb://h/", "CATALOG_SWEEP_INTERVAL=0s"},
+		"MONGODB_URI: ":            {"AUTH_MODE=none", "MONGODB_URI=mongodb://user:sesame@:::/"},
+		"MONGODB_URI":              {"AUTH_MODE=none"},
+		"CATALOG_SWEEP_INTERVAL: ": {"AUTH_MODE=none", "MONGODB_URI=mongodb://h/", "CATALOG_SWEEP_INTERVAL=0s"},
+		"AUTH_MODE":                {"MONGODB_URI=mongodb://h/"},
+		"JWT_SECRET: ":             {"MONGODB_URI=mongodb://h/", "AUTH_MODE=jwt", "JWT_ISSUER=https://issuer", "JWT_SECRET=sesame"},
+		"JWT_ISSUER: ":             {"MONGODB_URI=mongodb://h/", "AUTH_MODE=jwt", "JWKS_URL=https://issuer/keys"},
+		"TLS_KEY_FILE: ":           {"MONGODB_URI=mongodb://h/", "AUTH_MODE=none", "TLS_CERT_FILE=cert.pem"},
 	} {
 		var stderr bytes.Buffer
 		code := program.Execute(t.Context(), "catalog", "", nil, environ, io.Discard, &stderr,

@@ -12,35 +12,42 @@ import (
 	wire "ordersaga/catalog/catalogclient"
 	"ordersaga/catalog/product"
 	"ordersaga/catalog/stock"
+	"ordersaga/internal/auth"
 	"ordersaga/internal/httpapi"
 	"ordersaga/internal/httpapi/problem"
 	"ordersaga/internal/money"
 )
 
-func (s *server) registerProducts(api *httpapi.API) {
+func (s *server) registerProducts(api *httpapi.API, who *auth.Authenticator) {
 	op := func(id, method, path, summary string) huma.Operation {
 		return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"products"}}
 	}
-	created := op("createProduct", http.MethodPost, "/products", "Add a product")
+	looking := func(id, method, path, summary string) huma.Operation {
+		return who.Public(op(id, method, path, summary))
+	}
+	managing := func(id, method, path, summary string) huma.Operation {
+		return who.Require(op(id, method, path, summary), scopeManager)
+	}
+	created := managing("createProduct", http.MethodPost, "/products", "Add a product")
 	created.DefaultStatus = http.StatusCreated
-	removed := op("deleteProduct", http.MethodDelete, "/products/{productId}", "Take a product off the shelf")
+	removed := managing("deleteProduct", http.MethodDelete, "/products/{productId}", "Take a product off the shelf")
 	removed.DefaultStatus = http.StatusNoContent
 	down := wire.StoreUnavailable
-	httpapi.Register(api, op("listProducts", http.MethodGet, "/products", "List products, newest first"), s.list, down)
+	httpapi.Register(api, looking("listProducts", http.MethodGet, "/products", "List products, newest first"), s.list, down)
 	httpapi.Register(api, created, s.create, wire.ProductExists, down)
-	httpapi.Register(api, op("getProduct", http.MethodGet, "/products/{productId}", "Show a product"), s.get, wire.ProductNotFound, down)
-	httpapi.Register(api, op("replaceProduct", http.MethodPut, "/products/{productId}", "Replace a product's details"),
+	httpapi.Register(api, looking("getProduct", http.MethodGet, "/products/{productId}", "Show a product"), s.get, wire.ProductNotFound, down)
+	httpapi.Register(api, managing("replaceProduct", http.MethodPut, "/products/{productId}", "Replace a product's details"),
 		s.replace, wire.ProductNotFound, down)
-	httpapi.Register(api, op("changeProduct", http.MethodPatch, "/products/{productId}", "Change some of a product's details"),
+	httpapi.Register(api, managing("changeProduct", http.MethodPatch, "/products/{productId}", "Change some of a product's details"),
 		s.change, wire.ProductNotFound, down)
 	httpapi.Register(api, removed, s.remove, wire.ProductNotFound, wire.ProductHasHolds, down)
-	httpapi.Register(api, op("getStock", http.MethodGet, "/products/{productId}/stock", "Show where a product's units are"),
+	httpapi.Register(api, managing("getStock", http.MethodGet, "/products/{productId}/stock", "Show where a product's units are"),
 		s.units, wire.ProductNotFound, down)
-	httpapi.Register(api, op("restockProduct", http.MethodPost, "/products/{productId}/restock", "Add units to a product"),
+	httpapi.Register(api, managing("restockProduct", http.MethodPost, "/products/{productId}/restock", "Add units to a product"),
 		s.restock, wire.ProductNotFound, wire.KeyReused, problem.Unavailable, down)
-	httpapi.Register(api, op("correctStock", http.MethodPost, "/products/{productId}/corrections", "Correct what is available of a product, up or down"),
+	httpapi.Register(api, managing("correctStock", http.MethodPost, "/products/{productId}/corrections", "Correct what is available of a product, up or down"),
 		s.correct, wire.ProductNotFound, wire.OutOfStock, wire.KeyReused, problem.Unavailable, down)
-	httpapi.Register(api, op("priceProducts", http.MethodPost, "/prices", "Price many products"), s.prices, wire.ProductNotFound, down)
+	httpapi.Register(api, looking("priceProducts", http.MethodPost, "/prices", "Price many products"), s.prices, wire.ProductNotFound, down)
 }
 
 // ProductPath is the input of operations on one product. It is exported because huma does not see into embedded types that

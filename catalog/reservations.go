@@ -10,13 +10,16 @@ import (
 
 	wire "ordersaga/catalog/catalogclient"
 	"ordersaga/catalog/stock"
+	"ordersaga/internal/auth"
 	"ordersaga/internal/httpapi"
 	"ordersaga/internal/httpapi/problem"
 )
 
-func (s *server) registerReservations(api *httpapi.API) {
+func (s *server) registerReservations(api *httpapi.API, who *auth.Authenticator) {
 	op := func(id, method, path, summary string) huma.Operation {
-		return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"reservations"}}
+		return who.Require(huma.Operation{
+			OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"reservations"},
+		}, scopeReservations)
 	}
 	const path = "/reservations/{orderId}"
 	gone := []problem.Type{wire.ReservationReleased, wire.ReservationExpired, wire.OutOfStock, wire.StoreUnavailable, problem.Unavailable}

@@ -9,6 +9,7 @@ import (
 	wire "ordersaga/catalog/catalogclient"
 	"ordersaga/catalog/product"
 	"ordersaga/catalog/stock"
+	"ordersaga/internal/auth"
 	"ordersaga/internal/httpapi"
 	"ordersaga/internal/httpapi/problem"
 	"ordersaga/internal/httpserver"
@@ -24,19 +25,31 @@ type server struct {
 // options are what an API needs besides its services.
 type options struct {
 	log         *slog.Logger
+	who         *auth.Authenticator
 	checks      map[string]httpserver.Check
 	unavailable func(error) bool // whether an error means that the store does not answer
 }
 
+// The scopes of tokens. Neither includes the other: the saga may not change prices, and whoever looks after the products
+// may not release what orders hold. Browsing needs none of them, because a shop's window is for everybody.
+const (
+	scopeManager      = "catalog:manager"
+	scopeReservations = "catalog:reservations"
+)
+
+const scopes = "Scope " + scopeManager + ": changing products and their stock. Scope " + scopeReservations +
+	": reserving, committing and releasing stock for orders. Looking at products and their prices needs no token."
+
 // newAPI returns the catalog's HTTP API.
 func newAPI(products *product.Service, units *stock.Service, o options) *httpapi.API {
 	api := httpapi.New(httpapi.Config{
-		Title: "Catalog", Version: "1.0.0", Log: o.log, Checks: o.checks,
+		Title: "Catalog", Version: "1.0.0", Log: o.log, Checks: o.checks, SecuritySchemes: o.who.Schemes(scopes),
 		Description: "Products, prices and stock. Reserving, committing and releasing have their effect once, however often they are called, and in whatever order the calls arrive.",
 	})
+	api.UseMiddleware(o.who.Middleware(api))
 	s := &server{products, units, o.unavailable}
-	s.registerProducts(api)
-	s.registerReservations(api)
+	s.registerProducts(api, o.who)
+	s.registerReservations(api, o.who)
 	return api
 }
 

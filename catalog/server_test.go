@@ -18,6 +18,8 @@ import (
 	"ordersaga/catalog/product"
 	"ordersaga/catalog/stock"
 	"ordersaga/catalog/storetest"
+	"ordersaga/internal/auth"
+	"ordersaga/internal/httpapi"
 )
 
 var errDown = errors.New("connection refused by 10.1.2.3")
@@ -25,22 +27,37 @@ var errDown = errors.New("connection refused by 10.1.2.3")
 // clock is the time that all tests of handlers begin at.
 var clock = time.Date(2026, 5, 17, 8, 0, 0, 0, time.UTC)
 
-// serve returns the API over a store, at the time of clock.
-func serve(store storetest.Store) http.Handler {
-	return serveAt(store, func() time.Time { return clock })
+var quiet = slog.New(slog.DiscardHandler)
+
+// byNobody asks nobody for a token.
+var byNobody = auth.Config{Mode: auth.ModeNone}
+
+func authenticator(t testing.TB, c auth.Config) *auth.Authenticator {
+	t.Helper()
+	who, err := auth.New(t.Context(), c, "catalog", quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return who
 }
 
-func serveAt(store storetest.Store, now func() time.Time) http.Handler {
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+// serve returns the API over a store, at the time of clock, for everybody.
+func serve(t testing.TB, store storetest.Store) *httpapi.API {
+	t.Helper()
+	return serveAt(t, store, func() time.Time { return clock }, byNobody)
+}
+
+func serveAt(t testing.TB, store storetest.Store, now func() time.Time, tokens auth.Config) *httpapi.API {
+	t.Helper()
 	return newAPI(product.New(store, now), stock.New(store, stock.Options{Now: now, Log: quiet}), options{
-		log: quiet, unavailable: func(err error) bool { return errors.Is(err, errDown) },
+		log: quiet, who: authenticator(t, tokens), unavailable: func(err error) bool { return errors.Is(err, errDown) },
 	})
 }
 
 // shop returns the API over a store with 3 kettles and 1 lamp.
 func shop(t *testing.T) http.Handler {
 	t.Helper()
-	h := serve(memory.New())
+	h := serve(t, memory.New())
 	for _, p := range []string{
 		`{"id": "kettle", "name": "Kettle", "description": "Boils water.", "price": {"amount": 2999, "currency": "EUR"}, "stock": 3, "category": "kitchen"}`,
 		`{"id": "lamp", "name": "Lamp", "price": {"amount": 500, "currency": "EUR"}, "stock": 1, "category": "light"}`,

@@ -75,6 +75,7 @@ func up(ctx context.Context, args []string, stdout io.Writer) error {
 	out.line("stack", "up; logs are in %s", filepath.Dir(c.LogFile("")))
 	if !c.ServicesOnly {
 		out.line("api", "takes orders at http://%s, without authentication (AUTH_MODE=none)", c.Address(config.API))
+		out.line("catalog", "has the products at http://%s, without authentication as well", c.Address(config.Catalog))
 	}
 	out.line("temporal-ui", "shows their sagas at http://%s", c.Address(config.TemporalUI))
 	return nil

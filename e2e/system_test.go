@@ -56,7 +56,7 @@ func buildSystem(t *testing.T, namespace string, settings ...string) *system {
 	s.toRabbitMQ = newProxy(t, hostOf(t, broker))
 
 	catalogAddr, stripeAddr := port.FreeAddress(t), port.FreeAddress(t)
-	s.catalog = newProcess(t, "catalog", catalogAddr, "CATALOG_ADDR="+catalogAddr, "MONGODB_URI="+mongo, "MONGODB_DATABASE="+mongoDB)
+	s.catalog = newProcess(t, "catalog", catalogAddr, "CATALOG_ADDR="+catalogAddr, "MONGODB_URI="+mongo, "MONGODB_DATABASE="+mongoDB, "AUTH_MODE=none")
 	s.stripesim = newProcess(t, "stripesim", stripeAddr, "STRIPESIM_ADDR="+stripeAddr,
 		"STRIPESIM_DATABASE_URL="+testenv.Postgres(t), "STRIPESIM_API_KEY="+apiKey)
 	workerAddr, notifierAddr, apiAddr := port.FreeAddress(t), port.FreeAddress(t), port.FreeAddress(t)

@@ -8,12 +8,13 @@ import (
 )
 
 type config struct {
-	Addr        string `env:"WORKER_ADDR" envDefault:"127.0.0.1:4003" form:"host:port" help:"host:port of the probes /livez and /readyz, and of /metrics for Prometheus"`
-	DatabaseURL string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL with the orders: postgres://user:password@host:port/name"`
-	CatalogURL  string `env:"CATALOG_URL" envDefault:"http://127.0.0.1:4002" form:"http://host:port" help:"where the catalog answers"`
-	StripeURL   string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" form:"http://host:port" help:"payment gateway: https://api.stripe.com, or the simulator's address"`
-	StripeKey   string `env:"STRIPE_API_KEY,required,notEmpty" secret:"true" help:"secret API key of the payment gateway"`
-	RabbitMQURL string `env:"RABBITMQ_URL,required,notEmpty" form:"amqp://user:password@host:port/vhost" secret:"true" help:"broker of the order events: amqp://user:password@host:port/vhost"`
+	Addr         string `env:"WORKER_ADDR" envDefault:"127.0.0.1:4003" form:"host:port" help:"host:port of the probes /livez and /readyz, and of /metrics for Prometheus"`
+	DatabaseURL  string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL with the orders: postgres://user:password@host:port/name"`
+	CatalogURL   string `env:"CATALOG_URL" envDefault:"http://127.0.0.1:4002" form:"http://host:port" help:"where the catalog answers"`
+	CatalogToken catalogToken
+	StripeURL    string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" form:"http://host:port" help:"payment gateway: https://api.stripe.com, or the simulator's address"`
+	StripeKey    string `env:"STRIPE_API_KEY,required,notEmpty" secret:"true" help:"secret API key of the payment gateway"`
+	RabbitMQURL  string `env:"RABBITMQ_URL,required,notEmpty" form:"amqp://user:password@host:port/vhost" secret:"true" help:"broker of the order events: amqp://user:password@host:port/vhost"`
 
 	Temporal  temporalclient.Config
 	TaskQueue string `env:"TASK_QUEUE" envDefault:"orders" help:"Temporal task queue of the order workflows"`
@@ -40,7 +41,7 @@ func (c config) Validate() error {
 	check(c.PriceAge >= 0, "CATALOG_PRICE_MAX_AGE: must not be negative")
 	check(c.RecoveryEvery >= time.Second, "RECOVERY_INTERVAL: must be at least 1s")
 	check(c.RecoveryMinAge >= time.Second, "RECOVERY_MIN_AGE: must be at least 1s")
-	return errors.Join(append(problems, c.Version.validate(), c.Temporal.Validate())...)
+	return errors.Join(append(problems, c.CatalogToken.validate(), c.Version.validate(), c.Temporal.Validate())...)
 }
 
 // priceAge is CATALOG_PRICE_MAX_AGE as the catalog's client wants it, for which 0 means its own default.

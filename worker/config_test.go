@@ -31,10 +31,14 @@ func TestEveryWrongVariableIsNamed(t *testing.T) {
 		"WORKER_BUILD_ID":        append([]string{"WORKER_DEPLOYMENT_NAME=orders"}, required...),
 		"WORKER_DEPLOYMENT_NAME": append([]string{"WORKER_DEPLOYMENT_NAME=a.b", "WORKER_BUILD_ID=1"}, required...),
 		"TEMPORAL_ADDRESS":       append([]string{"TEMPORAL_ADDRESS=nowhere"}, required...),
+		"CATALOG_TOKEN: it":      append([]string{"CATALOG_TOKEN=sesame open"}, required...),
+		"CATALOG_TOKEN_FILE":     append([]string{"CATALOG_TOKEN=sesame", "CATALOG_TOKEN_FILE=/run/token"}, required...),
 	}
 	for name, environ := range tests {
 		if _, err := env.Parse[config](environ); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", name, err)
+		} else if strings.Contains(err.Error(), "sesame") {
+			t.Errorf("%s: %v shows a secret", name, err)
 		}
 	}
 }

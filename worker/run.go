@@ -58,8 +58,12 @@ func run(ctx context.Context, c config, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	token, err := c.CatalogToken.source()
+	if err != nil {
+		return err
+	}
 	catalog, err := catalogclient.New(catalogclient.Options{
-		BaseURL: c.CatalogURL, PriceAge: c.priceAge(), Log: log, OnStateChange: breakerChanged,
+		BaseURL: c.CatalogURL, Token: token, PriceAge: c.priceAge(), Log: log, OnStateChange: breakerChanged,
 	})
 	if err != nil {
 		return fmt.Errorf("CATALOG_URL: %w", err)

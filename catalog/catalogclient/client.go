@@ -20,6 +20,8 @@ import (
 // Options say where the catalog is and how long to wait for it. Only BaseURL is required.
 type Options struct {
 	BaseURL string // as in http://127.0.0.1:4002
+	// Token is asked before each call; by default calls are made without a token.
+	Token TokenSource
 	// Timeout bounds one call, the body included; 3 s by default.
 	Timeout time.Duration
 	// PriceAge is how old a price may be that is used while the catalog cannot be asked; 5 min by default. Negative
@@ -36,6 +38,7 @@ type Options struct {
 type Client struct {
 	base    *url.URL
 	http    *http.Client
+	token   TokenSource
 	timeout time.Duration
 	breaker *breaker
 	prices  *lastPrices
@@ -60,12 +63,16 @@ func New(o Options) (*Client, error) {
 	if o.Transport == nil {
 		o.Transport = newTransport()
 	}
+	if o.Token == nil {
+		o.Token = func() (string, error) { return "", nil }
+	}
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
 	return &Client{
 		base:    base,
 		http:    &http.Client{Transport: o.Transport, CheckRedirect: noRedirects},
+		token:   o.Token,
 		timeout: o.Timeout,
 		breaker: newBreaker(o.Log, o.OnStateChange),
 		prices:  newLastPrices(o.PriceAge),
@@ -109,23 +116,31 @@ type answer struct {
 }
 
 // call makes one request through the breaker and reads a 2xx answer into out. Any other answer of a living catalog is
-// returned as a *problem.Problem.
+// returned as a *problem.Problem, in an *Unauthorized if it is about who we are.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	a, err := c.breaker.do(ctx, func() (answer, error) { return c.send(ctx, method, path, in) })
-	if err == nil {
-		err = a.read(out)
-	}
-	if err != nil {
+	if err := c.ask(ctx, method, path, in, out); err != nil {
 		return fmt.Errorf("catalog: %s %s: %w", method, path, err)
 	}
 	return nil
 }
 
+func (c *Client) ask(ctx context.Context, method, path string, in, out any) error {
+	token, err := c.token()
+	if err != nil {
+		return &Unauthorized{err} // says nothing about the catalog: the breaker does not hear of it
+	}
+	a, err := c.breaker.do(ctx, func() (answer, error) { return c.send(ctx, method, path, token, in) })
+	if err != nil {
+		return err
+	}
+	return a.read(out)
+}
+
 // send makes one request. A 5xx is an error.
-func (c *Client) send(ctx context.Context, method, path string, in any) (answer, error) {
+func (c *Client) send(ctx context.Context, method, path, token string, in any) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	req, err := c.request(ctx, method, path, in)
+	req, err := c.request(ctx, method, path, token, in)
 	if err != nil {
 		return answer{}, err
 	}
@@ -145,7 +160,7 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (answer,
 	return a, nil
 }
 
-func (c *Client) request(ctx context.Context, method, path string, in any) (*http.Request, error) {
+func (c *Client) request(ctx context.Context, method, path, token string, in any) (*http.Request, error) {
 	var body io.Reader
 	if in != nil {
 		data, err := json.Marshal(in)
@@ -161,6 +176,9 @@ func (c *Client) request(ctx context.Context, method, path string, in any) (*htt
 	req.Header.Set("Accept", "application/json, application/problem+json")
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	return req, nil
 }
@@ -178,6 +196,8 @@ func (a answer) read(out any) error {
 	switch {
 	case a.status == http.StatusTooManyRequests:
 		return a.later(a.problem())
+	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
+		return &Unauthorized{a.problem()}
 	case a.status < 200 || a.status > 299:
 		return a.problem()
 	case out == nil:

@@ -7,6 +7,9 @@
 // The client speaks the orders' language: a final no of the catalog is an *order.Refusal, every other error means that
 // the catalog is broken, or cannot be reached, and that the call is to be repeated, which is always safe.
 //
+// A catalog that asks for tokens (AUTH_MODE=jwt) wants one with the scope catalog:reservations for everything but prices; see
+// TokenFile. When it does not accept ours, the error is an *Unauthorized: broken, until a person has put it right.
+//
 // Every call goes through one circuit breaker, which protects both sides when the catalog is in trouble:
 //
 //	          at least 10 calls in 10 s, half or more failed
@@ -17,8 +20,8 @@
 //	                                   └─────┬─────┘              │
 //	                              one probe  └───── it failed ────┘
 //
-// A failure is a call that got no answer within its time (3 s, body included) or a 5xx. Everything else (404, 409, 429
-// and the like) is the answer of a living catalog. A call whose caller went away says nothing about the catalog and is
+// A failure is a call that got no answer within its time (3 s, body included) or a 5xx. Everything else (401, 404, 409,
+// 429 and the like) is the answer of a living catalog. A call whose caller went away says nothing about the catalog and is
 // not counted.
 //
 // While prices cannot be had, PriceItems answers with the last ones that it saw, as long as they are fresh (5 min). It

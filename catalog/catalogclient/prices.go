@@ -31,7 +31,7 @@ func (c *Client) PriceItems(ctx context.Context, items []order.Item) ([]order.Li
 		c.prices.remember(found)
 	case errors.As(err, &answered) && answered.IsType(ProductNotFound):
 		return nil, c.unknownProducts(answered)
-	case ctx.Err() != nil || errors.As(err, &answered) && answered.Status != http.StatusTooManyRequests && answered.Status < 500:
+	case ctx.Err() != nil || errors.As(err, new(*Unauthorized)) || errors.As(err, &answered) && answered.Status != http.StatusTooManyRequests && answered.Status < 500:
 		return nil, err // nobody waits, or asking again would not help
 	default:
 		oldest, ok := c.prices.recall(ids, found)

@@ -20,7 +20,7 @@ type Config struct {
 	Log         *slog.Logger
 	// Checks are what /readyz asks.
 	Checks map[string]httpserver.Check
-	// SecuritySchemes are documented as they are; the program itself enforces them.
+	// SecuritySchemes are documented as they are; package auth makes and enforces them.
 	SecuritySchemes map[string]*huma.SecurityScheme
 	Edge            Edge
 }

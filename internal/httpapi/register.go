@@ -58,6 +58,9 @@ func (a *API) document(op *huma.Operation, problems []problem.Type) {
 	if a.limited {
 		all = append(all, problem.TooMany)
 	}
+	if len(op.Security) > 0 {
+		all = append(all, problem.Unauthenticated, problem.Forbidden)
+	}
 	byStatus := map[int][]string{}
 	for _, t := range all {
 		line := fmt.Sprintf("`%s`: %s", t.URI(), t.Title)

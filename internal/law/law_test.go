@@ -13,7 +13,7 @@ import (
 // Groups of packages that rules share.
 var (
 	domain   = []string{"internal/money", "internal/order"}
-	plumbing = []string{"internal/env", "internal/httpapi", "internal/httpapi/problem", "internal/httpserver", "internal/pgdb", "internal/program", "internal/telemetry"}
+	plumbing = []string{"internal/auth", "internal/env", "internal/httpapi", "internal/httpapi/problem", "internal/httpserver", "internal/pgdb", "internal/program", "internal/telemetry"}
 	// adapters each know one technology. They never know each other.
 	adapters = []string{"catalog/catalogclient", "internal/postgres", "internal/rabbitmq", "internal/stripe", "internal/temporalclient"}
 )
@@ -24,6 +24,7 @@ var law = map[string][]string{
 	"internal/money": {},
 	"internal/order": {"internal/money"},
 
+	"internal/auth":    plumbing,
 	"internal/httpapi": plumbing,
 	"internal/program": plumbing,
 
@@ -47,6 +48,7 @@ var law = map[string][]string{
 	"catalog/storetest":       {"catalog/product", "catalog/stock", "catalog/stock/stocktest", "internal/money"},
 	"stripesim/gateway":       plumbing,
 
+	"internal/auth/authtest":   {"internal/auth"},
 	"internal/order/ordertest": domain,
 	"internal/testenv/broker":  {"internal/testenv/port"},
 

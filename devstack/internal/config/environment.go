@@ -64,6 +64,7 @@ func (c Config) program(name string) []string {
 			"CATALOG_ADDR=" + c.Address(Catalog),
 			"MONGODB_URI=" + c.mongoDB(),
 			"MONGODB_DATABASE=catalog",
+			"AUTH_MODE=none",
 		}
 	case "notifier":
 		return []string{

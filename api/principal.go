@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+
+	"ordersaga/internal/auth"
+	"ordersaga/internal/httpapi"
+	"ordersaga/internal/httpapi/problem"
+)
+
+// The scopes of tokens. One of them is enough for every operation; how much of it, is up to the principal.
+const (
+	scopeOrders   = "orders"          // one's own orders; the claim sub is the user's ID
+	scopeOperator = "orders:operator" // everybody's orders
+)
+
+const scopes = "Scope " + scopeOrders + ": the orders of the user in sub. Scope " + scopeOperator + ": all orders."
+
+// principal is whoever sends a request. The zero value may do nothing.
+type principal struct {
+	userID   int64 // 0: nobody in particular
+	all      bool  // may see and change everybody's orders
+	operator bool  // acts for the shop, and not for a user
+}
+
+func (p principal) sees(userID int64) bool { return p.all || p.userID == userID }
+
+type principalKey struct{}
+
+func principalOf(ctx context.Context) principal {
+	p, _ := ctx.Value(principalKey{}).(principal)
+	return p
+}
+
+// identify puts the principal into the request's context, or refuses the request. It comes after who's own middleware.
+func identify(api *httpapi.API, who *auth.Authenticator) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		p := principal{all: true}
+		if who.Enabled() {
+			var refused *problem.Problem
+			if p, refused = toPrincipal(auth.TokenOf(ctx.Context())); refused != nil {
+				api.Refuse(ctx, refused)
+				return
+			}
+		}
+		next(huma.WithValue(ctx, principalKey{}, p))
+	}
+}
+
+func toPrincipal(t auth.Token) (principal, *problem.Problem) {
+	if t.Has(scopeOperator) {
+		return principal{all: true, operator: true}, nil
+	}
+	id, err := strconv.ParseInt(t.Subject, 10, 64)
+	if err != nil || id <= 0 {
+		return principal{}, auth.InvalidToken("the token's sub is not the ID of a user")
+	}
+	return principal{userID: id}, nil
+}
+
+// limitUsers limits the requests of each user. Operators and strangers are limited by their address alone.
+func limitUsers(api *httpapi.API, limiter *httpapi.Limiter) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if id := principalOf(ctx.Context()).userID; id != 0 {
+			if p := limiter.Take(strconv.FormatInt(id, 10), humagin.Unwrap(ctx).Writer.Header()); p != nil {
+				api.Refuse(ctx, p)
+				return
+			}
+		}
+		next(ctx)
+	}
+}

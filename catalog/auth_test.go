@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/go-cmp/cmp"
+
+	"ordersaga/catalog/memory"
+	"ordersaga/internal/auth/authtest"
+	"ordersaga/internal/httpapi"
+)
+
+// public is the scope of operations that everybody may call.
+const public = ""
+
+// everyOperation is a call of each operation, by its ID, in a shop with 3 kettles and something held for order one.
+var everyOperation = map[string]struct {
+	request, body, scope string
+	status               int // with the scope
+}{
+	"listProducts":  {"GET /products", "", public, 200},
+	"getProduct":    {"GET /products/kettle", "", public, 200},
+	"priceProducts": {"POST /prices", `{"productIds": ["kettle"]}`, public, 200},
+
+	"createProduct":  {"POST /products", `{"id": "cup", "name": "Cup", "price": {"amount": 1, "currency": "EUR"}, "category": "kitchen"}`, scopeManager, 201},
+	"replaceProduct": {"PUT /products/kettle", `{"name": "Pot", "price": {"amount": 1, "currency": "EUR"}, "category": "kitchen"}`, scopeManager, 200},
+	"changeProduct":  {"PATCH /products/kettle", `{"price": {"amount": 1, "currency": "EUR"}}`, scopeManager, 200},
+	"deleteProduct":  {"DELETE /products/lamp", "", scopeManager, 204},
+	"getStock":       {"GET /products/kettle/stock", "", scopeManager, 200},
+	"restockProduct": {"POST /products/kettle/restock", `{"quantity": 1}`, scopeManager, 200},
+	"correctStock":   {"POST /products/kettle/corrections", `{"quantity": -1, "reason": "broken"}`, scopeManager, 200},
+
+	"reserveStock":   {"PUT " + two, hold(`[{"productId": "kettle", "quantity": 1}]`), scopeReservations, 200},
+	"commitStock":    {"POST " + one + "/commit", "", scopeReservations, 200},
+	"releaseStock":   {"DELETE " + one, "", scopeReservations, 200},
+	"getReservation": {"GET " + one, "", scopeReservations, 200},
+}
+
+// bearer is an Authorization header with a scope, and with its other claims changed.
+func bearer(t *testing.T, scope string, changes map[string]any) string {
+	t.Helper()
+	claims := map[string]any{"aud": "catalog", "sub": "somebody", "scope": "openid " + scope}
+	maps.Copy(claims, changes)
+	return "Authorization: Bearer " + authtest.Token(t, claims)
+}
+
+// guarded returns the API that asks for tokens, over the shop of everyOperation.
+func guarded(t *testing.T) *httpapi.API {
+	t.Helper()
+	store := memory.New()
+	api := serve(t, store)
+	for _, id := range []string{"kettle", "lamp"} {
+		body := fmt.Sprintf(`{"id": %q, "name": "A thing", "price": {"amount": 2999, "currency": "EUR"}, "stock": 3, "category": "x"}`, id)
+		if a := send(t, api, "POST", "/products", body); a.status != 201 {
+			t.Fatalf("seed: %d %v", a.status, a.body)
+		}
+	}
+	if a := send(t, api, "PUT", one, hold(`[{"productId": "kettle", "quantity": 1}]`)); a.status != 200 {
+		t.Fatalf("seed: %d %v", a.status, a.body)
+	}
+	return serveAt(t, store, func() time.Time { return clock }, authtest.Config)
+}
+
+func TestEveryOperationAsksForItsScope(t *testing.T) {
+	t.Parallel()
+	for id, op := range everyOperation {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			other := scopeManager
+			if op.scope == scopeManager {
+				other = scopeReservations
+			}
+			api := guarded(t)
+			call := func(authorization string) answer {
+				method, path, _ := strings.Cut(op.request, " ")
+				headers := []string{authorization}
+				if id == "restockProduct" || id == "correctStock" {
+					headers = append(headers, "Idempotency-Key: k-1")
+				}
+				return send(t, api, method, path, op.body, headers...)
+			}
+			for _, test := range []struct {
+				who, authorization string
+				status             int
+				problem, challenge string
+			}{
+				{"no token", "X-Nothing: 1", 401, "unauthenticated", "Bearer"},
+				{"expired", bearer(t, op.scope, map[string]any{"exp": time.Now().Add(-time.Minute).Unix()}), 401, "unauthenticated", `Bearer error="invalid_token"`},
+				{"wrong audience", bearer(t, op.scope, map[string]any{"aud": "orders"}), 401, "unauthenticated", `Bearer error="invalid_token"`},
+				{"wrong scope", bearer(t, other, nil), 403, "forbidden", `Bearer error="insufficient_scope", scope="` + op.scope + `"`},
+				{"a customer of the orders", bearer(t, "orders", nil), 403, "forbidden", `Bearer error="insufficient_scope", scope="` + op.scope + `"`},
+			} {
+				got := call(test.authorization)
+				if op.scope == public {
+					if got.status != op.status {
+						t.Errorf("%s: got %d %v, want %d: it is for everybody", test.who, got.status, got.body, op.status)
+					}
+					continue
+				}
+				if challenge := got.header.Get("WWW-Authenticate"); challenge != test.challenge {
+					t.Errorf("%s: challenged by %q, want %q", test.who, challenge, test.challenge)
+				}
+				want(t, test.who, got, test.status, `{"type": "/problems/`+test.problem+`"}`)
+			}
+			if got := call(bearer(t, op.scope, nil)); got.status != op.status {
+				t.Errorf("right scope: got %d %v, want %d", got.status, got.body, op.status)
+			}
+		})
+	}
+}
+
+// The table above has every operation, and each documents the scope that it asks for.
+func TestEveryOperationDocumentsItsScope(t *testing.T) {
+	t.Parallel()
+	documented := map[string]string{}
+	for _, item := range guarded(t).OpenAPI().Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			switch {
+			case op == nil:
+			case op.Security == nil:
+				t.Errorf("%s says nothing of who may call it", op.OperationID)
+			case len(op.Security) == 0:
+				documented[op.OperationID] = public
+			default:
+				documented[op.OperationID] = op.Security[0]["token"][0]
+			}
+		}
+	}
+	wanted := map[string]string{}
+	for id, op := range everyOperation {
+		wanted[id] = op.scope
+	}
+	if diff := cmp.Diff(wanted, documented); diff != "" {
+		t.Errorf("scopes (-want +documented):\n%s", diff)
+	}
+}
+
+func TestDocumentsAndProbesNeedNoToken(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/docs", "/openapi.json", "/problems", "/livez", "/readyz"} {
+		w := httptest.NewRecorder()
+		guarded(t).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if w.Code != http.StatusOK {
+			t.Errorf("%s: got %d, want 200", path, w.Code)
+		}
+	}
+}

@@ -1,0 +1,116 @@
+// Package auth finds out who sends a request, by the JSON Web Token in its header Authorization, and whether they may do
+// what they ask for. Each operation says which scope it wants, or that it is for everybody:
+//
+//	who, err := auth.New(ctx, c.Auth, c.Audience, log)
+//	api := httpapi.New(httpapi.Config{SecuritySchemes: who.Schemes("Scope catalog:manager: everything about products."), …})
+//	api.UseMiddleware(who.Middleware(api))
+//	httpapi.Register(api, who.Require(create, "catalog:manager"), s.create)
+//	httpapi.Register(api, who.Public(list), s.list)
+//
+// What is documented of an operation is what is enforced, from the same field. An operation that says neither is refused to
+// everybody. With AUTH_MODE=none nobody is asked, nothing is documented, and the log says so.
+package auth
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/MicahParks/keyfunc/v3"
+	"github.com/golang-jwt/jwt/v5"
+
+	"ordersaga/internal/httpapi"
+	"ordersaga/internal/httpapi/problem"
+)
+
+// leeway is how far clocks may differ.
+const leeway = 30 * time.Second
+
+// With a shared secret there is one algorithm; with a key set every asymmetric one that its keys may be for. The two
+// never mix, or a public key could be used as a secret.
+var (
+	sharedAlgorithms = []string{"HS256"}
+	keySetAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+)
+
+// Authenticator checks tokens.
+type Authenticator struct {
+	keys   jwt.Keyfunc // nil: nobody is asked for a token
+	parser *jwt.Parser
+}
+
+// New returns an authenticator that wants the audience in each token. A key set is fetched, and kept fresh until ctx is
+// done, in the background: no request waits for it, unless its token names a key that is not known yet.
+func New(ctx context.Context, c Config, audience string, log *slog.Logger) (*Authenticator, error) {
+	if c.Mode == ModeNone {
+		log.Warn("AUTH_MODE=none: there is no authentication, and everybody who reaches this address may do everything")
+		return &Authenticator{}, nil
+	}
+	algorithms := sharedAlgorithms
+	keys := func(*jwt.Token) (any, error) { return []byte(c.Secret), nil }
+	if c.JWKSURL != "" {
+		set, err := keyfunc.NewDefaultOverrideCtx(ctx, []string{c.JWKSURL}, keyfunc.Override{
+			HTTPTimeout: 5 * time.Second, RateLimitWaitMax: time.Second,
+			RefreshErrorHandlerFunc: func(u string) func(context.Context, error) {
+				return func(_ context.Context, err error) {
+					log.Warn("the key set cannot be fetched", "url", u, "error", err.Error())
+				}
+			},
+		})
+		if err != nil {
+			return nil, fmt.Errorf("JWKS_URL: %w", err)
+		}
+		algorithms, keys = keySetAlgorithms, set.Keyfunc
+	}
+	return &Authenticator{keys: keys, parser: jwt.NewParser(
+		jwt.WithValidMethods(algorithms), jwt.WithIssuer(c.Issuer), jwt.WithAudience(audience),
+		jwt.WithExpirationRequired(), jwt.WithLeeway(leeway), jwt.WithStrictDecoding(),
+	)}, nil
+}
+
+// Enabled reports whether tokens are asked for.
+func (a *Authenticator) Enabled() bool { return a.keys != nil }
+
+// Token is what a valid token says.
+type Token struct {
+	Subject string   // the claim sub
+	Scopes  []string // the claim scope, which is separated by spaces
+}
+
+// Has reports whether the token has a scope.
+func (t Token) Has(scope string) bool { return slices.Contains(t.Scopes, scope) }
+
+type tokenKey struct{}
+
+// TokenOf returns the token of the request that ctx belongs to. It is empty when none was asked for.
+func TokenOf(ctx context.Context) Token {
+	t, _ := ctx.Value(tokenKey{}).(Token)
+	return t
+}
+
+type claims struct {
+	Scope string `json:"scope"`
+	jwt.RegisteredClaims
+}
+
+// token reads the header Authorization.
+func (a *Authenticator) token(ctx context.Context, header string) (Token, *problem.Problem) {
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return Token{}, problem.Unauthenticated.New("a bearer token is required").WithHeader("WWW-Authenticate", "Bearer")
+	}
+	var c claims
+	if _, err := a.parser.ParseWithClaims(strings.TrimSpace(token), &c, a.keys); err != nil {
+		httpapi.Log(ctx).Info("token refused", "error", err.Error())
+		return Token{}, InvalidToken("the token is not valid, or no longer")
+	}
+	return Token{c.Subject, strings.Fields(c.Scope)}, nil
+}
+
+// InvalidToken is the answer to a token that cannot be used.
+func InvalidToken(detail string) *problem.Problem {
+	return problem.Unauthenticated.New(detail).WithHeader("WWW-Authenticate", `Bearer error="invalid_token"`)
+}

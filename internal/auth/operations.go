@@ -1,0 +1,85 @@
+package auth
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ordersaga/internal/httpapi"
+	"ordersaga/internal/httpapi/problem"
+)
+
+// scheme is the name of the way to authenticate in the documentation.
+const scheme = "token"
+
+// Schemes documents how to authenticate; scopes says in Markdown what each of them is for.
+func (a *Authenticator) Schemes(scopes string) map[string]*huma.SecurityScheme {
+	if !a.Enabled() {
+		return nil
+	}
+	return map[string]*huma.SecurityScheme{scheme: {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: scopes}}
+}
+
+// Require returns the operation as one that wants a token with one of the scopes, the least of which comes first.
+func (a *Authenticator) Require(op huma.Operation, scopes ...string) huma.Operation {
+	if !a.Enabled() {
+		return op
+	}
+	for _, s := range scopes {
+		op.Security = append(op.Security, map[string][]string{scheme: {s}})
+	}
+	return describe(op, "Needs a token with the scope `"+strings.Join(scopes, "` or `")+"`.")
+}
+
+// Public returns the operation as one that needs no token. One that comes all the same is not looked at.
+func (a *Authenticator) Public(op huma.Operation) huma.Operation {
+	if !a.Enabled() {
+		return op
+	}
+	op.Security = []map[string][]string{}
+	return describe(op, "Needs no token.")
+}
+
+func describe(op huma.Operation, sentence string) huma.Operation {
+	op.Description = strings.TrimSpace(op.Description + "\n\n" + sentence)
+	return op
+}
+
+// Middleware lets requests pass that satisfy their operation's security, with their token (TokenOf), and refuses the rest:
+// 401 without a valid token, 403 without the scope.
+func (a *Authenticator) Middleware(api *httpapi.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		security := ctx.Operation().Security
+		public := security != nil && len(security) == 0
+		if !a.Enabled() || public {
+			next(ctx)
+			return
+		}
+		token, refused := a.token(ctx.Context(), ctx.Header("Authorization"))
+		if refused == nil {
+			refused = lacking(token, security)
+		}
+		if refused != nil {
+			api.Refuse(ctx, refused)
+			return
+		}
+		next(huma.WithValue(ctx, tokenKey{}, token))
+	}
+}
+
+// lacking returns the answer to a token that satisfies none of the requirements, or nil.
+func lacking(t Token, security []map[string][]string) *problem.Problem {
+	var wanted []string
+	for _, requirement := range security {
+		wanted = append(wanted, requirement[scheme]...)
+	}
+	switch {
+	case slices.ContainsFunc(wanted, t.Has):
+		return nil
+	case len(wanted) == 0:
+		return problem.Forbidden.New("this is open to nobody")
+	}
+	return problem.Forbidden.New("the token lacks the scope %s", wanted[0]).
+		WithHeader("WWW-Authenticate", `Bearer error="insufficient_scope", scope="`+wanted[0]+`"`)
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"ordersaga/catalog/catalogclient"
+)
+
+// catalogToken is what the worker shows the catalog, when that has AUTH_MODE=jwt.
+type catalogToken struct {
+	Token string `env:"CATALOG_TOKEN" secret:"true" help:"bearer token for the catalog, with the scope catalog:reservations; or else CATALOG_TOKEN_FILE; neither for a catalog with AUTH_MODE=none"`
+	File  string `env:"CATALOG_TOKEN_FILE" help:"file that holds the token; it is read for each call, so that the token can be changed without a restart"`
+}
+
+func (t catalogToken) validate() error {
+	if t.Token != "" && t.File != "" {
+		return errors.New("CATALOG_TOKEN, CATALOG_TOKEN_FILE: want one of them, not both")
+	}
+	_, err := t.source()
+	return err
+}
+
+// source returns nil for no token.
+func (t catalogToken) source() (catalogclient.TokenSource, error) {
+	switch {
+	case t.File != "":
+		return catalogclient.TokenFile(t.File), nil
+	case t.Token == "":
+		return nil, nil
+	}
+	source, err := catalogclient.StaticToken(t.Token)
+	if err != nil {
+		return nil, fmt.Errorf("CATALOG_TOKEN: it %w", err)
+	}
+	return source, nil
+}
