@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"ordersaga/internal/order"
+	"ordersaga/internal/testenv"
 )
 
 // forget deletes the workflow of an order, as the server does when its time of retention is over, and waits until it is
@@ -24,16 +25,10 @@ func (r *realAPI) forget(t *testing.T, id order.ID) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(4 * time.Minute); ; {
+	testenv.Eventually(t, 4*time.Minute, "the workflow is gone", func() bool {
 		_, err := r.client.DescribeWorkflowExecution(context.Background(), id.WorkflowID(), "")
-		if notRunning(err) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the workflow is still there: %v", err)
-		}
-		time.Sleep(200 * time.Millisecond) // between two polls
-	}
+		return notRunning(err)
+	})
 }
 
 // Only the row is left of the order, and the program was restarted: neither Temporal nor the api remembers anything.

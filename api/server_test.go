@@ -122,18 +122,15 @@ func (r *realAPI) terminate(t *testing.T, id order.ID) {
 // eventually sends a GET until the order has a final status.
 func (r *realAPI) eventually(t *testing.T, id order.ID) answer {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		got := r.send(t, "GET", "/orders/"+string(id), "")
+	var got answer
+	testenv.Eventually(t, 20*time.Second, "order "+string(id)+" is at its end", func() bool {
+		if got = r.send(t, "GET", "/orders/"+string(id), ""); got.status != http.StatusOK {
+			t.Fatalf("got %d %s", got.status, got.raw)
+		}
 		status, _ := got.body["status"].(string)
-		if order.Status(status).Final() {
-			return got
-		}
-		if got.status != http.StatusOK || time.Now().After(deadline) {
-			t.Fatalf("got %d %s, want an order that ends", got.status, got.raw)
-		}
-		time.Sleep(20 * time.Millisecond) // between two polls
-	}
+		return order.Status(status).Final()
+	})
+	return got
 }
 
 // newBody is an order under a key of its own, and its ID.
