@@ -68,11 +68,11 @@ func TestEventOfTheGatewayIsSettledByWhatThePaymentAndTheOrderSay(t *testing.T) 
 		want      workflows.Settled
 		note      string // part of what the timeline says; "" when nothing
 	}{
-		"paid for an order that failed: given back":            {order: "failed", paymentID: other, want: workflows.SettledGaveBack, note: "gave back 2997 USD"},
+		"paid for an order that failed: given back":            {order: "failed", paymentID: other, want: workflows.SettledGaveBack, note: "gave back 29.97 USD"},
 		"paid and given back for an order that failed":         {order: "failed", paymentID: other, refunded: 2997, want: workflows.SettledNothing},
 		"paid for the order that it confirmed":                 {order: "confirmed", paymentID: own, want: workflows.SettledNothing},
-		"paid a second time for a confirmed order: given back": {order: "confirmed", paymentID: other, want: workflows.SettledGaveBack, note: "gave back 2997 USD"},
-		"refunded by hand though confirmed: noted":             {order: "confirmed", paymentID: own, refunded: 100, want: workflows.SettledNoted, note: "100 of 2997 USD"},
+		"paid a second time for a confirmed order: given back": {order: "confirmed", paymentID: other, want: workflows.SettledGaveBack, note: "gave back 29.97 USD"},
+		"refunded by hand though confirmed: noted":             {order: "confirmed", paymentID: own, refunded: 100, want: workflows.SettledNoted, note: "1.00 USD of 29.97 USD"},
 		"the order is under way: left to its saga":             {order: "pending", paymentID: own, want: workflows.SettledLeft},
 		"no such order":                            {paymentID: other, want: workflows.SettledForeign},
 		"a payment of something else":              {order: "failed", paymentID: other, foreign: true, want: workflows.SettledForeign},
