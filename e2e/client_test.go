@@ -171,6 +171,34 @@ func (s *system) faults(rules ...map[string]any) {
 	}
 }
 
+// record is a line of an order's timeline.
+type record struct {
+	Type, Step, Detail string
+	Attempts           int
+}
+
+func (s *system) records(id string) []record {
+	s.t.Helper()
+	var timeline struct{ Events []record }
+	a := s.do("GET", "http://"+s.api.addr+"/orders/"+id+"/timeline", nil)
+	if err := a.decode(&timeline); err != nil || a.status != http.StatusOK {
+		s.t.Fatalf("timeline of order %s: %d %s", id, a.status, a.body)
+	}
+	return timeline.Events
+}
+
+// attempts returns how often an order's timeline says that each step was tried.
+func (s *system) attempts(id string) map[string]int {
+	s.t.Helper()
+	attempts := map[string]int{}
+	for _, r := range s.records(id) {
+		if r.Attempts > 0 {
+			attempts[r.Step] = r.Attempts
+		}
+	}
+	return attempts
+}
+
 // units is where a product's units are.
 type units struct{ Available, Held, Sold int64 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"ordersaga/internal/testenv"
 )
 
@@ -51,6 +53,27 @@ func TestOrderWaitsForWhatIsDownAndFinishesWhenItIsBack(t *testing.T) {
 	s.keepsPromises(ids...)
 }
 
+func TestTimelineTellsHowOftenEachStepWasTried(t *testing.T) {
+	s := newSystem(t)
+	undisturbed := s.place(visa, lamp, 1).orderID()
+	s.faults(map[string]any{"fault": "outage", "operation": "create", "count": 3})
+	waiting := s.place(visa, lamp, 1).orderID() // one local attempt and two regular ones break
+	s.faults(map[string]any{"fault": "outage", "operation": "cancel", "count": 2})
+	undone := s.place(declined, lamp, 1).orderID()
+	s.keepsPromises(undisturbed, waiting, undone)
+	for id, want := range map[string]map[string]int{
+		undisturbed: {"PriceItems": 1, "CreateOrder": 1, "ReserveStock": 1, "ChargePayment": 1, "CommitStock": 1},
+		waiting:     {"PriceItems": 1, "CreateOrder": 1, "ReserveStock": 1, "ChargePayment": 4, "CommitStock": 1},
+		undone: {"PriceItems": 1, "CreateOrder": 1, "ReserveStock": 1, "ChargePayment": 1, "Fence": 1,
+			"ReleaseStock": 1, "RefundPayment": 3},
+	} {
+		s.closed(id)
+		if diff := cmp.Diff(want, s.attempts(id)); diff != "" {
+			t.Errorf("attempts of order %s (-want +got):\n%s", id, diff)
+		}
+	}
+}
+
 func TestBrokerThatIsDownDelaysTheEventAndNotTheAnswer(t *testing.T) {
 	s := newSystem(t)
 	s.toRabbitMQ.down()
@@ -60,6 +83,10 @@ func TestBrokerThatIsDownDelaysTheEventAndNotTheAnswer(t *testing.T) {
 	}
 	s.toRabbitMQ.up()
 	s.keepsPromises(confirmed.orderID(), refused.orderID())
+	s.closed(confirmed.orderID())
+	if got := s.attempts(confirmed.orderID())["PublishEvent"]; got < 2 {
+		t.Errorf("the timeline tells of %d attempts to publish", got)
+	}
 }
 
 func TestKilledNotifierActsOnEachEventOnce(t *testing.T) {

@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -159,15 +158,8 @@ func TestAfterThePivotNobodyCanGiveUpAndTheAnnouncementMayBeLeftOut(t *testing.T
 // told returns an order's timeline as "TYPE step or detail".
 func (s *system) told(id string) []string {
 	s.t.Helper()
-	var timeline struct {
-		Events []struct{ Type, Step, Detail string }
-	}
-	a := s.do("GET", "http://"+s.api.addr+"/orders/"+id+"/timeline", nil)
-	if err := a.decode(&timeline); err != nil || a.status != http.StatusOK {
-		s.t.Fatalf("timeline of order %s: %d %s", id, a.status, a.body)
-	}
 	var lines []string
-	for _, e := range timeline.Events {
+	for _, e := range s.records(id) {
 		text := e.Step
 		if e.Type == "OPERATOR" {
 			text = e.Detail

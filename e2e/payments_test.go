@@ -129,14 +129,9 @@ func (s *system) post(path string, form url.Values) string {
 // timeline returns the types of an order's records.
 func (s *system) timeline(id string) []string {
 	s.t.Helper()
-	var timeline struct{ Events []struct{ Type string } }
-	a := s.do("GET", "http://"+s.api.addr+"/orders/"+id+"/timeline", nil)
-	if err := a.decode(&timeline); err != nil || a.status != http.StatusOK {
-		s.t.Fatalf("timeline of order %s: %d %s", id, a.status, a.body)
-	}
 	var types []string
-	for _, e := range timeline.Events {
-		types = append(types, e.Type)
+	for _, r := range s.records(id) {
+		types = append(types, r.Type)
 	}
 	return types
 }

@@ -70,4 +70,11 @@
 // activity goes on as a regular one, with retries that the Temporal Web UI shows, and the saga stays on regular
 // activities from there. The attempt that broke may still be running, or may have taken effect: activities must be safe
 // to run twice, also at the same time. [NoFastPath] switches local activities off for a worker.
+//
+// # What happened
+//
+// [Journal] says what has become of each step and undo, what operators did, and how often each was tried. How often the
+// server tried a regular activity the workflow is told only by workers with the interceptor [CountAttempts]; an
+// undisturbed saga has no regular activities, and pays nothing for it. The journal lives in the workflow: plans store it
+// with their own transitions, and so have it when the server has long forgotten the workflow.
 package saga

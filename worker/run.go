@@ -113,8 +113,9 @@ func newWorker(temporal client.Client, c config, fatal chan<- error) worker.Work
 		default: // one reason is enough
 		}
 	}
+	options.Interceptors = []interceptor.WorkerInterceptor{saga.CountAttempts()}
 	if !c.FastPath {
-		options.Interceptors = []interceptor.WorkerInterceptor{saga.NoFastPath()}
+		options.Interceptors = append(options.Interceptors, saga.NoFastPath())
 	}
 	options.DeploymentOptions = c.Version.options()
 	w := worker.New(temporal, c.TaskQueue, options)

@@ -104,12 +104,12 @@ func (s *orderSaga) store(ctx workflow.Context, activity any, input func([]order
 	return err
 }
 
-// noteRecords stores what the journal says of troubles and operators after the last transition. Steps that just worked
-// are not worth a round trip.
+// noteRecords stores what the journal says of troubles, operators and repeated attempts after the last transition. Steps
+// that just worked are not worth a round trip.
 func (s *orderSaga) noteRecords(ctx workflow.Context) error {
 	var left []saga.Entry
 	for _, e := range saga.Journal(ctx)[s.stored:] {
-		if e.Kind != saga.Done && e.Kind != saga.Undone {
+		if e.Kind != saga.Done && e.Kind != saga.Undone || e.Attempts > 1 {
 			left = append(left, e)
 		}
 	}
@@ -137,7 +137,7 @@ func (s *orderSaga) asked() []order.Record {
 func records(journal []saga.Entry) []order.Record {
 	out := make([]order.Record, 0, len(journal))
 	for _, e := range journal {
-		out = append(out, order.Record{Type: recordTypes[e.Kind], At: e.At, Step: e.Step, Detail: e.Detail})
+		out = append(out, order.Record{Type: recordTypes[e.Kind], At: e.At, Step: e.Step, Attempts: e.Attempts, Detail: e.Detail})
 	}
 	return out
 }

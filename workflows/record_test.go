@@ -248,6 +248,7 @@ func record(t *testing.T, c client.Client, name string, rec recording) {
 	}
 	queue := "history-" + name
 	rec.options.Identity = "recorder"
+	rec.options.Interceptors = append(rec.options.Interceptors, saga.CountAttempts())
 	wk := worker.New(c, queue, rec.options)
 	wk.RegisterWorkflow(workflows.CreateOrder)
 	wk.RegisterWorkflow(workflows.RecoverOrder)

@@ -62,7 +62,7 @@ var seeds = []seed{
 	{"recovery does not go forward when CONFIRMED", "saga/run.go", "\tif r.options.Decided != nil {\n",
 		"\tif SEEDED && cause.Kind == Interrupted && verdict == Forward {\n\t\treturn nil\n\t}\n\tif r.options.Decided != nil {\n",
 		"the end is announced, as the row has it"},
-	{"fast path without fallback", "saga/execute.go", "\t\ts.run.fast = false\n", "\t\tif SEEDED {\n\t\t\treturn err\n\t\t}\n\t\ts.run.fast = false\n",
+	{"fast path without fallback", "saga/execute.go", "\t\ts.run.fast = false\n", "\t\tif SEEDED {\n\t\t\treturn tried, err\n\t\t}\n\t\ts.run.fast = false\n",
 		"an order that nothing stands against is confirmed"},
 	{"a run after a lost one takes new prices", "internal/order/ordertest/memory.go", "\tif _, ok := m.orders[o.ID]; !ok {\n",
 		"\tif _, ok := m.orders[o.ID]; !ok || SEEDED {\n", "one payment, asked for with the same parameters each time"},

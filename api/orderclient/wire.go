@@ -67,7 +67,7 @@ type Record struct {
 	Type     string    `json:"type"` // as in STEP_DONE
 	At       time.Time `json:"at"`
 	Step     string    `json:"step"`     // as in ReserveStock; empty for transitions of the order itself
-	Attempts int       `json:"attempts"` // 0: not known
+	Attempts int       `json:"attempts"` // at least so many; 0: nothing was tried
 	Detail   string    `json:"detail"`   // for operators only
 }
 
