@@ -441,7 +441,7 @@ func TestOldOrders(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.clock.advance(25 * time.Hour)
+		w.clock.Advance(25 * time.Hour)
 		if again, err := w.charge(p); err != nil || again != id {
 			t.Errorf("charged again: %q, %v; want the payment %q that was found", again, err, id)
 		}
@@ -465,7 +465,7 @@ func TestOldOrders(t *testing.T) {
 		for _, intent := range w.books(p).PaymentIntents {
 			w.post("/v1/payment_intents/"+intent.ID+"/confirm", nil)
 		}
-		w.clock.advance(25 * time.Hour)
+		w.clock.Advance(25 * time.Hour)
 		if err := w.refund(p); err != nil {
 			t.Fatal(err)
 		}
@@ -476,7 +476,7 @@ func TestOldOrders(t *testing.T) {
 	t.Run("nothing is created any more", func(t *testing.T) {
 		w := old(t)
 		p := w.payment("pm_card_visa")
-		w.clock.advance(25 * time.Hour)
+		w.clock.Advance(25 * time.Hour)
 		if id, err := w.charge(p); err == nil {
 			t.Errorf("charged as %s", id)
 		}
@@ -490,15 +490,15 @@ func TestOldOrders(t *testing.T) {
 	t.Run("an empty search is not believed while the index may lag", func(t *testing.T) {
 		w := old(t)
 		p := w.payment("pm_card_visa")
-		w.clock.advance(22*time.Hour + 59*time.Minute)
+		w.clock.Advance(22*time.Hour + 59*time.Minute)
 		if _, err := w.charge(p); err != nil {
 			t.Fatal(err)
 		}
-		w.clock.advance(2 * time.Minute)
+		w.clock.Advance(2 * time.Minute)
 		if err := w.refund(p); err == nil {
 			t.Error("the undo says that it is done, and the payment is not even in the index")
 		}
-		w.clock.advance(time.Hour)
+		w.clock.Advance(time.Hour)
 		if err := w.refund(p); err != nil {
 			t.Error(err)
 		}

@@ -22,6 +22,7 @@ import (
 	"ordersaga/internal/pgdb"
 	"ordersaga/internal/stripe"
 	"ordersaga/internal/testenv"
+	"ordersaga/internal/testenv/clock"
 	"ordersaga/stripesim/gateway"
 )
 
@@ -50,13 +51,13 @@ type world struct {
 	gateway  *gateway.Gateway
 	server   *httptest.Server
 	payments *stripe.Payments
-	clock    *clock
+	clock    *clock.Clock
 	told     *transcript
 }
 
 func newWorld(t *testing.T, pool *pgxpool.Pool, change ...func(*gateway.Options, *stripe.Config)) *world {
 	t.Helper()
-	w := &world{t: t, clock: &clock{now: time.Now()}, told: &transcript{}}
+	w := &world{t: t, clock: clock.At(time.Now()), told: &transcript{}}
 	log := slog.New(slog.NewJSONHandler(w.told, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	options := gateway.Options{APIKey: apiKey, KeyLife: 24 * time.Hour, Now: w.clock.Now}
 	config := stripe.Config{
@@ -226,23 +227,6 @@ func wantRefused(t *testing.T, err error, code string) {
 	if refusal.Cause.Reason != order.PaymentDeclined || refusal.Cause.DeclineCode != code {
 		t.Errorf("refused as %s (%s), want PAYMENT_DECLINED (%s)", refusal.Cause.Reason, refusal.Cause.DeclineCode, code)
 	}
-}
-
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }
 
 // transcript collects everything that was logged or returned as an error.

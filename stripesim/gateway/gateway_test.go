@@ -18,6 +18,7 @@ import (
 
 	"ordersaga/internal/pgdb"
 	"ordersaga/internal/testenv"
+	"ordersaga/internal/testenv/clock"
 	"ordersaga/stripesim/gateway"
 )
 
@@ -28,25 +29,8 @@ type sim struct {
 	t     *testing.T
 	url   string
 	pool  *pgxpool.Pool
-	clock *clock
+	clock *clock.Clock
 	*gateway.Gateway
-}
-
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }
 
 func start(t *testing.T, change ...func(*gateway.Options)) *sim {
@@ -60,7 +44,7 @@ func start(t *testing.T, change ...func(*gateway.Options)) *sim {
 	if err := gateway.Migrate(context.Background(), pool); err != nil {
 		t.Fatal(err)
 	}
-	s := &sim{t: t, pool: pool, clock: &clock{now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}}
+	s := &sim{t: t, pool: pool, clock: clock.At(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))}
 	options := gateway.Options{APIKey: apiKey, KeyLife: 24 * time.Hour, SearchDelay: time.Minute, Now: s.clock.Now}
 	for _, c := range change {
 		c(&options)
@@ -235,11 +219,11 @@ func TestAtOnceUnderOneKeyThereIsOneIntentEvenOverTwoProcesses(t *testing.T) {
 func TestKeysAreForgotten(t *testing.T) {
 	s := start(t)
 	first := s.create("k1", "pm_card_visa").id(t)
-	s.clock.advance(24*time.Hour - time.Second)
+	s.clock.Advance(24*time.Hour - time.Second)
 	if s.create("k1", "pm_card_visa").id(t) != first {
 		t.Error("forgotten too early")
 	}
-	s.clock.advance(time.Second)
+	s.clock.Advance(time.Second)
 	if s.create("k1", "pm_card_visa").id(t) == first {
 		t.Error("still known after its life")
 	}
@@ -417,7 +401,7 @@ func TestSearchingLags(t *testing.T) {
 	if ids, _ := search(""); len(ids) != 0 {
 		t.Errorf("found at once: %v", ids)
 	}
-	s.clock.advance(time.Minute)
+	s.clock.Advance(time.Minute)
 	first, next := search("")
 	second, end := search("&page=" + next)
 	if diff := cmp.Diff(made, append(first, second...)); diff != "" || end != "" {

@@ -1,12 +1,12 @@
 package ordertest_test
 
 import (
-	"sync"
 	"testing"
 	"time"
 
 	"ordersaga/internal/order"
 	"ordersaga/internal/order/ordertest"
+	"ordersaga/internal/testenv/clock"
 )
 
 func TestMemoryKeepsTheContract(t *testing.T) {
@@ -17,7 +17,7 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 func TestMemoryCatalogKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	ordertest.CatalogContract(t, func(_ *testing.T, products ...order.Line) ordertest.Shop {
-		c := &clock{now: time.Now()}
+		c := clock.At(time.Now())
 		return ordertest.Shop{Catalog: ordertest.NewMemoryCatalog(c.Now, products...), Now: c.Now, Advance: c.Advance}
 	})
 }
@@ -25,21 +25,4 @@ func TestMemoryCatalogKeepsTheContract(t *testing.T) {
 func TestMemoryPaymentsKeepTheContract(t *testing.T) {
 	t.Parallel()
 	ordertest.PaymentsContract(t, ordertest.NewMemoryPayments())
-}
-
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }
