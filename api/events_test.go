@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,8 +41,13 @@ func listenAt(t *testing.T, server *httptest.Server, headers ...string) *listene
 		body, _ := io.ReadAll(res.Body)
 		t.Fatalf("got %s %s", res.Status, body)
 	}
-	answered.Store("watchOrder 200", true)
-	l := &listener{t: t, lines: bufio.NewScanner(res.Body), close: func() { res.Body.Close() }}
+	var came bytes.Buffer
+	t.Cleanup(func() {
+		if err := document.CheckAnswer(res.Request, res.StatusCode, res.Header, came.Bytes()); err != nil {
+			t.Errorf("the stream %s: %v", came.String(), err)
+		}
+	})
+	l := &listener{t: t, lines: bufio.NewScanner(io.TeeReader(res.Body, &came)), close: func() { res.Body.Close() }}
 	l.want("retry: 2000")
 	return l
 }

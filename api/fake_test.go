@@ -290,7 +290,7 @@ func (a *testAPI) send(t testing.TB, method, path, body string, headers ...strin
 			t.Fatalf("%s %s: the answer %q is not JSON: %v", method, path, got.raw, err)
 		}
 	}
-	checkAnswer(t, a.API, method, path, got)
+	document.Check(t, req, body, w)
 	return got
 }
 

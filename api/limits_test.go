@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"ordersaga/internal/httpapi"
@@ -22,6 +23,19 @@ func TestRequestsOfAUserAreLimitedWhereverTheyComeFrom(t *testing.T) {
 		}
 		if got.status == 429 && (got.body["type"] != "/problems/too-many-requests" || got.header.Get("Retry-After") == "" || got.header.Get("RateLimit") == "") {
 			t.Errorf("request %d: got %v %s", i, got.header, got.raw)
+		}
+	}
+}
+
+func TestEveryOperationIsLimited(t *testing.T) {
+	t.Parallel()
+	for request, body := range everyOperation {
+		api := newLimitedAPI(t, httpapi.NewLimiter("user", 0.001, 1))
+		method, path, _ := strings.Cut(request, " ")
+		mine := token(t, "42", scopeOrders)
+		api.send(t, "GET", "/orders", "", mine)
+		if got := api.send(t, method, path, body, mine); got.status != 429 || got.header.Get("Retry-After") == "" {
+			t.Errorf("%s: got %d %s, want 429", request, got.status, got.raw)
 		}
 	}
 }

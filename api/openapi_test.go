@@ -1,99 +1,27 @@
 package main
 
 import (
-	"flag"
-	"mime"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/google/go-cmp/cmp"
 
 	"ordersaga/internal/httpapi"
+	"ordersaga/internal/httpapi/apitest"
 )
 
-var write = flag.Bool("write", false, "write openapi.yaml anew")
+// document is what clients are generated from. Besides its operations, the program answers a page and the gateway.
+var document = apitest.MustRead("openapi.yaml", "/", "/app.js", "/app.css", "/app.svg", "/catalog", webhookPath)
 
-// openapi.yaml is what clients are generated from. When it changes on purpose: go test ./api -run Description -write
+// TestMain holds the tests to the description. Statuses that any operation may answer are tested once for all, in
+// internal/httpapi.
+func TestMain(m *testing.M) {
+	apitest.Main(m, document, "408 /problems/request-timeout", "500 /problems/internal-error")
+}
+
 func TestDescriptionIsTheCommittedOne(t *testing.T) {
 	t.Parallel()
-	got, err := newTestAPIWith(t, confirms, byToken).OpenAPI().YAML()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if *write {
-		if err := os.WriteFile("openapi.yaml", got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile("openapi.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); diff != "" {
-		t.Errorf("openapi.yaml (-committed +generated):\n%s", diff)
-	}
-}
-
-// checkAnswer holds every answer of the tests against the description: the status is documented for the operation, and
-// so is every header and every member of the body.
-func checkAnswer(t testing.TB, api *httpapi.API, method, path string, a answer) {
-	t.Helper()
-	op := operation(api.OpenAPI(), method, strings.SplitN(path, "?", 2)[0])
-	if op == nil {
-		return // not an operation: answered by the router
-	}
-	documented := op.Responses[strconv.Itoa(a.status)]
-	if documented == nil {
-		t.Errorf("%s %s: status %d is not documented", method, op.Path, a.status)
-		return
-	}
-	answered.Store(op.OperationID+" "+strconv.Itoa(a.status), true)
-	if a.raw == "" {
-		return
-	}
-	contentType, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
-	content := documented.Content[contentType]
-	if err != nil || content == nil {
-		t.Errorf("%s %s: content type %q of status %d is not documented", method, op.Path, a.header.Get("Content-Type"), a.status)
-		return
-	}
-	var result huma.ValidateResult
-	huma.Validate(api.OpenAPI().Components.Schemas, content.Schema, huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, any(a.body), &result)
-	for _, err := range result.Errors {
-		t.Errorf("%s %s: the answer %s is not as documented: %v", method, op.Path, a.raw, err)
-	}
-}
-
-// operation finds what is documented for a request, or nil.
-func operation(doc *huma.OpenAPI, method, path string) *huma.Operation {
-	for template, item := range doc.Paths {
-		if !matchesTemplate(template, path) {
-			continue
-		}
-		switch method {
-		case "GET":
-			return item.Get
-		case "POST":
-			return item.Post
-		}
-	}
-	return nil
-}
-
-func matchesTemplate(template, path string) bool {
-	want, got := strings.Split(template, "/"), strings.Split(path, "/")
-	if len(want) != len(got) {
-		return false
-	}
-	for i := range want {
-		if want[i] != got[i] && !strings.HasPrefix(want[i], "{") || got[i] == "" && i > 0 {
-			return false
-		}
-	}
-	return true
+	apitest.Committed(t, "openapi.yaml", newTestAPIWith(t, confirms, byToken).OpenAPI())
 }
 
 // The examples of the description, put together to a request, are understood.

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http/httptest"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,10 +11,10 @@ import (
 
 	"ordersaga/catalog/catalogclient"
 	"ordersaga/catalog/memory"
-	"ordersaga/catalog/stock"
 	"ordersaga/catalog/storetest"
 	"ordersaga/internal/order"
 	"ordersaga/internal/order/ordertest"
+	testclock "ordersaga/internal/testenv/clock"
 )
 
 // The orders of these tests, as the client names them.
@@ -74,7 +72,7 @@ func refused(t *testing.T, what string, err error, want order.Cause) {
 func TestClientSpeaksTheOrdersLanguage(t *testing.T) {
 	t.Parallel()
 	ordertest.CatalogContract(t, func(t *testing.T, products ...order.Line) ordertest.Shop {
-		store, now := memory.New(), &ticking{now: clock}
+		store, now := memory.New(), testclock.At(clock)
 		for _, p := range products {
 			body := fmt.Sprintf(`{"id": %q, "name": %q, "price": {"amount": %d, "currency": %q}, "stock": %d, "category": "kitchen"}`,
 				p.ProductID, p.Name, p.Price.Amount, p.Price.Currency, p.Quantity)
@@ -85,29 +83,6 @@ func TestClientSpeaksTheOrdersLanguage(t *testing.T) {
 		return ordertest.Shop{Catalog: dialAt(t, store, now.Now), Now: now.Now, Advance: now.Advance}
 	})
 }
-
-// ticking is a clock that a test moves.
-type ticking struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *ticking) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *ticking) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
-// down is a store whose server does not answer.
-type down struct{ *memory.Store }
-
-func (down) Insert(context.Context, stock.Reservation) error { return errDown }
 
 func TestStoreThatDoesNotAnswerIsToldWithoutItsText(t *testing.T) {
 	t.Parallel()

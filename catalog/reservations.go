@@ -87,11 +87,11 @@ func (s *server) reservationIs(ctx context.Context, r stock.Reservation, err err
 		return nil, s.failed(ctx, err)
 	}
 	out := wire.Reservation{
-		OrderID: r.ID, State: string(r.State), Reason: string(r.Why), Lines: []wire.Line{},
+		OrderID: r.ID, State: string(r.State), Reason: string(r.Why), Lines: []wire.Held{},
 		ExpiresAt: r.ExpiresAt, UpdatedAt: r.UpdatedAt.UTC().Truncate(time.Millisecond),
 	}
 	for _, l := range r.Lines {
-		out.Lines = append(out.Lines, wire.Line(l))
+		out.Lines = append(out.Lines, wire.Held(l))
 	}
 	return &body[wire.Reservation]{out}, nil
 }

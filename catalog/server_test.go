@@ -100,6 +100,7 @@ func send(t *testing.T, h http.Handler, method, path, body string, headers ...st
 			t.Fatalf("%s %s: not JSON: %q", method, path, w.Body)
 		}
 	}
+	document.Check(t, req, body, w)
 	return a
 }
 

@@ -1,7 +1,6 @@
 package orderclient_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,13 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/gorillamux"
 	"github.com/google/go-cmp/cmp"
 
 	"ordersaga/api/orderclient"
+	"ordersaga/internal/httpapi/apitest"
 )
 
 const (
@@ -48,8 +44,7 @@ type reply struct {
 
 // server answers requests with replies, one after the other, and holds both against the API's description.
 type server struct {
-	t      *testing.T
-	router routers.Router
+	t *testing.T
 
 	mu       sync.Mutex
 	replies  []reply
@@ -57,21 +52,11 @@ type server struct {
 }
 
 // description is the API's.
-var description = sync.OnceValues(func() (routers.Router, error) {
-	doc, err := openapi3.NewLoader().LoadFromFile("../openapi.yaml")
-	if err != nil {
-		return nil, err
-	}
-	return gorillamux.NewRouter(doc)
-})
+var description = apitest.MustRead("../openapi.yaml")
 
 func serve(t *testing.T, replies ...reply) (*server, *orderclient.Client) {
 	t.Helper()
-	router, err := description()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{t: t, router: router, replies: replies}
+	s := &server{t: t, replies: replies}
 	web := httptest.NewServer(s)
 	t.Cleanup(func() {
 		web.Close()
@@ -91,7 +76,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, r)
-	in := s.checkRequest(r)
+	s.checkRequest(r)
 	if len(s.replies) == 0 {
 		s.t.Errorf("one request too many: %s %s", r.Method, r.URL)
 		panic(http.ErrAbortHandler)
@@ -110,8 +95,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, value := range next.header {
 		header.Set(name, value)
 	}
-	if in != nil && header.Get("Content-Type") != "text/event-stream" {
-		s.checkAnswer(in, next.status, header, next.body)
+	// A stream may tell of what is described only later.
+	if err := description.CheckAnswer(r, next.status, header, []byte(next.body)); err != nil && header.Get("Content-Type") != "text/event-stream" {
+		s.t.Errorf("the tests' own answer %d %s is not as described: %v", next.status, next.body, err)
 	}
 	for name, values := range header {
 		w.Header()[name] = values
@@ -120,32 +106,13 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, next.body)
 }
 
-func (s *server) checkRequest(r *http.Request) *openapi3filter.RequestValidationInput {
+func (s *server) checkRequest(r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	route, params, err := s.router.FindRoute(r)
-	if err != nil {
-		s.t.Errorf("%s %s is not described: %v", r.Method, r.URL, err)
-		return nil
-	}
-	in := &openapi3filter.RequestValidationInput{
-		Request: r, PathParams: params, Route: route,
-		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true},
-	}
-	if err := openapi3filter.ValidateRequest(context.Background(), in); err != nil {
+	if err := description.CheckRequest(r, body); err != nil {
 		s.t.Errorf("request %s %s is not as described: %v", r.Method, r.URL, err)
 	}
 	if got := r.Header.Get("Authorization"); got != "Bearer token-1" {
 		s.t.Errorf("Authorization: %q", got)
-	}
-	return in
-}
-
-func (s *server) checkAnswer(in *openapi3filter.RequestValidationInput, status int, header http.Header, body string) {
-	out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: status, Header: header, Options: in.Options}
-	out.SetBodyBytes([]byte(body))
-	if err := openapi3filter.ValidateResponse(context.Background(), out); err != nil {
-		s.t.Errorf("the tests' own answer %d %s is not as described: %v", status, body, err)
 	}
 }
 

@@ -90,9 +90,15 @@ type Reservation struct {
 	OrderID   string    `json:"orderId"`
 	State     string    `json:"state" enum:"HOLDING,HELD,COMMITTING,SOLD,RELEASING,RELEASED"`
 	Reason    string    `json:"reason,omitempty" enum:"RELEASED,SHORT,EXPIRED" doc:"Why it was given back."`
-	Lines     []Line    `json:"lines" nullable:"false" doc:"By product."`
+	Lines     []Held    `json:"lines" nullable:"false" doc:"By product."`
 	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// Held is how many units of a product a reservation is about: the sum of the lines that asked for them.
+type Held struct {
+	ProductID string `json:"productId"`
+	Quantity  int64  `json:"quantity" minimum:"1"`
 }
 
 // Restocking asks to add units to a product.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"mime"
-	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,7 +36,7 @@ func Register[I, O any](
 	op.RejectUnknownQueryParameters = true
 	op.Middlewares = append(huma.Middlewares{strict(a)}, op.Middlewares...)
 	a.declare(problems)
-	a.document(&op, problems)
+	a.document(&op, hasBody(reflect.TypeFor[I]()), problems)
 	huma.Register(a.API, op, handler)
 }
 
@@ -49,10 +49,17 @@ func (a *API) declare(problems []problem.Type) {
 	}
 }
 
+// hasBody reports whether an input has a body, as huma sees it.
+func hasBody(input reflect.Type) bool {
+	_, parsed := input.FieldByName("Body")
+	_, raw := input.FieldByName("RawBody")
+	return parsed || raw
+}
+
 // document lists every problem that an operation answers in its OpenAPI responses.
-func (a *API) document(op *huma.Operation, problems []problem.Type) {
+func (a *API) document(op *huma.Operation, takesBody bool, problems []problem.Type) {
 	all := append([]problem.Type{problem.Malformed, problem.Invalid, problem.Internal}, problems...)
-	if op.Method == http.MethodPost || op.Method == http.MethodPut || op.Method == http.MethodPatch {
+	if takesBody {
 		all = append(all, problem.TooLarge, problem.UnsupportedMediaType, problem.RequestTimeout)
 	}
 	if a.limited {

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"ordersaga/catalog/memory"
+	"ordersaga/catalog/product"
+	"ordersaga/catalog/stock"
+	testclock "ordersaga/internal/testenv/clock"
+)
+
+const aKey = "Idempotency-Key: k"
+
+// What holds for one operation holds for all.
+func TestEveryOperationRefusesAlike(t *testing.T) {
+	t.Parallel()
+	h := shop(t)
+	for id, op := range everyOperation {
+		method, path, _ := strings.Cut(op.request, " ")
+		for name, test := range map[string]struct {
+			query, body, contentType string
+			status                   int
+			kind                     string
+		}{
+			"a broken query":     {"?%", op.body, "application/json", 400, "malformed-request"},
+			"an unknown query":   {"?verbose=1", op.body, "application/json", 422, "invalid-request"},
+			"another media type": {"", op.body, "text/plain", 415, "unsupported-media-type"},
+			"too much":           {"", op.body + strings.Repeat(" ", 64<<10), "application/json", 413, "too-large"},
+		} {
+			if test.query == "" && op.body == "" {
+				continue // there is no body to be refused
+			}
+			a := send(t, h, method, path+test.query, test.body, aKey, "Content-Type: "+test.contentType)
+			if p, _ := a.body.(map[string]any); a.status != test.status || p["type"] != "/problems/"+test.kind {
+				t.Errorf("%s, %s: %d %v, want %d %s", id, name, a.status, a.body, test.status, test.kind)
+			}
+		}
+	}
+	want(t, "nothing was changed", send(t, h, "GET", "/products/kettle", ""), 200, kettle)
+}
+
+func TestOperationsOnAProductNeedOne(t *testing.T) {
+	t.Parallel()
+	h := shop(t)
+	for id, op := range everyOperation {
+		method, path, _ := strings.Cut(op.request, " ")
+		if !strings.HasPrefix(path, "/products/") {
+			continue
+		}
+		path = "/products/ghost" + strings.TrimPrefix(strings.TrimPrefix(path, "/products/kettle"), "/products/lamp")
+		want(t, id, send(t, h, method, path, op.body, aKey), 404,
+			`{"type": "/problems/product-not-found", "productIds": ["ghost"]}`)
+	}
+}
+
+// down is a store whose server does not answer.
+type down struct{ *memory.Store }
+
+func (down) Insert(context.Context, stock.Reservation) error { return errDown }
+func (down) Reservation(context.Context, string) (stock.Reservation, error) {
+	return stock.Reservation{}, errDown
+}
+func (down) Change(context.Context, stock.Change) (stock.Reservation, bool, error) {
+	return stock.Reservation{}, false, errDown
+}
+func (down) View(context.Context, string, []string) (map[string]stock.View, error) {
+	return nil, errDown
+}
+func (down) Counters(context.Context, string) (stock.Counters, error) {
+	return stock.Counters{}, errDown
+}
+func (down) CreateProduct(context.Context, product.Product) error { return errDown }
+func (down) Product(context.Context, string) (product.Product, error) {
+	return product.Product{}, errDown
+}
+func (down) Products(context.Context, []string) (map[string]product.Product, error) {
+	return nil, errDown
+}
+func (down) ListProducts(context.Context, product.Query) ([]product.Product, error) {
+	return nil, errDown
+}
+func (down) CountProducts(context.Context, product.Filter) (int64, error) { return 0, errDown }
+func (down) ChangeProduct(context.Context, string, product.Patch, time.Time) (product.Product, error) {
+	return product.Product{}, errDown
+}
+func (down) DeleteProduct(context.Context, string, time.Time) error { return errDown }
+
+func TestEveryOperationSaysThatTheStoreIsDown(t *testing.T) {
+	t.Parallel()
+	h := serve(t, down{memory.New()})
+	for id, op := range everyOperation {
+		method, path, _ := strings.Cut(op.request, " ")
+		a := send(t, h, method, path, op.body, aKey)
+		if a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", id)
+		}
+		want(t, id, a, 503, `{"type": "/problems/store-unavailable"}`)
+	}
+}
+
+// contended is a store in which somebody else is always faster.
+type contended struct{ *memory.Store }
+
+func (contended) Apply(context.Context, stock.Update) (stock.Applied, bool, error) {
+	return stock.Applied{}, false, nil
+}
+func (contended) Change(context.Context, stock.Change) (stock.Reservation, bool, error) {
+	return stock.Reservation{}, false, nil
+}
+
+func TestContentionIsSaidAndCanBeRepeated(t *testing.T) {
+	t.Parallel()
+	free := kettles(t)
+	holdKettle(t, serve(t, free))
+	for _, id := range []string{"reserveStock", "commitStock", "releaseStock", "restockProduct", "correctStock"} {
+		op := everyOperation[id]
+		method, path, _ := strings.Cut(op.request, " ")
+		a := send(t, serve(t, contended{free}), method, path, op.body, aKey)
+		if a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", id)
+		}
+		want(t, id, a, 503, `{"type": "/problems/unavailable"}`)
+		if again := send(t, serve(t, free), method, path, op.body, aKey); again.status != http.StatusOK {
+			t.Errorf("%s again: %d %v", id, again.status, again.body)
+		}
+	}
+}
+
+// holdKettle holds a kettle for order one, for an hour.
+func holdKettle(t *testing.T, h http.Handler) {
+	t.Helper()
+	if a := send(t, h, "PUT", one, hold(`[{"productId": "kettle", "quantity": 1}]`)); a.status != 200 {
+		t.Fatalf("hold: %d %v", a.status, a.body)
+	}
+}
+
+func TestAHoldThatHasExpiredIsNotSold(t *testing.T) {
+	t.Parallel()
+	now := testclock.At(clock)
+	h := serveAt(t, kettles(t), now.Now, byNobody)
+	holdKettle(t, h)
+	now.Advance(time.Hour)
+	for range 2 {
+		want(t, "commit", send(t, h, "POST", one+"/commit", ""), 409, `{"type": "/problems/reservation-expired"}`)
+	}
+}
