@@ -273,6 +273,7 @@ func TestInTheBrowser(t *testing.T) {
 	t.Run("a mistake is said, and where it is", func(t *testing.T) {
 		b := newTab(t, browser, 1280)
 		b.open(s)
+		s.toAPI.expectWrong()
 		b.do(chromedp.SetValue(css("#q-mug"), "10001"), chromedp.Click(css("#place")), chromedp.WaitVisible(css("#problem ul")))
 		if problem := b.text(`document.getElementById("problem").innerText`); !strings.Contains(problem, "#/items/0/quantity") {
 			t.Errorf("the page says: %s", problem)

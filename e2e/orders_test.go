@@ -53,6 +53,7 @@ func TestMalformedOrderLeavesNothingBehind(t *testing.T) {
 		"missing user":    map[string]any{"items": []any{map[string]any{"productId": lamp, "quantity": 1}}},
 		"fraction of one": map[string]any{"userId": 42, "items": []any{map[string]any{"productId": lamp, "quantity": 1.5}}},
 	} {
+		s.toAPI.expectWrong()
 		a := s.do("POST", "http://"+s.api.addr+"/orders", body)
 		if a.status != 422 && a.status != 400 || a.problem() == "" {
 			t.Errorf("%s: %d %s", name, a.status, a.body)

@@ -17,6 +17,7 @@ type system struct {
 	t *testing.T
 
 	api, worker, catalog, notifier, stripesim *process
+	toAPI                                     *front // what is wrong on purpose is announced to it
 	// what stands between the programs and the services they share with other tests
 	toTemporal, toPostgres, toRabbitMQ *proxy
 
@@ -56,20 +57,23 @@ func buildSystem(t *testing.T, namespace string, settings ...string) *system {
 	s.toRabbitMQ = newProxy(t, hostOf(t, broker))
 
 	catalogAddr, stripeAddr := port.FreeAddress(t), port.FreeAddress(t)
-	s.catalog = newProcess(t, "catalog", catalogAddr, "CATALOG_ADDR="+catalogAddr, "MONGODB_URI="+mongo, "MONGODB_DATABASE="+mongoDB, "AUTH_MODE=none")
+	toCatalog := newFront(t, catalogDescription, catalogAddr, t.Errorf)
+	s.catalog = newProcess(t, "catalog", toCatalog.addr(), "CATALOG_ADDR="+catalogAddr, "MONGODB_URI="+mongo, "MONGODB_DATABASE="+mongoDB,
+		"AUTH_MODE=none")
 	s.stripesim = newProcess(t, "stripesim", stripeAddr, "STRIPESIM_ADDR="+stripeAddr,
 		"STRIPESIM_DATABASE_URL="+testenv.Postgres(t), "STRIPESIM_API_KEY="+apiKey)
 	workerAddr, notifierAddr, apiAddr := port.FreeAddress(t), port.FreeAddress(t), port.FreeAddress(t)
+	s.toAPI = newFront(t, ordersDescription, apiAddr, t.Errorf)
 	s.worker = newProcess(t, "worker", workerAddr, append([]string{
-		"WORKER_ADDR=" + workerAddr, "DATABASE_URL=" + through(t, ordersURL, s.toPostgres), "CATALOG_URL=http://" + catalogAddr,
+		"WORKER_ADDR=" + workerAddr, "DATABASE_URL=" + through(t, ordersURL, s.toPostgres), "CATALOG_URL=http://" + s.catalog.addr,
 		"STRIPE_API_URL=http://" + stripeAddr, "STRIPE_API_KEY=" + apiKey, "RABBITMQ_URL=" + through(t, broker, s.toRabbitMQ),
 		"TEMPORAL_ADDRESS=" + address, "TEMPORAL_NAMESPACE=" + namespace, "TASK_QUEUE=" + queue, "RECOVERY_INTERVAL=2s", "RECOVERY_MIN_AGE=5s",
 	}, settings...)...)
 	s.notifier = newProcess(t, "notifier", notifierAddr, "NOTIFIER_ADDR="+notifierAddr,
 		"NOTIFIER_DATABASE_URL="+testenv.Postgres(t), "RABBITMQ_URL="+through(t, broker, s.toRabbitMQ))
-	s.api = newProcess(t, "api", apiAddr, "API_ADDR="+apiAddr, "DATABASE_URL="+ordersURL,
+	s.api = newProcess(t, "api", s.toAPI.addr(), "API_ADDR="+apiAddr, "DATABASE_URL="+ordersURL,
 		"TEMPORAL_ADDRESS="+s.toTemporal.addr(), "TEMPORAL_NAMESPACE="+namespace, "TASK_QUEUE="+queue, "AUTH_MODE=none",
-		"RATE_LIMIT_PER_ADDRESS=0", "PAGE_CATALOG_URL=http://"+catalogAddr, "TEMPORAL_UI_URL="+webUI)
+		"RATE_LIMIT_PER_ADDRESS=0", "PAGE_CATALOG_URL=http://"+s.catalog.addr, "TEMPORAL_UI_URL="+webUI)
 	return s
 }
 
