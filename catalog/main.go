@@ -59,12 +59,6 @@ func (c config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// How much is done at once in the background: what is left of reservations after their answer, and pruning.
-const (
-	backgroundRoom       = 1024
-	backgroundGoroutines = 8
-)
-
 func run(ctx context.Context, c config, log *slog.Logger) error {
 	who, err := auth.New(ctx, c.Auth, c.Audience, log)
 	if err != nil {
@@ -75,7 +69,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 		return fmt.Errorf("open the store: %w", err)
 	}
 	defer closeStore(ctx, store, log)
-	background := stock.NewBackground(backgroundRoom)
+	background := stock.NewBackground(stock.BackgroundRoom)
 	units := stock.New(store, stock.Options{Later: background.Later, Log: log})
 
 	var owned sync.WaitGroup
@@ -92,7 +86,7 @@ func run(ctx context.Context, c config, log *slog.Logger) error {
 	// Requests in hand bring work until they are drained, so the background ends after the server.
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
-	owned.Go(func() { background.Run(working, backgroundGoroutines) })
+	owned.Go(func() { background.Run(working, stock.BackgroundGoroutines) })
 
 	api := newAPI(product.New(store, time.Now), units, options{
 		log:         log,

@@ -62,11 +62,11 @@ func open(ctx context.Context, uri string, o options, say func(string, ...any)) 
 		return nil, errors.Join(err, store.Close(ctx))
 	}
 	b := &bench{store: store, products: product.New(store, time.Now), o: o, say: say}
-	later := stock.NewBackground(1024)
+	later := stock.NewBackground(stock.BackgroundRoom)
 	b.stock = stock.New(store, stock.Options{Later: later.Later, Log: slog.New(slog.DiscardHandler)})
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	b.stop = stop
-	b.background.Go(func() { later.Run(working, 8) })
+	b.background.Go(func() { later.Run(working, stock.BackgroundGoroutines) })
 	return b, nil
 }
 

@@ -5,8 +5,16 @@ import (
 	"sync"
 )
 
-// Background does work that nobody waits for, in a few goroutines. When its queue is full, whoever brings work does it
-// himself, which slows callers down to what the store can take.
+// What a Background needs: goroutines that keep a store of its kind busy, and room for a burst. More room would let callers
+// run away from what they leave behind: the marks of unfinished orders pile up on the products that everybody wants.
+const (
+	BackgroundRoom       = 64
+	BackgroundGoroutines = 8
+)
+
+// Background does work that nobody waits for (what is left of reservations after their answer, and pruning), in a few
+// goroutines. When its queue is full, whoever brings work does it himself, which slows callers down to what the store can
+// take.
 type Background struct{ queue chan func(context.Context) }
 
 // NewBackground returns a Background with room for that many tasks. Its Run must be called.
