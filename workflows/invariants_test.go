@@ -8,6 +8,7 @@ import (
 
 	"ordersaga/internal/order"
 	"ordersaga/internal/order/ordertest"
+	"ordersaga/saga"
 	"ordersaga/workflows"
 )
 
@@ -51,6 +52,7 @@ type story struct {
 	hold     ordertest.HoldState
 	till     ordertest.Till
 	lamps    int
+	calls    map[string]int // by operation
 }
 
 func (s story) first(run int, kind entryKind, ops ...string) int {
@@ -216,6 +218,7 @@ var invariants = []invariant{
 		return ""
 	}},
 	{"the timeline is legal", legalTimeline},
+	{"the timeline tells how often each step was tried", attemptsTold},
 }
 
 // violations returns what is broken of all invariants, each with its name.
@@ -225,7 +228,7 @@ func (w *world) violations(id order.ID) []string {
 	if err != nil {
 		return []string{fmt.Sprintf("invariant %q: %v", invariants[0].name, err)}
 	}
-	s := story{row: row, log: w.log, hold: w.catalog.State(id), till: w.payments.Till(id), lamps: w.catalog.Units(lamp)}
+	s := story{row: row, log: w.log, hold: w.catalog.State(id), till: w.payments.Till(id), lamps: w.catalog.Units(lamp), calls: w.calls}
 	s.timeline, _ = w.Memory.Timeline(ctx, id)
 	for _, e := range w.events {
 		if e.OrderID == id {
@@ -337,4 +340,34 @@ func legalTimeline(s story) string {
 		}
 	}
 	return fmt.Sprint(got)
+}
+
+// attemptsTold compares the attempts in the timeline with the calls. A saga that somebody interrupted, or that lost a run,
+// knows of fewer.
+func attemptsTold(s story) string {
+	if s.interrupted() {
+		return ""
+	}
+	for _, r := range s.timeline {
+		op := r.Step
+		if op == saga.FenceName {
+			op = "CloseOrder"
+		}
+		switch r.Type {
+		case order.RecordStepDone, order.RecordStepRefused, order.RecordUndone:
+			if r.Attempts != s.calls[op] {
+				return fmt.Sprintf("%s %s after %d attempts, and there were %d", r.Type, r.Step, r.Attempts, s.calls[op])
+			}
+		}
+	}
+	return ""
+}
+
+func (s story) interrupted() bool {
+	byOperator := func(r order.Record) bool { return r.Type == order.RecordOperator }
+	fromOutside := func(e entry) bool {
+		return e.kind == cancelled || e.kind == rerun || e.kind == recovered || e.kind == given ||
+			e.matches(-1, asked, "CloseOrder") && e.cause.Reason == order.TimedOut
+	}
+	return slices.ContainsFunc(s.timeline, byOperator) || slices.ContainsFunc(s.log, fromOutside)
 }

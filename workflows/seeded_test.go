@@ -68,6 +68,9 @@ var seeds = []seed{
 		"\tif _, ok := m.orders[o.ID]; !ok || SEEDED {\n", "one payment, asked for with the same parameters each time"},
 	{"undos in the order of the steps", "saga/plan.go", "\tslices.Reverse(out)\n", "\tif !SEEDED {\n\t\tslices.Reverse(out)\n\t}\n",
 		"undos come last step first"},
+	{"repeated attempts are not counted", "saga/attempts.go", "\treturn max(1, number(first), number(second))\n",
+		"\tif SEEDED {\n\t\treturn 1\n\t}\n\treturn max(1, number(first), number(second))\n",
+		"the timeline tells how often each step was tried"},
 	{"clients are answered before the fence", "saga/run.go", "\tverdict := Forward\n",
 		"\tif SEEDED {\n\t\tr.options.Decided()\n\t}\n\tverdict := Forward\n", "clients are told what the row says"},
 }
