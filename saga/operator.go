@@ -1,6 +1,8 @@
 package saga
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -62,9 +64,9 @@ func (r *run) listen(ctx workflow.Context) {
 		signals := workflow.GetSignalChannel(ctx, name)
 		workflow.GoNamed(ctx, "signal "+name, func(ctx workflow.Context) {
 			for {
-				var o Order
-				signals.Receive(ctx, &o)
-				r.obey(ctx, name, o)
+				var s said
+				signals.Receive(ctx, &s)
+				r.obey(ctx, name, s)
 			}
 		})
 	}
@@ -94,9 +96,29 @@ func (r *run) answerStrangers(ctx workflow.Context) {
 	})
 }
 
+// said is what came with a signal. Any JSON will do, so that a signal that cannot be read is answered; the SDK only logs
+// what it cannot decode.
+type said struct {
+	Order
+	err error
+}
+
+// UnmarshalJSON implements json.Unmarshaler. It never fails.
+func (s *said) UnmarshalJSON(text []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields() // a misspelt step would mean every step
+	if err := decoder.Decode(&s.Order); err != nil {
+		s.err = fmt.Errorf(`want an object with "operator", "reason" and maybe "step": %w`, err)
+	}
+	return nil
+}
+
 // obey does what an operator asks for, or says why not. A signal that makes no sense changes nothing.
-func (r *run) obey(ctx workflow.Context, signal string, o Order) {
-	err := o.validate()
+func (r *run) obey(ctx workflow.Context, signal string, s said) {
+	o, err := s.Order, s.err
+	if err == nil {
+		err = o.validate()
+	}
 	if err == nil {
 		switch signal {
 		case SignalRetry:

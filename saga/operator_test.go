@@ -26,8 +26,8 @@ func (l *ledger) after(env *testsuite.TestWorkflowEnvironment, d time.Duration, 
 	}, d)
 }
 
-func signal(env *testsuite.TestWorkflowEnvironment, at time.Duration, name string, o saga.Order) {
-	env.RegisterDelayedCallback(func() { env.SignalWorkflow(name, o) }, at)
+func signal(env *testsuite.TestWorkflowEnvironment, at time.Duration, name string, input any) {
+	env.RegisterDelayedCallback(func() { env.SignalWorkflow(name, input) }, at)
 }
 
 func runToEnd(t *testing.T, env *testsuite.TestWorkflowEnvironment, in shape) {
@@ -117,7 +117,7 @@ func TestSignalThatMakesNoSenseChangesNothingAndSaysWhy(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		broken, signal string
-		order          saga.Order
+		input          any
 		want           string
 	}{
 		"skip of a forward step":     {"A", saga.SignalSkip, alice, "nothing is being waited for"},
@@ -129,6 +129,10 @@ func TestSignalThatMakesNoSenseChangesNothingAndSaysWhy(t *testing.T) {
 		"nobody says who":            {"Tell", saga.SignalRetry, saga.Order{Reason: "x"}, `needs an "operator"`},
 		"no such signal":             {"Tell", "restart", alice, "a saga knows retry, compensate and skip"},
 		"no such signal, undoing":    {"-A", "restart", alice, "a saga knows retry, compensate and skip"},
+		"not an object":              {"Tell", saga.SignalRetry, "now", "want an object with"},
+		"another type":               {"-A", saga.SignalSkip, map[string]any{"operator": 7, "reason": "x"}, "operator"},
+		"a misspelt field":           {"-A", saga.SignalSkip, map[string]any{"operator": "a", "reason": "x", "stepp": "UndoB"}, `unknown field "stepp"`},
+		"nothing":                    {"Tell", saga.SignalRetry, nil, `needs an "operator"`},
 		"an essay":                   {"Tell", saga.SignalRetry, saga.Order{Operator: "a", Reason: strings.Repeat("x", 501)}, "500 bytes"},
 	}
 	for name, tt := range tests {
@@ -140,7 +144,7 @@ func TestSignalThatMakesNoSenseChangesNothingAndSaysWhy(t *testing.T) {
 				l.refuse = "B" // so that the saga is undone
 			}
 			env := newEnv(l)
-			signal(env, 30*time.Minute, tt.signal, tt.order)
+			signal(env, 30*time.Minute, tt.signal, tt.input)
 			var said string
 			env.RegisterDelayedCallback(func() { said = currentDetails(t, env) }, 31*time.Minute)
 			l.after(env, 32*time.Minute, func() { l.faults[tt.broken] = nil })
