@@ -7,12 +7,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 revision=$(git rev-parse --short --verify "${1:-HEAD}^{commit}")
-tree=$(mktemp -d)/$revision
-into=$PWD/workflows/testdata/histories/$revision
-git worktree add --quiet --detach "$tree" "$revision"
-trap 'git worktree remove --force "$tree"' EXIT
-rm -r "$tree/workflows/testdata/histories"/* # what is there afterwards was recorded now
-bin/devstack exec --services-only -- go -C "$tree" test -count=1 -tags histories -run TestRecordHistories ./workflows
-mkdir -p "$into"
-cp "$tree"/workflows/testdata/histories/*.json "$into"
-echo "recorded $(ls "$into" | wc -l) histories in ${into#"$PWD"/}"
+histories=workflows/testdata/histories
+temp=$(mktemp -d)
+trap 'git worktree remove --force "$temp/source"; rmdir "$temp"' EXIT
+git worktree add --quiet --detach "$temp/source" "$revision"
+rm -rf "$temp/source/$histories"/* # what is there afterwards was recorded now
+bin/devstack exec --services-only -- go -C "$temp/source" test -count=1 -tags histories -run TestRecordHistories ./workflows
+mkdir -p "$histories/$revision"
+cp "$temp/source/$histories"/*.json "$histories/$revision"
+echo "recorded $(ls "$histories/$revision" | wc -l) histories in $histories/$revision"

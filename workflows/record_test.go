@@ -173,6 +173,13 @@ var recordings = map[string]recording{
 	"fallback-release":   {method: visa, prepare: lostHold(breaks("ReleaseStock", 2, errBroken))},
 	"fallback-finish":    {method: visa, prepare: lostHold(breaks("FinishOrder", 2, errBroken))},
 
+	// Attempts that the workflow is told of, and notes.
+	"repeated-refused": {method: broke, prepare: breaks("ChargePayment", 2, errBroken)},
+	"repeated-event": {method: visa, prepare: func(r *recorder) {
+		breaks("PriceItems", 1, errBroken)(r)
+		breaks("PublishEvent", 2, errBroken)(r)
+	}},
+
 	"cancelled-task-lost": {method: visa, prepare: func(r *recorder) { r.at("ReserveStock", 0, r.cancel) }},
 	"cancelled-confirmed": {method: visa, prepare: func(r *recorder) {
 		breaks("PriceItems", 1, errBroken)(r)
