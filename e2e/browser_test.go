@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -141,6 +142,16 @@ func (b *tab) ended(status string) string {
 	b.t.Helper()
 	b.do(chromedp.WaitVisible(css(`#saga[data-status="` + status + `"]`)))
 	return b.text("location.hash.slice(1)")
+}
+
+// paste replaces what is in the field of the token.
+func (b *tab) paste(token string) {
+	b.t.Helper()
+	b.do(chromedp.Focus(css("#token")))
+	b.text(`document.getElementById("token").select()`)
+	if _, err := chromedp.Call(b.ctx, input.InsertText, input.InsertTextParams{Text: token}); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // shows compares the boxes of the saga's picture with what they should be.

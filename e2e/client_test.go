@@ -42,6 +42,9 @@ func (a answer) orderID() string {
 // do sends a request, with a JSON body if there is one, and headers as "Name: value".
 func (s *system) do(method, url string, body any, headers ...string) answer {
 	s.t.Helper()
+	if token := s.tokens[hostOf(s.t, url)]; token != "" {
+		headers = append([]string{"Authorization: Bearer " + token}, headers...) // the last of a name counts
+	}
 	a, err := send(s.t.Context(), method, url, body, headers...)
 	if err != nil {
 		s.t.Fatalf("%s %s: %v", method, url, err)

@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// secrets are API keys, signing secrets, client secrets, and what the tests send as a card number.
-var secrets = regexp.MustCompile(`(?:sk|rk)_(?:test|live)_\w*|whsec_\w+|\w+_secret_\w+|4242 ?4242 ?4242 ?4242`)
+// secrets are API keys, signing secrets, client secrets, JSON Web Tokens, and what the tests send as a card number.
+var secrets = regexp.MustCompile(`(?:sk|rk)_(?:test|live)_\w*|whsec_\w+|\w+_secret_\w+|eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+|4242 ?4242 ?4242 ?4242`)
 
 // noSecrets fails the test when the text holds a secret; where says what it is.
 func noSecrets(t *testing.T, where string, text []byte) {

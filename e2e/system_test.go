@@ -25,7 +25,8 @@ type system struct {
 	temporalAddress string
 	namespace       string
 	queue           string
-	ordersURL       string // PostgreSQL, past the proxy
+	tokens          map[string]string // by a program's address: what the tests show it, where it asks for one
+	ordersURL       string            // PostgreSQL, past the proxy
 }
 
 const apiKey = "sk_test_e2e"

@@ -14,9 +14,11 @@ function make(name, text = "", attributes = {}) {
 // ---- the API ---------------------------------------------------------------------------------------------------------
 
 function headers(more = {}) {
-  const token = $("token")?.value.trim();
-  return token ? { ...more, Authorization: "Bearer " + token } : more;
+  return token() ? { ...more, Authorization: "Bearer " + token() } : more;
 }
+
+// token is what was pasted, be it with the word Bearer or without.
+const token = () => $("token")?.value.trim().replace(/^bearer\s+/i, "") ?? "";
 
 // call returns the answer and its body; a problem (RFC 9457) is thrown as it is.
 async function call(method, path, body, more = {}) {
@@ -102,6 +104,34 @@ const methods = [
   ["pm_card_mastercard", "Mastercard", "succeeds"],
 ];
 
+// introduce shows whom the token in the field is about, and fills in the user. It believes the token, which the API does not.
+function introduce() {
+  sessionStorage.setItem("token", token());
+  $("token").removeAttribute("aria-invalid");
+  $("user").readOnly = false;
+  $("who").value = "";
+  if (!token()) return;
+  const claims = claimsOf(token());
+  if (!claims) return void ($("who").value = "This is not a JSON Web Token.");
+  const scopes = String(claims.scope ?? "").split(" ");
+  if (!scopes.includes("orders:operator") && /^[1-9]\d*$/.test(claims.sub)) {
+    $("user").value = claims.sub;
+    $("user").readOnly = true;
+  }
+  const until = new Date(claims.exp * 1000), valid = until > new Date() ? "valid until " + until.toLocaleString() : "expired";
+  $("who").value = `A token of ${claims.sub ?? "nobody"}, scope ${claims.scope || "none"}, ${claims.exp ? valid : "without an end"}`;
+}
+
+// claimsOf reads what a token says, or returns null.
+function claimsOf(text) {
+  try {
+    const base64 = text.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+    return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))));
+  } catch {
+    return null;
+  }
+}
+
 const catalog = new Map(); // products by ID
 let sent = null; // the last request, for sending it again
 
@@ -171,6 +201,10 @@ function complain(problem) {
     const list = make("ul");
     list.append(...problem.errors.map((e) => make("li", `${e.pointer ?? e.header ?? e.parameter ?? ""} ${e.detail}`)));
     box.append(list);
+  }
+  if ($("token") && (problem.status === 401 || problem.status === 403)) {
+    $("token").setAttribute("aria-invalid", "true");
+    $("token").focus();
   }
 }
 
@@ -399,6 +433,7 @@ async function cancel(id) {
     await call("POST", `/orders/${id}/cancel`, { reason: "from the page" });
     say("Cancellation accepted: everything is being undone.");
   } catch (problem) {
+    $("cancel").disabled = problem.status === 409; // confirmed first
     complain(problem);
   }
 }
@@ -428,8 +463,22 @@ function begin() {
     } });
   });
   $("repeat").addEventListener("click", () => place(sent));
+  if ($("token")) {
+    $("token").value = sessionStorage.getItem("token") ?? "";
+    introduce();
+    $("token").addEventListener("input", () => {
+      introduce();
+      $("problem").replaceChildren();
+      if (claimsOf(token()) && !$("saga").dataset.status) resume();
+    });
+  }
+  resume();
+}
+
+// resume watches the order that the address names, unless nobody says who asks.
+function resume() {
   const id = location.hash.slice(1);
-  if (/^[0-9a-f-]{36}$/.test(id)) watch(id, { before: new Map() });
+  if (/^[0-9a-f-]{36}$/.test(id) && (token() || !$("token"))) watch(id, { before: new Map() });
 }
 
 begin();

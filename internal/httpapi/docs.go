@@ -14,6 +14,7 @@ import (
 	"github.com/swaggest/swgui/v5emb"
 
 	"ordersaga/internal/httpapi/problem"
+	"ordersaga/internal/httpserver"
 )
 
 var problemType = reflect.TypeFor[problem.Problem]()
@@ -103,7 +104,7 @@ func (a *API) problemsPage(c *gin.Context) {
 		}
 		return strings.Compare(x.Name, y.Name)
 	})
-	page(c, problemsPolicy, problemsTemplate, types)
+	a.problemTypes(c, types)
 }
 
 func (a *API) problemPage(c *gin.Context) {
@@ -112,7 +113,14 @@ func (a *API) problemPage(c *gin.Context) {
 		answer(c, problem.NotFound.New("there is no problem of this type; /problems lists all"))
 		return
 	}
-	page(c, problemsPolicy, problemsTemplate, []problem.Type{t})
+	a.problemTypes(c, []problem.Type{t})
+}
+
+func (a *API) problemTypes(c *gin.Context, types []problem.Type) {
+	page(c, problemsPolicy, problemsTemplate, struct {
+		Types     []problem.Type
+		HeaderKiB int
+	}{types, httpserver.MaxHeaderBytes >> 10})
 }
 
 var problemsTemplate = template.Must(template.New("problems").Parse(`<!doctype html>
@@ -128,9 +136,9 @@ dt { font-weight: bold; margin-top: 1.2rem; } dd { margin: 0; } code { font-size
 </head>
 <body>
 <h1>Problems</h1>
-<p>Errors are answered as <code>application/problem+json</code> (RFC 9457). Tell them apart by <code>type</code>; it never changes. <a href="/problems">All types</a> · <a href="/docs">Documentation</a></p>
+<p>Errors are answered as <code>application/problem+json</code> (RFC 9457). Tell them apart by <code>type</code>; it never changes. What cannot be read as HTTP, or has a header of more than some {{.HeaderKiB}} KiB, is turned away before that, by 400 or 431, and not with a problem. <a href="/problems">All types</a> · <a href="/docs">Documentation</a></p>
 <dl>
-{{range .}}<dt id="{{.Name}}">{{.Status}} {{.Title}} <code>{{.URI}}</code></dt>
+{{range .Types}}<dt id="{{.Name}}">{{.Status}} {{.Title}} <code>{{.URI}}</code></dt>
 <dd>{{.Advice}}</dd>
 {{end}}</dl>
 </body>

@@ -357,6 +357,7 @@ func TestEveryPageIsServedFromTheBinary(t *testing.T) {
 		"/openapi.json":              "`/problems/teapot`: I am a teapot",
 		"/openapi.yaml":              "openapi: 3.1.0",
 		"/problems":                  `<code>/problems/teapot</code>`,
+		"/problems?":                 "a header of more than some 16 KiB, is turned away before that, by 400 or 431, and not with a problem.",
 		"/problems/teapot":           "Ask for tea.",
 	} {
 		t.Run(path, func(t *testing.T) {

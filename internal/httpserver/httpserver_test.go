@@ -3,6 +3,7 @@ package httpserver_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -56,6 +57,38 @@ func get(addr string) string {
 		defer res.Body.Close()
 		body, _ := io.ReadAll(res.Body)
 		return string(body)
+	}
+}
+
+// net/http answers these before any handler is asked, and offers no way to word the answer; /problems says so.
+func TestHeadersThatAreTooLargeAreTurnedAway(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	addr := port.FreeAddress(t)
+	served := make(chan error, 1)
+	go func() { served <- httpserver.Serve(ctx, addr, http.NotFoundHandler(), discard) }()
+	get(addr) // it listens
+	for size, want := range map[int]string{
+		httpserver.MaxHeaderBytes / 2: "404 text/plain; charset=utf-8",
+		httpserver.MaxHeaderBytes * 2: "431 text/plain; charset=utf-8",
+	} {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+strings.Repeat("x", size))
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got := fmt.Sprint(res.StatusCode, " ", res.Header.Get("Content-Type")); got != want {
+			t.Errorf("a header of %d bytes: got %s, want %s", size, got, want)
+		}
+	}
+	stop()
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }
 
