@@ -52,9 +52,13 @@ func MustRead(path string, others ...string) *Document {
 	if err != nil {
 		panic(fmt.Sprintf("%s: %v", path, err))
 	}
+	return &Document{doc: doc, router: router, others: slices.Concat(common, others)}
+}
+
+// The library keeps these in global variables, which it reads without a lock.
+func init() {
 	openapi3.DefineStringFormatValidator("uuid", openapi3.NewRegexpFormatValidator(openapi3.FormatOfStringForUUIDOfRFC9562))
 	openapi3filter.RegisterBodyDecoder("text/event-stream", decodeEvents)
-	return &Document{doc: doc, router: router, others: slices.Concat(common, others)}
 }
 
 var options = &openapi3filter.Options{
