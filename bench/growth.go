@@ -102,8 +102,8 @@ WITH numbers AS (
 		CASE WHEN status = 'CONFIRMED' THEN 'pi_' || i END, 'bench', 2, at, at
 	FROM numbers
 ), new_lines AS (
-	INSERT INTO order_lines (order_id, position, product_id, name, quantity, price_amount, price_currency, ordered_at)
-	SELECT id, 1, 'bench-' || (i / 7) % 100, 'A product', 2, 1299, 'USD', at FROM numbers
+	INSERT INTO order_lines (order_id, user_id, status, position, product_id, name, quantity, price_amount, price_currency, ordered_at)
+	SELECT id, 1 + i % 100, status, 1, 'bench-' || (i / 7) % 100, 'A product', 2, 1299, 'USD', at FROM numbers
 )
 INSERT INTO order_events (order_id, type, at) SELECT id, unnest(ARRAY['CREATED', status]), at FROM numbers`
 

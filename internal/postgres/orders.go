@@ -40,9 +40,9 @@ WITH changed AS (
 	INSERT INTO orders (id, user_id, status, payment_method, request_hash, total_amount, total_currency)
 	VALUES (@id, @user, 'PENDING', @method, @hash, @amount, @currency)
 	ON CONFLICT (id) DO NOTHING
-	RETURNING id, updated_at
+	RETURNING id, user_id, status, updated_at
 ), inserted AS (
-	SELECT id FROM changed
+	SELECT id, user_id, status FROM changed
 ), lines AS (` + insertLines + `
 )
 INSERT INTO order_events (order_id, type, at)
@@ -91,9 +91,9 @@ WITH fenced AS (
 	SET closing = true, cause = excluded.cause, ends_as = excluded.ends_as,
 		version = o.version + 1, updated_at = greatest(o.updated_at, now())
 	WHERE o.status = 'PENDING' AND NOT o.closing
-	RETURNING id, version, updated_at
+	RETURNING id, user_id, status, version, updated_at
 ), inserted AS (
-	SELECT id FROM fenced WHERE version = 1
+	SELECT id, user_id, status FROM fenced WHERE version = 1
 ), lines AS (` + insertLines + `
 ), changed AS (
 	SELECT id, 'CLOSING' AS event, updated_at FROM fenced

@@ -20,7 +20,7 @@ func TestOrdersKeepTheContract(t *testing.T) {
 }
 
 // migrated returns a pool on a new database with the orders' schema.
-func migrated(t *testing.T) *pgxpool.Pool {
+func migrated(t testing.TB) *pgxpool.Pool {
 	t.Helper()
 	pool := open(t, testenv.Postgres(t))
 	if err := postgres.Migrate(t.Context(), pool); err != nil {
@@ -29,7 +29,7 @@ func migrated(t *testing.T) *pgxpool.Pool {
 	return pool
 }
 
-func open(t *testing.T, url string) *pgxpool.Pool {
+func open(t testing.TB, url string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgdb.Open(t.Context(), url)
 	if err != nil {

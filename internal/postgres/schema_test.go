@@ -68,19 +68,24 @@ var refusedStatements = map[string]struct{ statement, by string }{
 		`INSERT INTO orders (id, user_id, status, payment_method, request_hash, total_amount, total_currency)
 			VALUES (gen_random_uuid(), 1, 'PENDING', '', '', 1, 'usd')`, "total_is_money"},
 	"a line of nothing": {
-		"INSERT INTO order_lines (order_id, position, product_id, quantity) SELECT id, 9, 'p', 0 FROM orders LIMIT 1", "quantity_is_allowed"},
+		insertLine + ", 0, null, null FROM orders LIMIT 1", "quantity_is_allowed"},
 	"a line of too many": {
-		"INSERT INTO order_lines (order_id, position, product_id, quantity) SELECT id, 9, 'p', 10001 FROM orders LIMIT 1", "quantity_is_allowed"},
+		insertLine + ", 10001, null, null FROM orders LIMIT 1", "quantity_is_allowed"},
 	"a negative price": {
-		`INSERT INTO order_lines (order_id, position, product_id, quantity, price_amount, price_currency)
-			SELECT id, 9, 'p', 1, -1, 'USD' FROM orders LIMIT 1`, "price_is_money"},
+		insertLine + ", 1, -1, 'USD' FROM orders LIMIT 1", "price_is_money"},
 	"a line of no order": {
-		"INSERT INTO order_lines (order_id, position, product_id, quantity) VALUES (gen_random_uuid(), 1, 'p', 1)", "order_lines_order_id_fkey"},
-	"another quantity": {"UPDATE order_lines SET quantity = 1", "rows of order_lines never change"},
-	"another past":     {"UPDATE order_events SET detail = 'x'", "rows of order_events never change"},
+		`INSERT INTO order_lines (order_id, user_id, status, position, product_id, quantity)
+			VALUES (gen_random_uuid(), 1, 'PENDING', 1, 'p', 1)`, "order_lines_order_id_fkey"},
+	"another quantity":                        {"UPDATE order_lines SET quantity = 1", "rows of order_lines never change"},
+	"a line of another status than its order": {"UPDATE order_lines SET status = 'FAILED'", "rows of order_lines never change"},
+	"another past":                            {"UPDATE order_events SET detail = 'x'", "rows of order_events never change"},
 	"a second confirmation": {
 		"INSERT INTO order_events (order_id, type, at) SELECT order_id, type, now() FROM order_events WHERE type = 'CONFIRMED'", "order_events_once"},
 }
+
+// insertLine is followed by the quantity and the price of a line.
+const insertLine = `INSERT INTO order_lines (order_id, user_id, status, position, product_id, quantity, price_amount, price_currency)
+	SELECT id, user_id, status, 9, 'p'`
 
 func TestTheDatabaseDefendsTheInvariants(t *testing.T) {
 	t.Parallel()

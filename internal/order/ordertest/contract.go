@@ -393,6 +393,16 @@ func lists(t *testing.T, s Store) {
 				return o.Items[0].ProductID == "kettle" && o.UserID == mine && !o.CreatedAt.Before(all[6].CreatedAt)
 			},
 		},
+		"of a product and a status": {
+			order.Query{ProductID: "kettle", Status: order.Confirmed},
+			func(o order.Order) bool { return o.Items[0].ProductID == "kettle" && o.Status == order.Confirmed },
+		},
+		"of a product and a status that changed": {
+			order.Query{ProductID: "tea", UserID: mine, Status: order.Pending},
+			func(o order.Order) bool {
+				return o.Items[1].ProductID == "tea" && o.UserID == mine && o.Status == order.Pending
+			},
+		},
 		"of a time": {order.Query{From: all[6].CreatedAt, To: all[2].CreatedAt}, func(o order.Order) bool {
 			return !o.CreatedAt.Before(all[6].CreatedAt) && o.CreatedAt.Before(all[2].CreatedAt)
 		}},
