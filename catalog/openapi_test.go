@@ -20,3 +20,19 @@ func TestDescriptionIsTheCommittedOne(t *testing.T) {
 	t.Parallel()
 	apitest.Committed(t, "openapi.yaml", newAPI(nil, nil, options{who: authenticator(t, authtest.Config)}).OpenAPI())
 }
+
+// The examples of the description, put together to requests, are understood.
+func TestExamplesWork(t *testing.T) {
+	t.Parallel()
+	h := shop(t)
+	examples, err := document.Examples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range examples {
+		a := send(t, h, e.Method, e.Path, e.Body, e.Headers...)
+		if a.status == 400 || a.status == 422 {
+			t.Errorf("%+v: got %d %v", e, a.status, a.body)
+		}
+	}
+}

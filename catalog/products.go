@@ -53,7 +53,7 @@ func (s *server) registerProducts(api *httpapi.API, who *auth.Authenticator) {
 // ProductPath is the input of operations on one product. It is exported because huma does not see into embedded types that
 // are not.
 type ProductPath struct {
-	ID string `path:"productId" maxLength:"200"`
+	ID string `path:"productId" maxLength:"200" example:"espresso-machine"`
 }
 
 // productID is what IDs of products look like; what looks otherwise does not exist.
@@ -206,7 +206,7 @@ func (s *server) counters(ctx context.Context, id string, c stock.Counters, err 
 
 type restockInput struct {
 	ProductPath
-	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" doc:"Repeating a call with its key adds nothing."`
+	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" example:"delivery-2026-11-27" doc:"Repeating a call with its key adds nothing."`
 	Body wire.Restocking
 }
 
@@ -220,7 +220,7 @@ func (s *server) restock(ctx context.Context, in *restockInput) (*body[wire.Stoc
 
 type correctInput struct {
 	ProductPath
-	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" doc:"Repeating a call with its key changes nothing."`
+	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" example:"delivery-2026-11-27" doc:"Repeating a call with its key changes nothing."`
 	Body wire.Correction
 }
 

@@ -35,7 +35,7 @@ func (s *server) registerReservations(api *httpapi.API, who *auth.Authenticator)
 
 // OrderPath is the input of operations on an order's reservation, exported like ProductPath.
 type OrderPath struct {
-	ID string `path:"orderId" pattern:"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$" patternDescription:"a UUID in lower case" doc:"The order's ID."`
+	ID string `path:"orderId" pattern:"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$" patternDescription:"a UUID in lower case" example:"0190d2ad-5c2f-7c3e-9a4b-0f7f2f3c1a2b" doc:"The order's ID."`
 }
 
 type reserveInput struct {

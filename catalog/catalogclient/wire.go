@@ -23,27 +23,27 @@ type Product struct {
 // NewProduct asks for a product.
 type NewProduct struct {
 	ID          string `json:"id,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" patternDescription:"1 to 64 letters, digits, dots, underscores and hyphens" example:"espresso-machine" doc:"Chosen by the client, so that creating is repeatable; one is made when it is left out. The ID of a deleted product cannot be used again."`
-	Name        string `json:"name" minLength:"1" maxLength:"200"`
-	Description string `json:"description,omitempty" maxLength:"5000"`
+	Name        string `json:"name" minLength:"1" maxLength:"200" example:"Espresso machine"`
+	Description string `json:"description,omitempty" maxLength:"5000" example:"Two cups at a time."`
 	Price       Price  `json:"price"`
-	Stock       int64  `json:"stock,omitempty" minimum:"0" maximum:"1000000000" doc:"Units to begin with."`
-	Category    string `json:"category" minLength:"1" maxLength:"100"`
+	Stock       int64  `json:"stock,omitempty" minimum:"0" maximum:"1000000000" example:"12" doc:"Units to begin with."`
+	Category    string `json:"category" minLength:"1" maxLength:"100" example:"kitchen"`
 }
 
 // ProductDetails are all that can be replaced about a product. Its stock is changed by restocking.
 type ProductDetails struct {
-	Name        string `json:"name" minLength:"1" maxLength:"200"`
-	Description string `json:"description,omitempty" maxLength:"5000"`
+	Name        string `json:"name" minLength:"1" maxLength:"200" example:"Espresso machine"`
+	Description string `json:"description,omitempty" maxLength:"5000" example:"Two cups at a time."`
 	Price       Price  `json:"price"`
-	Category    string `json:"category" minLength:"1" maxLength:"100"`
+	Category    string `json:"category" minLength:"1" maxLength:"100" example:"kitchen"`
 }
 
 // ProductPatch changes the details that are given.
 type ProductPatch struct {
-	Name        *string `json:"name,omitempty" minLength:"1" maxLength:"200"`
-	Description *string `json:"description,omitempty" maxLength:"5000"`
+	Name        *string `json:"name,omitempty" minLength:"1" maxLength:"200" example:"Espresso machine"`
+	Description *string `json:"description,omitempty" maxLength:"5000" example:"Two cups at a time."`
 	Price       *Price  `json:"price,omitempty"`
-	Category    *string `json:"category,omitempty" minLength:"1" maxLength:"100"`
+	Category    *string `json:"category,omitempty" minLength:"1" maxLength:"100" example:"kitchen"`
 }
 
 // ProductPage is one page of a listing.
@@ -58,7 +58,7 @@ type ProductPage struct {
 
 // PricesRequest asks for the prices of many products.
 type PricesRequest struct {
-	ProductIDs []string `json:"productIds" nullable:"false" minItems:"1" maxItems:"100"`
+	ProductIDs []string `json:"productIds" nullable:"false" minItems:"1" maxItems:"100" example:"[\"espresso-machine\"]"`
 }
 
 // Prices are the prices of the products asked for, in that order.
@@ -75,14 +75,14 @@ type ProductPrice struct {
 
 // Line is a number of units of a product.
 type Line struct {
-	ProductID string `json:"productId" minLength:"1" maxLength:"200"`
-	Quantity  int64  `json:"quantity" minimum:"1" maximum:"1000000"`
+	ProductID string `json:"productId" minLength:"1" maxLength:"200" example:"espresso-machine"`
+	Quantity  int64  `json:"quantity" minimum:"1" maximum:"1000000" example:"2"`
 }
 
 // ReservationRequest asks to hold units for an order.
 type ReservationRequest struct {
 	Lines     []Line    `json:"lines" nullable:"false" minItems:"1" maxItems:"100" doc:"Equal products are summed."`
-	ExpiresAt time.Time `json:"expiresAt" doc:"When the units are given back unless they were sold."`
+	ExpiresAt time.Time `json:"expiresAt" example:"2027-01-01T00:00:00Z" doc:"When the units are given back unless they were sold."`
 }
 
 // Reservation is what became of the units of an order.
@@ -103,7 +103,7 @@ type Held struct {
 
 // Restocking asks to add units to a product.
 type Restocking struct {
-	Quantity int64 `json:"quantity" minimum:"1" maximum:"1000000000"`
+	Quantity int64 `json:"quantity" minimum:"1" maximum:"1000000000" example:"24"`
 }
 
 // Correction asks to change what is available of a product.
