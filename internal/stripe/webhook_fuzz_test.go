@@ -1,0 +1,44 @@
+package stripe_test
+
+import (
+	"errors"
+	"regexp"
+	"testing"
+	"time"
+
+	"ordersaga/internal/order"
+	"ordersaga/internal/stripe"
+)
+
+var (
+	eventID   = regexp.MustCompile(`^evt_[A-Za-z0-9_]{1,251}$`)
+	paymentID = regexp.MustCompile(`^pi_[A-Za-z0-9_]{1,252}$`)
+)
+
+// FuzzReadEvent sends anything to the decoder of events: nothing is believed without a signature, and of what is signed
+// nothing comes through but references that are safe in a workflow's ID and in a URL.
+func FuzzReadEvent(f *testing.F) {
+	for _, body := range []string{
+		`{"id":"evt_1","object":"event","type":"payment_intent.succeeded","data":{"object":{"id":"pi_1"}}}`,
+		`{"id":"evt_2","object":"event","type":"charge.refunded","data":{"object":{"id":"ch_1","payment_intent":"pi_1"}}}`,
+		`{"id":"evt_2","object":"event","type":"charge.refunded","data":{"object":{"id":"ch_1","payment_intent":null}}}`,
+		`{"id":"evt_1","object":"event","type":"customer.created","data":{"object":[]}}`,
+		`{"id":"evt_../x","id":"evt_1","object":"event","type":"payment_intent.succeeded","data":{"object":{"id":"pi_\u0000"}}}`,
+		`{"ID":"evt_1","OBJECT":"event","data":null}`, `null`, `[]`, `{`, "",
+	} {
+		f.Add([]byte(body), sign(body, time.Now(), "whsec_of_somebody_else"))
+	}
+	f.Add([]byte("{}"), "t=99999999999999999999,v1=00,v1=,=,t=")
+	f.Fuzz(func(t *testing.T, body []byte, signature string) {
+		if event, err := stripe.ReadEvent(body, signature, webhookSecret); !errors.Is(err, stripe.ErrSignature) || event != (order.PaymentEvent{}) {
+			t.Errorf("unsigned: %+v, %v", event, err)
+		}
+		event, err := stripe.ReadEvent(body, sign(string(body), time.Now(), webhookSecret), webhookSecret)
+		switch {
+		case err == nil && (!eventID.MatchString(event.ID) || !paymentID.MatchString(event.PaymentID)):
+			t.Errorf("signed: %+v", event)
+		case err != nil && (event != order.PaymentEvent{} || !errors.Is(err, stripe.ErrEvent) && !errors.Is(err, stripe.ErrOtherEvent)):
+			t.Errorf("signed: %+v, %v", event, err)
+		}
+	})
+}
