@@ -51,6 +51,9 @@ func TestTokensSayWhoMayDoWhat(t *testing.T) {
 	orders, products := "http://"+s.api.addr+"/orders", "http://"+s.catalog.addr+"/products"
 	customer, stranger := token(t, "orders", "42", "orders"), token(t, "orders", "43", "orders")
 	var ids []string
+	if !secrets.MatchString(as(customer)) {
+		t.Fatal("tokens in logs and histories would not be found")
+	}
 
 	t.Run("an order waits for the worker's token, says so at once, and is confirmed when the token is there", func(t *testing.T) {
 		a := s.do("POST", orders, newOrder(visa, lamp, 1), "Prefer: wait=1", as(customer))

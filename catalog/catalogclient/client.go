@@ -64,7 +64,7 @@ func New(o Options) (*Client, error) {
 		o.Transport = newTransport()
 	}
 	if o.Token == nil {
-		o.Token = func() (string, error) { return "", nil }
+		o.Token = func(context.Context) (string, error) { return "", nil }
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -125,9 +125,9 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 }
 
 func (c *Client) ask(ctx context.Context, method, path string, in, out any) error {
-	token, err := c.token()
+	token, err := c.token(ctx)
 	if err != nil {
-		return &Unauthorized{err} // says nothing about the catalog: the breaker does not hear of it
+		return err // says nothing about the catalog: the breaker does not hear of it
 	}
 	a, err := c.breaker.do(ctx, func() (answer, error) { return c.send(ctx, method, path, token, in) })
 	if err != nil {

@@ -1,14 +1,16 @@
 package catalogclient
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 )
 
-// TokenSource returns the bearer token that a call is made with, or "" for none.
-type TokenSource func() (string, error)
+// TokenSource returns the bearer token that a call is made with, or "" for none. When it fails the call is not made, and its
+// error is the call's: an *Unauthorized if only a person can put that right.
+type TokenSource func(context.Context) (string, error)
 
 // isBearerToken reports whether it looks like one (RFC 6750, 2.1). Anything else in the header could be another header.
 func isBearerToken(s string) bool {
@@ -24,20 +26,20 @@ func StaticToken(token string) (TokenSource, error) {
 	if !isBearerToken(token) {
 		return nil, errToken
 	}
-	return func() (string, error) { return token, nil }, nil
+	return func(context.Context) (string, error) { return token, nil }, nil
 }
 
 // TokenFile returns the token in a file, which is read for each call (some ten microseconds), so that whoever rotates the token
 // has nothing to restart. White space around it does not count.
 func TokenFile(path string) TokenSource {
-	return func() (string, error) {
+	return func(context.Context) (string, error) {
 		content, err := os.ReadFile(path)
 		if err != nil {
-			return "", err // names the file
+			return "", &Unauthorized{err} // it names the file
 		}
 		token := strings.TrimSpace(string(content))
 		if !isBearerToken(token) {
-			return "", fmt.Errorf("what is in %s %w", path, errToken)
+			return "", &Unauthorized{fmt.Errorf("what is in %s %w", path, errToken)}
 		}
 		return token, nil
 	}

@@ -1,6 +1,7 @@
 package catalogclient_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -124,6 +125,32 @@ func TestATokenThatIsNotAcceptedIsForAPersonToPutRight(t *testing.T) {
 	}
 }
 
+// Whoever issues tokens may be down, too, and comes back by itself.
+func TestASourceThatFailsIsNobodysFault(t *testing.T) {
+	t.Parallel()
+	down := false
+	source := func(context.Context) (string, error) {
+		if down {
+			return "", errors.New("the issuer is down")
+		}
+		return "sesame", nil
+	}
+	c, fake, _ := withToken(t, source, lampPrice)
+	if _, err := c.PriceItems(t.Context(), lamps); err != nil {
+		t.Fatal(err)
+	}
+	down = true
+	if err := release(t, c, 30); err == nil || errors.As(err, new(*catalogclient.Unauthorized)) || !strings.Contains(err.Error(), "the issuer is down") {
+		t.Errorf("got %v, want a failure that heals by itself", err)
+	}
+	if lines, err := c.PriceItems(t.Context(), lamps); err != nil || lines[0].PriceSeen.IsZero() {
+		t.Errorf("got %v, %v, want the last known price", lines, err)
+	}
+	if n := fake.calls.Load(); n != 1 {
+		t.Errorf("%d calls, want one: the others have no token", n)
+	}
+}
+
 func BenchmarkTokenFile(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "token")
 	if err := os.WriteFile(path, []byte(strings.Repeat("x", 900)), 0o600); err != nil {
@@ -131,7 +158,7 @@ func BenchmarkTokenFile(b *testing.B) {
 	}
 	read := catalogclient.TokenFile(path)
 	for b.Loop() {
-		if _, err := read(); err != nil {
+		if _, err := read(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 	}

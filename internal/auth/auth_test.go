@@ -31,7 +31,7 @@ const audience = "doors"
 type output struct{ Body string }
 
 // doors returns an API with an operation for each way to say who may call it. Each answers with the token's subject.
-func doors(t *testing.T, c auth.Config) *httpapi.API {
+func doors(t testing.TB, c auth.Config) *httpapi.API {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	who, err := auth.New(t.Context(), c, audience, log)
@@ -53,7 +53,7 @@ func doors(t *testing.T, c auth.Config) *httpapi.API {
 }
 
 // get asks for a path with an Authorization header, and returns the answer and its problem if it is one.
-func get(t *testing.T, api http.Handler, path, authorization string) (*httptest.ResponseRecorder, problem.Problem) {
+func get(t testing.TB, api http.Handler, path, authorization string) (*httptest.ResponseRecorder, problem.Problem) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, path, nil)
 	if authorization != "" {
@@ -77,7 +77,7 @@ func claims(what map[string]any) map[string]any {
 	return c
 }
 
-func bearer(t *testing.T, what map[string]any) string {
+func bearer(t testing.TB, what map[string]any) string {
 	t.Helper()
 	return "Bearer " + authtest.Token(t, claims(what))
 }
@@ -181,6 +181,20 @@ func TestNoAuthenticationIsSaidAloudAndOpensEverything(t *testing.T) {
 	}
 	if w, _ := get(t, api, "/openapi.json", ""); strings.Contains(w.Body.String(), "token") {
 		t.Errorf("the description speaks of tokens: %s", w.Body)
+	}
+}
+
+// BenchmarkRequests shows what a token costs a request, beside one that needs none.
+func BenchmarkRequests(b *testing.B) {
+	for path, authorization := range map[string]string{"/public": "", "/locked": bearer(b, nil)} {
+		b.Run(path[1:], func(b *testing.B) {
+			api := doors(b, authtest.Config)
+			for b.Loop() {
+				if w, _ := get(b, api, path, authorization); w.Code != 200 {
+					b.Fatal(w.Code)
+				}
+			}
+		})
 	}
 }
 
