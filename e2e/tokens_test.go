@@ -193,5 +193,12 @@ func TestTokensSayWhoMayDoWhat(t *testing.T) {
 		b.ended("CONFIRMED")
 	})
 
+	t.Run("the documentation offers to enter a token, and says what for", func(t *testing.T) {
+		b := newTab(t, browser, 1280)
+		b.do(chromedp.Navigate("http://"+s.catalog.addr+"/docs"), chromedp.Click(css(".btn.authorize")), chromedp.WaitVisible(css(".auth-container input")))
+		if asks := b.text(`document.querySelector(".auth-container").innerText`); !strings.Contains(asks, "catalog:manager") {
+			t.Errorf("it asks: %s", asks)
+		}
+	})
 	s.keepsPromises(ids...)
 }
