@@ -61,11 +61,14 @@ func newAPI(d dependencies) *httpapi.API {
 		store: d.store, sagas: d.sagas, defaultPaymentMethod: d.defaultPaymentMethod, sagaURL: d.sagaURL, now: d.now,
 		events: d.events,
 	}
-	o.register(api, func(op huma.Operation) huma.Operation { return d.who.Require(op, scopeOrders, scopeOperator) })
+	o.register(api, func(op huma.Operation) huma.Operation {
+		op.Tags = []string{"orders"}
+		return d.who.Require(op, scopeOrders, scopeOperator)
+	})
 	return api
 }
 
-// register adds the operations. secure makes one of them ask who it is.
+// register adds the operations. secure makes one of them ask who it is, and puts it with the others.
 func (a *orders) register(api *httpapi.API, secure func(huma.Operation) huma.Operation) {
 	httpapi.Register(api, secure(huma.Operation{
 		OperationID: "placeOrder", Method: http.MethodPost, Path: "/orders", Summary: "Place an order",
