@@ -15,9 +15,9 @@
 // limit by address (429).
 //
 // Strict means: what a client sends is either understood completely or refused. Unknown members and query parameters,
-// members or parameters given twice, names in another case, data after the JSON value, invalid UTF-8, bodies without
-// or with another content type than the operation's: all refused, with a pointer to what is wrong. Wrong JSON and wrong
-// JSON types are 400 malformed-request; values that break a rule of the schema are 422 invalid-request.
+// members or parameters given twice, empty parameters, names in another case, data after the JSON value, invalid UTF-8,
+// bodies without or with another content type than the operation's: all refused, with a pointer to what is wrong. Wrong
+// JSON and wrong JSON types are 400 malformed-request; values that break a rule of the schema are 422 invalid-request.
 //
 // Every error is a problem.Problem (RFC 9457) with a type that never changes, and with the request's ID as its
 // instance. Handlers return problems of declared types; any other error that a handler returns, and every panic, is

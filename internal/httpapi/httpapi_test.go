@@ -227,6 +227,7 @@ func TestRequestsThatAreNotUnderstoodCompletelyAreRefused(t *testing.T) {
 		"path not a number":        {"PUT", "/things/x", ok, "", invalid(problem.Field{Parameter: "id", Detail: "invalid integer"})},
 		"unknown query":            {"PUT", "/things/7?x=1", ok, "", invalid(problem.Field{Parameter: "x", Detail: "unknown query parameter"})},
 		"query twice":              {"PUT", "/things/7?limit=1&limit=2", ok, "", invalid(problem.Field{Parameter: "limit", Detail: "is given more than once"})},
+		"query empty":              {"PUT", "/things/7?limit=", ok, "", invalid(problem.Field{Parameter: "limit", Detail: "is empty"})},
 		"query breaks a rule":      {"PUT", "/things/7?limit=0", ok, "", invalid(problem.Field{Parameter: "limit", Detail: "expected number >= 1"})},
 		"query badly escaped":      {"PUT", "/things/7?limit=%zz", ok, "", *problem.Malformed.New("the query of the URL is not well-formed")},
 		"header breaks a rule":     {"PUT", "/things/7", ok, "Mode: wild", invalid(problem.Field{Header: "Mode", Detail: `expected value to be one of "fast, slow"`})},

@@ -89,10 +89,10 @@ func (a *API) document(op *huma.Operation, takesBody bool, problems []problem.Ty
 }
 
 // strict refuses what huma would let pass before it reads the body: bodies of another or no content type, compressed or
-// surely too long ones, queries that cannot be parsed and parameters given twice.
+// surely too long ones, queries that cannot be parsed and parameters that are given twice or empty.
 func strict(a *API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		if p := refuse(ctx); p != nil {
+		if p := a.refuse(ctx); p != nil {
 			a.Refuse(ctx, p)
 			return
 		}
@@ -111,26 +111,29 @@ func (a *API) Refuse(ctx huma.Context, p *problem.Problem) {
 	_ = a.Marshal(ctx.BodyWriter(), problem.ContentType, p) // the client went away: nothing to do about it
 }
 
-func refuse(ctx huma.Context) *problem.Problem {
-	if p := refuseQuery(ctx.URL()); p != nil {
+func (a *API) refuse(ctx huma.Context) *problem.Problem {
+	op := ctx.Operation()
+	if p := a.refuseQuery(ctx.URL(), op); p != nil {
 		return p
 	}
-	op := ctx.Operation()
 	if op.RequestBody == nil {
 		return nil
 	}
 	return refuseBody(ctx, op)
 }
 
-func refuseQuery(u url.URL) *problem.Problem {
+func (a *API) refuseQuery(u url.URL, op *huma.Operation) *problem.Problem {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return problem.Malformed.New("the query of the URL is not well-formed")
 	}
 	p := problem.Invalid.New("the request breaks a rule: see errors")
 	for name, values := range query {
-		if len(values) > 1 {
+		switch {
+		case len(values) > 1:
 			p.Errors = append(p.Errors, problem.Field{Parameter: name, Detail: "is given more than once"})
+		case values[0] == "" && !a.mayBeEmpty(op, name):
+			p.Errors = append(p.Errors, problem.Field{Parameter: name, Detail: "is empty"})
 		}
 	}
 	if len(p.Errors) == 0 {
@@ -138,6 +141,19 @@ func refuseQuery(u url.URL) *problem.Problem {
 	}
 	slices.SortFunc(p.Errors, func(a, b problem.Field) int { return strings.Compare(a.Parameter, b.Parameter) })
 	return p
+}
+
+// mayBeEmpty reports whether "" is a value of a query's parameter. huma takes it for a parameter that is not there: a list
+// that is to be filtered by nothing would hold everything.
+func (a *API) mayBeEmpty(op *huma.Operation, name string) bool {
+	for _, p := range op.Parameters {
+		if p.In == "query" && p.Name == name {
+			var result huma.ValidateResult
+			huma.Validate(a.OpenAPI().Components.Schemas, p.Schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, "", &result)
+			return len(result.Errors) == 0
+		}
+	}
+	return true // unknown: huma refuses it
 }
 
 func refuseBody(ctx huma.Context, op *huma.Operation) *problem.Problem {
