@@ -3,6 +3,8 @@ package apitest
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -95,7 +97,7 @@ func TestRequestsThatAreNotAsDescribedAreFound(t *testing.T) {
 		"a key with a space":   {"POST /orders", newOrder, "Idempotency-Key: a b", "Idempotency-Key"},
 		"a limit of 0":         {"GET /orders?limit=0", "", "", "limit"},
 		"a body for a GET":     {"GET /orders", newOrder, "", "not allowed"},
-		"an ID that is none":   {"GET /orders/7", "", "", "pattern"},
+		"an ID that is none":   {"GET /orders/7", "", "", "regular expression"},
 		"an unknown path":      {"GET /nothing", "", "", "not described"},
 		"another path":         {"GET /page", "", "", ""},
 	} {
@@ -151,6 +153,24 @@ func TestAnAnswerThatNoTestSawIsNamed(t *testing.T) {
 	} {
 		if slices.Contains(missing, answer) != want {
 			t.Errorf("%s is missing: %v, want %v", answer, !want, want)
+		}
+	}
+}
+
+// The quick validation would take a keyword that it does not know for one that says nothing.
+func TestADocumentThatCannotBeHeldToIsRefused(t *testing.T) {
+	t.Parallel()
+	for schema, usable := range map[string]bool{
+		"          type: integer\n": true, "          type: [integer, \"null\"]\n": false, "          type:\n            - integer\n": false,
+		"          const: 7\n": false, "          exclusiveMinimum: 7\n": false, "          minimum: 7\n": true,
+	} {
+		path := filepath.Join(t.TempDir(), "openapi.yaml")
+		text := "openapi: 3.1.0\ninfo: {title: t, version: \"1\"}\npaths: {}\ncomponents:\n  schemas:\n    A:\n      properties:\n        n:\n" + schema
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := load(path); (err == nil) != usable {
+			t.Errorf("%s: %v", schema, err)
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -39,7 +41,7 @@ var common = []string{"/livez", "/readyz", "/docs", "/openapi.json", "/openapi.y
 // An object in an answer may have no member that is not described, except in problems, which each have their own: clients
 // have to bear additions, but an addition that nobody described is a mistake.
 func MustRead(path string, others ...string) *Document {
-	doc, err := openapi3.NewLoader().LoadFromFile(path)
+	doc, err := load(path)
 	if err != nil {
 		panic(fmt.Sprintf("%s: %v", path, err))
 	}
@@ -59,6 +61,28 @@ func MustRead(path string, others ...string) *Document {
 func init() {
 	openapi3.DefineStringFormatValidator("uuid", openapi3.NewRegexpFormatValidator(openapi3.FormatOfStringForUUIDOfRFC9562))
 	openapi3filter.RegisterBodyDecoder("text/event-stream", decodeEvents)
+}
+
+// of31 finds keywords that OpenAPI 3.0 did not have and that say what a value must be like.
+var of31 = regexp.MustCompile(`(?m)^[ -]*(const|prefixItems|contains|if|patternProperties|dependent\w+|propertyNames|unevaluated\w+|exclusive\w+|\$defs):` +
+	`|^[ -]*type:\s*(\[|$\s*- )`)
+
+// load reads a document of OpenAPI 3.1 and has it validated as one of 3.0, which takes 0.03 ms where kin-openapi compiles
+// the schemas of a 3.1 document anew for every value, in 1 ms: fuzzing would be 30 times as slow. For documents that use
+// no keyword of 3.1 only, which it makes sure of, it is the same.
+func load(path string) (*openapi3.T, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if keyword := of31.Find(text); keyword != nil {
+		return nil, fmt.Errorf("%q is of OpenAPI 3.1, and would not be validated", keyword)
+	}
+	doc, err := openapi3.NewLoader().LoadFromData(text)
+	if err == nil {
+		doc.OpenAPI = "3.0.3"
+	}
+	return doc, err
 }
 
 var options = &openapi3filter.Options{
