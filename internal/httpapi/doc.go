@@ -19,6 +19,8 @@
 // bodies without or with another content type than the operation's: all refused, with a pointer to what is wrong. Wrong
 // JSON and wrong JSON types are 400 malformed-request; values that break a rule of the schema are 422 invalid-request.
 //
+// Package auth says for each operation who may call it: it answers 401 and 403, before strictness.
+//
 // Every error is a problem.Problem (RFC 9457) with a type that never changes, and with the request's ID as its
 // instance. Handlers return problems of declared types; any other error that a handler returns, and every panic, is
 // logged with the request's ID and answered as internal-error without a word of its text.
