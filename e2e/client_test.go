@@ -215,20 +215,6 @@ func (s *system) units(product string) units {
 	return u
 }
 
-// reservation is the state of an order's reservation, "" when there is none.
-func (s *system) reservation(id string) string {
-	s.t.Helper()
-	var r struct{ State string }
-	a := s.do("GET", "http://"+s.catalog.addr+"/reservations/"+id, nil)
-	if a.status == http.StatusNotFound {
-		return ""
-	}
-	if err := a.decode(&r); err != nil || a.status != http.StatusOK {
-		s.t.Fatalf("reservation of order %s: %d %s", id, a.status, a.body)
-	}
-	return r.State
-}
-
 // notifications are what the notifier made of an order's events.
 func (s *system) notifications(id string) []string {
 	s.t.Helper()

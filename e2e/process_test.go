@@ -108,14 +108,6 @@ func (p *process) ready() {
 	})
 }
 
-// signal sends a signal, as in syscall.SIGSTOP to make the program hang.
-func (p *process) signal(s syscall.Signal) {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
-		p.t.Fatalf("%s to %s: %v", s, p.name, err)
-	}
-}
-
 // stop ends the program with a signal and waits until it is gone.
 func (p *process) stop(s syscall.Signal) {
 	if p.cmd == nil || p.done == nil {

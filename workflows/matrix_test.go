@@ -1,7 +1,6 @@
 package workflows_test
 
 import (
-	"fmt"
 	"hash/fnv"
 	"os"
 	"slices"
@@ -215,5 +214,5 @@ func runTrials(t *testing.T, all []trial) {
 	}
 	close(work)
 	workers.Wait()
-	t.Log(fmt.Sprintf("%d trials, %d invariants each", len(all), len(invariants)))
+	t.Logf("%d trials, %d invariants each", len(all), len(invariants))
 }
