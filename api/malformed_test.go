@@ -115,6 +115,7 @@ var malformed = map[string]struct {
 	"unknown status":         {request: "GET /orders?status=DONE", status: 422, kind: "invalid-request", fields: `status: expected value to be one of "PENDING, CONFIRMED, FAILED, CANCELLED"`},
 	"status in lower case":   {request: "GET /orders?status=pending", status: 422, kind: "invalid-request", fields: `status: expected value to be one of "PENDING, CONFIRMED, FAILED, CANCELLED"`},
 	"no time":                {request: "GET /orders?createdFrom=yesterday", status: 422, kind: "invalid-request", fields: "createdFrom: invalid date/time for format 2006-01-02T15:04:05.999999999Z07:00"},
+	"an hour of one digit":   {request: "GET /orders?createdTo=2026-11-02T0:00:00Z", status: 422, kind: "invalid-request", fields: "createdTo: invalid date/time for format 2006-01-02T15:04:05.999999999Z07:00"},
 	"time without an end":    {request: "GET /orders?createdFrom=2026-11-02T00:00:00Z&createdTo=2026-11-02T00:00:00Z", status: 422, kind: "invalid-request", fields: "createdTo: is not after createdFrom"},
 	"no product ID":          {request: "GET /orders?productId=a%20b", status: 422, kind: "invalid-request", fields: "productId: expected string to be 1 to 64 letters, digits, dots, underscores and hyphens"},
 	"unknown parameter":      {request: "GET /orders?page=2", status: 422, kind: "invalid-request", fields: "page: unknown query parameter"},

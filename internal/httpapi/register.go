@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -134,6 +135,8 @@ func (a *API) refuseQuery(u url.URL, op *huma.Operation) *problem.Problem {
 			p.Errors = append(p.Errors, problem.Field{Parameter: name, Detail: "is given more than once"})
 		case values[0] == "" && !a.mayBeEmpty(op, name):
 			p.Errors = append(p.Errors, problem.Field{Parameter: name, Detail: "is empty"})
+		case !a.isTime(op, name, values[0]):
+			p.Errors = append(p.Errors, problem.Field{Parameter: name, Detail: "invalid date/time for format " + time.RFC3339Nano})
 		}
 	}
 	if len(p.Errors) == 0 {
@@ -154,6 +157,19 @@ func (a *API) mayBeEmpty(op *huma.Operation, name string) bool {
 		}
 	}
 	return true // unknown: huma refuses it
+}
+
+// rfc3339 is the shape of a time. time.Parse, with which huma reads it, also takes T0:00:00Z and a comma before a fraction.
+var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
+// isTime reports whether a value has the shape of a time, where that is what is wanted.
+func (a *API) isTime(op *huma.Operation, name, value string) bool {
+	for _, p := range op.Parameters {
+		if p.In == "query" && p.Name == name && p.Schema.Format == "date-time" && value != "" {
+			return rfc3339.MatchString(value)
+		}
+	}
+	return true
 }
 
 func refuseBody(ctx huma.Context, op *huma.Operation) *problem.Problem {
