@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -116,7 +117,9 @@ func (b *tab) check() {
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	if err := chromedp.Do(b.ctx, steps...); err != nil {
-		text, _ := chromedp.Run(context.WithoutCancel(b.ctx), chromedp.Evaluate[string]("document.body.innerText"))
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(b.ctx), 5*time.Second) // a tab that is gone says nothing
+		defer cancel()
+		text, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText"))
 		b.t.Fatalf("in the browser: %v\n%s", err, text)
 	}
 }
