@@ -26,26 +26,12 @@ import (
 // Errors with details of their own, other than refusals, are left alone as well: nobody could tell theirs from the
 // number. Results are converted by Temporal's default data converter; codecs work as ever, but a client that has payload
 // converters of its own instead of the default ones must do without the interceptor.
-func CountAttempts() interceptor.WorkerInterceptor { return &countAttempts{} }
+func CountAttempts() interceptor.WorkerInterceptor { return &around{activity: countAttempt} }
 
-type countAttempts struct {
-	interceptor.WorkerInterceptorBase
-}
-
-func (*countAttempts) InterceptActivity(
-	_ context.Context, next interceptor.ActivityInboundInterceptor,
-) interceptor.ActivityInboundInterceptor {
-	i := &countedActivity{}
-	i.Next = next
-	return i
-}
-
-type countedActivity struct {
-	interceptor.ActivityInboundInterceptorBase
-}
-
-func (i *countedActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	result, err := i.Next.ExecuteActivity(ctx, in)
+func countAttempt(
+	ctx context.Context, in *interceptor.ExecuteActivityInput, next interceptor.ActivityInboundInterceptor,
+) (any, error) {
+	result, err := next.ExecuteActivity(ctx, in)
 	info := activity.GetInfo(ctx)
 	switch {
 	case info.IsLocalActivity || info.Attempt < 2:

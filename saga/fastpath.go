@@ -22,27 +22,13 @@ func fastPathOff(err error) bool {
 // NoFastPath returns a worker interceptor that switches the fast path off: the first local activity of a saga answers
 // that it is off, and the saga goes on with regular activities. The answer is part of the saga's history, so workers
 // with and without the fast path can replay each other's sagas. It costs a saga one event.
-func NoFastPath() interceptor.WorkerInterceptor { return &noFastPath{} }
+func NoFastPath() interceptor.WorkerInterceptor { return &around{activity: refuseLocally} }
 
-type noFastPath struct {
-	interceptor.WorkerInterceptorBase
-}
-
-func (*noFastPath) InterceptActivity(
-	_ context.Context, next interceptor.ActivityInboundInterceptor,
-) interceptor.ActivityInboundInterceptor {
-	i := &noLocalActivity{}
-	i.Next = next
-	return i
-}
-
-type noLocalActivity struct {
-	interceptor.ActivityInboundInterceptorBase
-}
-
-func (i *noLocalActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+func refuseLocally(
+	ctx context.Context, in *interceptor.ExecuteActivityInput, next interceptor.ActivityInboundInterceptor,
+) (any, error) {
 	if activity.GetInfo(ctx).IsLocalActivity {
 		return nil, errFastPathOff
 	}
-	return i.Next.ExecuteActivity(ctx, in)
+	return next.ExecuteActivity(ctx, in)
 }
