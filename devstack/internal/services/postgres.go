@@ -46,13 +46,18 @@ func (s *Stack) postgresArgs() []string {
 		"max_wal_size=2GB",
 		"checkpoint_timeout=15min",
 		// DocumentDB builds indexes in the background, through pg_cron or workers of its own; both need to know where.
-		"shared_preload_libraries=pg_cron,pg_documentdb_core,pg_documentdb",
+		"shared_preload_libraries=pg_cron,pg_documentdb_core,pg_documentdb,pg_documentdb_extended_rum",
 		"cron.database_name=documentdb",
 		"cron.host=/run", // the socket, where no password is asked for
 		"cron.log_statement=off",
 		"cron.log_run=off",
 		"documentdb.bg_worker_database_name=documentdb",
 		"documentdb.localhost_connection_string=host=/run",
+		// Indexes that are read in the order of a sort, as MongoDB's are: also when a list of values goes before it, and
+		// when it is bounded and the index has lists in it.
+		"documentdb.alternate_index_handler_name=extended_rum",
+		"documentdb.enable_merge_sort_for_in_prefix=on",
+		"documentdb.enableIndexMetadataGlobalTracking=on",
 		"log_checkpoints=off",
 		"log_line_prefix=%m [%p] %u@%d ",
 	}
@@ -118,22 +123,32 @@ func (s *Stack) postgresReady(ctx context.Context) error {
 	return errors.Join(conn.Ping(ctx), conn.Close(ctx))
 }
 
-// setUpPostgres makes the roles and databases in an empty cluster.
+// setUpPostgres makes the roles and databases in an empty cluster, and the extensions that are missing in any.
 func (s *Stack) setUpPostgres(ctx context.Context) error {
-	if _, err := os.Stat(s.initialised()); err == nil {
-		return nil
-	}
-	for _, file := range []string{"postgres-init.sql", "postgres-documentdb.sql"} {
-		cmd, err := s.inRoot(postgresUser, "/usr/bin/psql", []string{
-			"-h", "/run", "-p", strconv.Itoa(s.Ports[config.Postgres]), "-U", "postgres", "-d", "postgres",
-			"-v", "ON_ERROR_STOP=1", "--no-psqlrc", "--quiet", "-f", setupDir + "/" + file,
-		}, []string{"PGOPTIONS=-c client_min_messages=warning"})
-		if err != nil {
+	_, err := os.Stat(s.initialised())
+	empty := err != nil
+	if empty {
+		if err := s.runSQL(ctx, "postgres-init.sql"); err != nil {
 			return err
 		}
-		if err := s.runInRoot(ctx, "postgres", cmd); err != nil {
-			return fmt.Errorf("%s: %w", file, err)
-		}
+	}
+	if err := s.runSQL(ctx, "postgres-documentdb.sql"); err != nil || !empty {
+		return err
 	}
 	return os.WriteFile(s.initialised(), nil, 0o644)
+}
+
+// runSQL lets psql run one of the setup files.
+func (s *Stack) runSQL(ctx context.Context, file string) error {
+	cmd, err := s.inRoot(postgresUser, "/usr/bin/psql", []string{
+		"-h", "/run", "-p", strconv.Itoa(s.Ports[config.Postgres]), "-U", "postgres", "-d", "postgres",
+		"-v", "ON_ERROR_STOP=1", "--no-psqlrc", "--quiet", "-f", setupDir + "/" + file,
+	}, []string{"PGOPTIONS=-c client_min_messages=warning"})
+	if err != nil {
+		return err
+	}
+	if err := s.runInRoot(ctx, "postgres", cmd); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
 }
