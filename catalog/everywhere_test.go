@@ -83,7 +83,7 @@ func (down) Products(context.Context, []string) (map[string]product.Product, err
 func (down) ListProducts(context.Context, product.Query) ([]product.Product, error) {
 	return nil, errDown
 }
-func (down) CountProducts(context.Context, product.Filter) (int64, error) { return 0, errDown }
+func (down) CountProducts(context.Context, product.Filter, int64) (int64, error) { return 0, errDown }
 func (down) ChangeProduct(context.Context, string, product.Patch, time.Time) (product.Product, error) {
 	return product.Product{}, errDown
 }

@@ -101,15 +101,12 @@ func (s *server) page(ctx context.Context, in *listInput) (product.Page, error) 
 	return s.products.ListBefore(ctx, in.filter(), number, in.Limit)
 }
 
-// maxPrice is the highest price that a product can have (see catalogclient.Price).
-const maxPrice = 1_000_000_000_000
-
 func (in *listInput) filter() product.Filter {
 	f := product.Filter{Category: in.Category, Words: product.Words(in.Q)}
 	if in.MinPrice > 0 {
 		f.MinPrice = &in.MinPrice
 	}
-	if in.MaxPrice < maxPrice {
+	if in.MaxPrice < product.MaxPrice {
 		f.MaxPrice = &in.MaxPrice
 	}
 	return f

@@ -42,6 +42,8 @@ type options struct {
 	sizes   []int         // of the shelf, growing
 	turn    time.Duration // of each measurement
 	clients int
+	behind  int           // orders
+	rest    time.Duration // after loading, at most
 	json    string
 }
 
@@ -52,6 +54,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	sizes := set.String("sizes", "10000,100000,1000000", "how many products there are, growing")
 	set.DurationVar(&o.turn, "for", 5*time.Second, "how long each measurement takes")
 	set.IntVar(&o.clients, "concurrency", 16, "how many clients reserve, sell and price at a time")
+	set.IntVar(&o.behind, "behind", 5000, "how many orders there are of the one product when it is measured again")
+	set.DurationVar(&o.rest, "rest", 2*time.Minute, "how long the server may tidy up after loading products, but not longer than that took")
 	set.StringVar(&o.json, "json", "", "write the results to this file as well")
 	if err := set.Parse(args); err != nil {
 		return o, err

@@ -113,8 +113,19 @@ func (b *bench) load(ctx context.Context, size int) error {
 			b.say("%d products loaded", b.size)
 		}
 	}
-	b.add("products loaded", float64(added)/time.Since(began).Seconds(), nil)
-	return nil
+	took := time.Since(began)
+	b.add("products loaded", float64(added)/took.Seconds(), nil)
+	return b.rest(ctx, min(took, b.o.rest))
+}
+
+// rest lets the server tidy up what was loaded, which it does on the same processors.
+func (b *bench) rest(ctx context.Context, rest time.Duration) error {
+	select {
+	case <-time.After(rest):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func id(n int) string { return fmt.Sprintf("product-%d", n) }
@@ -138,15 +149,14 @@ func (b *bench) browse(ctx context.Context) error {
 		filter func() product.Filter
 	}{
 		{"page of all", func() product.Filter { return product.Filter{} }},
-		{"page of a category", func() product.Filter { return product.Filter{Category: category(mathrand.IntN(categories))} }},
-		{"page of a price range", func() product.Filter { return prices(mathrand.IntN(categories), 5) }},
-		{"page of a narrow price range", func() product.Filter { return prices(mathrand.IntN(categories), 1000) }},
-		{"page of category and prices", func() product.Filter {
-			f := prices(0, 5)
-			f.Category = category(mathrand.IntN(categories))
-			return f
-		}},
-		{"page of a word", func() product.Filter { return product.Filter{Words: []string{fmt.Sprint(mathrand.IntN(categories))}} }},
+		{"page of a category", func() product.Filter { return inCategory(product.Filter{}) }},
+		{"page of a fifth of prices", func() product.Filter { return prices(mathrand.IntN(categories), 5) }},
+		{"page of a thousandth", func() product.Filter { return prices(mathrand.IntN(categories), 1000) }},
+		{"page of the dearest thousandth", dear},
+		{"page of category and fifth", func() product.Filter { return inCategory(prices(0, 5)) }},
+		{"page of category and thousandth", func() product.Filter { return inCategory(prices(mathrand.IntN(categories), 1000)) }},
+		{"page of a word", func() product.Filter { return product.Filter{Words: words()[1:]} }},
+		{"page of two words", func() product.Filter { return product.Filter{Words: words()} }},
 	} {
 		// The first page of a filter counts what passes it, once; see product.CountAge.
 		for range 3 * categories {
@@ -163,6 +173,20 @@ func (b *bench) browse(ctx context.Context) error {
 		}
 	}
 	return b.time(ctx, "prices of 3 products", readers, 1, func(ctx context.Context) error { return b.price(ctx, 3) })
+}
+
+func inCategory(f product.Filter) product.Filter {
+	f.Category = category(mathrand.IntN(categories))
+	return f
+}
+
+// words are one that all products have, and one that one in a thousand has.
+func words() []string { return []string{"make", fmt.Sprint(mathrand.IntN(categories))} }
+
+// dear is what costs nearly the most, or more.
+func dear() product.Filter {
+	low := int64(100 + dearest - dearest/1000)
+	return product.Filter{MinPrice: &low}
 }
 
 // prices are one part of that many of all prices, from the nth twentieth on.
@@ -196,22 +220,42 @@ func (b *bench) sell(ctx context.Context) error {
 			return err
 		}
 	}
-	hot := order(func() string { return id(0) })
-	for _, name := range []string{"orders of one new product", "", "", "", "orders of one product, later"} {
-		if err := b.time(ctx, name, b.o.clients, 1, hot); err != nil {
-			return err
-		}
-	}
-	c, err := b.stock.Counters(ctx, id(0))
-	if err != nil {
+	hot, fresh := order(func() string { return id(0) }), order(func() string { return id(1) })
+	if err := b.time(ctx, "orders of one new product", b.o.clients, 1, hot); err != nil {
 		return err
 	}
-	b.say("the one product has %d orders behind it, and %d marks", c.Sold+c.Held, c.Marks)
+	if err := b.wearIn(ctx, hot); err != nil {
+		return err
+	}
+	// Both at the same time of the run, when there are as many reservations of either.
+	if err := b.time(ctx, "orders of one sold product", b.o.clients, 1, hot); err != nil {
+		return err
+	}
+	if err := b.time(ctx, "orders of another new product", b.o.clients, 1, fresh); err != nil {
+		return err
+	}
 	spread := order(func() string { return id(mathrand.IntN(leastProducts)) })
 	if err := b.time(ctx, "orders of 10,000 products", b.o.clients, 1, spread); err != nil {
 		return err
 	}
 	return b.time(ctx, "products priced, 10 a call", b.o.clients, 10, func(ctx context.Context) error { return b.price(ctx, 10) })
+}
+
+// wearIn lets the first product be ordered until there are as many orders behind it as wanted.
+func (b *bench) wearIn(ctx context.Context, order func(context.Context) error) error {
+	for {
+		c, err := b.stock.Counters(ctx, id(0))
+		if err != nil {
+			return err
+		}
+		b.say("the one product has %d orders behind it, and %d marks", c.Sold+c.Held, c.Marks)
+		if c.Sold+c.Held >= int64(b.o.behind) {
+			return nil
+		}
+		if err := b.time(ctx, "", b.o.clients, 1, order); err != nil {
+			return err
+		}
+	}
 }
 
 // time lets clients call for one turn. each is what one call counts. A measurement without a name is not reported.
@@ -251,7 +295,7 @@ func (b *bench) add(what string, perS float64, took []time.Duration) {
 	slices.Sort(took)
 	r := Result{What: what, Products: b.size, PerS: perS, P50Ms: quantile(took, 50), P99Ms: quantile(took, 99)}
 	b.results = append(b.results, r)
-	b.say("%-30s %8d products %8.0f /s, p50 %.1f ms, p99 %.1f ms", what, r.Products, r.PerS, r.P50Ms, r.P99Ms)
+	b.say("%-32s %8d products %8.0f /s, p50 %.1f ms, p99 %.1f ms", what, r.Products, r.PerS, r.P50Ms, r.P99Ms)
 }
 
 // quantile is in milliseconds; sorted may be empty.

@@ -53,7 +53,7 @@ type ProductPage struct {
 	CurrentPage int       `json:"currentPage,omitempty" doc:"Left out when a cursor was given."`
 	NextCursor  string    `json:"nextCursor,omitempty" doc:"Give it as cursor to go on after this page. Left out behind the last product."`
 	Total       int64     `json:"total" doc:"Products that pass the filter."`
-	CountedAt   time.Time `json:"countedAt" doc:"When total and totalPages were counted: at most 5 seconds ago, or longer when counting takes the database more than an eighth of a second."`
+	CountedAt   time.Time `json:"countedAt" doc:"When total and totalPages were counted: at most 5 seconds ago, or up to 5 minutes where there is much to count."`
 }
 
 // PricesRequest asks for the prices of many products.

@@ -68,8 +68,12 @@ func (s *Store) ListProducts(_ context.Context, q product.Query) ([]product.Prod
 }
 
 // CountProducts implements product.Store.
-func (s *Store) CountProducts(_ context.Context, f product.Filter) (int64, error) {
-	return int64(len(s.filtered(f))), nil
+func (s *Store) CountProducts(_ context.Context, f product.Filter, atMost int64) (int64, error) {
+	n := int64(len(s.filtered(f)))
+	if atMost > 0 {
+		n = min(n, atMost)
+	}
+	return n, nil
 }
 
 func (s *Store) filtered(f product.Filter) []product.Product {

@@ -9,17 +9,19 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"ordersaga/catalog/product"
+	"ordersaga/internal/money"
 )
 
-// Unnumbered fills the store with products as they were before they had numbers and words, lamp0000 being the oldest.
-func Unnumbered(ctx context.Context, s *Store, products int) error {
+// Incomplete fills the store with products as they were before they had numbers, words and bands of prices, lamp0000
+// being the oldest.
+func Incomplete(ctx context.Context, s *Store, products int) error {
 	var docs []any
 	for i := range products {
 		d := newDocument(product.Product{
-			ID: fmt.Sprintf("lamp%04d", i), Name: fmt.Sprintf("Lamp, No. %d", i),
+			ID: fmt.Sprintf("lamp%04d", i), Name: fmt.Sprintf("Lamp, No. %d", i), Price: money.Money{Amount: int64(i), Currency: "EUR"},
 			CreatedAt: time.Date(2026, 1, 1, 0, i, 0, 0, time.UTC),
 		}, 0)
-		docs = append(docs, slices.DeleteFunc(d, func(e bson.E) bool { return e.Key == "number" || e.Key == "words" }))
+		docs = append(docs, slices.DeleteFunc(d, func(e bson.E) bool { return slices.Contains([]string{"number", "words", "bands"}, e.Key) }))
 	}
 	slices.Reverse(docs) // the order of storing says nothing
 	if _, err := s.counters.DeleteMany(ctx, bson.D{}); err != nil {
@@ -27,4 +29,30 @@ func Unnumbered(ctx context.Context, s *Store, products int) error {
 	}
 	_, err := s.products.InsertMany(ctx, docs)
 	return err
+}
+
+// BandsOf and BandsFrom are for tests of them.
+var BandsOf, BandsFrom = bandsOf, bandsFrom
+
+// ExplainListing is the server's plan for a listing, and ExplainCount for counting.
+func ExplainListing(ctx context.Context, s *Store, q product.Query) (bson.M, error) {
+	filter, index := listing(q)
+	return s.explain(ctx, bson.D{
+		{Key: "find", Value: s.products.Name()}, {Key: "filter", Value: filter}, {Key: "sort", Value: newestFirst},
+		{Key: "limit", Value: q.Limit}, {Key: "hint", Value: index},
+	})
+}
+
+func ExplainCount(ctx context.Context, s *Store, f product.Filter) (bson.M, error) {
+	return s.explain(ctx, bson.D{
+		{Key: "count", Value: s.products.Name()}, {Key: "query", Value: condition(f)}, {Key: "hint", Value: countFrom(f)},
+	})
+}
+
+func (s *Store) explain(ctx context.Context, command bson.D) (bson.M, error) {
+	var plan bson.M
+	err := s.products.Database().RunCommand(ctx, bson.D{
+		{Key: "explain", Value: command}, {Key: "verbosity", Value: "queryPlanner"},
+	}).Decode(&plan)
+	return plan, err
 }

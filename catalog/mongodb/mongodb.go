@@ -31,7 +31,7 @@ type Store struct {
 	reservations *mongo.Collection
 	// due finds reservations that want attention; each is then changed under its guard, so an old answer is harmless.
 	due *mongo.Collection
-	// counters hold the number of the newest product, and whether all products have one.
+	// counters hold the number of the newest product.
 	counters *mongo.Collection
 	indexed  atomic.Bool // the indexes are there
 }
@@ -87,13 +87,21 @@ func (s *Store) Prepare(ctx context.Context) error {
 		return err
 	}
 	s.indexed.Store(true)
-	if err := s.numberAll(ctx); err != nil {
-		return fmt.Errorf("number the products: %w", err)
+	if err := s.completeAll(ctx); err != nil {
+		return fmt.Errorf("complete the products: %w", err)
 	}
 	return nil
 }
 
+// indexNotFound is the code of the error that says that an index to drop is not there.
+const indexNotFound = 27
+
+// indexTimeout bounds making one, which takes a minute or two on a shelf of a million products.
+const indexTimeout = 30 * time.Minute
+
 func (s *Store) createIndexes(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, indexTimeout)
+	defer cancel()
 	var shelf []mongo.IndexModel
 	for _, keys := range shelfIndexes {
 		shelf = append(shelf, mongo.IndexModel{Keys: keys})
@@ -101,6 +109,12 @@ func (s *Store) createIndexes(ctx context.Context) error {
 	_, err := s.products.Indexes().CreateMany(ctx, shelf)
 	if err != nil {
 		return fmt.Errorf("create indexes of products: %w", err)
+	}
+	for _, keys := range retiredIndexes {
+		err := s.products.Indexes().DropWithKey(ctx, keys)
+		if command := (mongo.CommandError{}); err != nil && !(errors.As(err, &command) && command.HasErrorCode(indexNotFound)) {
+			return fmt.Errorf("drop an index of products: %w", err)
+		}
 	}
 	_, err = s.due.Indexes().CreateMany(ctx, []mongo.IndexModel{
 		{Keys: bson.D{{Key: "state", Value: 1}, {Key: "expiresAt", Value: 1}}},

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"ordersaga/catalog/mongodb"
 	"ordersaga/catalog/product"
 	"ordersaga/catalog/storetest"
@@ -49,7 +51,7 @@ func TestProductsOfBeforeThereWereNumbersAreListedAndFound(t *testing.T) {
 	t.Parallel()
 	const old = 1200 // some batches
 	store := open(t).(*mongodb.Store)
-	if err := mongodb.Unnumbered(t.Context(), store, old); err != nil {
+	if err := mongodb.Incomplete(t.Context(), store, old); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.CreateProduct(t.Context(), product.Product{ID: "new", Name: "Lamp new"}); err != nil {
@@ -80,6 +82,70 @@ func TestProductsOfBeforeThereWereNumbersAreListedAndFound(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestPagesAreReadInTheOrderOfAnIndex asks the server for its plans: a page that is sorted costs more, the more products
+// there are, and so does a count that reads documents.
+func TestPagesAreReadInTheOrderOfAnIndex(t *testing.T) {
+	t.Parallel()
+	store := open(t).(*mongodb.Store)
+	if err := mongodb.Incomplete(t.Context(), store, 1200); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	low, high, dear := int64(200), int64(500), int64(1100)
+	for name, f := range map[string]product.Filter{
+		"all": {}, "category": {Category: "garden"}, "word": {Words: []string{"lamp"}}, "words": {Words: []string{"lamp", "no"}},
+		"prices": {MinPrice: &low, MaxPrice: &high}, "category and prices": {Category: "garden", MinPrice: &low, MaxPrice: &high},
+		"dear": {MinPrice: &dear}, "cheap": {MaxPrice: &low}, "word and prices": {Words: []string{"lamp"}, MinPrice: &low},
+	} {
+		for _, before := range []int64{0, 1000} {
+			plan, err := mongodb.ExplainListing(t.Context(), store, product.Query{Filter: f, Before: before, Limit: 10, Matches: 1_000_000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kinds := stages(plan); len(kinds) == 0 || slices.ContainsFunc(kinds, func(k string) bool { return strings.EqualFold(k, "sort") }) {
+				t.Errorf("%s, before %d: the plan is %v", name, before, kinds)
+			}
+		}
+		if len(f.Words) > 0 || name == "all" { // of so few, the documents are as good as the index
+			continue
+		}
+		plan, err := mongodb.ExplainCount(t.Context(), store, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds := stages(plan)
+		if !slices.Contains(kinds, "Index Only Scan") && (!slices.Contains(kinds, "COUNT_SCAN") || slices.Contains(kinds, "FETCH")) {
+			t.Errorf("%s, counted: the plan is %v", name, kinds)
+		}
+	}
+}
+
+// stages are the steps of a server's plan: of DocumentDB's, or of MongoDB's.
+func stages(plan any) (kinds []string) {
+	switch plan := plan.(type) {
+	case bson.M:
+		for key, value := range plan {
+			if kind, ok := value.(string); ok && (key == "Node Type" || key == "stage") {
+				kinds = append(kinds, kind)
+			}
+			if key != "rejectedPlans" {
+				kinds = append(kinds, stages(value)...)
+			}
+		}
+	case bson.D:
+		for _, e := range plan {
+			kinds = append(kinds, stages(bson.M{e.Key: e.Value})...)
+		}
+	case bson.A:
+		for _, value := range plan {
+			kinds = append(kinds, stages(value)...)
+		}
+	}
+	return kinds
 }
 
 func TestAServerThatIsNotThereIsSaidInTime(t *testing.T) {

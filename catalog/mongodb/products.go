@@ -54,6 +54,20 @@ func (s *Store) CreateProduct(ctx context.Context, p product.Product) error {
 	return err
 }
 
+// LoadProducts stores many new products in one operation. It is for filling an empty shop.
+func (s *Store) LoadProducts(ctx context.Context, products []product.Product) error {
+	last, err := s.number(ctx, len(products))
+	if err != nil {
+		return err
+	}
+	var docs []any
+	for i, p := range products {
+		docs = append(docs, newDocument(p, last-int64(len(products)-1-i)))
+	}
+	_, err = s.products.InsertMany(ctx, docs)
+	return err
+}
+
 // newDocument is a product that nobody has ordered yet.
 func newDocument(p product.Product, number int64) bson.D {
 	return bson.D{
@@ -62,6 +76,7 @@ func newDocument(p product.Product, number int64) bson.D {
 		{Key: "description", Value: p.Description},
 		{Key: "category", Value: p.Category},
 		{Key: "price", Value: price(p.Price)},
+		{Key: "bands", Value: bandsOf(p.Price.Amount)},
 		{Key: "createdAt", Value: p.CreatedAt},
 		{Key: "updatedAt", Value: p.UpdatedAt},
 		{Key: "deleted", Value: false},
@@ -137,10 +152,17 @@ func (s *Store) find(
 const countTimeout = 30 * time.Second
 
 // CountProducts implements product.Store.
-func (s *Store) CountProducts(ctx context.Context, f product.Filter) (int64, error) {
+func (s *Store) CountProducts(ctx context.Context, f product.Filter, atMost int64) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, countTimeout)
 	defer cancel()
-	return s.products.CountDocuments(ctx, condition(f))
+	opts := options.Count()
+	if atMost > 0 {
+		opts.SetLimit(atMost)
+	}
+	if s.indexed.Load() {
+		opts.SetHint(countFrom(f))
+	}
+	return s.products.CountDocuments(ctx, condition(f), opts)
 }
 
 func condition(f product.Filter) bson.D {
@@ -178,7 +200,7 @@ func (s *Store) ChangeProduct(
 		set = append(set, bson.E{Key: "words", Value: words(*p.Name)})
 	}
 	if p.Price != nil {
-		set = append(set, bson.E{Key: "price", Value: price(*p.Price)})
+		set = append(set, bson.E{Key: "price", Value: price(*p.Price)}, bson.E{Key: "bands", Value: bandsOf(p.Price.Amount)})
 	}
 	var d details
 	err := s.products.FindOneAndUpdate(ctx, onShelf(id), bson.D{{Key: "$set", Value: set}},

@@ -2,6 +2,7 @@ package product
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -9,12 +10,16 @@ import (
 )
 
 // CountAge is how old the count of a filter's products may be, unless counting takes long: then it may be countCost times
-// as old as counting took, so that a shelf of a million products, which some stores count for a second or more, is not
-// counted all the time. Every answer says when it was counted.
+// as old as counting took, up to countAgeLimit, so that a large shelf is not counted all the time. Every answer says when
+// it was counted.
 const (
-	CountAge  = 5 * time.Second
-	countCost = 40
+	CountAge      = 5 * time.Second
+	countAgeLimit = 5 * time.Minute
+	countCost     = 400
 )
+
+// countShare is the part of the time in which known counts are taken again, however many there are: one in so many.
+const countShare = 5
 
 // manyProducts is how many products make a count that is left to grow old when a product changes. Smaller counts are
 // taken again at once, because one product more or less is seen on a page, and cheap.
@@ -26,8 +31,9 @@ const maxCounts = 1000
 // counts remembers how many products pass filters.
 type counts struct {
 	cache *otter.Cache[filterKey, count]
+	least time.Duration // that a count may be old
 	take  func(context.Context, Filter) (int64, error)
-	again chan struct{} // is full while a known count is taken again, for which nobody waits: one at a time
+	again chan struct{} // is full when no known count may be taken again, for which nobody waits: one at a time
 }
 
 type count struct {
@@ -36,21 +42,25 @@ type count struct {
 	took time.Duration
 }
 
-// age is how old the count may become. From half of that on it is taken again while the old one is still used: nobody
-// waits for the count of a filter that is asked for all the time, and it is taken once at a time.
-func (c count) age() time.Duration { return max(CountAge, countCost*c.took) }
-
-func newCounts(take func(context.Context, Filter) (int64, error)) *counts {
-	return &counts{otter.Must(&otter.Options[filterKey, count]{
+func newCounts(least time.Duration, take func(context.Context, Filter) (int64, error)) *counts {
+	c := &counts{least: least, take: take, again: make(chan struct{}, 1)}
+	c.cache = otter.Must(&otter.Options[filterKey, count]{
 		MaximumSize:       maxCounts,
-		RefreshCalculator: otter.RefreshWritingFunc(func(e otter.Entry[filterKey, count]) time.Duration { return e.Value.age() / 2 }),
-	}), take, make(chan struct{}, 1)}
+		RefreshCalculator: otter.RefreshWritingFunc(func(e otter.Entry[filterKey, count]) time.Duration { return c.age(e.Value) / 2 }),
+	})
+	return c
+}
+
+// age is how old a count may become. From half of that on it is taken again while the old one is still used: nobody waits
+// for the count of a filter that is asked for all the time, and it is taken once at a time.
+func (c *counts) age(known count) time.Duration {
+	return min(max(c.least, countCost*known.took), countAgeLimit)
 }
 
 // of returns how many products pass the filter, as counted lately; see CountAge.
 func (c *counts) of(ctx context.Context, f Filter) (count, error) {
 	c.cache.ComputeIfPresent(f.key(), func(known count) (count, otter.ComputeOp) {
-		if time.Since(known.at) < known.age() {
+		if time.Since(known.at) < c.age(known) {
 			return known, otter.CancelOp
 		}
 		return known, otter.InvalidateOp
@@ -71,15 +81,18 @@ func (c counter) Load(ctx context.Context, _ filterKey) (count, error) {
 	return count{n, began, time.Since(began)}, err
 }
 
-// Reload implements otter.Loader. Many filters may have become old at once; counting them all at once would leave the
-// store little time for pages.
+// Reload implements otter.Loader. Many filters may have become old at once; counting them all at once, or one after the
+// other, would leave the store little time for pages.
 func (c counter) Reload(ctx context.Context, key filterKey, _ count) (count, error) {
 	select {
 	case c.counts.again <- struct{}{}:
 	case <-ctx.Done():
 		return count{}, ctx.Err()
 	}
-	defer func() { <-c.counts.again }()
+	began := time.Now()
+	defer func() {
+		time.AfterFunc((countShare-1)*time.Since(began), func() { <-c.counts.again })
+	}()
 	return c.Load(ctx, key)
 }
 
@@ -100,7 +113,7 @@ type filterKey struct {
 }
 
 func (f Filter) key() filterKey {
-	k := filterKey{f.Category, strings.Join(f.Words, " "), -1, -1}
+	k := filterKey{f.Category, strings.Join(slices.Sorted(slices.Values(f.Words)), " "), -1, -1}
 	if f.MinPrice != nil {
 		k.min = *f.MinPrice
 	}

@@ -3,6 +3,7 @@ package product_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -13,18 +14,27 @@ import (
 	"ordersaga/internal/money"
 )
 
-// shelf says how many products there are, and takes a second to count them.
+// countTime is how long it takes a shelf to count its products, and oldest how old counts may then be.
+const (
+	countTime = 100 * time.Millisecond
+	oldest    = 40 * time.Second
+)
+
+// shelf says how many products there are, and takes some time to count them.
 type shelf struct {
 	*memory.Store
 	size, counted  atomic.Int64
 	counting, most atomic.Int64 // how many are counting, and were at once
+	last, shortest atomic.Int64 // when counting began last, and the shortest time between two
 }
 
-func (s *shelf) CountProducts(context.Context, product.Filter) (int64, error) {
+func (s *shelf) CountProducts(context.Context, product.Filter, int64) (int64, error) {
 	s.counted.Add(1)
+	now := time.Now().UnixNano()
+	s.shortest.Store(min(s.shortest.Load(), now-s.last.Swap(now)))
 	s.most.Store(max(s.most.Load(), s.counting.Add(1)))
 	defer s.counting.Add(-1)
-	time.Sleep(time.Second) // on the fake clock
+	time.Sleep(countTime) // on the fake clock
 	return s.size.Load(), nil
 }
 
@@ -40,7 +50,7 @@ func TestTheCountOfALargeShelfIsTakenSeldomNeverWaitedForTwiceAndNeverTooOld(t *
 			if err != nil {
 				t.Error(err)
 			}
-			if age := time.Since(page.Counted); age > 40*time.Second { // counting took one
+			if age := time.Since(page.Counted); age > oldest {
 				t.Errorf("counted %s ago", age)
 			}
 			return page.Total, time.Since(began)
@@ -90,8 +100,9 @@ func TestCountsOfManyFiltersAreTakenAgainOneAfterTheOther(t *testing.T) {
 			}
 		}
 		listAll()
-		time.Sleep(20 * time.Second) // all counts are due again, and may be twice as old
+		time.Sleep(oldest / 2) // all counts are due again, and may be twice as old
 		before := s.counted.Load()
+		s.shortest.Store(int64(time.Hour))
 		for range 300 { // half a minute
 			began := time.Now()
 			listAll()
@@ -100,9 +111,12 @@ func TestCountsOfManyFiltersAreTakenAgainOneAfterTheOther(t *testing.T) {
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
-		time.Sleep((filters + 1) * time.Second) // those that are under way or wait for their turn
+		time.Sleep(10 * filters * countTime) // those that are under way or wait for their turn
 		if n := s.counted.Load() - before; n < filters || s.most.Load() != 1 {
 			t.Errorf("%d filters: counted again %d times, %d at once; want one at a time", filters, n, s.most.Load())
+		}
+		if d := time.Duration(s.shortest.Load()); d < 5*countTime {
+			t.Errorf("counted again after %s: want pauses of four times as long as counting takes", d-countTime)
 		}
 	})
 }
@@ -118,5 +132,37 @@ func TestTheCountOfAFewProductsFollowsEveryChange(t *testing.T) {
 		if _, err := service.Create(t.Context(), product.Product{Price: money.Money{Currency: "EUR"}}); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// searched remembers what was searched for.
+type searched struct {
+	*memory.Store
+	words []string
+}
+
+func (s *searched) ListProducts(ctx context.Context, q product.Query) ([]product.Product, error) {
+	s.words = q.Words
+	return s.Store.ListProducts(ctx, q)
+}
+
+func TestTheRarestWordIsLookedUpFirst(t *testing.T) {
+	t.Parallel()
+	s := &searched{Store: memory.New()}
+	service := product.New(s, time.Now)
+	for _, name := range []string{"Brass lamp", "Lamp", "Lamp of zinc", "Brass bell", "Lamp, brass"} {
+		if _, err := service.Create(t.Context(), product.Product{Name: name, Price: money.Money{Currency: "EUR"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked := product.Filter{Words: []string{"brass", "lamp", "zinc"}}
+	if page, err := service.List(t.Context(), asked, 1, 10); err != nil || page.Total != 0 {
+		t.Errorf("%d products, %v", page.Total, err)
+	}
+	if want := []string{"zinc", "brass", "lamp"}; !slices.Equal(s.words, want) {
+		t.Errorf("looked up %v, want %v", s.words, want)
+	}
+	if !slices.Equal(asked.Words, []string{"brass", "lamp", "zinc"}) {
+		t.Errorf("what was asked became %v", asked.Words)
 	}
 }

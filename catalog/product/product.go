@@ -41,7 +41,7 @@ type Patch struct {
 // Filter narrows a listing; nil and empty mean: any. Prices are bounds in minor units, included, of any currency.
 type Filter struct {
 	Category string
-	Words    []string // all of them are in the name; see Words
+	Words    []string // all of them are in the name, the rarest best first; see Words
 	MinPrice *int64
 	MaxPrice *int64
 }
@@ -49,15 +49,28 @@ type Filter struct {
 // Priced reports whether the filter bounds prices.
 func (f Filter) Priced() bool { return f.MinPrice != nil || f.MaxPrice != nil }
 
+// MaxPrice is the highest price that there can be, in minor units.
+const MaxPrice = 1_000_000_000_000
+
+// Prices are the bounds, 0 and MaxPrice where there are none.
+func (f Filter) Prices() (lowest, highest int64) {
+	lowest, highest = 0, MaxPrice
+	if f.MinPrice != nil {
+		lowest = *f.MinPrice
+	}
+	if f.MaxPrice != nil {
+		highest = *f.MaxPrice
+	}
+	return lowest, highest
+}
+
 // Query asks for a part of a listing.
 type Query struct {
 	Filter
-	Before int64 // only products with a lower Number; 0: all
-	Skip   int
-	Limit  int
-	// Matches is about how many products pass the filter, so that a store knows how far it will have to look, and
-	// AnyPrice how many would pass it at any price.
-	Matches, AnyPrice int64
+	Before  int64 // only products with a lower Number; 0: all
+	Skip    int
+	Limit   int
+	Matches int64 // about how many products pass the filter, so that a store knows how best to find them
 }
 
 // Page is a part of a listing, newest products first.

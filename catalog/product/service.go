@@ -1,8 +1,10 @@
 package product
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bojanz/currency"
@@ -20,7 +22,8 @@ type Store interface {
 	Products(ctx context.Context, ids []string) (map[string]Product, error)
 	// ListProducts returns products that pass the filter, newest first.
 	ListProducts(ctx context.Context, q Query) ([]Product, error)
-	CountProducts(ctx context.Context, f Filter) (int64, error)
+	// CountProducts counts what passes the filter, up to a number at which it may stop; 0: all.
+	CountProducts(ctx context.Context, f Filter, atMost int64) (int64, error)
 	// ChangeProduct returns the product as it is afterwards, or ErrNotFound.
 	ChangeProduct(ctx context.Context, id string, p Patch, at time.Time) (Product, error)
 	// DeleteProduct returns ErrOpenHolds while units are held, and ErrNotFound.
@@ -32,11 +35,15 @@ type Service struct {
 	store  Store
 	now    func() time.Time
 	counts *counts
+	rarity *counts // of single words, see rarestFirst
 }
 
 // New returns a Service on the store; now is time.Now but in tests.
 func New(store Store, now func() time.Time) *Service {
-	return &Service{store: store, now: now, counts: newCounts(store.CountProducts)}
+	counting := func(age time.Duration, atMost int64) *counts {
+		return newCounts(age, func(ctx context.Context, f Filter) (int64, error) { return store.CountProducts(ctx, f, atMost) })
+	}
+	return &Service{store: store, now: now, counts: counting(CountAge, 0), rarity: counting(countAgeLimit, commonWord)}
 }
 
 // Create adds a product with an initial stock. An empty ID is replaced by a new one. Errors: ErrExists, also for the ID
@@ -87,23 +94,39 @@ func (s *Service) ListBefore(ctx context.Context, f Filter, number int64, limit 
 }
 
 func (s *Service) list(ctx context.Context, q Query, page int) (Page, error) {
+	var err error
+	if q.Words, err = s.rarestFirst(ctx, q.Words); err != nil {
+		return Page{}, fmt.Errorf("count products: %w", err)
+	}
 	total, err := s.counts.of(ctx, q.Filter)
 	if err != nil {
 		return Page{}, fmt.Errorf("count products: %w", err)
 	}
-	anyPrice := total
-	if q.Priced() {
-		anyPrice, err = s.counts.of(ctx, Filter{Category: q.Category, Words: q.Words})
-		if err != nil {
-			return Page{}, fmt.Errorf("count products: %w", err)
-		}
-	}
-	q.Matches, q.AnyPrice = total.n, anyPrice.n
+	q.Matches = total.n
 	products, err := s.store.ListProducts(ctx, q)
 	if err != nil {
 		return Page{}, fmt.Errorf("list products: %w", err)
 	}
 	return Page{Products: products, Total: total.n, Counted: total.at, Number: page, Limit: q.Limit}, nil
+}
+
+// commonWord is how many products make a word common. It is not looked how common.
+const commonWord = 10_000
+
+// rarestFirst orders words: stores look the first one up, and see about the others in what they find.
+func (s *Service) rarestFirst(ctx context.Context, words []string) ([]string, error) {
+	if len(words) < 2 {
+		return words, nil
+	}
+	products := map[string]int64{}
+	for _, w := range words {
+		c, err := s.rarity.of(ctx, Filter{Words: []string{w}})
+		if err != nil {
+			return nil, err
+		}
+		products[w] = c.n
+	}
+	return slices.SortedStableFunc(slices.Values(words), func(a, b string) int { return cmp.Compare(products[a], products[b]) }), nil
 }
 
 // Replace sets all details of a product. Errors: ErrNotFound, ErrCurrency.

@@ -147,7 +147,7 @@ func deleted(t *testing.T, s Store) {
 	_, err = s.ChangeProduct(t.Context(), "kettle", product.Patch{Name: &name}, day)
 	fails(t, "change", err, product.ErrNotFound)
 	fails(t, "create", s.CreateProduct(t.Context(), sample("kettle")), product.ErrExists)
-	equal(t, "listed", must[int64](t)(s.CountProducts(t.Context(), product.Filter{})), int64(0))
+	equal(t, "listed", must[int64](t)(s.CountProducts(t.Context(), product.Filter{}, 0)), int64(0))
 	if _, ok, err := s.Apply(t.Context(), take("o1", 1, 0)); ok || err != nil {
 		t.Errorf("take from a deleted product: %t, %v", ok, err)
 	}
@@ -205,7 +205,7 @@ func listings(t *testing.T, s Store) {
 			ids = append(ids, p.ID)
 		}
 		equal(t, name, ids, c.want)
-		equal(t, name+", counted", must[int64](t)(s.CountProducts(t.Context(), c.filter)), c.count)
+		equal(t, name+", counted", must[int64](t)(s.CountProducts(t.Context(), c.filter, 0)), c.count)
 	}
 }
 
