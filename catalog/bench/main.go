@@ -67,8 +67,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		}
 		o.sizes = append(o.sizes, n)
 	}
-	if o.turn < 100*time.Millisecond || o.clients < 1 || set.NArg() > 0 {
-		return o, errors.New("-for must be at least 100ms, -concurrency at least 1, and there are no other arguments")
+	if o.turn < 100*time.Millisecond || o.clients < 1 || o.behind < 0 || o.rest < 0 || set.NArg() > 0 {
+		return o, errors.New("-for must be at least 100ms, -concurrency at least 1, -behind and -rest at least 0, and there are no other arguments")
 	}
 	return o, nil
 }

@@ -36,7 +36,7 @@ var BandsOf, BandsFrom = bandsOf, bandsFrom
 
 // ExplainListing is the server's plan for a listing, and ExplainCount for counting.
 func ExplainListing(ctx context.Context, s *Store, q product.Query) (bson.M, error) {
-	filter, index := listing(q)
+	filter, index := s.listing(q)
 	return s.explain(ctx, bson.D{
 		{Key: "find", Value: s.products.Name()}, {Key: "filter", Value: filter}, {Key: "sort", Value: newestFirst},
 		{Key: "limit", Value: q.Limit}, {Key: "hint", Value: index},
@@ -44,8 +44,12 @@ func ExplainListing(ctx context.Context, s *Store, q product.Query) (bson.M, err
 }
 
 func ExplainCount(ctx context.Context, s *Store, f product.Filter) (bson.M, error) {
-	return s.explain(ctx, bson.D{
-		{Key: "count", Value: s.products.Name()}, {Key: "query", Value: condition(f)}, {Key: "hint", Value: countFrom(f)},
+	return s.explain(ctx, bson.D{ // what the driver makes of CountDocuments
+		{Key: "aggregate", Value: s.products.Name()}, {Key: "cursor", Value: bson.D{}}, {Key: "hint", Value: countFrom(f)},
+		{Key: "pipeline", Value: bson.A{
+			bson.D{{Key: "$match", Value: condition(f)}},
+			bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: 1}, {Key: "n", Value: bson.D{{Key: "$sum", Value: 1}}}}}},
+		}},
 	})
 }
 

@@ -19,9 +19,11 @@ import (
 // passed over. What few products pass is looked up by price and sorted.
 //
 // The search is by whole words, which are indexed as a list, and not by $text: a text index knows nothing of the order.
+// One word is looked up, or something else, and the other words are looked for in the products that are found; so is a
+// category. Where nearly none of these has them, such a page is slow.
 
-// The indexes that listings and counts use, by the keys. What is counted or passed over has its price in the index: its
-// document is not read.
+// The indexes that listings and counts use, by the keys. Prices are in all of them in which a
+// range of prices may be passed over or counted, so that the documents are not read for that.
 var (
 	byNumber        = keys("deleted", "-number")
 	byCategory      = keys("deleted", "category", "-number")
@@ -55,20 +57,20 @@ const fewProducts = 100
 
 // ListProducts implements product.Store.
 func (s *Store) ListProducts(ctx context.Context, q product.Query) ([]product.Product, error) {
-	filter, index := listing(q)
+	filter, index := s.listing(q)
 	return s.find(ctx, filter, s.from(index).SetSort(newestFirst).SetSkip(int64(q.Skip)).SetLimit(int64(q.Limit)))
 }
 
 // listing is what a listing looks for, and in which index.
-func listing(q product.Query) (filter, index bson.D) {
+func (s *Store) listing(q product.Query) (filter, index bson.D) {
 	filter = condition(q.Filter)
 	if q.Before > 0 {
 		filter = append(filter, bson.E{Key: "number", Value: bson.D{{Key: "$lt", Value: q.Before}}})
 	}
 	switch {
-	case len(q.Words) > 0:
+	case byWord(q.Filter):
 		return filter, byWords
-	case q.Priced() && q.Matches <= fewProducts:
+	case q.Priced() && (q.Matches <= fewProducts || !s.completed.Load()):
 		return filter, choose(q.Category, byPrice, byCategoryPrice)
 	case q.Priced():
 		bands := bson.E{Key: "bands", Value: in(bandsFrom(q.Prices()))}
@@ -76,6 +78,9 @@ func listing(q product.Query) (filter, index bson.D) {
 	}
 	return filter, choose(q.Category, byNumber, byCategory)
 }
+
+// byWord reports whether a word is looked up.
+func byWord(f product.Filter) bool { return len(f.Words) > 0 && !f.WordsLast }
 
 // choose is the index for all products or the one for those of a category.
 func choose(category string, all, of bson.D) bson.D {
@@ -96,7 +101,7 @@ func (s *Store) from(index bson.D) *options.FindOptionsBuilder {
 
 // countFrom is the index that products are counted from.
 func countFrom(f product.Filter) bson.D {
-	if len(f.Words) > 0 {
+	if byWord(f) {
 		return byWords
 	}
 	return choose(f.Category, byPrice, byCategoryPrice)

@@ -34,6 +34,8 @@ type Store struct {
 	// counters hold the number of the newest product.
 	counters *mongo.Collection
 	indexed  atomic.Bool // the indexes are there
+	// completed says that products of earlier versions have what they lacked. Until then listings don't rely on it.
+	completed atomic.Bool
 }
 
 // errURI stands for the driver's error, which may show a password.
@@ -80,8 +82,8 @@ func (s *Store) Drop(ctx context.Context) error { return s.products.Database().D
 // Ping asks the server whether it is there.
 func (s *Store) Ping(ctx context.Context) error { return s.client.Ping(ctx, readpref.Primary()) }
 
-// Prepare makes the indexes that the queries need, and gives products of earlier versions what they lack. What is there
-// is left alone. Without it everything works, slowly.
+// Prepare makes the indexes that the queries need, drops those that only earlier versions needed, and gives products of
+// earlier versions what they lack. Without it everything works, slowly, but such products are last in listings.
 func (s *Store) Prepare(ctx context.Context) error {
 	if err := s.createIndexes(ctx); err != nil {
 		return err
@@ -90,6 +92,7 @@ func (s *Store) Prepare(ctx context.Context) error {
 	if err := s.completeAll(ctx); err != nil {
 		return fmt.Errorf("complete the products: %w", err)
 	}
+	s.completed.Store(true)
 	return nil
 }
 

@@ -18,8 +18,12 @@ const (
 	countCost     = 400
 )
 
-// countShare is the part of the time in which known counts are taken again, however many there are: one in so many.
-const countShare = 5
+// Known counts are taken again in the background, one at a time, with pauses of countPause times as long as it took, up to
+// longestPause. Where so many filters are busy that a count grows too old before its turn comes, somebody waits for it.
+const (
+	countPause   = 4
+	longestPause = 10 * time.Second
+)
 
 // manyProducts is how many products make a count that is left to grow old when a product changes. Smaller counts are
 // taken again at once, because one product more or less is seen on a page, and cheap.
@@ -33,7 +37,7 @@ type counts struct {
 	cache *otter.Cache[filterKey, count]
 	least time.Duration // that a count may be old
 	take  func(context.Context, Filter) (int64, error)
-	again chan struct{} // is full when no known count may be taken again, for which nobody waits: one at a time
+	again chan struct{} // is full while no known count may be taken again
 }
 
 type count struct {
@@ -42,8 +46,8 @@ type count struct {
 	took time.Duration
 }
 
-func newCounts(least time.Duration, take func(context.Context, Filter) (int64, error)) *counts {
-	c := &counts{least: least, take: take, again: make(chan struct{}, 1)}
+func newCounts(least time.Duration, again chan struct{}, take func(context.Context, Filter) (int64, error)) *counts {
+	c := &counts{least: least, take: take, again: again}
 	c.cache = otter.Must(&otter.Options[filterKey, count]{
 		MaximumSize:       maxCounts,
 		RefreshCalculator: otter.RefreshWritingFunc(func(e otter.Entry[filterKey, count]) time.Duration { return c.age(e.Value) / 2 }),
@@ -51,8 +55,7 @@ func newCounts(least time.Duration, take func(context.Context, Filter) (int64, e
 	return c
 }
 
-// age is how old a count may become. From half of that on it is taken again while the old one is still used: nobody waits
-// for the count of a filter that is asked for all the time, and it is taken once at a time.
+// age is how old a count may become. From half of that on it is taken again while the old one is still used.
 func (c *counts) age(known count) time.Duration {
 	return min(max(c.least, countCost*known.took), countAgeLimit)
 }
@@ -81,17 +84,20 @@ func (c counter) Load(ctx context.Context, _ filterKey) (count, error) {
 	return count{n, began, time.Since(began)}, err
 }
 
-// Reload implements otter.Loader. Many filters may have become old at once; counting them all at once, or one after the
-// other, would leave the store little time for pages.
-func (c counter) Reload(ctx context.Context, key filterKey, _ count) (count, error) {
-	select {
-	case c.counts.again <- struct{}{}:
-	case <-ctx.Done():
-		return count{}, ctx.Err()
+// Reload implements otter.Loader. Many filters may have become old at once; counting them all at once, or without a pause,
+// would leave the store little time for pages.
+func (c counter) Reload(ctx context.Context, key filterKey, old count) (count, error) {
+	c.counts.again <- struct{}{}
+	if known, ok := c.counts.cache.GetEntryQuietly(key); !ok || known.Value != old { // forgotten while this waited for its turn
+		<-c.counts.again
+		if ok {
+			return known.Value, nil
+		}
+		return old, nil
 	}
 	began := time.Now()
 	defer func() {
-		time.AfterFunc((countShare-1)*time.Since(began), func() { <-c.counts.again })
+		time.AfterFunc(min(countPause*time.Since(began), longestPause), func() { <-c.counts.again })
 	}()
 	return c.Load(ctx, key)
 }

@@ -121,6 +121,33 @@ func TestCountsOfManyFiltersAreTakenAgainOneAfterTheOther(t *testing.T) {
 	})
 }
 
+func TestCountsThatAreForgottenMeanwhileAreNotTakenAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const filters = 50
+		s := &shelf{Store: memory.New()}
+		s.size.Store(10)
+		service := product.New(s, time.Now)
+		listAll := func() {
+			for n := range filters {
+				if _, err := service.List(t.Context(), product.Filter{Category: fmt.Sprint(n)}, 1, 10); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		listAll()
+		time.Sleep(oldest / 2)
+		listAll() // all wait to be taken again
+		if _, err := service.Create(t.Context(), product.Product{Price: money.Money{Currency: "EUR"}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if n := s.counted.Load(); n > filters+1 {
+			t.Errorf("counted %d times; want %d, and the one that was under way", n, filters)
+		}
+	})
+}
+
 func TestTheCountOfAFewProductsFollowsEveryChange(t *testing.T) {
 	t.Parallel()
 	service := product.New(memory.New(), time.Now)
@@ -135,34 +162,54 @@ func TestTheCountOfAFewProductsFollowsEveryChange(t *testing.T) {
 	}
 }
 
-// searched remembers what was searched for.
+// searched remembers what was looked up, on a shelf with so many products that have each word, and of any category.
 type searched struct {
 	*memory.Store
-	words []string
+	having     map[string]int64
+	ofCategory int64
+	filter     product.Filter
 }
 
-func (s *searched) ListProducts(ctx context.Context, q product.Query) ([]product.Product, error) {
-	s.words = q.Words
-	return s.Store.ListProducts(ctx, q)
+func (s *searched) CountProducts(_ context.Context, f product.Filter, atMost int64) (int64, error) {
+	n := s.ofCategory
+	for _, w := range f.Words {
+		n = s.having[w]
+	}
+	if atMost > 0 {
+		n = min(n, atMost)
+	}
+	return n, nil
 }
 
-func TestTheRarestWordIsLookedUpFirst(t *testing.T) {
+func (s *searched) ListProducts(_ context.Context, q product.Query) ([]product.Product, error) {
+	s.filter = q.Filter
+	return nil, nil
+}
+
+func TestWhatIsRarestIsLookedUp(t *testing.T) {
 	t.Parallel()
-	s := &searched{Store: memory.New()}
-	service := product.New(s, time.Now)
-	for _, name := range []string{"Brass lamp", "Lamp", "Lamp of zinc", "Brass bell", "Lamp, brass"} {
-		if _, err := service.Create(t.Context(), product.Product{Name: name, Price: money.Money{Currency: "EUR"}}); err != nil {
-			t.Fatal(err)
+	for name, c := range map[string]struct {
+		filter    product.Filter
+		words     []string
+		wordsLast bool
+	}{
+		"a word":                      {product.Filter{Words: []string{"lamp"}}, []string{"lamp"}, false},
+		"words":                       {product.Filter{Words: []string{"brass", "lamp", "zinc"}}, []string{"zinc", "brass", "lamp"}, false},
+		"common words":                {product.Filter{Words: []string{"lamp", "new"}}, []string{"lamp", "new"}, false},
+		"a rare word in a category":   {product.Filter{Words: []string{"new", "zinc"}, Category: "garden"}, []string{"zinc", "new"}, false},
+		"a common word in a category": {product.Filter{Words: []string{"lamp"}, Category: "garden"}, []string{"lamp"}, true},
+		"a common word of some price": {product.Filter{Words: []string{"lamp"}, MinPrice: new(int64)}, []string{"lamp"}, true},
+	} {
+		s := &searched{Store: memory.New(), having: map[string]int64{"lamp": 50_000, "new": 900_000, "brass": 900, "zinc": 3}, ofCategory: 20_000}
+		asked := slices.Clone(c.filter.Words)
+		if _, err := product.New(s, time.Now).List(t.Context(), c.filter, 1, 10); err != nil {
+			t.Error(err)
 		}
-	}
-	asked := product.Filter{Words: []string{"brass", "lamp", "zinc"}}
-	if page, err := service.List(t.Context(), asked, 1, 10); err != nil || page.Total != 0 {
-		t.Errorf("%d products, %v", page.Total, err)
-	}
-	if want := []string{"zinc", "brass", "lamp"}; !slices.Equal(s.words, want) {
-		t.Errorf("looked up %v, want %v", s.words, want)
-	}
-	if !slices.Equal(asked.Words, []string{"brass", "lamp", "zinc"}) {
-		t.Errorf("what was asked became %v", asked.Words)
+		if !slices.Equal(s.filter.Words, c.words) || s.filter.WordsLast != c.wordsLast {
+			t.Errorf("%s: looked up %v, words last: %t", name, s.filter.Words, s.filter.WordsLast)
+		}
+		if !slices.Equal(c.filter.Words, asked) {
+			t.Errorf("%s: what was asked became %v", name, c.filter.Words)
+		}
 	}
 }

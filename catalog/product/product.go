@@ -44,6 +44,8 @@ type Filter struct {
 	Words    []string // all of them are in the name, the rarest best first; see Words
 	MinPrice *int64
 	MaxPrice *int64
+	// WordsLast says that the words are so common that stores had better look up the rest of the filter.
+	WordsLast bool
 }
 
 // Priced reports whether the filter bounds prices.
@@ -76,7 +78,7 @@ type Query struct {
 // Page is a part of a listing, newest products first.
 type Page struct {
 	Products []Product
-	Total    int64     // products that pass the filter, as counted at CountedAt
+	Total    int64     // products that pass the filter, as counted at Counted
 	Counted  time.Time // see CountAge
 	Number   int       // of this page, from 1
 	Limit    int       // products on a page

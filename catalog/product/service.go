@@ -35,13 +35,14 @@ type Service struct {
 	store  Store
 	now    func() time.Time
 	counts *counts
-	rarity *counts // of single words, see rarestFirst
+	rarity *counts // of single words, see easiest
 }
 
 // New returns a Service on the store; now is time.Now but in tests.
 func New(store Store, now func() time.Time) *Service {
+	again := make(chan struct{}, 1)
 	counting := func(age time.Duration, atMost int64) *counts {
-		return newCounts(age, func(ctx context.Context, f Filter) (int64, error) { return store.CountProducts(ctx, f, atMost) })
+		return newCounts(age, again, func(ctx context.Context, f Filter) (int64, error) { return store.CountProducts(ctx, f, atMost) })
 	}
 	return &Service{store: store, now: now, counts: counting(CountAge, 0), rarity: counting(countAgeLimit, commonWord)}
 }
@@ -94,10 +95,7 @@ func (s *Service) ListBefore(ctx context.Context, f Filter, number int64, limit 
 }
 
 func (s *Service) list(ctx context.Context, q Query, page int) (Page, error) {
-	var err error
-	if q.Words, err = s.rarestFirst(ctx, q.Words); err != nil {
-		return Page{}, fmt.Errorf("count products: %w", err)
-	}
+	q.Filter = s.easiest(ctx, q.Filter)
 	total, err := s.counts.of(ctx, q.Filter)
 	if err != nil {
 		return Page{}, fmt.Errorf("count products: %w", err)
@@ -113,20 +111,34 @@ func (s *Service) list(ctx context.Context, q Query, page int) (Page, error) {
 // commonWord is how many products make a word common. It is not looked how common.
 const commonWord = 10_000
 
-// rarestFirst orders words: stores look the first one up, and see about the others in what they find.
-func (s *Service) rarestFirst(ctx context.Context, words []string) ([]string, error) {
-	if len(words) < 2 {
-		return words, nil
+// rankedWords is how many words of a search are looked at.
+const rankedWords = 5
+
+// easiest says what of a filter a store had better look up, to see about the rest in what it finds: the rarest word, or,
+// where all words are common and nothing else is, the rest of the filter. It is only about speed, so errors are no matter.
+func (s *Service) easiest(ctx context.Context, f Filter) Filter {
+	if len(f.Words) == 0 || len(f.Words) == 1 && f.Category == "" && !f.Priced() {
+		return f
 	}
+	ranked := f.Words[:min(len(f.Words), rankedWords)]
 	products := map[string]int64{}
-	for _, w := range words {
+	for _, w := range ranked {
 		c, err := s.rarity.of(ctx, Filter{Words: []string{w}})
 		if err != nil {
-			return nil, err
+			return f
 		}
 		products[w] = c.n
 	}
-	return slices.SortedStableFunc(slices.Values(words), func(a, b string) int { return cmp.Compare(products[a], products[b]) }), nil
+	rarestFirst := slices.SortedStableFunc(slices.Values(ranked), func(a, b string) int { return cmp.Compare(products[a], products[b]) })
+	f.Words = append(rarestFirst, f.Words[len(ranked):]...)
+	if products[f.Words[0]] < commonWord || f.Category == "" && !f.Priced() {
+		return f
+	}
+	rest := f
+	rest.Words = nil
+	c, err := s.counts.of(ctx, rest)
+	f.WordsLast = err == nil && c.n < 10*commonWord
+	return f
 }
 
 // Replace sets all details of a product. Errors: ErrNotFound, ErrCurrency.

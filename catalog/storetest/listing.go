@@ -46,7 +46,9 @@ func largeListings(t *testing.T, s Store) {
 		"all": {}, "cellar": {Category: "cellar"}, "garden": {Category: "garden"}, "kitchen": {Category: "kitchen"},
 		"cheap": {MaxPrice: &cheap}, "dear": {MinPrice: &dear}, "neither": {MinPrice: &cheap, MaxPrice: &dear},
 		"dear, in the cellar": {Category: "cellar", MinPrice: &dear}, "lamps": {Words: []string{"lamp"}},
-		"cheap lamps": {Words: []string{"lamp"}, MaxPrice: &cheap}, "two words": {Words: []string{"lamp", "no"}},
+		"kitchen lamps, words last": {Words: []string{"lamp"}, Category: "kitchen", WordsLast: true},
+		"cheap lamps, words last":   {Words: []string{"lamp"}, MaxPrice: &cheap, WordsLast: true},
+		"cheap lamps":               {Words: []string{"lamp"}, MaxPrice: &cheap}, "two words": {Words: []string{"lamp", "no"}},
 	} {
 		matches := must[int64](t)(s.CountProducts(t.Context(), f, 0))
 		want := readAll(t, s, product.Query{Filter: f}, true)
