@@ -22,8 +22,8 @@ import (
 // One word is looked up, or something else, and the other words are looked for in the products that are found; so is a
 // category. Where nearly none of these has them, such a page is slow.
 
-// The indexes that listings and counts use, by the keys. Prices are in all of them in which a
-// range of prices may be passed over or counted, so that the documents are not read for that.
+// The indexes that listings and counts use, by the keys. Prices are in all of them in which a range of prices may be passed
+// over or counted, so that the documents are not read for that.
 var (
 	byNumber        = keys("deleted", "-number")
 	byCategory      = keys("deleted", "category", "-number")

@@ -85,6 +85,15 @@ func TestTheCountOfALargeShelfIsTakenSeldomNeverWaitedForTwiceAndNeverTooOld(t *
 	})
 }
 
+// listAll lists a page of each of so many filters.
+func listAll(t *testing.T, service *product.Service, filters int) {
+	for n := range filters {
+		if _, err := service.List(t.Context(), product.Filter{Category: fmt.Sprint(n)}, 1, 10); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestCountsOfManyFiltersAreTakenAgainOneAfterTheOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -92,20 +101,13 @@ func TestCountsOfManyFiltersAreTakenAgainOneAfterTheOther(t *testing.T) {
 		s := &shelf{Store: memory.New()}
 		s.size.Store(1_000_000)
 		service := product.New(s, time.Now)
-		listAll := func() {
-			for n := range filters {
-				if _, err := service.List(t.Context(), product.Filter{Category: fmt.Sprint(n)}, 1, 10); err != nil {
-					t.Error(err)
-				}
-			}
-		}
-		listAll()
+		listAll(t, service, filters)
 		time.Sleep(oldest / 2) // all counts are due again, and may be twice as old
 		before := s.counted.Load()
 		s.shortest.Store(int64(time.Hour))
 		for range 300 { // half a minute
 			began := time.Now()
-			listAll()
+			listAll(t, service, filters)
 			if took := time.Since(began); took > 0 {
 				t.Fatalf("busy filters waited %s", took)
 			}
@@ -128,16 +130,9 @@ func TestCountsThatAreForgottenMeanwhileAreNotTakenAgain(t *testing.T) {
 		s := &shelf{Store: memory.New()}
 		s.size.Store(10)
 		service := product.New(s, time.Now)
-		listAll := func() {
-			for n := range filters {
-				if _, err := service.List(t.Context(), product.Filter{Category: fmt.Sprint(n)}, 1, 10); err != nil {
-					t.Error(err)
-				}
-			}
-		}
-		listAll()
+		listAll(t, service, filters)
 		time.Sleep(oldest / 2)
-		listAll() // all wait to be taken again
+		listAll(t, service, filters) // all wait to be taken again
 		if _, err := service.Create(t.Context(), product.Product{Price: money.Money{Currency: "EUR"}}); err != nil {
 			t.Fatal(err)
 		}
