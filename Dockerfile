@@ -7,11 +7,12 @@
 FROM golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
+COPY saga/go.mod saga/go.sum ./saga/
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/ \
-    ./api ./worker ./catalog ./notifier ./stripesim ./deadletter ./reconcile ./internal/healthcheck
+    ./cmd/api ./cmd/worker ./cmd/catalog ./cmd/notifier ./cmd/stripesim ./cmd/deadletter ./cmd/reconcile ./cmd/healthcheck
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

@@ -7,7 +7,7 @@ SHELL := /bin/bash
 STACK ?= devstack
 
 PROGRAMS := api worker catalog notifier stripesim deadletter reconcile
-CHECKS   := devstack/tools/check/go.mod
+CHECKS   := tools/check/go.mod
 COMPOSE  := docker compose
 
 # Where the stack listens, when its ports are not the default ones.
@@ -58,45 +58,49 @@ GO_BUILD := GOGC=400 CGO_ENABLED=0 go build
 
 .PHONY: build tools
 build: ## the programs, into bin/
-	$(GO_BUILD) -o bin/ $(PROGRAMS:%=./%)
+	$(GO_BUILD) -o bin/ $(PROGRAMS:%=./cmd/%)
 
 .PHONY: bin/demo
 bin/demo:
-	$(GO_BUILD) -o $@ ./demo
+	cd tools && $(GO_BUILD) -o ../$@ ./demo
 
 # The Temporal server is a large module: some minutes the first time on a small machine, seconds later. Its root file
 # system, for which one waits for the network and the disk, is built meanwhile.
-bin/devstack: $(shell find devstack -name tools -prune -o \( -name '*.go' ! -name '*_test.go' -o -name '*.sh' -o -name 'go.*' \) -print)
+bin/devstack: $(shell find tools/devstack \( -name '*.go' ! -name '*_test.go' -o -name '*.sh' -o -name 'go.*' \) -print)
 	@[ "$$(uname)" = Linux ] || { echo "devstack needs Linux (Debian or Ubuntu): use STACK=compose with Docker"; exit 1; }
 	@echo "building bin/devstack; the first time it compiles the Temporal server, its Web UI and FerretDB (some minutes)"
-	@cd devstack && $(GO_BUILD) -o ../bin/buildroot ./cmd/buildroot
+	@cd tools/devstack && $(GO_BUILD) -o ../../bin/buildroot ./cmd/buildroot
 	@bin/buildroot & meanwhile=$$!; trap 'kill $$meanwhile 2>/dev/null' EXIT; \
-		(cd devstack && $(GO_BUILD) -ldflags=-w -o ../$@ .) && { wait $$meanwhile || true; }
+		(cd tools/devstack && $(GO_BUILD) -ldflags=-w -o ../../$@ .) && { wait $$meanwhile || true; }
 	@touch $@
 
 tools: bin/temporal bin/tctl ## Temporal's command-line tools, temporal and tctl, into bin/
 
-bin/temporal: devstack/tools/temporal/go.mod
+bin/temporal: tools/temporal/go.mod
 	@echo "building bin/temporal (some minutes the first time)"
-	cd $(<D) && $(GO_BUILD) -o ../../../$@ github.com/temporalio/cli/cmd/temporal
+	cd $(<D) && $(GO_BUILD) -o ../../$@ github.com/temporalio/cli/cmd/temporal
 
-bin/tctl: devstack/tools/tctl/go.mod
+bin/tctl: tools/tctl/go.mod
 	@echo "building bin/tctl (a minute or two the first time)"
-	cd $(<D) && $(GO_BUILD) -o ../../../$@ github.com/temporalio/tctl/cmd/tctl
+	cd $(<D) && $(GO_BUILD) -o ../../$@ github.com/temporalio/tctl/cmd/tctl
 
 # Testing
 
+# EACH runs `go test`, with the flags that follow it, in each module that is tested on the services.
+MODULES := . saga e2e tools
+EACH := bash -c 'status=0; for m in $(MODULES); do go -C $$m test "$$@" ./... || status=1; done; exit $$status' go-test
+
 .PHONY: test test-unit test-long conformance histories bench bench-messages bench-catalog check race-detector chromium bench-api
 test: bin/devstack build race-detector chromium ## all tests, on real services in a throw-away stack of their own
-	bin/devstack exec --services-only -- go test -race -timeout 20m ./...
-	cd devstack && CGO_ENABLED=0 go test ./...
+	bin/devstack exec --services-only -- $(EACH) -race -timeout 20m
+	cd tools/devstack && CGO_ENABLED=0 go test ./...
 
 test-unit: race-detector ## the tests that need no services
-	go test -short -race ./...
+	$(EACH) -short -race
 
 test-long: bin/devstack build tools race-detector chromium ## campaigns, large data and long random runs as well
-	bin/devstack exec --services-only -- go test -race -timeout 3h -tags long ./...
-	cd devstack && CGO_ENABLED=0 go test -timeout 30m -tags long ./...
+	bin/devstack exec --services-only -- $(EACH) -race -timeout 3h -tags long
+	cd tools/devstack && CGO_ENABLED=0 go test -timeout 30m -tags long ./...
 
 CONFORMANCE := TestEveryDisturbance|TestPairsOfDisturbances|TestEverySeededBug
 
@@ -114,13 +118,13 @@ JSON  ?= bin/bench.json
 ORDERS ?= 10000,100000,1000000
 FSYNC ?= on
 bench: bin/devstack build ## what an order costs, beside an empty workflow; JSON=file, FSYNC=off, BENCH="-concurrency 64"
-	$(GO_BUILD) -o bin/ ./bench
+	cd tools && $(GO_BUILD) -o ../bin/ ./bench
 	$(if $(PROFILE),DEVSTACK_WORKER_PPROF_ADDR=127.0.0.1:6060 DEVSTACK_API_PPROF_ADDR=127.0.0.1:6061) \
 		bin/devstack exec $(if $(filter on,$(FSYNC)),--fsync) -- \
 		bin/bench -json $(JSON) $(if $(PROFILE),-profile $(PROFILE)) $(BENCH)
 
 bench-api: bin/devstack build ## what a request costs the api with 10 thousand, 100 thousand and a million orders
-	$(GO_BUILD) -o bin/ ./bench
+	cd tools && $(GO_BUILD) -o ../bin/ ./bench
 	bin/devstack exec $(if $(filter on,$(FSYNC)),--fsync) -- bin/bench -growth $(ORDERS) -concurrency 16 -json bin/bench-api.json $(BENCH)
 
 bench-messages: bin/devstack ## confirmed publishes a second with 1, 8 and 64 publishers, beside the client library's bare maximum
@@ -128,8 +132,8 @@ bench-messages: bin/devstack ## confirmed publishes a second with 1, 8 and 64 pu
 
 # On the stack's store and then, when the environment's MONGODB_URI names one, on that server, in a database of its own.
 bench-catalog: bin/devstack ## how fast stock is sold, and products priced and listed, up to a million; also on MONGODB_URI
-	bin/devstack exec --services-only $(if $(filter on,$(FSYNC)),--fsync) -- go run ./catalog/bench $(BENCH)
-	$(if $(MONGODB_URI),go run ./catalog/bench $(BENCH))
+	bin/devstack exec --services-only $(if $(filter on,$(FSYNC)),--fsync) -- go -C tools run ./catalogbench $(BENCH)
+	$(if $(MONGODB_URI),go -C tools run ./catalogbench $(BENCH))
 
 # The race detector needs a C compiler.
 race-detector:
@@ -140,5 +144,5 @@ chromium:
 	@command -v chromium >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends chromium; }
 
 check: race-detector ## what to run before a push: format, vet, linters, known vulnerabilities, modules, short tests
-	devstack/check.sh $(CHECKS)
-	go test -short -race ./...
+	tools/check.sh $(CHECKS)
+	$(EACH) -short -race

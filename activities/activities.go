@@ -10,8 +10,8 @@ import (
 	"context"
 	"time"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // Catalog prices items and keeps the stock.

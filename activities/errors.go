@@ -7,8 +7,8 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
-	"ordersaga/internal/order"
-	"ordersaga/saga"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/saga"
 )
 
 // UnavailableType is the Temporal error type of a system that says when it is worth asking again.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // GatewayPayments are payments as the gateway knows them, whether or not a saga does.

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // Sagas are the workflows of the orders, as the Temporal server knows them.

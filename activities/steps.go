@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // The inputs and results below are part of recorded histories: fields are only ever added.

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"context"
@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"time"
 
-	"ordersaga/internal/httpapi"
-	"ordersaga/internal/order"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // cancelWait is how long a cancellation waits for the order's end to be known.

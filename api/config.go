@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"errors"
@@ -6,14 +6,14 @@ import (
 	"net/url"
 	"regexp"
 
-	"ordersaga/internal/auth"
-	"ordersaga/internal/httpapi"
-	"ordersaga/internal/httpserver"
-	"ordersaga/internal/order"
-	"ordersaga/internal/temporalclient"
+	"github.com/ordersaga/ordersaga/internal/auth"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/httpserver"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
-type config struct {
+type Config struct {
 	Addr                 string `env:"API_ADDR" envDefault:"127.0.0.1:8080" form:"host:port" help:"host:port to listen on"`
 	DatabaseURL          string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL with the orders; a role that may only read is enough"`
 	TaskQueue            string `env:"TASK_QUEUE" envDefault:"orders" help:"Temporal task queue of the worker"`
@@ -32,7 +32,7 @@ type config struct {
 }
 
 // Validate reports what no single field shows.
-func (c config) Validate() error {
+func (c Config) Validate() error {
 	errs := []error{c.Auth.Validate(), c.Events.validate(), c.Edge.Validate(), c.TLS.Validate(), c.Temporal.Validate()}
 	if c.UserRate < 0 || c.UserRate > 0 && c.UserBurst < 1 {
 		errs = append(errs, errors.New("RATE_LIMIT_PER_USER: want 0 or more, and a RATE_LIMIT_PER_USER_BURST of 1 or more"))
@@ -44,7 +44,7 @@ func (c config) Validate() error {
 }
 
 // sagaURL returns what shows an order's saga in the Web UI, or nil.
-func (c config) sagaURL() func(order.ID) string {
+func (c Config) sagaURL() func(order.ID) string {
 	if c.TemporalUIURL == "" {
 		return nil
 	}

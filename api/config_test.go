@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"bytes"
@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"ordersaga/internal/env"
-	"ordersaga/internal/program"
+	"github.com/ordersaga/ordersaga/internal/env"
+	"github.com/ordersaga/ordersaga/internal/program"
 )
 
 func TestWrongConfigurationIsNamedByItsVariable(t *testing.T) {
@@ -37,7 +37,7 @@ func TestWrongConfigurationIsNamedByItsVariable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := env.Parse[config](append(base[:2:2], test.set...))
+			_, err := env.Parse[Config](append(base[:2:2], test.set...))
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("got %v, want an error with %q", err, test.want)
 			}
@@ -52,7 +52,7 @@ func TestHelpListsEveryVariable(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	code := program.Execute(t.Context(), "api", "orders over HTTP", []string{"--help"}, nil, &out, &out,
-		func(context.Context, config, *slog.Logger) error { return errors.New("was run") })
+		func(context.Context, Config, *slog.Logger) error { return errors.New("was run") })
 	for _, name := range []string{"API_ADDR", "DATABASE_URL", "TASK_QUEUE", "AUTH_MODE", "JWT_SECRET", "TEMPORAL_ADDRESS", "TEMPORAL_TLS"} {
 		if !strings.Contains(out.String(), "\n  "+name+" ") {
 			t.Errorf("--help (exit %d) lacks %s", code, name)
@@ -62,7 +62,7 @@ func TestHelpListsEveryVariable(t *testing.T) {
 
 func TestSagaLinkNamesTheNamespace(t *testing.T) {
 	t.Parallel()
-	c := config{TemporalUIURL: "http://127.0.0.1:8233/"}
+	c := Config{TemporalUIURL: "http://127.0.0.1:8233/"}
 	want := "http://127.0.0.1:8233/namespaces/default/workflows/order-" + string(keyed)
 	if got := c.sagaURL()(keyed); got != want {
 		t.Errorf("got %s, want %s", got, want)

@@ -1,4 +1,4 @@
-// Command api takes orders over HTTP and shows how they stand.
+// Package api takes orders over HTTP and shows how they stand.
 //
 // It writes to no database. POST /orders starts the order's saga in Temporal (package workflows) and waits for its
 // outcome, bounded; everything that is read comes from the orders' rows in PostgreSQL, which the saga writes.
@@ -29,4 +29,4 @@
 // the JSON of clients, problems.go the one table from the domain's refusals to problems. sagas.go is all that is known
 // of Temporal. principal.go says who asks. events.go opens streams of events, watch.go finds what is new for all of them, and
 // stream.go writes one. page.go and web/ are the page at /.
-package main
+package api

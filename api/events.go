@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
-	"ordersaga/internal/httpapi"
-	"ordersaga/internal/httpapi/problem"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // tooManyStreams is how long a client that may not open a stream should wait.

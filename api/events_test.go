@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"bufio"
@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // listener reads a stream of events.

@@ -1,6 +1,6 @@
 //go:build long
 
-package main
+package api
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // forget deletes the workflow of an order, as the server does when its time of retention is over, and waits until it is
@@ -25,7 +25,7 @@ func (r *realAPI) forget(t *testing.T, id order.ID) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, 4*time.Minute, "the workflow is gone", func() bool {
+	servicestest.Eventually(t, 4*time.Minute, "the workflow is gone", func() bool {
 		_, err := r.client.DescribeWorkflowExecution(context.Background(), id.WorkflowID(), "")
 		return notRunning(err)
 	})

@@ -1,10 +1,10 @@
-package main
+package api
 
 import (
 	"strings"
 	"testing"
 
-	"ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
 )
 
 func TestRequestsOfAUserAreLimitedWhereverTheyComeFrom(t *testing.T) {

@@ -1,23 +1,23 @@
-package main
+package api
 
 import (
 	"testing"
 
-	"ordersaga/internal/httpapi/apitest"
+	"github.com/ordersaga/ordersaga/internal/httpapi/httpapitest"
 )
 
 // document is what clients are generated from. Besides its operations, the program answers a page and the gateway.
-var document = apitest.MustRead("openapi.yaml", "/", "/app.js", "/app.css", "/app.svg", "/catalog", webhookPath)
+var document = httpapitest.MustRead("openapi.yaml", "/", "/app.js", "/app.css", "/app.svg", "/catalog", webhookPath)
 
 // TestMain holds the tests to the description. Statuses that any operation may answer are tested once for all, in
 // internal/httpapi.
 func TestMain(m *testing.M) {
-	apitest.Main(m, document, "408 /problems/request-timeout", "500 /problems/internal-error")
+	httpapitest.Main(m, document, "408 /problems/request-timeout", "500 /problems/internal-error")
 }
 
 func TestDescriptionIsTheCommittedOne(t *testing.T) {
 	t.Parallel()
-	apitest.Committed(t, "openapi.yaml", newTestAPIWith(t, confirms, byToken).OpenAPI())
+	httpapitest.Committed(t, "openapi.yaml", newTestAPIWith(t, confirms, byToken).OpenAPI())
 }
 
 // The examples of the description, put together to requests, are understood.

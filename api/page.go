@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"ordersaga/internal/httpapi"
-	"ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
 // page is the page at /, on which one places an order and watches its saga. It is a client of the API like any other: it

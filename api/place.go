@@ -1,13 +1,13 @@
-package main
+package api
 
 import (
 	"context"
 	"errors"
 	"net/http"
 
-	"ordersaga/internal/httpapi"
-	"ordersaga/internal/httpapi/problem"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // place is POST /orders.

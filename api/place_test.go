@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 const confirmedOrder = `{"id":"ID","userId":42,"status":"CONFIRMED",

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"context"
@@ -7,9 +7,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
-	"ordersaga/internal/auth"
-	"ordersaga/internal/httpapi"
-	"ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/auth"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
 // The scopes of tokens. One of them is enough for every operation; how much of it, is up to the principal.

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"maps"
@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"ordersaga/internal/auth"
-	"ordersaga/internal/auth/authtest"
-	"ordersaga/internal/order"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/internal/auth"
+	"github.com/ordersaga/ordersaga/internal/auth/authtest"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // byToken asks for tokens, byNobody does not.

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"context"
@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"time"
 
-	"ordersaga/internal/httpapi"
-	"ordersaga/internal/httpapi/problem"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // The kinds of problems of this program, besides those that every program has.

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/temporalclient"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // sagas is what this program asks of the engine that runs the orders' sagas.

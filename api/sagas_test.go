@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"context"
@@ -23,9 +23,9 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/temporalclient"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // fakeTemporal is as much of a Temporal server as this program asks, with answers by script. What a real server does is

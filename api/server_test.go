@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"context"
@@ -16,15 +16,15 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 
-	"ordersaga/activities"
-	"ordersaga/internal/auth"
-	"ordersaga/internal/httpserver"
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
-	"ordersaga/internal/order/ordertest"
-	"ordersaga/internal/temporalclient"
-	"ordersaga/internal/testenv"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/activities"
+	"github.com/ordersaga/ordersaga/internal/auth"
+	"github.com/ordersaga/ordersaga/internal/httpserver"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order/ordertest"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // shop is the outside world of the real workflow in these tests: everything costs 9.99 USD and is in stock, and the card
@@ -77,7 +77,7 @@ func newRealAPI(t *testing.T) *realAPI {
 
 func newRealAPIOn(t *testing.T, orders *ordertest.Memory) *realAPI {
 	t.Helper()
-	address, taskQueue := testenv.Temporal(t)
+	address, taskQueue := servicestest.Temporal(t)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	c, err := temporalclient.Open(temporalclient.Config{Address: address}, log)
 	if err != nil {
@@ -123,7 +123,7 @@ func (r *realAPI) terminate(t *testing.T, id order.ID) {
 func (r *realAPI) eventually(t *testing.T, id order.ID) answer {
 	t.Helper()
 	var got answer
-	testenv.Eventually(t, 20*time.Second, "order "+string(id)+" is at its end", func() bool {
+	servicestest.Eventually(t, 20*time.Second, "order "+string(id)+" is at its end", func() bool {
 		if got = r.send(t, "GET", "/orders/"+string(id), ""); got.status != http.StatusOK {
 			t.Fatalf("got %d %s", got.status, got.raw)
 		}

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
-	"ordersaga/internal/httpapi"
-	"ordersaga/internal/httpapi/problem"
-	"ordersaga/internal/order"
-	"ordersaga/internal/stripe"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/stripe"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // webhookPath is where the payment gateway sends its events.

@@ -1,4 +1,4 @@
-package main
+package api
 
 import (
 	"context"
@@ -17,10 +17,10 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"ordersaga/internal/httpapi"
-	"ordersaga/internal/order"
-	"ordersaga/internal/testenv"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 const paidEvent = `{"id":"evt_1","object":"event","type":"payment_intent.succeeded","data":{"object":{"id":"pi_1"}}}`
@@ -76,14 +76,14 @@ func TestOnlySignedEventsOfInterestStartAWorkflow(t *testing.T) {
 
 func TestAnEventThatIsSentAgainStartsNothingAgain(t *testing.T) {
 	t.Parallel()
-	address, queue := testenv.Temporal(t)
+	address, queue := servicestest.Temporal(t)
 	temporal, err := client.Dial(client.Options{HostPort: address, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(temporal.Close)
 	start := startStripeEvent(temporal, queue)
-	event := order.PaymentEvent{ID: "evt_" + testenv.Name(""), Type: order.PaymentSucceeded, PaymentID: "pi_1"}
+	event := order.PaymentEvent{ID: "evt_" + servicestest.Name(""), Type: order.PaymentSucceeded, PaymentID: "pi_1"}
 	runs := func() string {
 		d, err := temporal.DescribeWorkflowExecution(t.Context(), event.WorkflowID(), "")
 		if err != nil {

@@ -1,10 +1,10 @@
-package main
+package api
 
 import (
 	"time"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // paymentMethodPattern is that of NewOrder.PaymentMethod, the gateway's reference. It keeps card numbers out of histories

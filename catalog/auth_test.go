@@ -1,4 +1,4 @@
-package main
+package catalog
 
 import (
 	"fmt"
@@ -12,9 +12,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/catalog/memory"
-	"ordersaga/internal/auth/authtest"
-	"ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/catalog/memorytest"
+	"github.com/ordersaga/ordersaga/internal/auth/authtest"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
 )
 
 // public is the scope of operations that everybody may call.
@@ -54,7 +54,7 @@ func bearer(t *testing.T, scope string, changes map[string]any) string {
 // guarded returns the API that asks for tokens, over the shop of everyOperation.
 func guarded(t *testing.T) *httpapi.API {
 	t.Helper()
-	store := memory.New()
+	store := memorytest.New()
 	api := serve(t, store)
 	for _, id := range []string{"kettle", "lamp"} {
 		body := fmt.Sprintf(`{"id": %q, "name": "A thing", "price": {"amount": 2999, "currency": "EUR"}, "stock": 3, "category": "x"}`, id)

@@ -1,4 +1,4 @@
-package main
+package catalog
 
 import (
 	"errors"
@@ -9,12 +9,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/catalog/catalogclient"
-	"ordersaga/catalog/memory"
-	"ordersaga/catalog/storetest"
-	"ordersaga/internal/order"
-	"ordersaga/internal/order/ordertest"
-	testclock "ordersaga/internal/testenv/clock"
+	"github.com/ordersaga/ordersaga/catalog/catalogclient"
+	"github.com/ordersaga/ordersaga/catalog/memorytest"
+	"github.com/ordersaga/ordersaga/catalog/storetest"
+	testclock "github.com/ordersaga/ordersaga/internal/clocktest"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order/ordertest"
 )
 
 // The orders of these tests, as the client names them.
@@ -42,9 +42,9 @@ func dialAt(t *testing.T, store storetest.Store, now func() time.Time) *catalogc
 }
 
 // kettles returns a store with 3 kettles.
-func kettles(t *testing.T) *memory.Store {
+func kettles(t *testing.T) *memorytest.Store {
 	t.Helper()
-	store := memory.New()
+	store := memorytest.New()
 	body := `{"id": "kettle", "name": "Kettle", "price": {"amount": 2999, "currency": "EUR"}, "stock": 3, "category": "kitchen"}`
 	if a := send(t, serve(t, store), "POST", "/products", body); a.status != 201 {
 		t.Fatalf("seed: %d", a.status)
@@ -72,7 +72,7 @@ func refused(t *testing.T, what string, err error, want order.Cause) {
 func TestClientSpeaksTheOrdersLanguage(t *testing.T) {
 	t.Parallel()
 	ordertest.CatalogContract(t, func(t *testing.T, products ...order.Line) ordertest.Shop {
-		store, now := memory.New(), testclock.At(clock)
+		store, now := memorytest.New(), testclock.At(clock)
 		for _, p := range products {
 			body := fmt.Sprintf(`{"id": %q, "name": %q, "price": {"amount": %d, "currency": %q}, "stock": %d, "category": "kitchen"}`,
 				p.ProductID, p.Name, p.Price.Amount, p.Price.Currency, p.Quantity)

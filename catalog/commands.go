@@ -1,4 +1,4 @@
-package main
+package catalog
 
 import (
 	"context"
@@ -12,10 +12,10 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"ordersaga/catalog/mongodb"
-	"ordersaga/catalog/stock"
-	"ordersaga/internal/env"
-	"ordersaga/internal/program"
+	"github.com/ordersaga/ordersaga/catalog/mongodb"
+	"github.com/ordersaga/ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/internal/env"
+	"github.com/ordersaga/ordersaga/internal/program"
 )
 
 // The commands besides serving.
@@ -25,7 +25,7 @@ const (
 	movementsCommand = "movements"
 )
 
-const commandList = "`catalog check`, `repair` and `movements` look after its stock"
+const CommandList = "`catalog check`, `repair` and `movements` look after its stock"
 
 func isCommand(arg string) bool {
 	return slices.Contains([]string{checkCommand, repairCommand, movementsCommand}, arg)
@@ -92,6 +92,14 @@ func parse(args []string) (request, error) {
 }
 
 // execute runs a command and returns its exit code.
+// Command runs one of the commands above and returns the exit code; ok is false when args name none.
+func Command(ctx context.Context, args, environ []string, stdout, stderr io.Writer) (code int, ok bool) {
+	if len(args) == 0 || !isCommand(args[0]) {
+		return 0, false
+	}
+	return execute(ctx, args, environ, stdout, stderr), true
+}
+
 func execute(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	r, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {

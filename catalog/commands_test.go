@@ -1,4 +1,4 @@
-package main
+package catalog
 
 import (
 	"bytes"
@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"ordersaga/catalog/memory"
-	"ordersaga/catalog/mongodb"
-	"ordersaga/catalog/stock"
-	"ordersaga/catalog/storetest"
-	"ordersaga/internal/program"
+	"github.com/ordersaga/ordersaga/catalog/memorytest"
+	"github.com/ordersaga/ordersaga/catalog/mongodb"
+	"github.com/ordersaga/ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/storetest"
+	"github.com/ordersaga/ordersaga/internal/program"
 )
 
 // sold returns a stock of 3 kettles of which 1 is sold, in a store.
@@ -44,7 +44,7 @@ func loseUnits(t *testing.T, store storetest.Store) {
 
 func TestCheckAndRepairSayAndDoWhatTheyShould(t *testing.T) {
 	t.Parallel()
-	store := memory.New()
+	store := memorytest.New()
 	service := sold(t, store)
 	var out bytes.Buffer
 	run := func(r request) (drifted bool) {

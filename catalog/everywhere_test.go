@@ -1,4 +1,4 @@
-package main
+package catalog
 
 import (
 	"context"
@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"ordersaga/catalog/memory"
-	"ordersaga/catalog/product"
-	"ordersaga/catalog/stock"
-	testclock "ordersaga/internal/testenv/clock"
+	"github.com/ordersaga/ordersaga/catalog/memorytest"
+	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/stock"
+	testclock "github.com/ordersaga/ordersaga/internal/clocktest"
 )
 
 const aKey = "Idempotency-Key: k"
@@ -58,7 +58,7 @@ func TestOperationsOnAProductNeedOne(t *testing.T) {
 }
 
 // down is a store whose server does not answer.
-type down struct{ *memory.Store }
+type down struct{ *memorytest.Store }
 
 func (down) Insert(context.Context, stock.Reservation) error { return errDown }
 func (down) Reservation(context.Context, string) (stock.Reservation, error) {
@@ -91,7 +91,7 @@ func (down) DeleteProduct(context.Context, string, time.Time) error { return err
 
 func TestEveryOperationSaysThatTheStoreIsDown(t *testing.T) {
 	t.Parallel()
-	h := serve(t, down{memory.New()})
+	h := serve(t, down{memorytest.New()})
 	for id, op := range everyOperation {
 		method, path, _ := strings.Cut(op.request, " ")
 		a := send(t, h, method, path, op.body, aKey)
@@ -103,7 +103,7 @@ func TestEveryOperationSaysThatTheStoreIsDown(t *testing.T) {
 }
 
 // contended is a store in which somebody else is always faster.
-type contended struct{ *memory.Store }
+type contended struct{ *memorytest.Store }
 
 func (contended) Apply(context.Context, stock.Update) (stock.Applied, bool, error) {
 	return stock.Applied{}, false, nil

@@ -1,24 +1,24 @@
-package main
+package catalog
 
 import (
 	"testing"
 
-	"ordersaga/internal/auth/authtest"
-	"ordersaga/internal/httpapi/apitest"
+	"github.com/ordersaga/ordersaga/internal/auth/authtest"
+	"github.com/ordersaga/ordersaga/internal/httpapi/httpapitest"
 )
 
 // document is what clients are generated from.
-var document = apitest.MustRead("openapi.yaml")
+var document = httpapitest.MustRead("openapi.yaml")
 
 // TestMain holds the tests to the description. Statuses that any operation may answer are tested once for all, in
 // internal/httpapi.
 func TestMain(m *testing.M) {
-	apitest.Main(m, document, "408 /problems/request-timeout", "500 /problems/internal-error")
+	httpapitest.Main(m, document, "408 /problems/request-timeout", "500 /problems/internal-error")
 }
 
 func TestDescriptionIsTheCommittedOne(t *testing.T) {
 	t.Parallel()
-	apitest.Committed(t, "openapi.yaml", newAPI(nil, nil, options{who: authenticator(t, authtest.Config)}).OpenAPI())
+	httpapitest.Committed(t, "openapi.yaml", newAPI(nil, nil, options{who: authenticator(t, authtest.Config)}).OpenAPI())
 }
 
 // The examples of the description, put together to requests, are understood.

@@ -1,4 +1,4 @@
-package main
+package catalog
 
 import (
 	"context"
@@ -9,13 +9,13 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	wire "ordersaga/catalog/catalogclient"
-	"ordersaga/catalog/product"
-	"ordersaga/catalog/stock"
-	"ordersaga/internal/auth"
-	"ordersaga/internal/httpapi"
-	"ordersaga/internal/httpapi/problem"
-	"ordersaga/internal/money"
+	wire "github.com/ordersaga/ordersaga/catalog/catalogclient"
+	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/internal/auth"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/money"
 )
 
 func (s *server) registerProducts(api *httpapi.API, who *auth.Authenticator) {

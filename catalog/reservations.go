@@ -1,4 +1,4 @@
-package main
+package catalog
 
 import (
 	"context"
@@ -8,11 +8,11 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	wire "ordersaga/catalog/catalogclient"
-	"ordersaga/catalog/stock"
-	"ordersaga/internal/auth"
-	"ordersaga/internal/httpapi"
-	"ordersaga/internal/httpapi/problem"
+	wire "github.com/ordersaga/ordersaga/catalog/catalogclient"
+	"github.com/ordersaga/ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/internal/auth"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
 func (s *server) registerReservations(api *httpapi.API, who *auth.Authenticator) {

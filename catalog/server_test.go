@@ -1,4 +1,4 @@
-package main
+package catalog
 
 import (
 	"bytes"
@@ -14,12 +14,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/catalog/memory"
-	"ordersaga/catalog/product"
-	"ordersaga/catalog/stock"
-	"ordersaga/catalog/storetest"
-	"ordersaga/internal/auth"
-	"ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/catalog/memorytest"
+	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/storetest"
+	"github.com/ordersaga/ordersaga/internal/auth"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
 )
 
 var errDown = errors.New("connection refused by 10.1.2.3")
@@ -57,7 +57,7 @@ func serveAt(t testing.TB, store storetest.Store, now func() time.Time, tokens a
 // shop returns the API over a store with 3 kettles and 1 lamp.
 func shop(t *testing.T) http.Handler {
 	t.Helper()
-	h := serve(t, memory.New())
+	h := serve(t, memorytest.New())
 	for _, p := range []string{
 		`{"id": "kettle", "name": "Kettle", "description": "Boils water.", "price": {"amount": 2999, "currency": "EUR"}, "stock": 3, "category": "kitchen"}`,
 		`{"id": "lamp", "name": "Lamp", "price": {"amount": 500, "currency": "EUR"}, "stock": 1, "category": "light"}`,

@@ -7,14 +7,14 @@ import (
 	"syscall"
 	"testing"
 
-	"ordersaga/internal/testenv"
-	"ordersaga/internal/testenv/port"
+	"github.com/ordersaga/ordersaga/internal/porttest"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // TestDeploying rolls out a new build of the worker by the commands of docs/deploying.md.
 func TestDeploying(t *testing.T) {
-	namespace := testenv.Name("deploying")
-	address, _ := testenv.Temporal(t)
+	namespace := servicestest.Name("deploying")
+	address, _ := servicestest.Temporal(t)
 	book := newReader(t, "../docs/deploying.md", "TEMPORAL_NAMESPACE="+namespace, "TEMPORAL_ADDRESS="+address)
 	defer book.finish()
 	book.run("namespace")
@@ -30,7 +30,7 @@ func TestDeploying(t *testing.T) {
 	s.inTrouble(stuck, "ChargePayment")
 	s.gatewayKey(apiKey)
 
-	addr := port.FreeAddress(t)
+	addr := porttest.FreeAddress(t)
 	second := newProcess(t, "worker", addr, append(s.worker.env[:len(s.worker.env):len(s.worker.env)],
 		"WORKER_ADDR="+addr, "WORKER_BUILD_ID=v2")...)
 	second.start()

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 func workflowID(orderID string) string { return "order-" + orderID }
@@ -117,7 +117,7 @@ func TestTemporalThatIsDownIsSaidAndNothingIsAccepted(t *testing.T) {
 	}
 	s.toTemporal.up()
 	// The same key all the while: however many of these are accepted, they are one order.
-	key := "Idempotency-Key: " + testenv.Name("basket")
+	key := "Idempotency-Key: " + servicestest.Name("basket")
 	var after answer
 	eventually(t, "orders are accepted again", func(context.Context) bool {
 		after = s.place(visa, lamp, 1, key)

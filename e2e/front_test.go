@@ -12,21 +12,21 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"ordersaga/internal/httpapi/apitest"
+	"github.com/ordersaga/ordersaga/internal/httpapi/httpapitest"
 )
 
 // The documents that clients of the two HTTP APIs are made from, and what else the programs answer: the page, and the
 // gateway's events.
 var (
-	ordersDescription = apitest.MustRead("../api/openapi.yaml",
+	ordersDescription = httpapitest.MustRead("../api/openapi.yaml",
 		"/", "/app.js", "/app.css", "/app.svg", "/catalog/products", "/stripe/webhook")
-	catalogDescription = apitest.MustRead("../catalog/openapi.yaml")
+	catalogDescription = httpapitest.MustRead("../catalog/openapi.yaml")
 )
 
 // front stands before a program and holds every request that reaches it, whoever sent it, and every answer against the
 // program's OpenAPI document. What becomes of the program's connections becomes of the callers'.
 type front struct {
-	description *apitest.Document
+	description *httpapitest.Document
 	errorf      func(format string, args ...any)
 	wrong       atomic.Int64 // requests to come that are wrong on purpose
 	proxy       *httputil.ReverseProxy
@@ -34,7 +34,7 @@ type front struct {
 }
 
 // newFront stands before target (host:port) until the test ends and all answers are out.
-func newFront(t *testing.T, description *apitest.Document, target string, errorf func(string, ...any)) *front {
+func newFront(t *testing.T, description *httpapitest.Document, target string, errorf func(string, ...any)) *front {
 	t.Helper()
 	f := &front{description: description, errorf: errorf}
 	f.proxy = &httputil.ReverseProxy{

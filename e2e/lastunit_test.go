@@ -7,7 +7,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // TestTheLastUnitIsSoldToOneOf200 runs beside no other test: 200 orders at once are load enough.
@@ -47,7 +47,7 @@ func TestTheLastUnitIsSoldToOneOf200(t *testing.T) {
 // buy places an order as a customer's client does: what is answered 503, as it may be when 200 come at once on a busy
 // machine, is sent again under the same key.
 func (s *system) buy(product string) (a answer) {
-	key := "Idempotency-Key: " + testenv.Name("buyer")
+	key := "Idempotency-Key: " + servicestest.Name("buyer")
 	for range 10 {
 		if a = s.place(visa, product, 1, key); a.status != http.StatusServiceUnavailable {
 			return a

@@ -15,9 +15,9 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
-	"ordersaga/internal/order"
-	"ordersaga/saga"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/saga"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // operatorsOrder is what operators say with a signal.

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"testing"
 
-	"ordersaga/api/orderclient"
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/api/orderclient"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 func TestTheGoClientOnTheRealAPI(t *testing.T) {
@@ -17,7 +17,7 @@ func TestTheGoClientOnTheRealAPI(t *testing.T) {
 	ask := func(method string) orderclient.NewOrder {
 		return orderclient.NewOrder{UserID: 42, Items: []orderclient.Item{{ProductID: lamp, Quantity: 1}}, PaymentMethod: method}
 	}
-	key := orderclient.WithKey(testenv.Name("basket"))
+	key := orderclient.WithKey(servicestest.Name("basket"))
 	placed, err := orders.Place(t.Context(), ask(visa), key)
 	if err != nil || placed.Status != orderclient.Confirmed || placed.Replayed || placed.SagaURL == "" {
 		t.Fatalf("placed %+v, %v; want it confirmed", placed, err)

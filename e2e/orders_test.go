@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 func TestOutcomesOverHTTP(t *testing.T) {
@@ -68,7 +68,7 @@ func TestMalformedOrderLeavesNothingBehind(t *testing.T) {
 
 func TestSameKeyIsTheSameOrder(t *testing.T) {
 	s := newSystem(t)
-	key := "Idempotency-Key: " + testenv.Name("basket")
+	key := "Idempotency-Key: " + servicestest.Name("basket")
 	answers := make([]answer, 8)
 	var all sync.WaitGroup
 	for i := range answers {

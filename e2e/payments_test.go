@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // everyFault is what can go wrong with a call of the gateway, at any call, a few times.
@@ -63,7 +63,7 @@ func TestWorkerWithAWrongKeySaysSoAndEnds(t *testing.T) {
 
 func TestMoneyTakenBehindTheSagasBackIsGivenBackOnceTheGatewayReportsIt(t *testing.T) {
 	s := newSystem(t)
-	secret := "whsec_" + testenv.Name("")
+	secret := "whsec_" + servicestest.Name("")
 	s.api.stop(syscall.SIGTERM)
 	s.api.env = append(s.api.env, "STRIPE_WEBHOOK_SECRET="+secret)
 	s.stripesim.stop(syscall.SIGTERM)

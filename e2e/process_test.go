@@ -35,7 +35,7 @@ func buildAndRun(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	programs = dir
 	for _, name := range []string{"api", "worker", "catalog", "notifier", "stripesim"} {
-		build := exec.Command("go", "build", "-race", "-o", filepath.Join(dir, name), "ordersaga/"+name)
+		build := exec.Command("go", "build", "-race", "-o", filepath.Join(dir, name), "github.com/ordersaga/ordersaga/cmd/"+name)
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", name, err, out)
 			return 1

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // operator is a system with a namespace of its own, and the runbook.
@@ -25,8 +25,8 @@ type operator struct {
 // TestRunbook runs every command of docs/runbook.md with sagas that are really in trouble, and checks that it does what the
 // book says.
 func TestRunbook(t *testing.T) {
-	namespace := testenv.Name("runbook")
-	address, _ := testenv.Temporal(t)
+	namespace := servicestest.Name("runbook")
+	address, _ := servicestest.Temporal(t)
 	newReader(t, "../docs/deploying.md", "TEMPORAL_NAMESPACE="+namespace, "TEMPORAL_ADDRESS="+address).run("namespace")
 	s := newGatedSystemIn(t, namespace)
 	o := &operator{gated: s, book: newReader(t, "../docs/runbook.md", append(s.toolEnv(), "OPERATOR=alice")...)}

@@ -8,8 +8,8 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"ordersaga/internal/testenv"
-	"ordersaga/internal/testenv/port"
+	"github.com/ordersaga/ordersaga/internal/porttest"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // system is the whole order system, as processes on services of its own.
@@ -47,23 +47,23 @@ func newSystem(t *testing.T, settings ...string) *system {
 func buildSystem(t *testing.T, namespace string, settings ...string) *system {
 	t.Helper()
 	s := &system{t: t, namespace: namespace}
-	address, queue := testenv.Temporal(t)
+	address, queue := servicestest.Temporal(t)
 	s.queue, s.temporalAddress = queue, address
 	s.connect()
-	ordersURL, broker := testenv.Postgres(t), testenv.RabbitMQ(t)
+	ordersURL, broker := servicestest.Postgres(t), servicestest.RabbitMQ(t)
 	s.ordersURL = ordersURL
-	mongo, mongoDB := testenv.MongoDB(t)
+	mongo, mongoDB := servicestest.MongoDB(t)
 	s.toTemporal = newProxy(t, address)
 	s.toPostgres = newProxy(t, hostOf(t, ordersURL))
 	s.toRabbitMQ = newProxy(t, hostOf(t, broker))
 
-	catalogAddr, stripeAddr := port.FreeAddress(t), port.FreeAddress(t)
+	catalogAddr, stripeAddr := porttest.FreeAddress(t), porttest.FreeAddress(t)
 	toCatalog := newFront(t, catalogDescription, catalogAddr, t.Errorf)
 	s.catalog = newProcess(t, "catalog", toCatalog.addr(), "CATALOG_ADDR="+catalogAddr, "MONGODB_URI="+mongo, "MONGODB_DATABASE="+mongoDB,
 		"AUTH_MODE=none")
 	s.stripesim = newProcess(t, "stripesim", stripeAddr, "STRIPESIM_ADDR="+stripeAddr,
-		"STRIPESIM_DATABASE_URL="+testenv.Postgres(t), "STRIPESIM_API_KEY="+apiKey)
-	workerAddr, notifierAddr, apiAddr := port.FreeAddress(t), port.FreeAddress(t), port.FreeAddress(t)
+		"STRIPESIM_DATABASE_URL="+servicestest.Postgres(t), "STRIPESIM_API_KEY="+apiKey)
+	workerAddr, notifierAddr, apiAddr := porttest.FreeAddress(t), porttest.FreeAddress(t), porttest.FreeAddress(t)
 	s.toAPI = newFront(t, ordersDescription, apiAddr, t.Errorf)
 	s.worker = newProcess(t, "worker", workerAddr, append([]string{
 		"WORKER_ADDR=" + workerAddr, "DATABASE_URL=" + through(t, ordersURL, s.toPostgres), "CATALOG_URL=http://" + s.catalog.addr,
@@ -71,7 +71,7 @@ func buildSystem(t *testing.T, namespace string, settings ...string) *system {
 		"TEMPORAL_ADDRESS=" + address, "TEMPORAL_NAMESPACE=" + namespace, "TASK_QUEUE=" + queue, "RECOVERY_INTERVAL=2s", "RECOVERY_MIN_AGE=5s",
 	}, settings...)...)
 	s.notifier = newProcess(t, "notifier", notifierAddr, "NOTIFIER_ADDR="+notifierAddr,
-		"NOTIFIER_DATABASE_URL="+testenv.Postgres(t), "RABBITMQ_URL="+through(t, broker, s.toRabbitMQ))
+		"NOTIFIER_DATABASE_URL="+servicestest.Postgres(t), "RABBITMQ_URL="+through(t, broker, s.toRabbitMQ))
 	s.api = newProcess(t, "api", s.toAPI.addr(), "API_ADDR="+apiAddr, "DATABASE_URL="+ordersURL,
 		"TEMPORAL_ADDRESS="+s.toTemporal.addr(), "TEMPORAL_NAMESPACE="+namespace, "TASK_QUEUE="+queue, "AUTH_MODE=none",
 		"RATE_LIMIT_PER_ADDRESS=0", "PAGE_CATALOG_URL=http://"+s.catalog.addr, "TEMPORAL_UI_URL="+webUI)

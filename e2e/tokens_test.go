@@ -10,7 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"go.temporal.io/sdk/client"
 
-	"ordersaga/internal/auth/authtest"
+	"github.com/ordersaga/ordersaga/internal/auth/authtest"
 )
 
 // newGuardedSystem starts a system whose api and catalog ask for tokens. The worker has none yet: it is to be written to the

@@ -1,6 +1,6 @@
 //go:build long
 
-package main
+package notifier
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/rabbitmq"
-	"ordersaga/internal/testenv/broker"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq/rabbitmqtest"
 )
 
 // TestCampaign publishes 10,000 events while a broker of its own is disturbed 20 times, into the real consumer on a real
@@ -22,7 +22,7 @@ import (
 func TestCampaign(t *testing.T) {
 	const events, publishers, disturbances = 10_000, 8, 20
 	s, _ := newStore(t)
-	b := broker.Start(t)
+	b := rabbitmqtest.Start(t)
 	config := rabbitmq.Config{URL: b.URL, Name: t.Name(), Log: discard(), MaxBackoff: time.Second}
 	p := newPublisher(t, b.URL)
 	var handed atomic.Int64
@@ -96,7 +96,7 @@ func TestCampaign(t *testing.T) {
 }
 
 // disturb hurts the broker and heals it, while events are published.
-func disturb(t *testing.T, b *broker.Broker, kind int) {
+func disturb(t *testing.T, b *rabbitmqtest.Broker, kind int) {
 	t.Helper()
 	switch kind {
 	case 0:

@@ -1,4 +1,4 @@
-package main
+package notifier
 
 import (
 	"errors"
@@ -6,11 +6,11 @@ import (
 	"net/mail"
 	"time"
 
-	"ordersaga/internal/rabbitmq"
-	"ordersaga/internal/webhook"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq"
+	"github.com/ordersaga/ordersaga/internal/webhook"
 )
 
-type config struct {
+type Config struct {
 	Addr        string `env:"NOTIFIER_ADDR" envDefault:"127.0.0.1:4004" form:"host:port" help:"host:port of the probes and of GET /notifications"`
 	DatabaseURL string `env:"NOTIFIER_DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL database of the notifier: postgres://user:password@host:port/name"`
 	RabbitMQURL string `env:"RABBITMQ_URL,required,notEmpty" form:"amqp://user:password@host:port/vhost" secret:"true" help:"broker of the order events: amqp://user:password@host:port/vhost"`
@@ -28,7 +28,7 @@ type config struct {
 }
 
 // Validate checks what no single field's type does.
-func (c config) Validate() error {
+func (c Config) Validate() error {
 	problems := []error{atATime("NOTIFIER_WORKERS", c.Workers), atATime("NOTIFIER_SENDERS", c.Senders)}
 	if err := c.topology().Validate(); err != nil {
 		problems = append(problems, fmt.Errorf("NOTIFIER_RETRY_TIERS: %w", err))
@@ -53,7 +53,7 @@ func (c config) Validate() error {
 }
 
 // topology is that of every program, with retry tiers as configured.
-func (c config) topology() rabbitmq.Topology {
+func (c Config) topology() rabbitmq.Topology {
 	t := rabbitmq.DefaultTopology()
 	t.Tiers = c.RetryTiers
 	return t
@@ -67,13 +67,13 @@ func atATime(variable string, n int) error {
 }
 
 // mailer returns nil when no mail server is configured.
-func (c config) mailer() (*mailer, error) {
+func (c Config) mailer() (*mailer, error) {
 	if c.SMTPURL == "" {
 		return nil, nil
 	}
 	return newMailer(c.SMTPURL, c.MailFrom)
 }
 
-func (c config) operators() entry {
+func (c Config) operators() entry {
 	return entry{Email: c.OperatorEmail, WebhookURL: c.OperatorURL, WebhookSecret: c.OperatorSecret}
 }

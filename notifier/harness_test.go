@@ -1,4 +1,4 @@
-package main
+package notifier
 
 import (
 	"context"
@@ -17,12 +17,12 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
-	"ordersaga/internal/pgdb"
-	"ordersaga/internal/program"
-	"ordersaga/internal/rabbitmq"
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
+	"github.com/ordersaga/ordersaga/internal/program"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // asProgram makes the test binary run as the notifier itself, so that a test can kill it.
@@ -30,7 +30,7 @@ const asProgram = "NOTIFIER_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
-		program.Main("notifier", "under test", run)
+		program.Main("notifier", "under test", Run)
 	}
 	code := m.Run()
 	http.DefaultClient.CloseIdleConnections()
@@ -49,7 +49,7 @@ func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // newStore is a store on a database of its own.
 func newStore(t *testing.T) (s *store, databaseURL string) {
 	t.Helper()
-	databaseURL = testenv.Postgres(t)
+	databaseURL = servicestest.Postgres(t)
 	pool, err := pgdb.Open(t.Context(), databaseURL)
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func message(t *testing.T, e order.Event) rabbitmq.Message {
 	return rabbitmq.Message{ID: e.MessageID(), Type: string(e.Type), CorrelationID: string(e.OrderID), Queue: string(e.Type), Attempt: 1, Body: body}
 }
 
-func newBroker(t *testing.T) string { return testenv.RabbitMQ(t) }
+func newBroker(t *testing.T) string { return servicestest.RabbitMQ(t) }
 
 func newPublisher(t *testing.T, brokerURL string) *rabbitmq.Publisher {
 	t.Helper()
@@ -209,7 +209,7 @@ func queue(t *testing.T, brokerURL, name string) (ready, held int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, os.Getenv(testenv.RabbitMQAPI)+"/api/queues"+u.Path+"/"+name, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, os.Getenv(servicestest.RabbitMQAPI)+"/api/queues"+u.Path+"/"+name, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

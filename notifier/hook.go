@@ -1,4 +1,4 @@
-package main
+package notifier
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"ordersaga/internal/webhook"
+	"github.com/ordersaga/ordersaga/internal/webhook"
 )
 
 // caller calls webhooks, signed after the Standard Webhooks scheme.

@@ -1,4 +1,4 @@
-package main
+package notifier
 
 import (
 	"context"
@@ -8,10 +8,10 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"ordersaga/internal/httpapi"
-	"ordersaga/internal/httpapi/problem"
-	"ordersaga/internal/httpserver"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/httpserver"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 const (

@@ -1,4 +1,4 @@
-package main
+package notifier
 
 import (
 	"io"
@@ -11,8 +11,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/rabbitmq"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq"
 )
 
 // TestKilledBetweenEffectAndAckTheNextProcessDropsTheMessage: the effect is committed, the acknowledgement never arrives,

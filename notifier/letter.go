@@ -1,4 +1,4 @@
-package main
+package notifier
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	text "text/template"
 	"time"
 
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // letter is what is said about an event, in the forms in which it is sent.

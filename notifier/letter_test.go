@@ -1,4 +1,4 @@
-package main
+package notifier
 
 import (
 	"flag"
@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

@@ -1,4 +1,4 @@
-package main
+package notifier
 
 import (
 	"context"
@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"time"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/rabbitmq"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq"
 )
 
 // Whom a notification is for.

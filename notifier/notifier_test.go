@@ -1,4 +1,4 @@
-package main
+package notifier
 
 import (
 	"bytes"
@@ -15,10 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sync/errgroup"
 
-	"ordersaga/internal/httpserver"
-	"ordersaga/internal/order"
-	"ordersaga/internal/pgdb"
-	"ordersaga/internal/rabbitmq"
+	"github.com/ordersaga/ordersaga/internal/httpserver"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq"
 )
 
 func TestAMessageThatComesAgainTellsTheCustomerOnce(t *testing.T) {

@@ -1,4 +1,4 @@
-package main
+package notifier
 
 import (
 	"bytes"
@@ -15,10 +15,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/program"
-	"ordersaga/internal/rabbitmq"
-	"ordersaga/internal/testenv/port"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/porttest"
+	"github.com/ordersaga/ordersaga/internal/program"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq"
 )
 
 // process is the notifier in a process of its own.
@@ -44,7 +44,7 @@ func (p *process) output() string {
 
 func startProcess(t *testing.T, environ ...string) *process {
 	t.Helper()
-	p := &process{addr: port.FreeAddress(t)}
+	p := &process{addr: porttest.FreeAddress(t)}
 	p.cmd = exec.CommandContext(t.Context(), os.Args[0])
 	p.cmd.Env = append([]string{asProgram + "=1", "NOTIFIER_ADDR=" + p.addr}, environ...)
 	p.cmd.Stderr = p

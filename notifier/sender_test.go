@@ -1,4 +1,4 @@
-package main
+package notifier
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 func TestManySendersShareAnOutboxAndSendEachDeliveryOnce(t *testing.T) {

@@ -1,4 +1,4 @@
-package main
+package notifier
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/rabbitmq"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq"
 )
 
 //go:embed migrations/*.sql

@@ -1,4 +1,4 @@
-package main
+package notifier
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 
 	"github.com/bojanz/currency"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // shortText is in one line what the customer reads about the end of an order. It fails for events of unknown types and for

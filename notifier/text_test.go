@@ -1,12 +1,12 @@
-package main
+package notifier
 
 import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 func TestWhatCustomersRead(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/workflow"
 
-	"ordersaga/saga"
+	"github.com/ordersaga/ordersaga/saga"
 )
 
 func TestAlarmIsRaisedBesideTheSagaWhichDoesNotWaitForIt(t *testing.T) {

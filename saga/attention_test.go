@@ -10,7 +10,7 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
-	"ordersaga/saga"
+	"github.com/ordersaga/ordersaga/saga"
 )
 
 // lock is an outside system that does not open before somebody brings the right key.

@@ -9,7 +9,7 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
-	"ordersaga/saga"
+	"github.com/ordersaga/ordersaga/saga"
 )
 
 // trips are the activities of the examples: each acts on one outside system, and is safe to run twice.

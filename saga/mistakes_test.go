@@ -6,7 +6,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"ordersaga/saga"
+	"github.com/ordersaga/ordersaga/saga"
 )
 
 func TestMistakeInAPlansCodeIsSaidAtOnce(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"ordersaga/saga"
+	"github.com/ordersaga/ordersaga/saga"
 )
 
 // failing is a workflow that fails when its saga was unwound, as many do; with a plan whose undo may itself be wrong.

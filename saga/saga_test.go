@@ -19,7 +19,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 	"pgregory.net/rapid"
 
-	"ordersaga/saga"
+	"github.com/ordersaga/ordersaga/saga"
 )
 
 // ledger is the outside of a saga of any shape: what each step has done, and which faults are due.

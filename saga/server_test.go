@@ -2,8 +2,11 @@ package saga_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,8 +19,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"ordersaga/internal/testenv"
-	"ordersaga/saga"
+	"github.com/ordersaga/ordersaga/saga"
 )
 
 // sick is an outside system that breaks until it is healed. Its second call hangs.
@@ -52,7 +54,13 @@ func (s *sick) heal() (calls int) {
 // What the test environment cannot show is how a server ends a window of retries, and what it tells of the attempts.
 func TestAttemptsAreCountedAsAServerMadeThem(t *testing.T) {
 	t.Parallel()
-	address, queue := testenv.Temporal(t)
+	if testing.Short() {
+		t.Skip("needs a Temporal server; skipped by -short")
+	}
+	address, queue := os.Getenv("TEST_TEMPORAL_ADDRESS"), "saga"+strings.ToLower(rand.Text()[:16])
+	if address == "" {
+		t.Fatal("TEST_TEMPORAL_ADDRESS is not set: run the tests with `make test`, which starts a server, or with -short")
+	}
 	c, err := client.Dial(client.Options{HostPort: address, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	if err != nil {
 		t.Fatal(err)

@@ -1,14 +1,14 @@
-package main
+package stripesim
 
 import (
 	"errors"
 	"fmt"
 	"time"
 
-	"ordersaga/stripesim/gateway"
+	"github.com/ordersaga/ordersaga/stripesim/gateway"
 )
 
-type config struct {
+type Config struct {
 	Addr        string        `env:"STRIPESIM_ADDR" envDefault:"127.0.0.1:12111" form:"host:port" help:"host:port to listen on; anybody who reaches it may read the ledger, so keep it on loopback or on a private network"`
 	DatabaseURL string        `env:"STRIPESIM_DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL database with the ledger (postgres://user:password@host:port/name)"`
 	APIKey      string        `env:"STRIPESIM_API_KEY,required,notEmpty" secret:"true" help:"the key that clients must send; made up, as in sk_test_local"`
@@ -22,7 +22,7 @@ type config struct {
 }
 
 // Validate checks what a type cannot say.
-func (c config) Validate() error {
+func (c Config) Validate() error {
 	var problems []error
 	if !(c.DeclineRate >= 0 && c.DeclineRate <= 1) {
 		problems = append(problems, fmt.Errorf("STRIPESIM_DECLINE_RATE: %g is not from 0 to 1", c.DeclineRate))
@@ -45,7 +45,7 @@ func (c config) Validate() error {
 	return errors.Join(problems...)
 }
 
-func (c config) options() gateway.Options {
+func (c Config) options() gateway.Options {
 	return gateway.Options{
 		APIKey:      c.APIKey,
 		DeclineRate: c.DeclineRate,

@@ -1,15 +1,15 @@
-package main
+package stripesim
 
 import (
 	"strings"
 	"testing"
 
-	"ordersaga/internal/env"
+	"github.com/ordersaga/ordersaga/internal/env"
 )
 
 func TestEveryMistakeInTheConfigurationIsNamed(t *testing.T) {
 	t.Parallel()
-	_, err := env.Parse[config]([]string{
+	_, err := env.Parse[Config]([]string{
 		"STRIPESIM_DATABASE_URL=x", "STRIPESIM_API_KEY=k", "STRIPESIM_DECLINE_RATE=1.5", "STRIPESIM_LATENCY=1h",
 		"STRIPESIM_SEARCH_DELAY=-1s", "STRIPESIM_WEBHOOK_URL=somewhere",
 	})
@@ -25,7 +25,7 @@ func TestEveryMistakeInTheConfigurationIsNamed(t *testing.T) {
 
 func TestTheDefaultsAreValid(t *testing.T) {
 	t.Parallel()
-	c, err := env.Parse[config]([]string{"STRIPESIM_DATABASE_URL=postgres://host/ledger", "STRIPESIM_API_KEY=k"})
+	c, err := env.Parse[Config]([]string{"STRIPESIM_DATABASE_URL=postgres://host/ledger", "STRIPESIM_API_KEY=k"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,13 @@
-package main
+package worker
 
 import (
 	"errors"
 	"time"
 
-	"ordersaga/internal/temporalclient"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
-type config struct {
+type Config struct {
 	Addr         string `env:"WORKER_ADDR" envDefault:"127.0.0.1:4003" form:"host:port" help:"host:port of the probes /livez and /readyz, and of /metrics for Prometheus"`
 	DatabaseURL  string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL with the orders: postgres://user:password@host:port/name"`
 	CatalogURL   string `env:"CATALOG_URL" envDefault:"http://127.0.0.1:4002" form:"http://host:port" help:"where the catalog answers"`
@@ -29,7 +29,7 @@ type config struct {
 }
 
 // Validate checks what goes beyond the type of a single variable.
-func (c config) Validate() error {
+func (c Config) Validate() error {
 	var problems []error
 	check := func(ok bool, problem string) {
 		if !ok {
@@ -45,7 +45,7 @@ func (c config) Validate() error {
 }
 
 // priceAge is CATALOG_PRICE_MAX_AGE as the catalog's client wants it, for which 0 means its own default.
-func (c config) priceAge() time.Duration {
+func (c Config) priceAge() time.Duration {
 	if c.PriceAge == 0 {
 		return -1
 	}

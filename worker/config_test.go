@@ -1,18 +1,18 @@
-package main
+package worker
 
 import (
 	"strings"
 	"testing"
 	"time"
 
-	"ordersaga/internal/env"
+	"github.com/ordersaga/ordersaga/internal/env"
 )
 
 var required = []string{"DATABASE_URL=postgres://x", "STRIPE_API_KEY=sk_test_x", "RABBITMQ_URL=amqp://x"}
 
 func TestDefaultsAreUsable(t *testing.T) {
 	t.Parallel()
-	c, err := env.Parse[config](required)
+	c, err := env.Parse[Config](required)
 	if err != nil || !c.FastPath || c.priceAge() != 5*time.Minute {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -35,7 +35,7 @@ func TestEveryWrongVariableIsNamed(t *testing.T) {
 		"CATALOG_TOKEN_FILE":     append([]string{"CATALOG_TOKEN=sesame", "CATALOG_TOKEN_FILE=/run/token"}, required...),
 	}
 	for name, environ := range tests {
-		if _, err := env.Parse[config](environ); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := env.Parse[Config](environ); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", name, err)
 		} else if strings.Contains(err.Error(), "sesame") {
 			t.Errorf("%s: %v shows a secret", name, err)
@@ -45,7 +45,7 @@ func TestEveryWrongVariableIsNamed(t *testing.T) {
 
 func TestNoPriceAgeMeansNoOldPrice(t *testing.T) {
 	t.Parallel()
-	if got := (config{}).priceAge(); got >= 0 {
+	if got := (Config{}).priceAge(); got >= 0 {
 		t.Errorf("got %s", got)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package worker
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"ordersaga/internal/stripe"
+	"github.com/ordersaga/ordersaga/internal/stripe"
 )
 
 func TestWrongKeyIsSaidAtStartAndAGatewayThatIsAwayIsNot(t *testing.T) {

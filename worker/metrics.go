@@ -1,4 +1,4 @@
-package main
+package worker
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"ordersaga/internal/telemetry"
+	"github.com/ordersaga/ordersaga/internal/telemetry"
 )
 
 // The states of the catalog's circuit breaker as the gauge tells them.

@@ -1,4 +1,4 @@
-package main
+package worker
 
 import (
 	"errors"
@@ -10,11 +10,11 @@ import (
 
 	"go.temporal.io/sdk/contrib/opentelemetry"
 
-	"ordersaga/catalog/catalogclient"
-	"ordersaga/internal/httpserver"
-	"ordersaga/internal/order"
-	"ordersaga/internal/telemetry"
-	"ordersaga/saga"
+	"github.com/ordersaga/ordersaga/catalog/catalogclient"
+	"github.com/ordersaga/ordersaga/internal/httpserver"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/telemetry"
+	"github.com/ordersaga/ordersaga/saga"
 )
 
 // nobody refuses every request.

@@ -1,4 +1,4 @@
-package main
+package worker
 
 import (
 	"context"
@@ -13,23 +13,23 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
-	"ordersaga/activities"
-	"ordersaga/catalog/catalogclient"
-	"ordersaga/internal/httpserver"
-	"ordersaga/internal/pgdb"
-	"ordersaga/internal/postgres"
-	"ordersaga/internal/rabbitmq"
-	"ordersaga/internal/stripe"
-	"ordersaga/internal/telemetry"
-	"ordersaga/internal/temporalclient"
-	"ordersaga/saga"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/activities"
+	"github.com/ordersaga/ordersaga/catalog/catalogclient"
+	"github.com/ordersaga/ordersaga/internal/httpserver"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
+	"github.com/ordersaga/ordersaga/internal/postgres"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq"
+	"github.com/ordersaga/ordersaga/internal/stripe"
+	"github.com/ordersaga/ordersaga/internal/telemetry"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
+	"github.com/ordersaga/ordersaga/saga"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // startTimeout bounds what must work before the worker takes its first task.
 const startTimeout = 30 * time.Second
 
-func run(ctx context.Context, c config, log *slog.Logger) (err error) {
+func Run(ctx context.Context, c Config, log *slog.Logger) (err error) {
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 
@@ -105,7 +105,7 @@ func run(ctx context.Context, c config, log *slog.Logger) (err error) {
 }
 
 // newWorker returns a worker that knows the workflows. It says on fatal why it cannot go on.
-func newWorker(temporal client.Client, c config, fatal chan<- error) worker.Worker {
+func newWorker(temporal client.Client, c Config, fatal chan<- error) worker.Worker {
 	options := temporalclient.WorkerOptions(c.Concurrency, c.StopTimeout)
 	options.OnFatalError = func(err error) {
 		select {
@@ -124,7 +124,7 @@ func newWorker(temporal client.Client, c config, fatal chan<- error) worker.Work
 }
 
 // requireAttributes refuses to work in a namespace in which a saga in trouble could not say so.
-func requireAttributes(ctx context.Context, temporal client.Client, c config, log *slog.Logger) error {
+func requireAttributes(ctx context.Context, temporal client.Client, c Config, log *slog.Logger) error {
 	err := temporalclient.RequireSearchAttributes(ctx, temporal, c.Temporal.NamespaceName(),
 		saga.AttributeStatus.GetName(), saga.AttributeStep.GetName(), saga.AttributeError.GetName())
 	if errors.Is(err, temporalclient.ErrAttributesUnknown) {
@@ -136,7 +136,7 @@ func requireAttributes(ctx context.Context, temporal client.Client, c config, lo
 
 // scheduleRecovery makes the server search for interrupted orders from time to time. Every worker does it at its start;
 // there is one schedule for a task queue.
-func scheduleRecovery(ctx context.Context, temporal client.Client, c config) error {
+func scheduleRecovery(ctx context.Context, temporal client.Client, c Config) error {
 	id := "recover-" + c.TaskQueue
 	return temporalclient.Every(ctx, temporal, id, c.RecoveryEvery, client.ScheduleWorkflowAction{
 		ID:        id,
@@ -150,7 +150,7 @@ func scheduleRecovery(ctx context.Context, temporal client.Client, c config) err
 
 // serve works until ctx is done or the worker cannot go on, and answers probes and /metrics meanwhile.
 func serve(
-	ctx context.Context, w worker.Worker, fatal <-chan error, c config, log *slog.Logger, health http.Handler,
+	ctx context.Context, w worker.Worker, fatal <-chan error, c Config, log *slog.Logger, health http.Handler,
 ) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -1,10 +1,10 @@
-package main
+package worker
 
 import (
 	"errors"
 	"fmt"
 
-	"ordersaga/catalog/catalogclient"
+	"github.com/ordersaga/ordersaga/catalog/catalogclient"
 )
 
 // catalogToken is what the worker shows the catalog, when that has AUTH_MODE=jwt.

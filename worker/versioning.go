@@ -1,4 +1,4 @@
-package main
+package worker
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // versioning tells the server which build of the worker this is, so that a saga stays with the build that it began with.

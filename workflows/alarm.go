@@ -6,8 +6,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"ordersaga/internal/order"
-	"ordersaga/saga"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/saga"
 )
 
 // alarmOptions: one attempt within a short time. The saga raises the alarm again while the trouble lasts, and shows it in

@@ -7,9 +7,9 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"ordersaga/activities"
-	"ordersaga/internal/order"
-	"ordersaga/saga"
+	"github.com/ordersaga/ordersaga/activities"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/saga"
 )
 
 // Names under which clients reach the workflows. They are a public contract.

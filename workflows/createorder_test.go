@@ -12,10 +12,10 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
-	"ordersaga/saga"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/saga"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 const orderID order.ID = "0190d3a2-7c1e-7a44-9a07-0c4a8e2f5b11"

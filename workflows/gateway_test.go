@@ -23,13 +23,13 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	sdkpb "go.temporal.io/api/sdk/v1"
 
-	"ordersaga/activities"
-	"ordersaga/internal/order"
-	"ordersaga/internal/pgdb"
-	"ordersaga/internal/stripe"
-	"ordersaga/internal/testenv"
-	"ordersaga/stripesim/gateway"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/activities"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
+	"github.com/ordersaga/ordersaga/internal/stripe"
+	"github.com/ordersaga/ordersaga/stripesim/gateway"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // The order saga over the real payment adapter and a real gateway that misbehaves. Everything else is the world of fakes.
@@ -407,7 +407,7 @@ func (s spy) ToPayload(value any) (*commonpb.Payload, error) {
 
 func gatewayLedger(t *testing.T) *pgxpool.Pool {
 	t.Helper()
-	pool, err := pgdb.Open(context.Background(), testenv.Postgres(t))
+	pool, err := pgdb.Open(context.Background(), servicestest.Postgres(t))
 	if err != nil {
 		t.Fatal(err)
 	}

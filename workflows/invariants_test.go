@@ -6,10 +6,10 @@ import (
 	"slices"
 	"time"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/order/ordertest"
-	"ordersaga/saga"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order/ordertest"
+	"github.com/ordersaga/ordersaga/saga"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // entry is a line of what a world writes down.

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // The matrix: on each of the two ways through the saga, every step is disturbed in every manner, alone and together with

@@ -5,9 +5,9 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"ordersaga/activities"
-	"ordersaga/internal/order"
-	"ordersaga/saga"
+	"github.com/ordersaga/ordersaga/activities"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/saga"
 )
 
 // CancelRequest is the argument of UpdateCancel.

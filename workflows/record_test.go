@@ -25,10 +25,10 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/testenv"
-	"ordersaga/saga"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
+	"github.com/ordersaga/ordersaga/saga"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // recording is a way through the saga, run on a real server so that its history can be replayed for ever after.
@@ -232,7 +232,7 @@ var recordings = map[string]recording{
 
 // TestRecordHistories writes the histories that TestHistoriesReplay replays. See make histories.
 func TestRecordHistories(t *testing.T) {
-	address, _ := testenv.Temporal(t)
+	address, _ := servicestest.Temporal(t)
 	c, err := client.Dial(client.Options{HostPort: address, Identity: "recorder", Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	if err != nil {
 		t.Fatal(err)

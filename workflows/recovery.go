@@ -6,8 +6,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"ordersaga/activities"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/activities"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // RecoverOrder brings an order to its end of which the CreateOrder workflow ended in another way than completing: it

@@ -11,8 +11,8 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
-	"ordersaga/internal/order"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // historyFiles holds histories from a real server, one for each way through the saga. `make histories` adds those of a

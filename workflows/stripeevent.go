@@ -8,8 +8,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
-	"ordersaga/activities"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/activities"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // StripeEventWorkflow is the name under which StripeEvent is started. Its ID is that of order.PaymentEvent.WorkflowID, so

@@ -9,11 +9,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/testsuite"
 
-	"ordersaga/activities"
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
-	"ordersaga/internal/order/ordertest"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/activities"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order/ordertest"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // till is a gateway that has one payment and breaks first at every call.

@@ -10,11 +10,11 @@ import (
 
 	"go.temporal.io/sdk/testsuite"
 
-	"ordersaga/activities"
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
-	"ordersaga/internal/order/ordertest"
-	"ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/activities"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order/ordertest"
+	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // world is everything outside of the workflow: stateful fakes that pass the contracts of the real adapters, and that can

@@ -15,8 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/api/orderclient"
-	"ordersaga/internal/httpapi/apitest"
+	"github.com/ordersaga/ordersaga/api/orderclient"
+	"github.com/ordersaga/ordersaga/internal/httpapi/httpapitest"
 )
 
 const (
@@ -52,7 +52,7 @@ type server struct {
 }
 
 // description is the API's.
-var description = apitest.MustRead("../openapi.yaml")
+var description = httpapitest.MustRead("../openapi.yaml")
 
 func serve(t *testing.T, replies ...reply) (*server, *orderclient.Client) {
 	t.Helper()

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
 // Options say where the catalog is and how long to wait for it. Only BaseURL is required.

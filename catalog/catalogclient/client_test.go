@@ -16,9 +16,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/catalog/catalogclient"
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/catalog/catalogclient"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // catalog is a fake that answers whatever a test says, without a network, so that the clock can be faked as well.

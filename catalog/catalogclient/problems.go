@@ -1,6 +1,6 @@
 package catalogclient
 
-import "ordersaga/internal/httpapi/problem"
+import "github.com/ordersaga/ordersaga/internal/httpapi/problem"
 
 // The problems that the catalog answers, besides those that every program answers.
 var (

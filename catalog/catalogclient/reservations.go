@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"time"
 
-	"ordersaga/internal/httpapi/problem"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // Reserve holds all items for the order until expiresAt, or none. A repetition answers what the first call did. Refused

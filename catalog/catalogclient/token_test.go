@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"ordersaga/catalog/catalogclient"
+	"github.com/ordersaga/ordersaga/catalog/catalogclient"
 )
 
 // withToken returns a client that shows tokens, and what its catalog sees in Authorization.

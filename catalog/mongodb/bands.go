@@ -3,7 +3,7 @@ package mongodb
 import (
 	"math/bits"
 
-	"ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/product"
 )
 
 // Prices have places on a scale that is exact below 128 and rises by 64 from each higher price to its double. The scale is

@@ -6,8 +6,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"ordersaga/catalog/mongodb"
-	"ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/mongodb"
+	"github.com/ordersaga/ordersaga/catalog/product"
 )
 
 // price draws one from a range, small ones as often as large ones.

@@ -8,8 +8,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"ordersaga/catalog/product"
-	"ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/internal/money"
 )
 
 // Incomplete fills the store with products as they were before they had numbers, words and bands of prices, lamp0000

@@ -7,7 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/product"
 )
 
 // A listing is newest first, and is read from an index in that order: a page costs the same however many products there

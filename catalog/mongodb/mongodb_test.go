@@ -11,16 +11,16 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"ordersaga/catalog/mongodb"
-	"ordersaga/catalog/product"
-	"ordersaga/catalog/storetest"
-	"ordersaga/internal/money"
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/catalog/mongodb"
+	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/storetest"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 func open(t *testing.T) storetest.Store {
 	t.Helper()
-	uri, database := testenv.MongoDB(t)
+	uri, database := servicestest.MongoDB(t)
 	store, err := mongodb.Open(uri, database)
 	if err != nil {
 		t.Fatal(err)

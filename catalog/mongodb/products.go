@@ -9,8 +9,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"ordersaga/catalog/product"
-	"ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/internal/money"
 )
 
 // details is what a product's document says about the product; units are in the same document.

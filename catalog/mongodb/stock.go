@@ -8,7 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
 // units is what package stock keeps in a product's document.

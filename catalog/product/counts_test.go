@@ -9,9 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ordersaga/catalog/memory"
-	"ordersaga/catalog/product"
-	"ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/catalog/memorytest"
+	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/internal/money"
 )
 
 // countTime is how long it takes a shelf to count its products, and oldest how old counts may then be.
@@ -22,7 +22,7 @@ const (
 
 // shelf says how many products there are, and takes some time to count them.
 type shelf struct {
-	*memory.Store
+	*memorytest.Store
 	size, counted  atomic.Int64
 	counting, most atomic.Int64 // how many are counting, and were at once
 	last, shortest atomic.Int64 // when counting began last, and the shortest time between two
@@ -41,7 +41,7 @@ func (s *shelf) CountProducts(context.Context, product.Filter, int64) (int64, er
 func TestTheCountOfALargeShelfIsTakenSeldomNeverWaitedForTwiceAndNeverTooOld(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &shelf{Store: memory.New()}
+		s := &shelf{Store: memorytest.New()}
 		s.size.Store(1_000_000)
 		service := product.New(s, time.Now)
 		list := func() (total int64, took time.Duration) {
@@ -98,7 +98,7 @@ func TestCountsOfManyFiltersAreTakenAgainOneAfterTheOther(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const filters = 5 // taken in any order, within 5 s
-		s := &shelf{Store: memory.New()}
+		s := &shelf{Store: memorytest.New()}
 		s.size.Store(1_000_000)
 		service := product.New(s, time.Now)
 		listAll(t, service, filters)
@@ -127,7 +127,7 @@ func TestCountsThatAreForgottenMeanwhileAreNotTakenAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const filters = 50
-		s := &shelf{Store: memory.New()}
+		s := &shelf{Store: memorytest.New()}
 		s.size.Store(10)
 		service := product.New(s, time.Now)
 		listAll(t, service, filters)
@@ -145,7 +145,7 @@ func TestCountsThatAreForgottenMeanwhileAreNotTakenAgain(t *testing.T) {
 
 func TestTheCountOfAFewProductsFollowsEveryChange(t *testing.T) {
 	t.Parallel()
-	service := product.New(memory.New(), time.Now)
+	service := product.New(memorytest.New(), time.Now)
 	for want := range int64(5) {
 		page, err := service.List(t.Context(), product.Filter{}, 1, 10)
 		if err != nil || page.Total != want {
@@ -159,7 +159,7 @@ func TestTheCountOfAFewProductsFollowsEveryChange(t *testing.T) {
 
 // searched remembers what was looked up, on a shelf with so many products that have each word, and of any category.
 type searched struct {
-	*memory.Store
+	*memorytest.Store
 	having     map[string]int64
 	ofCategory int64
 	filter     product.Filter
@@ -195,7 +195,7 @@ func TestWhatIsRarestIsLookedUp(t *testing.T) {
 		"a common word in a category": {product.Filter{Words: []string{"lamp"}, Category: "garden"}, []string{"lamp"}, true},
 		"a common word of some price": {product.Filter{Words: []string{"lamp"}, MinPrice: new(int64)}, []string{"lamp"}, true},
 	} {
-		s := &searched{Store: memory.New(), having: map[string]int64{"lamp": 50_000, "new": 900_000, "brass": 900, "zinc": 3}, ofCategory: 20_000}
+		s := &searched{Store: memorytest.New(), having: map[string]int64{"lamp": 50_000, "new": 900_000, "brass": 900, "zinc": 3}, ofCategory: 20_000}
 		asked := slices.Clone(c.filter.Words)
 		if _, err := product.New(s, time.Now).List(t.Context(), c.filter, 1, 10); err != nil {
 			t.Error(err)

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"time"
 
-	"ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/money"
 )
 
 // Product is something that can be bought.

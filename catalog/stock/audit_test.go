@@ -9,14 +9,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"ordersaga/catalog/memory"
-	"ordersaga/catalog/product"
-	"ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/memorytest"
+	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
 // busy is a ledger that is worked on in the very moment in which it has been read.
 type busy struct {
-	*memory.Store
+	*memorytest.Store
 	times   int
 	between func(n int)
 }
@@ -35,7 +35,7 @@ func (b *busy) Wanting(ctx context.Context, ids []string, since time.Time, yield
 func TestAnAuditSeesThroughOrdersThatCameAndWerePrunedWhileItRead(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
-	store := memory.New()
+	store := memorytest.New()
 	if err := store.CreateProduct(ctx, product.Product{ID: "lamp", Stock: 1000}); err != nil {
 		t.Fatal(err)
 	}

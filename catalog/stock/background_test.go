@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
 func TestBackgroundDoesEverythingBeforeItEndsAndNeverRefusesWork(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/catalog/memory"
-	"ordersaga/catalog/product"
-	"ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/memorytest"
+	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
 // A product's document grows with its marks, and an order costs what it asks of the store: neither may depend on how many
@@ -18,7 +18,7 @@ import (
 func TestAProductWithManyOrdersBehindItCostsWhatANewOneDoes(t *testing.T) {
 	t.Parallel()
 	const orders, pruneAt = pastOrders, 64
-	store := &counting{Store: memory.New()}
+	store := &counting{Store: memorytest.New()}
 	for _, id := range []string{"old", "new"} {
 		if err := store.CreateProduct(t.Context(), product.Product{ID: id, Stock: 2 * orders}); err != nil {
 			t.Fatal(err)
@@ -55,7 +55,7 @@ func buy(t *testing.T, service *stock.Service, productID string, n int) {
 
 // counting counts what is asked of a store.
 type counting struct {
-	*memory.Store
+	*memorytest.Store
 	calls map[string]int
 }
 

@@ -10,9 +10,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"ordersaga/catalog/memory"
-	"ordersaga/catalog/product"
-	"ordersaga/catalog/stock/stocktest"
+	"github.com/ordersaga/ordersaga/catalog/memorytest"
+	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/stock/stocktest"
 )
 
 // TestMain sets how many random histories are played, unless -rapid.checks does.
@@ -39,7 +39,7 @@ func (c bySeed) Choose(_ string, n int) int { return c.IntN(n) }
 func TestWhateverCrashesRepeatsOrComesLateEveryPromiseHolds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		if err := stocktest.Play(t.Context(), byRapid{rt}, memory.New(), stocktest.Options{Steps: 60}); err != nil {
+		if err := stocktest.Play(t.Context(), byRapid{rt}, memorytest.New(), stocktest.Options{Steps: 60}); err != nil {
 			rt.Fatal(err)
 		}
 	})
@@ -56,7 +56,7 @@ func TestTheSameChecksSeeThroughWrongStores(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
 			for seed := uint64(0); time.Since(began) < limit; seed++ {
-				store := memory.New()
+				store := memorytest.New()
 				err := stocktest.Play(t.Context(), bySeed{rand.New(rand.NewPCG(seed, 1))}, store, stocktest.Options{
 					Steps: 100, Faulty: stocktest.WrongStores(store.Overwrite)[name],
 				})
@@ -73,7 +73,7 @@ func TestTheSameChecksSeeThroughWrongStores(t *testing.T) {
 
 func TestATakeThatComesLateIsSeenWhereEpochsAreIgnored(t *testing.T) {
 	t.Parallel()
-	store := memory.New()
+	store := memorytest.New()
 	if err := store.CreateProduct(t.Context(), product.Product{ID: "kettle", Stock: 2}); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestATakeThatComesLateIsSeenWhereEpochsAreIgnored(t *testing.T) {
 func TestAnswersToConcurrentClientsCanBeExplained(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(concurrentHistories) {
-		err := stocktest.Concurrent{Seed: seed, Clients: 6, Calls: 25}.Run(t.Context(), memory.New())
+		err := stocktest.Concurrent{Seed: seed, Clients: 6, Calls: 25}.Run(t.Context(), memorytest.New())
 		if err != nil {
 			t.Fatalf("history %d: %v", seed, err)
 		}
@@ -101,7 +101,7 @@ func TestAnswersOfWrongStoresToConcurrentClientsCannotBeExplained(t *testing.T) 
 			t.Parallel()
 			began := time.Now()
 			for seed := uint64(0); time.Since(began) < limit; seed++ {
-				store := memory.New()
+				store := memorytest.New()
 				err := stocktest.Concurrent{Seed: seed, Clients: 6, Calls: 25, Faulty: stocktest.WrongStores(store.Overwrite)[name]}.Run(t.Context(), store)
 				if err != nil {
 					t.Logf("seen in history %d after %s: %v", seed+1, time.Since(began), err)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
 func kettles(quantity int64) []stock.Line {

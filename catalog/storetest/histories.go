@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"ordersaga/catalog/stock/stocktest"
+	"github.com/ordersaga/ordersaga/catalog/stock/stocktest"
 )
 
 // histories plays random histories one after the other; slow stores get as many as the time allows, and at least 5.

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/product"
 )
 
 // largeListings is about a shelf that is too large to be sorted for each page. Of its products, garden is one in a

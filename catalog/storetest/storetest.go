@@ -12,10 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/catalog/product"
-	"ordersaga/catalog/stock"
-	"ordersaga/catalog/stock/stocktest"
-	"ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/stock/stocktest"
+	"github.com/ordersaga/ordersaga/internal/money"
 )
 
 // Store is both stores that the catalog needs.

@@ -22,8 +22,8 @@ import (
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
 
-	"ordersaga/internal/httpapi"
-	"ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
 // leeway is how far clocks may differ.

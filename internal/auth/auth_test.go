@@ -20,10 +20,10 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/golang-jwt/jwt/v5"
 
-	"ordersaga/internal/auth"
-	"ordersaga/internal/auth/authtest"
-	"ordersaga/internal/httpapi"
-	"ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/auth"
+	"github.com/ordersaga/ordersaga/internal/auth/authtest"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
 const audience = "doors"

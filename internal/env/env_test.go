@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"ordersaga/internal/env"
+	"github.com/ordersaga/ordersaga/internal/env"
 )
 
 type nested struct {

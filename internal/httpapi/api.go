@@ -8,8 +8,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
 
-	"ordersaga/internal/httpapi/problem"
-	"ordersaga/internal/httpserver"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/httpserver"
 )
 
 // Config says what an API is and what it needs.

@@ -13,8 +13,8 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/swaggest/swgui/v5emb"
 
-	"ordersaga/internal/httpapi/problem"
-	"ordersaga/internal/httpserver"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/httpserver"
 )
 
 var problemType = reflect.TypeFor[problem.Problem]()

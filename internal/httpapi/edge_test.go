@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/internal/httpapi"
+	"github.com/ordersaga/ordersaga/internal/httpapi"
 )
 
 func edgeAPI(e httpapi.Edge) *httpapi.API {

@@ -11,7 +11,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/time/rate"
 
-	"ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
 // maxBuckets is how many clients a Limiter tells apart, some megabytes of them. When there are more, those that come

@@ -15,7 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
-	"ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
 // MaxBody is the largest body that is read, in bytes. Operations may set Operation.MaxBodyBytes to less.

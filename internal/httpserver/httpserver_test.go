@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"ordersaga/internal/httpserver"
-	"ordersaga/internal/testenv/port"
+	"github.com/ordersaga/ordersaga/internal/httpserver"
+	"github.com/ordersaga/ordersaga/internal/porttest"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -27,7 +27,7 @@ func TestRequestInHandIsAnsweredAfterTheServerWasToldToStop(t *testing.T) {
 		_, _ = io.WriteString(w, "done")
 	})
 	ctx, stop := context.WithCancel(t.Context())
-	addr := port.FreeAddress(t)
+	addr := porttest.FreeAddress(t)
 	served := make(chan error, 1)
 	go func() { served <- httpserver.Serve(ctx, addr, handler, discard) }()
 	got := make(chan string, 1)
@@ -64,7 +64,7 @@ func get(addr string) string {
 func TestHeadersThatAreTooLargeAreTurnedAway(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
-	addr := port.FreeAddress(t)
+	addr := porttest.FreeAddress(t)
 	served := make(chan error, 1)
 	go func() { served <- httpserver.Serve(ctx, addr, http.NotFoundHandler(), discard) }()
 	get(addr) // it listens

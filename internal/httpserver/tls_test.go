@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"ordersaga/internal/httpserver"
-	"ordersaga/internal/testenv/port"
+	"github.com/ordersaga/ordersaga/internal/httpserver"
+	"github.com/ordersaga/ordersaga/internal/porttest"
 )
 
 // certificate writes a certificate for 127.0.0.1 and returns it with a pool that trusts it.
@@ -57,7 +57,7 @@ func TestServerWithACertificateSpeaksTLS12OrNewer(t *testing.T) {
 	t.Parallel()
 	files, trusted := certificate(t)
 	ctx, stop := context.WithCancel(t.Context())
-	addr := port.FreeAddress(t)
+	addr := porttest.FreeAddress(t)
 	served := make(chan error, 1)
 	go func() { served <- httpserver.ServeTLS(ctx, addr, files, http.NotFoundHandler(), discard) }()
 	get(addr) // until it listens

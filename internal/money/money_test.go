@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/money"
 )
 
 func TestNewRefusesWhatIsNoAmount(t *testing.T) {

@@ -3,7 +3,7 @@ package order
 import (
 	"time"
 
-	"ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/money"
 )
 
 // EventType names what happened to an order; it is the routing key of its message.

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/money"
 )
 
 // ErrNotFound is returned by stores that do not know an order.

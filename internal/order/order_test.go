@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 func TestOnlyCanonicalUUIDsAreOrderIDs(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/money"
 )
 
 // ErrPaymentNotFound is returned by gateways that do not know a payment.

@@ -8,8 +8,8 @@ import (
 	"testing/fstest"
 	"time"
 
-	"ordersaga/internal/pgdb"
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 func TestErrorsDoNotShowThePassword(t *testing.T) {
@@ -61,7 +61,7 @@ func TestThePoolIsAsLargeAsTheURLSays(t *testing.T) {
 
 func TestASchemaIsCurrentOnceAllMigrationsHaveRun(t *testing.T) {
 	t.Parallel()
-	pool, err := pgdb.Open(t.Context(), testenv.Postgres(t))
+	pool, err := pgdb.Open(t.Context(), servicestest.Postgres(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestASchemaIsCurrentOnceAllMigrationsHaveRun(t *testing.T) {
 
 func TestAMigrationThatFailsLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
-	pool, err := pgdb.Open(t.Context(), testenv.Postgres(t))
+	pool, err := pgdb.Open(t.Context(), servicestest.Postgres(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,8 @@ package postgres_test
 import (
 	"testing"
 
-	"ordersaga/internal/order/ordertest"
-	"ordersaga/internal/postgres"
+	"github.com/ordersaga/ordersaga/internal/order/ordertest"
+	"github.com/ordersaga/ordersaga/internal/postgres"
 )
 
 // BenchmarkOrder is what an undisturbed order asks of the database: created and confirmed, one after the other.

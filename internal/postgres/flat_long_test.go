@@ -13,9 +13,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/postgres"
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/postgres"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // maxBuffers is how many buffers (of 8 KiB) a page of 20 orders may touch, whatever it is filtered by and however many
@@ -107,7 +107,7 @@ func (*lastQuery) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndDat
 
 func tracedPool(t *testing.T) (*pgxpool.Pool, *lastQuery) {
 	t.Helper()
-	url := testenv.Postgres(t)
+	url := servicestest.Postgres(t)
 	if err := postgres.Migrate(t.Context(), open(t, url)); err != nil {
 		t.Fatal(err)
 	}

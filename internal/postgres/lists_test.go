@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/postgres"
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/postgres"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // beforeLists is the schema's last version in which lines did not have their order's user and status.
@@ -20,7 +20,7 @@ const beforeLists = 3
 // Orders that are older than the lists are listed, and so is what a worker of before writes while it ends its sagas.
 func TestOrdersOfBeforeAreListed(t *testing.T) {
 	t.Parallel()
-	pool := open(t, testenv.Postgres(t))
+	pool := open(t, servicestest.Postgres(t))
 	schema := migrations(t, pool)
 	if _, err := schema.UpTo(t.Context(), beforeLists); err != nil {
 		t.Fatal(err)

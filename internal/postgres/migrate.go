@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"ordersaga/internal/pgdb"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
 )
 
 //go:embed migrations/*.sql

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // Note adds a record to the order's timeline, whatever its status. The key names the record among those of the order: a

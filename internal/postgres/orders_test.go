@@ -5,11 +5,11 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"ordersaga/activities"
-	"ordersaga/internal/order/ordertest"
-	"ordersaga/internal/pgdb"
-	"ordersaga/internal/postgres"
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/activities"
+	"github.com/ordersaga/ordersaga/internal/order/ordertest"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
+	"github.com/ordersaga/ordersaga/internal/postgres"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 var _ activities.Orders = (*postgres.Orders)(nil)
@@ -22,7 +22,7 @@ func TestOrdersKeepTheContract(t *testing.T) {
 // migrated returns a pool on a new database with the orders' schema.
 func migrated(t testing.TB) *pgxpool.Pool {
 	t.Helper()
-	pool := open(t, testenv.Postgres(t))
+	pool := open(t, servicestest.Postgres(t))
 	if err := postgres.Migrate(t.Context(), pool); err != nil {
 		t.Fatal(err)
 	}

@@ -8,10 +8,10 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/order/ordertest"
-	"ordersaga/internal/postgres"
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order/ordertest"
+	"github.com/ordersaga/ordersaga/internal/postgres"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // The cost of an order is counted in round trips: each transition must be one, with its lines, its records and the
@@ -53,7 +53,7 @@ func TestEveryTransitionIsOneRoundTrip(t *testing.T) {
 // something had been received.
 func counted(t *testing.T) (*pgxpool.Pool, *atomic.Int64) {
 	t.Helper()
-	url := testenv.Postgres(t)
+	url := servicestest.Postgres(t)
 	if err := postgres.Migrate(t.Context(), open(t, url)); err != nil {
 		t.Fatal(err)
 	}

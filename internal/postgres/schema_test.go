@@ -10,11 +10,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/order/ordertest"
-	"ordersaga/internal/pgdb"
-	"ordersaga/internal/postgres"
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order/ordertest"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
+	"github.com/ordersaga/ordersaga/internal/postgres"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // Each statement is what a mistaken program or a hurried operator might send; the text is what the refusal must name.
@@ -141,7 +141,7 @@ func TestMigratingTwiceIsHarmless(t *testing.T) {
 
 func TestProgramsThatMigrateAtOnceWaitForEachOther(t *testing.T) {
 	t.Parallel()
-	url := testenv.Postgres(t)
+	url := servicestest.Postgres(t)
 	errs := make(chan error)
 	for range 3 {
 		pool := open(t, url)
@@ -159,7 +159,7 @@ func TestProgramsThatMigrateAtOnceWaitForEachOther(t *testing.T) {
 
 func TestNotReadyBeforeTheMigration(t *testing.T) {
 	t.Parallel()
-	err := postgres.NewOrders(open(t, testenv.Postgres(t))).Ready(t.Context())
+	err := postgres.NewOrders(open(t, servicestest.Postgres(t))).Ready(t.Context())
 	if !errors.Is(err, pgdb.ErrOutdated) {
 		t.Errorf("got %v, want pgdb.ErrOutdated", err)
 	}
@@ -167,7 +167,7 @@ func TestNotReadyBeforeTheMigration(t *testing.T) {
 
 func TestTheAPIsRoleReadsAndDoesNothingElse(t *testing.T) {
 	t.Parallel()
-	url := testenv.Postgres(t)
+	url := servicestest.Postgres(t)
 	pool := open(t, url)
 	// Roles belong to the whole server: another test, or the stack, may have made it.
 	if _, err := pool.Exec(t.Context(), `DO $$ BEGIN CREATE ROLE orders_api;

@@ -19,7 +19,7 @@ import (
 	"slices"
 	"syscall"
 
-	"ordersaga/internal/env"
+	"github.com/ordersaga/ordersaga/internal/env"
 )
 
 // Exit codes of every program.

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"ordersaga/internal/program"
-	"ordersaga/internal/testenv/port"
+	"github.com/ordersaga/ordersaga/internal/porttest"
+	"github.com/ordersaga/ordersaga/internal/program"
 )
 
 type config struct {
@@ -58,7 +58,7 @@ func TestProfilesAreOfferedOnLoopbackOnlyAndOnlyOnRequest(t *testing.T) {
 			t.Errorf("%s: exit %d:\n%s", addr, code, stderr)
 		}
 	}
-	addr := port.FreeAddress(t)
+	addr := porttest.FreeAddress(t)
 	ask := func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/debug/pprof/heap", nil)
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // BenchmarkPublish measures confirmed publishes by 1, 8 and 64 goroutines through one Publisher, each of which waits for
@@ -16,7 +16,7 @@ import (
 func BenchmarkPublish(b *testing.B) {
 	for _, publishers := range []int{1, 8, 64} {
 		b.Run(fmt.Sprint(publishers), func(b *testing.B) {
-			p, err := NewPublisher(Config{URL: testenv.RabbitMQ(b), Name: b.Name(), Log: slog.New(slog.DiscardHandler)})
+			p, err := NewPublisher(Config{URL: servicestest.RabbitMQ(b), Name: b.Name(), Log: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -47,7 +47,7 @@ func BenchmarkPublish(b *testing.B) {
 // BenchmarkBare is the most that the client library gets out of the same broker and queue: one channel that publishes
 // without pause and looks at the confirms afterwards.
 func BenchmarkBare(b *testing.B) {
-	conn, err := amqp.Dial(testenv.RabbitMQ(b))
+	conn, err := amqp.Dial(servicestest.RabbitMQ(b))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
 
-	"ordersaga/internal/testenv/broker"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq/rabbitmqtest"
 )
 
 // inbox is a consumer's database: it remembers which messages have taken effect, as a row in the transaction of the
@@ -49,7 +49,7 @@ func (i *inbox) done() int {
 // world is a broker that is about to be disturbed, with a publisher and a consumer at work.
 type world struct {
 	t      *testing.T
-	broker *broker.Broker
+	broker *rabbitmqtest.Broker
 	net    *proxy
 	p      *Publisher
 	inbox  *inbox
@@ -62,7 +62,7 @@ type world struct {
 // and all queues are empty.
 func TestWhateverHappensToTheBrokerNothingIsLostOrDoneTwice(t *testing.T) {
 	t.Parallel()
-	b := broker.Start(t)
+	b := rabbitmqtest.Start(t)
 	for _, d := range []struct {
 		name    string
 		disturb func(*world)
@@ -84,7 +84,7 @@ func TestWhateverHappensToTheBrokerNothingIsLostOrDoneTwice(t *testing.T) {
 	}
 }
 
-func undergo(t *testing.T, b *broker.Broker, disturb func(*world)) {
+func undergo(t *testing.T, b *rabbitmqtest.Broker, disturb func(*world)) {
 	const publishers, atLeast = 8, 60
 	config := Config{URL: b.URL, Name: t.Name(), Topology: testTopology(), Log: slog.New(slog.DiscardHandler), MaxBackoff: 500 * time.Millisecond}
 	w := &world{t: t, broker: b, inbox: &inbox{effects: map[string]int{}, poisoned: map[string]bool{}}}

@@ -7,7 +7,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 const contentType = "application/json"

@@ -7,8 +7,8 @@ import (
 	"log/slog"
 	"os"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/rabbitmq"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq"
 )
 
 func ExamplePublisher() {

@@ -16,9 +16,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/goleak"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 func TestMain(m *testing.M) {
@@ -38,7 +38,7 @@ const patience = 30 * time.Second
 func testConfig(t *testing.T) Config {
 	t.Helper()
 	return Config{
-		URL:        testenv.RabbitMQ(t),
+		URL:        servicestest.RabbitMQ(t),
 		Name:       t.Name(),
 		Topology:   testTopology(),
 		Log:        slog.New(slog.NewTextHandler(logs{t}, nil)),
@@ -201,7 +201,7 @@ func closeConnections(ctx context.Context, brokerURL string) error {
 	if err != nil {
 		return err
 	}
-	api := os.Getenv(testenv.RabbitMQAPI) + "/api/"
+	api := os.Getenv(servicestest.RabbitMQAPI) + "/api/"
 	for closed := 0; closed == 0; {
 		var connections []struct{ Name string }
 		if err := call(ctx, http.MethodGet, api+"vhosts"+u.Path+"/connections", &connections); err != nil {

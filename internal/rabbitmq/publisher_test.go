@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 func TestAConfirmedEventIsInItsQueue(t *testing.T) {
@@ -170,7 +170,7 @@ func full(t *testing.T, brokerURL string) {
 		t.Fatal(err)
 	}
 	body := strings.NewReader(`{"pattern": "^ORDER_", "definition": {"max-length": 1}, "apply-to": "queues"}`)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, os.Getenv(testenv.RabbitMQAPI)+"/api/policies"+u.Path+"/full", body)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, os.Getenv(servicestest.RabbitMQAPI)+"/api/policies"+u.Path+"/full", body)
 	if err != nil {
 		t.Fatal(err)
 	}

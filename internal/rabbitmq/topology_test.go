@@ -12,12 +12,12 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
 
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 func TestDeclaringTwiceAndAtOnceIsHarmless(t *testing.T) {
 	t.Parallel()
-	url := testenv.RabbitMQ(t)
+	url := servicestest.RabbitMQ(t)
 	conn, err := amqp.Dial(url)
 	if err != nil {
 		t.Fatal(err)

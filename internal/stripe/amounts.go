@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // Stripe counts in ISO 4217 minor units, with exceptions (https://docs.stripe.com/currencies). HUF and TWD are none:

@@ -12,7 +12,7 @@ import (
 
 	stripego "github.com/stripe/stripe-go/v86"
 
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // Error is an answer of the gateway that is not a final no: it is broken, busy, or we are (a wrong key, a wrong request).

@@ -11,8 +11,8 @@ import (
 	"github.com/bojanz/currency"
 	stripego "github.com/stripe/stripe-go/v86"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 func TestAmountsAreCountedAsStripeCounts(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 	stripego "github.com/stripe/stripe-go/v86"
 
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // orderIDKey is the metadata key under which the gateway keeps the order's ID.

@@ -11,7 +11,7 @@ import (
 
 	stripego "github.com/stripe/stripe-go/v86"
 
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // Payment returns a payment as the gateway has it now, or order.ErrPaymentNotFound.

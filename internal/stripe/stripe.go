@@ -12,7 +12,7 @@ import (
 
 	stripego "github.com/stripe/stripe-go/v86"
 
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // DefaultTimeout bounds one call of the gateway. A confirm usually takes a second or two; one that takes longer is

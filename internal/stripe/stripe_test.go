@@ -12,10 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
-	"ordersaga/internal/stripe"
-	"ordersaga/stripesim/gateway"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/stripe"
+	"github.com/ordersaga/ordersaga/stripesim/gateway"
 )
 
 func TestPayments(t *testing.T) {

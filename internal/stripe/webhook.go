@@ -7,7 +7,7 @@ import (
 
 	"github.com/stripe/stripe-go/v86/webhook"
 
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // EventTolerance is how old the signature of an event may be: an event that is sent again is signed again.

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/stripe"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/stripe"
 )
 
 var (

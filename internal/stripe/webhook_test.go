@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stripe/stripe-go/v86/webhook"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/stripe"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/stripe"
 )
 
 const webhookSecret = "whsec_never_show_this"

@@ -17,13 +17,13 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
-	"ordersaga/internal/pgdb"
-	"ordersaga/internal/stripe"
-	"ordersaga/internal/testenv"
-	"ordersaga/internal/testenv/clock"
-	"ordersaga/stripesim/gateway"
+	"github.com/ordersaga/ordersaga/internal/clocktest"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
+	"github.com/ordersaga/ordersaga/internal/stripe"
+	"github.com/ordersaga/ordersaga/stripesim/gateway"
 )
 
 const apiKey = "sk_test_never_show_this"
@@ -32,7 +32,7 @@ const apiKey = "sk_test_never_show_this"
 // own faults.
 func ledger(t *testing.T) *pgxpool.Pool {
 	t.Helper()
-	url := testenv.Postgres(t)
+	url := servicestest.Postgres(t)
 	ctx := context.Background()
 	pool, err := pgdb.Open(ctx, url)
 	if err != nil {
@@ -51,13 +51,13 @@ type world struct {
 	gateway  *gateway.Gateway
 	server   *httptest.Server
 	payments *stripe.Payments
-	clock    *clock.Clock
+	clock    *clocktest.Clock
 	told     *transcript
 }
 
 func newWorld(t *testing.T, pool *pgxpool.Pool, change ...func(*gateway.Options, *stripe.Config)) *world {
 	t.Helper()
-	w := &world{t: t, clock: clock.At(time.Now()), told: &transcript{}}
+	w := &world{t: t, clock: clocktest.At(time.Now()), told: &transcript{}}
 	log := slog.New(slog.NewJSONHandler(w.told, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	options := gateway.Options{APIKey: apiKey, KeyLife: 24 * time.Hour, Now: w.clock.Now}
 	config := stripe.Config{

@@ -16,7 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"ordersaga/internal/temporalclient"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
 func TestAWrongConfigurationIsNamedByItsVariable(t *testing.T) {

@@ -11,15 +11,15 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
-	"ordersaga/internal/temporalclient"
-	"ordersaga/internal/testenv"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
 // TestAnUpdateThatWasLostWithAWorkflowThatHasEndedIsAnsweredAtOnce is about a server that stumbled between the start and
 // the update of one request: the workflow ran to its end without the update, and the request is sent again.
 func TestAnUpdateThatWasLostWithAWorkflowThatHasEndedIsAnsweredAtOnce(t *testing.T) {
 	t.Parallel()
-	address, queue := testenv.Temporal(t)
+	address, queue := servicestest.Temporal(t)
 	c, err := temporalclient.Open(temporalclient.Config{Address: address}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +29,7 @@ func TestAnUpdateThatWasLostWithAWorkflowThatHasEndedIsAnsweredAtOnce(t *testing
 	defer cancel()
 	ctx, trace := temporalclient.WithTrace(ctx)
 	options := client.StartWorkflowOptions{
-		ID: testenv.Name("order-"), TaskQueue: queue,
+		ID: servicestest.Name("order-"), TaskQueue: queue,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ordersaga/internal/webhook"
+	"github.com/ordersaga/ordersaga/internal/webhook"
 )
 
 // The example that the libraries of the scheme are tested with.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stripe/stripe-go/v86/webhook"
 
-	"ordersaga/stripesim/gateway"
+	"github.com/ordersaga/ordersaga/stripesim/gateway"
 )
 
 func TestEventsAreSentSignedUntilTheyAreTaken(t *testing.T) {

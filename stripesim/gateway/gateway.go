@@ -11,8 +11,8 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"ordersaga/internal/httpserver"
-	"ordersaga/internal/pgdb"
+	"github.com/ordersaga/ordersaga/internal/httpserver"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
 )
 
 //go:embed migrations/*.sql

@@ -16,10 +16,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"ordersaga/internal/pgdb"
-	"ordersaga/internal/testenv"
-	"ordersaga/internal/testenv/clock"
-	"ordersaga/stripesim/gateway"
+	"github.com/ordersaga/ordersaga/internal/clocktest"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
+	"github.com/ordersaga/ordersaga/stripesim/gateway"
 )
 
 const apiKey = "sk_test_local"
@@ -29,14 +29,14 @@ type sim struct {
 	t     *testing.T
 	url   string
 	pool  *pgxpool.Pool
-	clock *clock.Clock
+	clock *clocktest.Clock
 	*gateway.Gateway
 }
 
 func start(t *testing.T, change ...func(*gateway.Options)) *sim {
 	t.Helper()
 	t.Parallel()
-	pool, err := pgdb.Open(context.Background(), testenv.Postgres(t))
+	pool, err := pgdb.Open(context.Background(), servicestest.Postgres(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func start(t *testing.T, change ...func(*gateway.Options)) *sim {
 	if err := gateway.Migrate(context.Background(), pool); err != nil {
 		t.Fatal(err)
 	}
-	s := &sim{t: t, pool: pool, clock: clock.At(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))}
+	s := &sim{t: t, pool: pool, clock: clocktest.At(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))}
 	options := gateway.Options{APIKey: apiKey, KeyLife: 24 * time.Hour, SearchDelay: time.Minute, Now: s.clock.Now}
 	for _, c := range change {
 		c(&options)

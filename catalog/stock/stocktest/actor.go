@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
 // actor is a call in progress. Its goroutine runs only while the game waits for it, so that everything happens in one

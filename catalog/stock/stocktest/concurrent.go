@@ -13,8 +13,8 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"ordersaga/catalog/product"
-	"ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
 // Concurrent lets clients really call at the same time, each from a goroutine of its own, and looks afterwards whether

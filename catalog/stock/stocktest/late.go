@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
 // LateTake plays the one history that the epoch is for: the take of an order fails for its caller, who repeats it. The

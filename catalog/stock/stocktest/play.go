@@ -19,8 +19,8 @@ import (
 	"slices"
 	"time"
 
-	"ordersaga/catalog/product"
-	"ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
 // Chooser makes the choices of a history: one of n, from 0.

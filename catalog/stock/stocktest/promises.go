@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
 // order is what was asked for one order, and what was answered so far.

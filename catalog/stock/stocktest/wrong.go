@@ -4,7 +4,7 @@ import (
 	"context"
 	"runtime"
 
-	"ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
 // Wrong is a store as it must not be, over a right one. The zero value is the right one.

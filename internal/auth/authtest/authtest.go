@@ -8,7 +8,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"ordersaga/internal/auth"
+	"github.com/ordersaga/ordersaga/internal/auth"
 )
 
 // Config accepts the tokens of this package.

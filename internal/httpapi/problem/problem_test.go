@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
 func TestProblemSurvivesTheWire(t *testing.T) {

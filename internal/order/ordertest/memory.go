@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // Memory is a Store in memory: for tests of what stands on a store, where the store itself is not the question. It is

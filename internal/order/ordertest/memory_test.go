@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"ordersaga/internal/order"
-	"ordersaga/internal/order/ordertest"
-	"ordersaga/internal/testenv/clock"
+	"github.com/ordersaga/ordersaga/internal/clocktest"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order/ordertest"
 )
 
 func TestMemoryKeepsTheContract(t *testing.T) {
@@ -17,7 +17,7 @@ func TestMemoryKeepsTheContract(t *testing.T) {
 func TestMemoryCatalogKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	ordertest.CatalogContract(t, func(_ *testing.T, products ...order.Line) ordertest.Shop {
-		c := clock.At(time.Now())
+		c := clocktest.At(time.Now())
 		return ordertest.Shop{Catalog: ordertest.NewMemoryCatalog(c.Now, products...), Now: c.Now, Advance: c.Advance}
 	})
 }

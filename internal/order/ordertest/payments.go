@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"ordersaga/internal/money"
-	"ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // Payments is what the saga of an order asks of the payment gateway, and how the gateway's books are read.

@@ -1,0 +1,117 @@
+// Package catalog serves products, prices and stock over HTTP, on MongoDB. Package stock, below, explains why it never
+// sells a unit twice; package catalogclient has its wire types and a client.
+//
+//	catalog                                        serves
+//	catalog check                                  compares every product with the ledger: exit code 1 at any drift
+//	catalog repair --apply --reason "ticket 7"     makes counters what the ledger says, by movements of their own
+//	catalog movements --product espresso-machine   the ledger of one product
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ordersaga/ordersaga/catalog/mongodb"
+	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/internal/auth"
+	"github.com/ordersaga/ordersaga/internal/httpserver"
+)
+
+type Config struct {
+	Addr          string        `env:"CATALOG_ADDR" envDefault:"127.0.0.1:4002" form:"host:port" help:"host:port to listen on"`
+	MongoDBURI    string        `env:"MONGODB_URI,required,notEmpty" secret:"true" help:"server that speaks MongoDB's protocol, as in mongodb://127.0.0.1:27117/"`
+	Database      string        `env:"MONGODB_DATABASE,notEmpty" envDefault:"catalog" help:"name of the database"`
+	SweepInterval time.Duration `env:"CATALOG_SWEEP_INTERVAL" envDefault:"1s" help:"how often expired holds are given back and unfinished work is finished, as in 1s"`
+	TLS           httpserver.TLS
+	Auth          auth.Config
+	Audience      string `env:"JWT_AUDIENCE" envDefault:"catalog" help:"what must be in a token's aud"`
+}
+
+// Validate refuses what would not work.
+func (c Config) Validate() error {
+	errs := []error{c.TLS.Validate(), c.Auth.Validate()}
+	if err := mongodb.CheckURI(c.MongoDBURI); err != nil {
+		errs = append(errs, fmt.Errorf("MONGODB_URI: %w", err))
+	}
+	if c.SweepInterval <= 0 {
+		errs = append(errs, fmt.Errorf("CATALOG_SWEEP_INTERVAL: %s: must be positive", c.SweepInterval))
+	}
+	return errors.Join(errs...)
+}
+
+func Run(ctx context.Context, c Config, log *slog.Logger) error {
+	who, err := auth.New(ctx, c.Auth, c.Audience, log)
+	if err != nil {
+		return err
+	}
+	store, err := mongodb.Open(c.MongoDBURI, c.Database)
+	if err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	defer closeStore(ctx, store, log)
+	background := stock.NewBackground(stock.BackgroundRoom)
+	units := stock.New(store, stock.Options{Later: background.Later, Log: log})
+
+	var owned sync.WaitGroup
+	defer owned.Wait()
+	sweeping, stopSweeping := context.WithCancel(ctx)
+	defer stopSweeping()
+	var indexed atomic.Bool
+	owned.Go(func() {
+		if prepare(sweeping, store, log) {
+			indexed.Store(true)
+			units.RunSweeper(sweeping, c.SweepInterval)
+		}
+	})
+	// Requests in hand bring work until they are drained, so the background ends after the server.
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorking()
+	owned.Go(func() { background.Run(working, stock.BackgroundGoroutines) })
+
+	api := newAPI(product.New(store, time.Now), units, options{
+		log:         log,
+		who:         who,
+		unavailable: mongodb.Unavailable,
+		checks: map[string]httpserver.Check{
+			"mongodb": store.Ping,
+			"indexes": func(context.Context) error {
+				if !indexed.Load() {
+					return errors.New("indexes are not there yet")
+				}
+				return nil
+			},
+		},
+	})
+	return httpserver.ServeTLS(ctx, c.Addr, c.TLS, api, log)
+}
+
+// prepare prepares the store, waiting for the server as long as it takes. It reports false when ctx is done first.
+func prepare(ctx context.Context, store *mongodb.Store, log *slog.Logger) bool {
+	const pause = time.Second
+	for {
+		err := store.Prepare(ctx)
+		if err == nil {
+			return true
+		}
+		log.Warn("waiting for MongoDB", "error", err.Error())
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(pause):
+		}
+	}
+}
+
+func closeStore(ctx context.Context, store *mongodb.Store, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := store.Close(ctx); err != nil {
+		log.Warn("close the connections to MongoDB", "error", err.Error())
+	}
+}

@@ -1,0 +1,305 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order/ordertest"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
+	"github.com/ordersaga/ordersaga/internal/postgres"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
+	"github.com/ordersaga/ordersaga/internal/stripe"
+	"github.com/ordersaga/ordersaga/stripesim/gateway"
+)
+
+const apiKey = "sk_test_never_show_this"
+
+// world is the orders' database and a gateway, which a test makes disagree.
+type world struct {
+	t        *testing.T
+	rows     *postgres.Orders
+	payments *stripe.Payments
+	url      string // of the gateway
+	database string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	t.Parallel()
+	w := &world{t: t, database: servicestest.Postgres(t)}
+	pool := open(t, w.database)
+	if err := postgres.Migrate(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	w.rows = postgres.NewOrders(pool)
+	ledger := open(t, servicestest.Postgres(t))
+	if err := gateway.Migrate(t.Context(), ledger); err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	server := httptest.NewServer(gateway.New(ledger, gateway.Options{APIKey: apiKey, KeyLife: 24 * time.Hour}, log).Handler())
+	t.Cleanup(server.Close)
+	w.url = server.URL
+	var err error
+	if w.payments, err = stripe.New(stripe.Config{URL: w.url, Key: apiKey}, log); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func open(t *testing.T, database string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgdb.Open(context.Background(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// run runs the program and returns its exit code and what it printed.
+func (w *world) run(args ...string) (int, string) {
+	w.t.Helper()
+	var out bytes.Buffer
+	code := run(w.t.Context(), args, []string{"DATABASE_URL=" + w.database, "STRIPE_API_URL=" + w.url, "STRIPE_API_KEY=" + apiKey}, &out, &out)
+	if strings.Contains(out.String(), "sk_test_") {
+		w.t.Errorf("the key is shown in: %s", out.String())
+	}
+	return code, out.String()
+}
+
+func (w *world) found(args ...string) (int, []difference) {
+	w.t.Helper()
+	code, text := w.run(append(args, "--json", "--min-age=0")...)
+	var r report
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		w.t.Fatalf("%v in: %s", err, text)
+	}
+	return code, r.Differences
+}
+
+// created stores a PENDING order.
+func (w *world) created() order.Order {
+	w.t.Helper()
+	o, err := w.rows.Create(w.t.Context(), ordertest.NewOrder(42))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return o
+}
+
+// paid takes the money for an order in the way of its saga.
+func (w *world) paid(o order.Order) string {
+	w.t.Helper()
+	id, err := w.payments.Charge(w.t.Context(), o.Payment())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return id
+}
+
+func (w *world) confirmed(o order.Order, paymentID string) {
+	w.t.Helper()
+	if _, err := w.rows.Confirm(w.t.Context(), o.ID, paymentID, nil); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) failed(o order.Order) {
+	w.t.Helper()
+	if _, err := w.rows.Close(w.t.Context(), ordertest.Request(o), order.Cause{Reason: order.TimedOut}, nil); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.rows.Finish(w.t.Context(), o.ID, nil); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// byHand takes money for an order behind the saga's back, and returns the payment's ID.
+func (w *world) byHand(id order.ID) string {
+	w.t.Helper()
+	intent := w.post("/v1/payment_intents", url.Values{"amount": {"2997"}, "currency": {"usd"}, "payment_method": {"pm_card_visa"},
+		"metadata[order_id]": {string(id)}})
+	return w.post("/v1/payment_intents/"+intent+"/confirm", nil)
+}
+
+// post calls the gateway and returns the ID in its answer.
+func (w *world) post(path string, params url.Values) string {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.url+path, strings.NewReader(params.Encode()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Authorization", "Bearer "+apiKey)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var object struct{ ID string }
+	if err := json.NewDecoder(res.Body).Decode(&object); err != nil || res.StatusCode != http.StatusOK {
+		w.t.Fatalf("%s: %s, %v", path, res.Status, err)
+	}
+	return object.ID
+}
+
+func TestDifferencesAreFoundAndWhatCanBeIsRepaired(t *testing.T) {
+	w := newWorld(t)
+	usd := func(amount int64) money.Money { return money.Money{Amount: amount, Currency: "USD"} }
+	var want []difference
+	expect := func(k kind, o order.Order, status order.Status, payment string, kept int64) {
+		want = append(want, difference{Kind: k, OrderID: o.ID, Status: status, Total: o.Total, PaymentID: payment, Kept: usd(kept)})
+	}
+
+	good := w.created()
+	w.confirmed(good, w.paid(good))
+	undone := w.created()
+	w.paid(undone)
+	w.failed(undone)
+	if err := w.payments.Refund(t.Context(), undone.Payment()); err != nil {
+		t.Fatal(err)
+	}
+	w.failed(w.created()) // never paid for
+
+	late := w.created()
+	w.failed(late)
+	expect(moneyKept, late, order.Failed, w.byHand(late.ID), 2997)
+	twice := w.created()
+	w.confirmed(twice, w.paid(twice))
+	expect(chargedTwice, twice, order.Confirmed, w.byHand(twice.ID), 2997)
+	refunded := w.created()
+	id := w.paid(refunded)
+	w.confirmed(refunded, id)
+	w.post("/v1/refunds", url.Values{"payment_intent": {id}, "amount": {"1000"}})
+	expect(notPaid, refunded, order.Confirmed, id, 1997)
+	never := w.created()
+	w.confirmed(never, "pi_never")
+	expect(notPaid, never, order.Confirmed, "pi_never", 0)
+	stuck := w.created()
+	expect(unfinished, stuck, order.Pending, w.paid(stuck), 2997)
+	stranger := ordertest.NewOrder(42)
+	stranger.Total = money.Money{}
+	expect(unknownOrder, stranger, "", w.byHand(stranger.ID), 2997)
+
+	byOrder := func(a, b difference) int { return compareIDs(a.OrderID, b.OrderID) }
+	slices.SortFunc(want, byOrder)
+	code, got := w.found()
+	if diff := cmp.Diff(want, got); diff != "" || code != exitDifferent {
+		t.Errorf("exit code %d, differences (-want +got):\n%s", code, diff)
+	}
+
+	code, got = w.found("--repair", "--operator=ann", "--reason=ticket 7")
+	for i := range want {
+		want[i].Repaired = want[i].Kind.repairable()
+	}
+	if diff := cmp.Diff(want, got); diff != "" || code != exitDifferent {
+		t.Errorf("repairing: exit code %d, differences (-want +got):\n%s", code, diff)
+	}
+	code, got = w.found()
+	left := slices.DeleteFunc(want, func(d difference) bool { return d.Repaired })
+	if diff := cmp.Diff(left, got); diff != "" || code != exitDifferent {
+		t.Errorf("afterwards: exit code %d, differences (-want +got):\n%s", code, diff)
+	}
+	for _, o := range []order.Order{late, twice} {
+		timeline, err := w.rows.Timeline(t.Context(), o.ID)
+		last := timeline[len(timeline)-1]
+		if err != nil || last.Type != order.RecordRefunded || !strings.Contains(last.Detail, "by ann gives back 29.97 USD") ||
+			!strings.Contains(last.Detail, "ticket 7") {
+			t.Errorf("the timeline of order %s ends with %+v, %v", o.ID, last, err)
+		}
+	}
+}
+
+func TestNothingDiffers(t *testing.T) {
+	w := newWorld(t)
+	for range order.MaxPage + 5 { // more than a page of either
+		o := w.created()
+		w.confirmed(o, w.paid(o))
+	}
+	stuck := w.created()
+	w.paid(stuck)
+	code, text := w.run("--min-age=1h")
+	if code != exitSame || !strings.Contains(text, "Differences: 0") {
+		t.Errorf("all of it is young: exit code %d, %s", code, text)
+	}
+	w.failed(stuck)
+	if err := w.payments.Refund(t.Context(), stuck.Payment()); err != nil {
+		t.Fatal(err)
+	}
+	code, text = w.run("--min-age=0")
+	if want := "Compared: 106 orders, 106 payments. Differences: 0, of which left: 0.\n"; code != exitSame || text != want {
+		t.Errorf("exit code %d, %q; want %q", code, text, want)
+	}
+	if code, text := w.run("--since=1h", "--min-age=0"); code != exitSame || !strings.HasPrefix(text, "Compared: 106 orders, 106 payments") {
+		t.Errorf("of the last hour: exit code %d, %s", code, text)
+	}
+}
+
+func TestTheTableSaysWhatCanBeDone(t *testing.T) {
+	w := newWorld(t)
+	o := w.created()
+	w.failed(o)
+	id := w.byHand(o.ID)
+	_, text := w.run("--min-age=0")
+	for _, part := range []string{"MONEY_KEPT", "FAILED", string(o.ID), id, "29.97 USD", "--repair gives it back", "Differences: 1, of which left: 1"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is missing in:\n%s", part, text)
+		}
+	}
+	code, text := w.run("--min-age=0", "--repair", "--operator=ann", "--reason=late")
+	if code != exitSame || !strings.Contains(text, "given back") {
+		t.Errorf("repaired: exit code %d\n%s", code, text)
+	}
+}
+
+func TestAGatewayThatIsAwayIsNoAgreement(t *testing.T) {
+	w := newWorld(t)
+	w.url = "http://127.0.0.1:1"
+	if code, text := w.run(); code != exitIncomplete || !strings.Contains(text, "connection refused") {
+		t.Errorf("exit code %d: %s", code, text)
+	}
+}
+
+func TestWrongUseIsSaid(t *testing.T) {
+	t.Parallel()
+	good := []string{"DATABASE_URL=postgres://u:hunter2@127.0.0.1:1/x", "STRIPE_API_KEY=" + apiKey}
+	for name, test := range map[string]struct {
+		args, environ []string
+		want          string
+	}{
+		"unknown flag":            {[]string{"--fix"}, good, "fix"},
+		"arguments":               {[]string{"all"}, good, "all"},
+		"no operator":             {[]string{"--repair", "--reason=x"}, good, "--operator"},
+		"no reason":               {[]string{"--repair", "--operator=ann"}, good, "--reason"},
+		"operator without repair": {[]string{"--operator=ann"}, good, "--repair"},
+		"negative age":            {[]string{"--min-age=-1h"}, good, "negative"},
+		"no configuration":        {nil, nil, "DATABASE_URL"},
+	} {
+		var out bytes.Buffer
+		if code := run(t.Context(), test.args, test.environ, &out, &out); code != exitUsage || !strings.Contains(out.String(), test.want) {
+			t.Errorf("%s: exit code %d, %s", name, code, out.String())
+		}
+		if strings.Contains(out.String(), "hunter2") {
+			t.Errorf("%s: a password is shown", name)
+		}
+	}
+	var help bytes.Buffer
+	if code := run(t.Context(), []string{"--help"}, nil, &help, &help); code != exitSame || !strings.Contains(help.String(), "STRIPE_API_KEY") {
+		t.Errorf("--help: exit code %d, %s", code, help.String())
+	}
+}

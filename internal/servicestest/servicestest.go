@@ -1,0 +1,134 @@
+// Package servicestest gives tests their own corner of real services: a PostgreSQL database, a MongoDB database, a RabbitMQ
+// virtual host, a Temporal task queue. `make test` starts the services and says where they are; a test that needs one
+// fails when it is missing, and is skipped only under `go test -short`.
+package servicestest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// The variables that say where the services are.
+const (
+	PostgresURL = "TEST_POSTGRES_URL" // a superuser's URL; every test gets a database of its own
+	MongoDBURI  = "MONGODB_URI"       // any server that speaks MongoDB's protocol
+	RabbitMQURL = "TEST_RABBITMQ_URL" // an administrator's URL; every test gets a virtual host of its own
+	RabbitMQAPI = "TEST_RABBITMQ_API" // the management API, with the administrator's name and password
+	TemporalURL = "TEST_TEMPORAL_ADDRESS"
+)
+
+// variable returns the environment variable's value; without one it skips the test under -short and fails it otherwise.
+func variable(t testing.TB, name string) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skipf("needs a real service (%s); skipped by -short", name)
+	}
+	v := os.Getenv(name)
+	if v == "" {
+		t.Fatalf("%s is not set: run the tests with `make test`, which starts the services, or with -short to leave out those that need one", name)
+	}
+	return v
+}
+
+// Name returns a name that no other test uses: lower-case letters and digits.
+func Name(prefix string) string { return prefix + strings.ToLower(rand.Text()[:16]) }
+
+// Postgres creates an empty database and returns its URL. The database is dropped when the test ends.
+func Postgres(t testing.TB) string {
+	t.Helper()
+	admin := variable(t, PostgresURL)
+	name := Name("test")
+	execute(t, admin, "CREATE DATABASE "+name)
+	t.Cleanup(func() { execute(t, admin, "DROP DATABASE "+name+" WITH (FORCE)") })
+	u, err := url.Parse(admin)
+	if err != nil {
+		t.Fatalf("%s: %v", PostgresURL, err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+func execute(t testing.TB, databaseURL, statement string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, databaseURL)
+	if err != nil {
+		t.Fatalf("connect to %s: %v", PostgresURL, err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// MongoDB returns the server's URI and the name of a database that no other test uses. The database is dropped when the
+// test ends.
+func MongoDB(t testing.TB) (uri, database string) {
+	t.Helper()
+	uri, database = variable(t, MongoDBURI), Name("test")
+	t.Cleanup(func() { dropMongoDB(t, uri, database) })
+	return uri, database
+}
+
+func dropMongoDB(t testing.TB, uri, database string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	client, err := mongo.Connect(options.Client().ApplyURI(uri))
+	if err != nil {
+		t.Fatalf("%s: %v", MongoDBURI, err)
+	}
+	if err := errors.Join(client.Database(database).Drop(ctx), client.Disconnect(ctx)); err != nil {
+		t.Errorf("drop the MongoDB database %s: %v", database, err)
+	}
+}
+
+// RabbitMQ creates an empty virtual host and returns its URL. The virtual host is deleted when the test ends.
+func RabbitMQ(t testing.TB) string {
+	t.Helper()
+	base, api, name := variable(t, RabbitMQURL), variable(t, RabbitMQAPI), Name("test")
+	manage(t, http.MethodPut, api+"/api/vhosts/"+name)
+	t.Cleanup(func() { manage(t, http.MethodDelete, api+"/api/vhosts/"+name) })
+	u, err := url.Parse(base)
+	if err != nil {
+		t.Fatalf("%s: %v", RabbitMQURL, err)
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+func manage(t testing.TB, method, address string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, address, nil)
+	if err != nil {
+		t.Fatalf("%s: %v", RabbitMQAPI, err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatalf("%s of a virtual host: %v", method, err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		t.Fatalf("%s of a virtual host: RabbitMQ's management API answered %s", method, res.Status)
+	}
+}
+
+// Temporal returns the server's address and the name of a task queue that no other test uses.
+func Temporal(t testing.TB) (address, taskQueue string) {
+	t.Helper()
+	return variable(t, TemporalURL), Name("test")
+}

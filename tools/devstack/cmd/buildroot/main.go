@@ -1,0 +1,43 @@
+// buildroot builds the root file system that `devstack up` would build, ahead of it. It is a program of its own because
+// it compiles in a second: the Makefile runs it while bin/devstack, with the Temporal server in it, compiles for minutes.
+// When it fails nothing is lost: `devstack up` tries again, and says what is wrong.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/rootfs"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "buildroot:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) == 2 && args[0] == rootfs.Command { // itself again, in namespaces of its own
+		return rootfs.RunRecipe(args[1])
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	path := rootfs.Path(config.CacheDir(os.Getenv))
+	if rootfs.Ready(path) {
+		return nil
+	}
+	if err := rootfs.Requirements(); err != nil {
+		return err
+	}
+	fmt.Printf("meanwhile: building the root file system %s, once\n", path)
+	if err := rootfs.Build(ctx, path, func(step string) { fmt.Printf("meanwhile: %s\n", step) }); err != nil {
+		return err
+	}
+	fmt.Println("meanwhile: the root file system is ready")
+	return nil
+}

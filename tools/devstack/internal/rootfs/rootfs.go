@@ -1,0 +1,158 @@
+// Package rootfs builds the root file system that PostgreSQL, DocumentDB and RabbitMQ run in, once, and keeps it for all
+// stacks of the user. Services get it read-only; what they write is elsewhere.
+package rootfs
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/contain"
+)
+
+//go:embed recipe.sh
+var recipe string
+
+// Path is where the root file system of this version's recipe is, or will be, in the cache directory.
+func Path(cache string) string {
+	sum := sha256.Sum256([]byte(recipe))
+	return filepath.Join(cache, "rootfs-"+hex.EncodeToString(sum[:6]))
+}
+
+// Ready reports whether the root file system at path is complete.
+func Ready(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// Build makes the root file system at path unless it is there. It is made beside it and renamed when it is complete: an
+// interrupted build is never used, and the next Build starts over. Of several Builds at once one works and the others
+// wait. Progress is told by one line for every step.
+func Build(ctx context.Context, path string, progress func(string)) error {
+	if Ready(path) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	unlock, err := lock(path+".lock", func() { progress("waiting for another devstack that is building it") })
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if Ready(path) {
+		return nil
+	}
+	partial := path + ".partial"
+	if err := os.RemoveAll(partial); err != nil {
+		return err
+	}
+	if err := os.Mkdir(partial, 0o755); err != nil {
+		return err
+	}
+	if err := runRecipe(ctx, partial, path+".log", progress); err != nil {
+		return err
+	}
+	return os.Rename(partial, path)
+}
+
+// Command is the hidden command that runs the recipe in namespaces of its own.
+const Command = "build-rootfs"
+
+func runRecipe(ctx context.Context, dir, logFile string, progress func(string)) error {
+	log, err := os.Create(logFile)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	steps, stepsWriter, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer steps.Close()
+
+	cmd := contain.Command(Command, dir)
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{stepsWriter}
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	cmd.SysProcAttr.Setpgid = true // Ctrl-C comes to us alone, and we end it
+	err = cmd.Start()
+	stepsWriter.Close()
+	if err != nil {
+		return fmt.Errorf("start the build in namespaces of its own (in a container that takes CAP_SYS_ADMIN): %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+	defer stop()
+	for lines := bufio.NewScanner(steps); lines.Scan(); {
+		progress(lines.Text())
+	}
+	if err := cmd.Wait(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("build the root file system: %w; the end of %s:\n%s", err, logFile, tail(logFile, 20))
+	}
+	return nil
+}
+
+// RunRecipe is the body of Command: it runs inside the namespaces, with the steps going to file descriptor 3.
+func RunRecipe(dir string) error {
+	if err := contain.Enter(); err != nil {
+		return err
+	}
+	cmd := exec.Command("sh", "-eu", "-c", recipe, "recipe", dir)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.ExtraFiles = []*os.File{os.NewFile(3, "steps")}
+	return cmd.Run()
+}
+
+// Requirements returns an error that says what is missing for building the root file system on this machine.
+func Requirements() error {
+	if _, err := exec.LookPath("debootstrap"); err == nil {
+		return nil
+	}
+	if _, err := exec.LookPath("apt-get"); err == nil {
+		return nil // the recipe installs debootstrap
+	}
+	return errors.New("devstack builds a small Debian for PostgreSQL and RabbitMQ, and needs debootstrap for it: " +
+		"run it on Debian or Ubuntu, install the package debootstrap, or, where Docker is available, use STACK=compose")
+}
+
+// lock takes an exclusive lock on a file; waiting is called when another process holds it.
+func lock(path string, waiting func()) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		waiting()
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return func() { f.Close() }, nil
+}
+
+// tail returns the last n lines of a file.
+func tail(path string, n int) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return err.Error()
+	}
+	defer f.Close()
+	content, _ := io.ReadAll(f)
+	lines := strings.Split(strings.TrimRight(string(content), "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

@@ -1,0 +1,45 @@
+package services
+
+import (
+	"context"
+	"os/exec"
+	"syscall"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/embedded"
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
+)
+
+func (s *Stack) ferretdb() supervisor.Service {
+	settings := embedded.FerretDBSettings{
+		PostgresURL: s.SuperuserURL("documentdb") + "&pool_max_conns=20",
+		Listen:      s.Address(config.MongoDB),
+		StateDir:    ferretDir,
+	}
+	return supervisor.Service{
+		Name: "ferretdb", Address: s.Address(config.MongoDB),
+		After:       []string{"postgres"},
+		Command:     func() (*exec.Cmd, error) { return s.embedded(embedded.FerretDB, settings) },
+		Ready:       s.ferretReady,
+		StartWithin: startWithin,
+		Stop:        syscall.SIGTERM,
+		StopWithin:  stopWithin,
+	}
+}
+
+// ferretReady asks for something that FerretDB has to ask PostgreSQL for.
+func (s *Stack) ferretReady(ctx context.Context) error {
+	if err := s.answers(ctx, config.MongoDB); err != nil {
+		return err // at once; the driver would go on trying
+	}
+	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + s.Address(config.MongoDB)))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Disconnect(context.WithoutCancel(ctx)) }()
+	_, err = client.ListDatabaseNames(ctx, struct{}{})
+	return err
+}

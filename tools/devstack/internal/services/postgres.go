@@ -1,0 +1,154 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
+)
+
+const postgresBin = "/usr/lib/postgresql/18/bin/"
+
+func (s *Stack) postgres() supervisor.Service {
+	return supervisor.Service{
+		Name: "postgres", Address: s.Address(config.Postgres),
+		Prepare: s.initPostgres,
+		Command: func() (*exec.Cmd, error) {
+			return s.inRoot(postgresUser, postgresBin+"postgres", s.postgresArgs(), nil)
+		},
+		Ready:       s.postgresReady,
+		Setup:       s.setUpPostgres,
+		StartWithin: startWithin,
+		Stop:        syscall.SIGINT, // fast shutdown: ends the sessions, writes a checkpoint
+		StopWithin:  stopWithin,
+	}
+}
+
+// postgresArgs are the settings. They are given at every start and not kept in the cluster, so that a changed port or
+// setting holds for existing data, too.
+func (s *Stack) postgresArgs() []string {
+	settings := []string{
+		"listen_addresses=127.0.0.1",
+		"port=" + strconv.Itoa(s.Ports[config.Postgres]),
+		"unix_socket_directories=/run",
+		"max_connections=300", // tests run in parallel, each with pools of its own
+		"shared_buffers=256MB",
+		"max_wal_size=2GB",
+		"checkpoint_timeout=15min",
+		// DocumentDB builds indexes in the background, through pg_cron or workers of its own; both need to know where.
+		"shared_preload_libraries=pg_cron,pg_documentdb_core,pg_documentdb,pg_documentdb_extended_rum",
+		"cron.database_name=documentdb",
+		"cron.host=/run", // the socket, where no password is asked for
+		"cron.log_statement=off",
+		"cron.log_run=off",
+		"documentdb.bg_worker_database_name=documentdb",
+		"documentdb.localhost_connection_string=host=/run",
+		// Indexes that are read in the order of a sort, as MongoDB's are: also when a list of values goes before it, and
+		// when it is bounded and the index has lists in it.
+		"documentdb.alternate_index_handler_name=extended_rum",
+		"documentdb.enable_merge_sort_for_in_prefix=on",
+		"documentdb.enableIndexMetadataGlobalTracking=on",
+		"log_checkpoints=off",
+		"log_line_prefix=%m [%p] %u@%d ",
+	}
+	if s.ThrowAway {
+		settings = append(settings, "fsync=off", "full_page_writes=off", "synchronous_commit=off")
+	}
+	args := []string{"-D", postgresDir + "/data"}
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
+	return args
+}
+
+// initialised is written once the cluster has everything in it. A cluster without it was interrupted while it was made,
+// before anything could use it, and is made anew.
+func (s *Stack) initialised() string { return filepath.Join(s.Data, "postgres", "initialised") }
+
+// initPostgres makes an empty cluster, unless there is one.
+func (s *Stack) initPostgres(ctx context.Context) error {
+	if _, err := os.Stat(s.initialised()); err == nil {
+		return nil
+	}
+	if err := os.RemoveAll(filepath.Join(s.Data, "postgres", "data")); err != nil {
+		return err
+	}
+	password := filepath.Join(setupHost(s.Config), "postgres-password")
+	if err := os.WriteFile(password, []byte("postgres\n"), 0o644); err != nil {
+		return err
+	}
+	args := []string{
+		"-D", postgresDir + "/data", "-U", "postgres", "--pwfile", setupDir + "/postgres-password",
+		"--auth-local=trust", // the socket is inside the root file system, which nobody else sees
+		"--auth-host=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8",
+	}
+	if s.ThrowAway {
+		args = append(args, "--no-sync")
+	}
+	cmd, err := s.inRoot(postgresUser, postgresBin+"initdb", args, nil)
+	if err != nil {
+		return err
+	}
+	if err := s.runInRoot(ctx, "postgres", cmd); err != nil {
+		return err
+	}
+	return s.createCronDatabase(ctx)
+}
+
+// createCronDatabase creates the database of the setting cron.database_name, which has to exist when PostgreSQL starts.
+func (s *Stack) createCronDatabase(ctx context.Context) error {
+	cmd, err := s.inRoot(postgresUser, postgresBin+"postgres", []string{"--single", "-D", postgresDir + "/data", "postgres"}, nil)
+	if err != nil {
+		return err
+	}
+	cmd.Stdin = strings.NewReader("CREATE DATABASE documentdb\n")
+	return s.runInRoot(ctx, "postgres", cmd)
+}
+
+func (s *Stack) postgresReady(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, s.SuperuserURL("postgres"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(conn.Ping(ctx), conn.Close(ctx))
+}
+
+// setUpPostgres makes the roles and databases in an empty cluster, and the extensions that are missing in any.
+func (s *Stack) setUpPostgres(ctx context.Context) error {
+	_, err := os.Stat(s.initialised())
+	empty := err != nil
+	if empty {
+		if err := s.runSQL(ctx, "postgres-init.sql"); err != nil {
+			return err
+		}
+	}
+	if err := s.runSQL(ctx, "postgres-documentdb.sql"); err != nil || !empty {
+		return err
+	}
+	return os.WriteFile(s.initialised(), nil, 0o644)
+}
+
+// runSQL lets psql run one of the setup files.
+func (s *Stack) runSQL(ctx context.Context, file string) error {
+	cmd, err := s.inRoot(postgresUser, "/usr/bin/psql", []string{
+		"-h", "/run", "-p", strconv.Itoa(s.Ports[config.Postgres]), "-U", "postgres", "-d", "postgres",
+		"-v", "ON_ERROR_STOP=1", "--no-psqlrc", "--quiet", "-f", setupDir + "/" + file,
+	}, []string{"PGOPTIONS=-c client_min_messages=warning"})
+	if err != nil {
+		return err
+	}
+	if err := s.runInRoot(ctx, "postgres", cmd); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}

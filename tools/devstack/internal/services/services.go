@@ -1,0 +1,182 @@
+// Package services describes what a stack consists of: PostgreSQL, RabbitMQ, FerretDB, Temporal with its Web UI, and the
+// project's programs. How each is started, how one knows that it works, and how it is stopped.
+package services
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/contain"
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/embedded"
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
+)
+
+// Stack makes the services of one stack. They run in root.
+type Stack struct {
+	config.Config
+	root *contain.Root
+}
+
+// Where the stack's directories are seen inside the root file system. See Dirs.
+const (
+	postgresDir = "/srv/postgres"
+	rabbitDir   = "/srv/rabbitmq"
+	ferretDir   = "/srv/ferretdb"
+	setupDir    = "/srv/setup"
+)
+
+// Who the services run as. The users of PostgreSQL and RabbitMQ come with their packages.
+const (
+	postgresUser = "postgres"
+	rabbitUser   = "rabbitmq"
+	nobody       = "nobody"
+)
+
+// Dirs are the directories of the host that the services of a stack need.
+func Dirs(c config.Config) []contain.Dir {
+	return []contain.Dir{
+		{Name: filepath.Base(postgresDir), Host: filepath.Join(c.Data, "postgres"), Owner: postgresUser},
+		{Name: filepath.Base(rabbitDir), Host: filepath.Join(c.Data, "rabbitmq"), Owner: rabbitUser},
+		{Name: filepath.Base(ferretDir), Host: filepath.Join(c.Data, "ferretdb"), Owner: nobody},
+		{Name: filepath.Base(setupDir), Host: setupHost(c), ReadOnly: true},
+	}
+}
+
+func setupHost(c config.Config) string { return filepath.Join(c.Data, "setup") }
+
+// setupFiles are the files of the checkout that services read. Docker compose uses the same ones.
+var setupFiles = []string{
+	"tools/devstack/postgres-init.sql", "tools/devstack/postgres-documentdb.sql", "tools/devstack/rabbitmq-definitions.json",
+	"temporal-config/server.yaml", "temporal-config/dynamicconfig.yaml",
+}
+
+// CopySetup puts a copy of the files that services read where they can: not every user may enter the checkout.
+func CopySetup(c config.Config) error {
+	if err := os.MkdirAll(setupHost(c), 0o755); err != nil {
+		return err
+	}
+	for _, name := range setupFiles {
+		content, err := os.ReadFile(filepath.Join(c.Repo, name))
+		if err != nil {
+			return err
+		}
+		copied := filepath.Join(setupHost(c), filepath.Base(name))
+		if err := errors.Join(os.WriteFile(copied, content, 0o644), os.Chmod(copied, 0o644)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// New returns the services of the stack that c describes.
+func New(c config.Config, root *contain.Root) *Stack { return &Stack{Config: c, root: root} }
+
+// Wanted returns the services that shall run, in an order in which each stands behind those that it needs.
+func (s *Stack) Wanted() []supervisor.Service {
+	return slices.DeleteFunc(s.all(), func(service supervisor.Service) bool {
+		return slices.Contains(s.Stopped, service.Name)
+	})
+}
+
+func (s *Stack) all() []supervisor.Service {
+	all := []supervisor.Service{s.postgres(), s.rabbitmq(), s.ferretdb(), s.temporal(), s.webUI()}
+	if s.ServicesOnly {
+		return all
+	}
+	for _, name := range config.Programs {
+		all = append(all, s.program(name))
+	}
+	return all
+}
+
+// path is the PATH of services.
+const path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+
+// inRoot returns a command that runs in the root file system as user, with env and nothing else in its environment.
+func (s *Stack) inRoot(user, program string, args, env []string) (*exec.Cmd, error) {
+	attr, err := s.root.SysProcAttr(user)
+	if err != nil {
+		return nil, err
+	}
+	return &exec.Cmd{
+		Path: program, Args: append([]string{program}, args...), Dir: "/",
+		Env: append([]string{path, "LC_ALL=C.UTF-8", "HOME=/tmp"}, env...), SysProcAttr: attr,
+	}, nil
+}
+
+// garbage makes the embedded services collect garbage less often than Go does by default: of the Temporal server's CPU
+// time that was a tenth. It costs memory, which a development machine has.
+const garbage = "GOGC=400"
+
+// embedded returns a command that runs one of the services that are compiled into devstack.
+func (s *Stack) embedded(name string, settings any) (*exec.Cmd, error) {
+	encoded, err := json.Marshal(settings)
+	if err != nil {
+		return nil, err
+	}
+	return s.inRoot(nobody, contain.Self, []string{embedded.Command, name},
+		[]string{"TZ=UTC", garbage, embedded.SettingsVariable + "=" + string(encoded)})
+}
+
+// runInRoot runs a command to its end; its output goes to the service's log.
+func (s *Stack) runInRoot(ctx context.Context, service string, cmd *exec.Cmd) error {
+	log, err := os.OpenFile(s.LogFile(service), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	defer stop()
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(cmd.Path), err)
+	}
+	return nil
+}
+
+// answers returns nil when something accepts connections at a port of the stack.
+func (s *Stack) answers(ctx context.Context, port string) error {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", s.Address(port))
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// get returns nil when a GET of url is answered with 200.
+func get(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s", req.URL.Redacted(), res.Status)
+	}
+	return nil
+}
+
+// Bounds that most services share.
+const (
+	startWithin = 90 * time.Second // generous: on a loaded machine everything starts at once
+	stopWithin  = 20 * time.Second
+)

@@ -1,0 +1,203 @@
+package supervisor
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/contain"
+)
+
+// Supervisor runs the services of one stack.
+type Supervisor struct {
+	statusFile string
+	logFile    func(service string) string
+	children   *contain.Children
+	log        *slog.Logger
+	progress   func(Event)
+
+	runners []*runner           // in the order in which they were added; touched by Run's goroutine only
+	failed  chan *FailedService // a service that did not get ready
+
+	mu     sync.Mutex // guards status and its file
+	status Status
+}
+
+// Event tells whoever started the stack that a service's state has changed.
+type Event struct {
+	Service string `json:"service"`
+	State   State  `json:"state"`
+	Address string `json:"address,omitempty"`
+}
+
+// FailedService is the error of a service that did not get ready.
+type FailedService struct {
+	Name  string
+	Cause error
+}
+
+func (e *FailedService) Error() string { return e.Name + " did not come up: " + e.Cause.Error() }
+func (e *FailedService) Unwrap() error { return e.Cause }
+
+// New returns a supervisor that writes its status to statusFile and each service's output to the logFile of its name.
+// progress is called for each change of a service's state, from several goroutines.
+func New(statusFile string, logFile func(string) string, log *slog.Logger, progress func(Event)) *Supervisor {
+	return &Supervisor{
+		statusFile: statusFile, logFile: logFile, log: log, progress: progress,
+		children: contain.NewChildren(), failed: make(chan *FailedService, 100),
+	}
+}
+
+// Run starts the services, calls up once all of them are ready, and keeps them running until ctx is done; then it stops
+// them. A service stands in the list behind those that it needs. For each value from reload it stops what is no longer in
+// the list, starts what is not running yet, and starts anew what was built anew. When a service does not get ready at first, all are stopped and the
+// error is a *FailedService.
+func (s *Supervisor) Run(ctx context.Context, services []Service, reload <-chan []Service, up func()) error {
+	reaping, stopReaping := context.WithCancel(context.Background())
+	var reaper sync.WaitGroup
+	reaper.Go(func() { s.children.Reap(reaping) })
+	defer reaper.Wait()
+	defer stopReaping()
+	defer s.stopAll()
+
+	if err := s.start(ctx, services); err != nil {
+		return err
+	}
+	s.update(func(st *Status) { st.Up = true })
+	up()
+	for {
+		select {
+		case <-ctx.Done():
+			s.update(func(st *Status) { st.Up = false })
+			return nil
+		case services := <-reload:
+			s.stopOthers(services)
+			err := s.start(ctx, services)
+			s.update(func(st *Status) {
+				st.Reloads++
+				st.Problem = ""
+				if err != nil {
+					st.Problem = err.Error()
+				}
+			})
+		}
+	}
+}
+
+// start starts those of the services that do not run, or run from a file that has been replaced, and waits until they
+// are ready. When one does not get ready, those that are not ready by then are stopped again.
+func (s *Supervisor) start(ctx context.Context, services []Service) error {
+	var started []*runner
+	for _, service := range services {
+		old := s.find(service.Name)
+		if old != nil && !isClosed(old.done) && old.binary == identity(service.Binary) {
+			continue
+		}
+		if old != nil {
+			stop([]*runner{old})
+		}
+		started = append(started, s.add(service))
+	}
+	err := s.waitUntilReady(ctx, started)
+	if err != nil {
+		stop(slices.DeleteFunc(started, func(r *runner) bool { return isClosed(r.ready) }))
+	}
+	return err
+}
+
+func (s *Supervisor) waitUntilReady(ctx context.Context, runners []*runner) error {
+	for _, r := range runners {
+		select {
+		case <-r.ready:
+		case err := <-s.failed:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (s *Supervisor) find(name string) *runner {
+	for _, r := range s.runners {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// add starts a runner for the service, in the place of one of the same name.
+func (s *Supervisor) add(service Service) *runner {
+	r := &runner{
+		Service: service, sup: s,
+		ready: make(chan struct{}), stopping: make(chan struct{}), done: make(chan struct{}),
+	}
+	for _, name := range service.After {
+		if need := s.find(name); need != nil {
+			r.needs = append(r.needs, need)
+		}
+	}
+	if i := slices.IndexFunc(s.runners, func(other *runner) bool { return other.Name == r.Name }); i >= 0 {
+		s.runners[i] = r
+	} else {
+		s.runners = append(s.runners, r)
+	}
+	s.note(r, Waiting, 0) // here, so that the status lists services in their order
+	go r.run()
+	return r
+}
+
+// stopOthers stops what runs and is not one of the services. What needs it goes on without it.
+func (s *Supervisor) stopOthers(services []Service) {
+	stop(slices.DeleteFunc(slices.Clone(s.runners), func(r *runner) bool {
+		return slices.ContainsFunc(services, func(wanted Service) bool { return wanted.Name == r.Name })
+	}))
+}
+
+// stopAll stops the services, each after those that need it.
+func (s *Supervisor) stopAll() { stop(s.runners) }
+
+func stop(runners []*runner) {
+	var all sync.WaitGroup
+	for _, r := range runners {
+		all.Go(func() {
+			for _, other := range runners {
+				if slices.Contains(other.After, r.Name) {
+					<-other.done
+				}
+			}
+			r.stopOnce.Do(func() { close(r.stopping) })
+			<-r.done
+		})
+	}
+	all.Wait()
+}
+
+// note writes down that a service's state has changed.
+func (s *Supervisor) note(r *runner, state State, pid int) {
+	s.update(func(st *Status) {
+		i := slices.IndexFunc(st.Services, func(known ServiceStatus) bool { return known.Name == r.Name })
+		if i < 0 {
+			st.Services = append(st.Services, ServiceStatus{Name: r.Name})
+			i = len(st.Services) - 1
+		}
+		known := &st.Services[i]
+		known.Address, known.State, known.PID, known.Since = r.Address, state, pid, time.Now().UTC().Truncate(time.Millisecond)
+		if state == Restarting {
+			known.Restarts++
+		}
+	})
+	s.progress(Event{Service: r.Name, State: state, Address: r.Address})
+}
+
+func (s *Supervisor) update(change func(*Status)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.status)
+	if err := s.status.write(s.statusFile); err != nil {
+		s.log.Error("write the status", "file", s.statusFile, "error", err.Error())
+	}
+}
