@@ -51,15 +51,15 @@ type Orders interface {
 	Create(ctx context.Context, o order.Order) (order.Order, error)
 	// Confirm makes a PENDING order CONFIRMED unless it is closing, and returns the row as it then is. The caller reads
 	// from the row whether the pivot has happened.
-	Confirm(ctx context.Context, id order.ID, paymentID string, records []order.Record) (order.Order, error)
+	Confirm(ctx context.Context, id order.ID, paymentID string, records []order.Entry) (order.Order, error)
 	// Close is the fence before any undo: it marks a PENDING order as closing with the cause, keeping the first
 	// cause; without a row it inserts one that is PENDING and closing; otherwise it changes nothing. It returns the
 	// row as it then is.
-	Close(ctx context.Context, req order.Request, cause order.Cause, records []order.Record) (order.Order, error)
+	Close(ctx context.Context, req order.Request, cause order.Cause, records []order.Entry) (order.Order, error)
 	// Finish makes a closing order FAILED or CANCELLED, as its cause says, and returns the row as it then is.
-	Finish(ctx context.Context, id order.ID, records []order.Record) (order.Order, error)
+	Finish(ctx context.Context, id order.ID, records []order.Entry) (order.Order, error)
 	// Note adds a record to the order's timeline, once under its key, whatever the order's status.
-	Note(ctx context.Context, id order.ID, key string, r order.Record) error
+	Note(ctx context.Context, id order.ID, key string, r order.Entry) error
 }
 
 // Events tells the world.

@@ -102,13 +102,13 @@ func (a *Activities) CommitStock(ctx context.Context, in OrderInput) error {
 type ConfirmOrderInput struct {
 	OrderID   order.ID       `json:"orderId"`
 	PaymentID string         `json:"paymentId"`
-	Records   []order.Record `json:"records"`
+	Entries   []order.Entry `json:"entries"`
 }
 
 // ConfirmOrder is the pivot: PENDING becomes CONFIRMED unless the order is closing. It returns the row, which says what
 // happened. Safe to repeat: one guarded statement.
 func (a *Activities) ConfirmOrder(ctx context.Context, in ConfirmOrderInput) (order.Order, error) {
-	o, err := a.Orders.Confirm(ctx, in.OrderID, in.PaymentID, in.Records)
+	o, err := a.Orders.Confirm(ctx, in.OrderID, in.PaymentID, in.Entries)
 	return o, translate(err, "confirm order %s", in.OrderID)
 }
 
@@ -116,39 +116,39 @@ func (a *Activities) ConfirmOrder(ctx context.Context, in ConfirmOrderInput) (or
 type CloseOrderInput struct {
 	Request order.Request  `json:"request"` // fills the row when there is none
 	Cause   order.Cause    `json:"cause"`
-	Records []order.Record `json:"records"`
+	Entries []order.Entry `json:"entries"`
 }
 
 // CloseOrder is the fence: after it, ConfirmOrder and a first CreateOrder are refused, unless the order was CONFIRMED
 // before. It returns the row, which says how the order ends. Safe to repeat: the first cause is kept.
 func (a *Activities) CloseOrder(ctx context.Context, in CloseOrderInput) (order.Order, error) {
-	o, err := a.Orders.Close(ctx, in.Request, in.Cause, in.Records)
+	o, err := a.Orders.Close(ctx, in.Request, in.Cause, in.Entries)
 	return o, translate(err, "close order %s", in.Request.ID)
 }
 
 // FinishOrderInput ends a closing order of which everything has been undone.
 type FinishOrderInput struct {
 	OrderID order.ID       `json:"orderId"`
-	Records []order.Record `json:"records"`
+	Entries []order.Entry `json:"entries"`
 }
 
 // FinishOrder makes a closing order FAILED or CANCELLED, as its cause says, and returns the row. Safe to repeat: one
 // guarded statement.
 func (a *Activities) FinishOrder(ctx context.Context, in FinishOrderInput) (order.Order, error) {
-	o, err := a.Orders.Finish(ctx, in.OrderID, in.Records)
+	o, err := a.Orders.Finish(ctx, in.OrderID, in.Entries)
 	return o, translate(err, "finish order %s", in.OrderID)
 }
 
-// NoteRecordsInput are lines for the timeline of an order that has reached its end.
-type NoteRecordsInput struct {
+// AppendTimelineInput are lines for the timeline of an order that has reached its end.
+type AppendTimelineInput struct {
 	OrderID order.ID       `json:"orderId"`
 	RunID   string         `json:"runId"` // of the workflow; makes the lines' keys
-	Records []order.Record `json:"records"`
+	Entries []order.Entry `json:"entries"`
 }
 
-// NoteRecords adds lines to the order's timeline. Safe to repeat: each has a key.
-func (a *Activities) NoteRecords(ctx context.Context, in NoteRecordsInput) error {
-	for i, r := range in.Records {
+// AppendTimeline adds lines to the order's timeline. Safe to repeat: each has a key.
+func (a *Activities) AppendTimeline(ctx context.Context, in AppendTimelineInput) error {
+	for i, r := range in.Entries {
 		if err := a.Orders.Note(ctx, in.OrderID, fmt.Sprintf("%s.%d", in.RunID, i), r); err != nil {
 			return translate(err, "note what happened to order %s", in.OrderID)
 		}

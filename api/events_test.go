@@ -127,14 +127,14 @@ func placeKeyed(t *testing.T, a *testAPI) order.Request {
 
 func (a *testAPI) closes(t *testing.T, req order.Request) {
 	t.Helper()
-	if _, err := a.store.Close(t.Context(), req, declinedCard, []order.Record{{Type: order.RecordStepDone, Step: "ReserveStock"}}); err != nil {
+	if _, err := a.store.Close(t.Context(), req, declinedCard, []order.Entry{{Type: order.EntryStepDone, Step: "ReserveStock"}}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func (a *testAPI) finishes(t *testing.T) {
 	t.Helper()
-	if _, err := a.store.Finish(t.Context(), keyed, []order.Record{{Type: order.RecordUndone, Step: "ReleaseStock"}}); err != nil {
+	if _, err := a.store.Finish(t.Context(), keyed, []order.Entry{{Type: order.EntryUndone, Step: "ReleaseStock"}}); err != nil {
 		t.Fatal(err)
 	}
 }

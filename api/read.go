@@ -17,7 +17,7 @@ type store interface {
 	// it did not hand out.
 	Orders(ctx context.Context, q order.Query) ([]order.Order, string, error)
 	// Timeline returns what happened to an order, or order.ErrNotFound.
-	Timeline(ctx context.Context, id order.ID) ([]order.Record, error)
+	Timeline(ctx context.Context, id order.ID) ([]order.Entry, error)
 	// Changes returns those of the orders to whose timeline something was added after the given entry.
 	Changes(ctx context.Context, since map[order.ID]int64) ([]order.Change, error)
 }

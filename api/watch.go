@@ -148,7 +148,7 @@ func (w *watcher) deliver(changes []order.Change) {
 }
 
 // after returns the entries, which are in sequence, that come after the one with the ID last.
-func after(entries []order.Entry, last int64) []order.Entry {
+func after(entries []order.StoredEntry, last int64) []order.StoredEntry {
 	for i, e := range entries {
 		if e.ID > last {
 			return entries[i:]

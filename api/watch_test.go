@@ -63,10 +63,10 @@ func TestNothingIsAskedWhileNobodyWatches(t *testing.T) {
 	})
 }
 
-func entries(ids ...int64) []order.Entry {
-	var all []order.Entry
+func entries(ids ...int64) []order.StoredEntry {
+	var all []order.StoredEntry
 	for _, id := range ids {
-		all = append(all, order.Entry{ID: id})
+		all = append(all, order.StoredEntry{ID: id})
 	}
 	return all
 }
@@ -81,7 +81,7 @@ func TestEachStreamIsToldWhatIsNewToIt(t *testing.T) {
 	w.deliver([]order.Change{{Order: order.Order{ID: "a"}, Entries: entries(1, 2, 3)}})
 	for name, test := range map[string]struct {
 		w    *watch
-		want []order.Entry
+		want []order.StoredEntry
 	}{"early": {early, entries(1, 2, 3)}, "late": {late, entries(3)}} {
 		if diff := cmp.Diff(test.want, (<-test.w.changes).Entries); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

@@ -74,7 +74,7 @@ type Timeline struct {
 // TimelineEvent is a step, an undo, a transition or an operator's action.
 type TimelineEvent struct {
 	_        struct{}         `additionalProperties:"true"`
-	Type     order.RecordType `json:"type" example:"STEP_DONE"`
+	Type     order.EntryType `json:"type" example:"STEP_DONE"`
 	At       time.Time        `json:"at"`
 	Step     string           `json:"step,omitempty" example:"ReserveStock" doc:"What was done; missing for transitions of the order itself."`
 	Attempts int              `json:"attempts,omitempty" example:"1" doc:"How often the step was tried until then, at least: when an operator, a cancellation or the deadline ends the wait for one that is being retried, not all of its attempts are known. Missing where nothing was tried. PublishEvent and other work after the last transition are told only when they took more than one attempt or an operator had them left out."`
@@ -107,7 +107,7 @@ func toMoney(m money.Money) *Money {
 	return &Money{Amount: m.Amount, Currency: m.Currency}
 }
 
-func toTimeline(id order.ID, records []order.Record, details bool) Timeline {
+func toTimeline(id order.ID, records []order.Entry, details bool) Timeline {
 	t := Timeline{OrderID: id, Events: make([]TimelineEvent, len(records))}
 	for i, r := range records {
 		t.Events[i] = toTimelineEvent(r, details)
@@ -116,7 +116,7 @@ func toTimeline(id order.ID, records []order.Record, details bool) Timeline {
 }
 
 // toTimelineEvent shows a record; details are not for customers.
-func toTimelineEvent(r order.Record, details bool) TimelineEvent {
+func toTimelineEvent(r order.Entry, details bool) TimelineEvent {
 	e := TimelineEvent{Type: r.Type, At: r.At.UTC(), Step: r.Step, Attempts: r.Attempts}
 	if details {
 		e.Detail = r.Detail

@@ -21,8 +21,8 @@ import (
 )
 
 // operatorsOrder is what operators say with a signal.
-func operatorsOrder(step string) saga.Order {
-	return saga.Order{Operator: "alice", Reason: "ticket 7", Step: step}
+func operatorsOrder(step string) saga.Command {
+	return saga.Command{Operator: "alice", Reason: "ticket 7", Step: step}
 }
 
 // signalSaga sends a signal to an order's saga.
@@ -99,7 +99,7 @@ func TestOperatorsBringSagasOutOfTrouble(t *testing.T) {
 			t.Errorf("%s: the details are %q", name, got)
 		}
 	}
-	s.signalSaga(retried, "retry", saga.Order{Reason: "nobody says so"})
+	s.signalSaga(retried, "retry", saga.Command{Reason: "nobody says so"})
 	s.details(retried, `needs an "operator"`)
 	if !strings.Contains(s.worker.logs.String(), "operator's signal refused") {
 		t.Error("the worker's log does not tell of refused signals")
@@ -122,8 +122,8 @@ func TestOperatorsBringSagasOutOfTrouble(t *testing.T) {
 	s.sagaStatus(retried, "HEALED")
 	s.sagaStatus(left, "GIVEN_UP")
 	for id, want := range map[string][]string{
-		retried: {"IN_TROUBLE ChargePayment", "OPERATOR retry by alice: ticket 7", "OUT_OF_TROUBLE ChargePayment"},
-		given:   {"OPERATOR compensate by alice: ticket 7", "IN_TROUBLE RefundPayment", "OPERATOR retry by alice: ticket 7"},
+		retried: {"NEEDS_ATTENTION ChargePayment", "OPERATOR retry by alice: ticket 7", "HEALED ChargePayment"},
+		given:   {"OPERATOR compensate by alice: ticket 7", "NEEDS_ATTENTION RefundPayment", "OPERATOR retry by alice: ticket 7"},
 		left:    {"OPERATOR compensate by alice: ticket 7", "OPERATOR skip by alice: ticket 7", "SKIPPED RefundPayment"},
 	} {
 		s.closed(id) // what comes after the last transition is noted last

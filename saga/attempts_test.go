@@ -57,7 +57,7 @@ func attempted(t *testing.T, m *moody, prepare func(*testsuite.TestWorkflowEnvir
 		}
 	}
 	taken := func(ctx workflow.Context) error {
-		for _, e := range saga.Journal(ctx) {
+		for _, e := range saga.Timeline(ctx) {
 			if e.Attempts > 0 {
 				told = append(told, fmt.Sprintf("%s %s %d", e.Step, e.Kind, e.Attempts))
 			}
@@ -76,10 +76,10 @@ func attempted(t *testing.T, m *moody, prepare func(*testsuite.TestWorkflowEnvir
 				if saga.IsRefused(c.Err) && (!saga.Refusal(c.Err, &why) || why != "sold out") {
 					t.Errorf("the refusal's details are %q", why)
 				}
-				return saga.Unwind, call("Fence")(ctx)
+				return saga.Backward, call("Fence")(ctx)
 			},
-			Finish: saga.Step{Name: "Finish", Do: call("Finish")},
-			Then:   []saga.Step{{Name: "Tell", Do: call("Tell")}, {Name: "Look", Do: taken}},
+			Finish:    saga.Step{Name: "Finish", Do: call("Finish")},
+			Retriable: []saga.Step{{Name: "Tell", Do: call("Tell")}, {Name: "Look", Do: taken}},
 		}.Run(ctx, saga.Options{})
 	}
 	env := newEnv(newLedger())
@@ -121,11 +121,11 @@ func TestAttemptsOfAStepAreCountedOverTheFastPathAndAllThatFollows(t *testing.T)
 		// The test environment ends a window after ten attempts.
 		"broken for longer than a window": {
 			world: moody{fails: map[string]int{"B": 12}}, interceptors: on,
-			want: []string{"A DONE 1", "B IN_TROUBLE 11", "B DONE 13", "Confirm DONE 1", "Tell DONE 1"},
+			want: []string{"A DONE 1", "B NEEDS_ATTENTION 11", "B DONE 13", "Confirm DONE 1", "Tell DONE 1"},
 		},
 		"only a person can help": {
 			world:        moody{fails: map[string]int{"B": 3}, with: map[string]error{"B": saga.NeedsAttention(errBroken)}},
-			interceptors: on, want: []string{"A DONE 1", "B IN_TROUBLE 2", "B DONE 4", "Confirm DONE 1", "Tell DONE 1"},
+			interceptors: on, want: []string{"A DONE 1", "B NEEDS_ATTENTION 2", "B DONE 4", "Confirm DONE 1", "Tell DONE 1"},
 		},
 		"refused at the third attempt": {
 			world:        moody{fails: map[string]int{"B": 2}, then: map[string]error{"B": refusal}},
@@ -163,7 +163,7 @@ func TestAttemptsThatNobodyWaitedForAreNotMadeUp(t *testing.T) {
 	m := &moody{fails: map[string]int{"A": 5}} // at 0 s, and again 0.5, 1, 2 and 4 s later
 	got := attempted(t, m, func(env *testsuite.TestWorkflowEnvironment) {
 		env.RegisterDelayedCallback(func() {
-			env.SignalWorkflow(saga.SignalRetry, saga.Order{Operator: "alice", Reason: "it is up again"})
+			env.SignalWorkflow(saga.SignalRetry, saga.Command{Operator: "alice", Reason: "it is up again"})
 		}, 5*time.Second)
 	}, saga.CountAttempts())
 	want := []string{"A DONE 3", "B DONE 1", "Confirm DONE 1", "Tell DONE 1"} // local, unheard, and the last

@@ -35,7 +35,7 @@ func TestWhatOnlyAPersonCanPutRightIsSaidAtOnceAndHeals(t *testing.T) {
 		return saga.Plan{
 			Steps:  []saga.Step{{Name: "Open", Do: open}},
 			Pivot:  saga.Step{Name: "Enter", Do: shut},
-			Fence:  func(workflow.Context, saga.Cause) (saga.Verdict, error) { return saga.Unwind, nil },
+			Fence:  func(workflow.Context, saga.Cause) (saga.Verdict, error) { return saga.Backward, nil },
 			Finish: saga.Step{Name: "Leave", Do: shut},
 		}.Run(ctx, saga.Options{Deadline: time.Hour})
 	}

@@ -9,7 +9,7 @@
 //		Pivot:  saga.Step{Name: "ConfirmOrder", Do: s.confirm},
 //		Fence:  s.fence,
 //		Finish: saga.Step{Name: "FinishOrder", Do: s.finish},
-//		Then:   []saga.Step{{Name: "PublishEvent", Do: s.publish}},
+//		Retriable:   []saga.Step{{Name: "PublishEvent", Do: s.publish}},
 //	}
 //	err := plan.Run(ctx, saga.Options{Deadline: 15 * time.Minute})
 //
@@ -20,7 +20,7 @@
 //	  │ refused, cancelled, too late  │ Forward   │
 //	  ▼         ▼                     │           │
 //	  Fence ──────────────────────────┘           │
-//	    │ Unwind                                  │
+//	    │ Backward                                  │
 //	    ▼                                         │
 //	  Undos, last first ──▶ Finish ───────────────┘
 //
@@ -60,7 +60,7 @@
 // # Operators
 //
 // A saga in trouble says in its current details what fails and which signals help: [SignalRetry], [SignalCompensate],
-// [SignalSkip], each with an [Order] that says who and why. A signal that makes no sense changes nothing; the details say
+// [SignalSkip], each with an [Command] that says who and why. A signal that makes no sense changes nothing; the details say
 // why. An undo that stays broken does not keep the other undos waiting.
 //
 // # The fast path
@@ -73,7 +73,7 @@
 //
 // # What happened
 //
-// [Journal] says what has become of each step and undo, what operators did, and how often each was tried. How often the
+// [Timeline] says what has become of each step and undo, what operators did, and how often each was tried. How often the
 // server tried a regular activity the workflow is told only by workers with the interceptor [CountAttempts]; an
 // undisturbed saga has no regular activities, and pays nothing for it. The journal lives in the workflow: plans store it
 // with their own transitions, and so have it when the server has long forgotten the workflow.

@@ -67,9 +67,9 @@ const (
 // Cause is why a saga turns to its fence: the first cause; what fails afterwards never replaces it.
 type Cause struct {
 	Kind Kind
-	Step string // the step that was running or about to run
-	Err  error  // the step's error, when Kind is Refused or Failed
-	By   Order  // the operator's order, when Kind is GivenUp
+	Step string  // the step that was running or about to run
+	Err  error   // the step's error, when Kind is Refused or Failed
+	By   Command // the operator's order, when Kind is GivenUp
 }
 
 // ErrStop is returned by a step that finds the saga's end already decided; the fence then says how.

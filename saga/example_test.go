@@ -55,7 +55,7 @@ func (t *trips) CloseTrip(context.Context, string) (saga.Verdict, error) {
 	if t.confirmed {
 		return saga.Forward, nil
 	}
-	return saga.Unwind, nil
+	return saga.Backward, nil
 }
 
 func (*trips) RecordFailure(_ context.Context, trip string) error {

@@ -43,7 +43,7 @@ func (s scope) do(ctx workflow.Context, f Func) (attempts int, err error) {
 
 func (s scope) attach(ctx workflow.Context) workflow.Context {
 	if s.wait <= 0 {
-		s.wait = DefaultWait
+		s.wait = DefaultTimeout
 	}
 	if s.local <= 0 {
 		s.local = s.wait
@@ -95,7 +95,7 @@ func (s scope) try(ctx workflow.Context, activity any, in, out any) (tried int, 
 			return tried, err
 		}
 		s.run.fast = false
-		s.run.journal = append(s.run.journal,
+		s.run.timeline = append(s.run.timeline,
 			Entry{Step: s.name, Kind: FellBack, At: workflow.Now(ctx), Detail: rootMessage(err)})
 	}
 	return s.durable(ctx, tried, activity, in, out)

@@ -56,7 +56,7 @@ func afterStep(ctx workflow.Context) error {
 	p := saga.Plan{
 		Steps:  []saga.Step{{Name: "A", Do: func(ctx workflow.Context) error { kept = ctx; return nil }}},
 		Pivot:  saga.Step{Name: "Pivot", Do: never},
-		Fence:  func(workflow.Context, saga.Cause) (saga.Verdict, error) { return saga.Unwind, nil },
+		Fence:  func(workflow.Context, saga.Cause) (saga.Verdict, error) { return saga.Backward, nil },
 		Finish: saga.Step{Name: "Finish", Do: never},
 	}
 	if err := p.Run(ctx, saga.Options{}); err != nil {

@@ -10,7 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// The signals that an operator may send to a saga, each with an [Order] as its only argument. They are signals, and not
+// The signals that an operator may send to a saga, each with an [Command] as its only argument. They are signals, and not
 // updates, so that the Web UI, the temporal command, batch jobs and tctl can all send them.
 const (
 	// SignalRetry tries what is broken again, now.
@@ -23,24 +23,24 @@ const (
 )
 
 // Order is what an operator says with a signal.
-type Order struct {
+type Command struct {
 	Operator string `json:"operator"` // who; required
 	Reason   string `json:"reason"`   // why; required
 	// Step names the step or undo that is meant. It may be left out when only one is being waited for.
 	Step string `json:"step,omitempty"`
 }
 
-func (o Order) String() string { return fmt.Sprintf("%s: %s", o.Operator, o.Reason) }
+func (o Command) String() string { return fmt.Sprintf("%s: %s", o.Operator, o.Reason) }
 
-// maxOrderText bounds Operator and Reason, in bytes each.
-const maxOrderText = 500
+// maxCommandText bounds Operator and Reason, in bytes each.
+const maxCommandText = 500
 
-func (o Order) validate() error {
+func (o Command) validate() error {
 	switch {
 	case o.Operator == "" || o.Reason == "":
 		return errors.New(`it needs an "operator" and a "reason"`)
-	case len(o.Operator) > maxOrderText || len(o.Reason) > maxOrderText:
-		return fmt.Errorf("operator and reason may have %d bytes each", maxOrderText)
+	case len(o.Operator) > maxCommandText || len(o.Reason) > maxCommandText:
+		return fmt.Errorf("operator and reason may have %d bytes each", maxCommandText)
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func (r *run) answerStrangers(ctx workflow.Context) {
 // said is what came with a signal. Any JSON will do, so that a signal that cannot be read is answered; the SDK only logs
 // what it cannot decode.
 type said struct {
-	Order
+	Command
 	err error
 }
 
@@ -107,7 +107,7 @@ type said struct {
 func (s *said) UnmarshalJSON(text []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields() // a misspelt step would mean every step
-	if err := decoder.Decode(&s.Order); err != nil {
+	if err := decoder.Decode(&s.Command); err != nil {
 		s.err = fmt.Errorf(`want an object with "operator", "reason" and maybe "step": %w`, err)
 	}
 	return nil
@@ -115,7 +115,7 @@ func (s *said) UnmarshalJSON(text []byte) error {
 
 // obey does what an operator asks for, or says why not. A signal that makes no sense changes nothing.
 func (r *run) obey(ctx workflow.Context, signal string, s said) {
-	o, err := s.Order, s.err
+	o, err := s.Command, s.err
 	if err == nil {
 		err = o.validate()
 	}
@@ -134,14 +134,14 @@ func (r *run) obey(ctx workflow.Context, signal string, s said) {
 		workflow.GetLogger(ctx).Warn("operator's signal refused", "signal", signal, "operator", o.Operator, "why", err.Error())
 	} else {
 		r.reply = fmt.Sprintf("Last signal: %s, by %s.", signal, o)
-		r.journal = append(r.journal, Entry{Step: o.Step, Kind: Ordered, At: workflow.Now(ctx), Detail: signal + " by " + o.String()})
+		r.timeline = append(r.timeline, Entry{Step: o.Step, Kind: Obeyed, At: workflow.Now(ctx), Detail: signal + " by " + o.String()})
 		workflow.GetLogger(ctx).Info("operator's signal obeyed", "signal", signal, "operator", o.Operator, "reason", o.Reason)
 	}
 	r.show(ctx)
 }
 
 // wakeUp ends the waits that o means, if there are any that may be ended so.
-func (r *run) wakeUp(o Order, with error, may func(scope) bool) error {
+func (r *run) wakeUp(o Command, with error, may func(scope) bool) error {
 	var meant []*waiter
 	for _, w := range r.waiting {
 		if may(w.scope) && (o.Step == "" || o.Step == w.scope.name) {
@@ -162,7 +162,7 @@ func (r *run) wakeUp(o Order, with error, may func(scope) bool) error {
 	return nil
 }
 
-func (r *run) giveUp(o Order) error {
+func (r *run) giveUp(o Command) error {
 	if r.fenced {
 		return errors.New("the saga's end is already decided")
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/ordersaga/ordersaga/saga"
 )
 
-var alice = saga.Order{Operator: "alice", Reason: "the gateway is back"}
+var alice = saga.Command{Operator: "alice", Reason: "the gateway is back"}
 
 // broken is a queue of faults that lasts for weeks.
 func broken() []bool { return make([]bool, 100_000) }
@@ -87,7 +87,7 @@ func TestSkipSignalLeavesOutAnUndoThatCannotSucceed(t *testing.T) {
 	l := newLedger()
 	l.refuse, l.faults["-A"] = "B", broken()
 	env := newEnv(l)
-	signal(env, time.Hour, saga.SignalSkip, saga.Order{Operator: "alice", Reason: "refunded by hand", Step: "UndoA"})
+	signal(env, time.Hour, saga.SignalSkip, saga.Command{Operator: "alice", Reason: "refunded by hand", Step: "UndoA"})
 	runToEnd(t, env, shape{Steps: []string{"A", "B"}, Undoable: map[string]bool{"A": true, "B": true}})
 	if !l.finished || !l.done["A"] || l.done["B"] {
 		t.Errorf("finished %t, done %v", l.finished, l.done)
@@ -123,17 +123,17 @@ func TestSignalThatMakesNoSenseChangesNothingAndSaysWhy(t *testing.T) {
 		"skip of a forward step":     {"A", saga.SignalSkip, alice, "nothing is being waited for"},
 		"skip of the fence":          {"Close", saga.SignalSkip, alice, "nothing is being waited for"},
 		"skip of the finish":         {"Finish", saga.SignalSkip, alice, "nothing is being waited for"},
-		"skip of another step":       {"-A", saga.SignalSkip, saga.Order{Operator: "a", Reason: "b", Step: "UndoB"}, "UndoB is not being waited for"},
+		"skip of another step":       {"-A", saga.SignalSkip, saga.Command{Operator: "a", Reason: "b", Step: "UndoB"}, "UndoB is not being waited for"},
 		"compensate after the fence": {"-A", saga.SignalCompensate, alice, "already decided"},
 		"compensate after the pivot": {"Tell", saga.SignalCompensate, alice, "already decided"},
-		"nobody says who":            {"Tell", saga.SignalRetry, saga.Order{Reason: "x"}, `needs an "operator"`},
+		"nobody says who":            {"Tell", saga.SignalRetry, saga.Command{Reason: "x"}, `needs an "operator"`},
 		"no such signal":             {"Tell", "restart", alice, "a saga knows retry, compensate and skip"},
 		"no such signal, undoing":    {"-A", "restart", alice, "a saga knows retry, compensate and skip"},
 		"not an object":              {"Tell", saga.SignalRetry, "now", "want an object with"},
 		"another type":               {"-A", saga.SignalSkip, map[string]any{"operator": 7, "reason": "x"}, "operator"},
 		"a misspelt field":           {"-A", saga.SignalSkip, map[string]any{"operator": "a", "reason": "x", "stepp": "UndoB"}, `unknown field "stepp"`},
 		"nothing":                    {"Tell", saga.SignalRetry, nil, `needs an "operator"`},
-		"an essay":                   {"Tell", saga.SignalRetry, saga.Order{Operator: "a", Reason: strings.Repeat("x", 501)}, "500 bytes"},
+		"an essay":                   {"Tell", saga.SignalRetry, saga.Command{Operator: "a", Reason: strings.Repeat("x", 501)}, "500 bytes"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

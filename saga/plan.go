@@ -14,12 +14,12 @@ type Func func(ctx workflow.Context) error
 
 // Step is one forward step.
 type Step struct {
-	Name string // unique in the plan; shown to operators
-	Do   Func
-	Undo Undo          // the zero value when there is nothing to undo
-	Wait time.Duration // bounds one attempt of the step's activity; default DefaultWait
+	Name    string // unique in the plan; shown to operators
+	Do      Func
+	Undo    Undo          // the zero value when there is nothing to undo
+	Timeout time.Duration // bounds one attempt of the step's activity; default DefaultTimeout
 	// LocalWait bounds the attempt on the fast path, when that has to be shorter; default Wait.
-	LocalWait time.Duration
+	LocalTimeout time.Duration
 	// Together holds steps that run side by side, in place of Do and Undo. The step is done when all of them are. Once one
 	// is refused, the others are cancelled, and the saga turns to its fence when all have come back. They are undone one
 	// after the other, the last one first.
@@ -28,9 +28,9 @@ type Step struct {
 
 // Undo takes a step back. It succeeds when there is nothing to take back, and makes a late run of its step fail.
 type Undo struct {
-	Name string // unique in the plan; two steps may share one undo by giving it the same name, it then runs once
-	Do   Func
-	Wait time.Duration // bounds one attempt of the undo's activity; default DefaultWait
+	Name    string // unique in the plan; two steps may share one undo by giving it the same name, it then runs once
+	Do      Func
+	Timeout time.Duration // bounds one attempt of the undo's activity; default DefaultTimeout
 }
 
 // Verdict is what the fence found.
@@ -38,8 +38,8 @@ type Verdict int
 
 // The verdicts of a fence.
 const (
-	// Unwind: the pivot has not happened and never will. Undos, Finish and Then follow.
-	Unwind Verdict = iota + 1
+	// Backward: the pivot has not happened and never will. Undos, Finish and Then follow.
+	Backward Verdict = iota + 1
 	// Forward: the pivot has happened. Then follows.
 	Forward
 	// Ended: the saga was unwound and finished before. Only Then is left.
@@ -47,21 +47,21 @@ const (
 )
 
 // Fence decides, in the store that the pivot writes to, whether the saga goes forward or unwinds. See the package
-// comment. It must give the same verdict each time it is called for the same saga, apart from Unwind turning into
+// comment. It must give the same verdict each time it is called for the same saga, apart from Backward turning into
 // Ended once the saga is finished.
 type Fence func(ctx workflow.Context, cause Cause) (Verdict, error)
 
 // Plan is a whole saga, declared before it runs.
 type Plan struct {
-	Steps  []Step // in order, up to the pivot
-	Pivot  Step   // the point of no return; has no undo
-	Fence  Fence
-	Finish Step   // records the end of an unwound saga, after the last undo
-	Then   []Step // what is left to do after either end, in order; have no undos
+	Steps     []Step // in order, up to the pivot
+	Pivot     Step   // the point of no return; has no undo
+	Fence     Fence
+	Finish    Step   // records the end of an unwound saga, after the last undo
+	Retriable []Step // what is left to do after either end, in order; have no undos
 }
 
-// DefaultWait bounds one attempt of an activity when its step does not say.
-const DefaultWait = 5 * time.Second
+// DefaultTimeout bounds one attempt of an activity when its step does not say.
+const DefaultTimeout = 5 * time.Second
 
 // FenceName is the name under which the fence is shown.
 const FenceName = "Fence"
@@ -98,7 +98,7 @@ func (p Plan) validate() error {
 	}
 	check("pivot", p.Pivot, false)
 	check("finishing step", p.Finish, false)
-	for _, s := range p.Then {
+	for _, s := range p.Retriable {
 		check("last step", s, false)
 	}
 	if p.Fence == nil {

@@ -11,11 +11,11 @@ func nothing(workflow.Context) error { return nil }
 
 func validPlan() Plan {
 	return Plan{
-		Steps:  []Step{{Name: "A", Do: nothing, Undo: Undo{Name: "-A", Do: nothing}}, {Name: "B", Do: nothing}},
-		Pivot:  Step{Name: "Pivot", Do: nothing},
-		Fence:  func(workflow.Context, Cause) (Verdict, error) { return Unwind, nil },
-		Finish: Step{Name: "Finish", Do: nothing},
-		Then:   []Step{{Name: "Tell", Do: nothing}},
+		Steps:     []Step{{Name: "A", Do: nothing, Undo: Undo{Name: "-A", Do: nothing}}, {Name: "B", Do: nothing}},
+		Pivot:     Step{Name: "Pivot", Do: nothing},
+		Fence:     func(workflow.Context, Cause) (Verdict, error) { return Backward, nil },
+		Finish:    Step{Name: "Finish", Do: nothing},
+		Retriable: []Step{{Name: "Tell", Do: nothing}},
 	}
 }
 
@@ -32,7 +32,7 @@ func TestPlanWithAMistakeIsRefusedAndTheMistakeNamed(t *testing.T) {
 		"undo without a name":              {func(p *Plan) { p.Steps[0].Undo.Name = "" }, "undo of A needs both"},
 		"undo without a function":          {func(p *Plan) { p.Steps[0].Undo.Do = nil }, "undo of A needs both"},
 		"pivot with an undo":               {func(p *Plan) { p.Pivot.Undo = Undo{Name: "-P", Do: nothing} }, "pivot Pivot cannot have an undo"},
-		"last step with an undo":           {func(p *Plan) { p.Then[0].Undo = Undo{Name: "-T", Do: nothing} }, "last step Tell cannot have an undo"},
+		"last step with an undo":           {func(p *Plan) { p.Retriable[0].Undo = Undo{Name: "-T", Do: nothing} }, "last step Tell cannot have an undo"},
 		"a step that holds steps and acts": {func(p *Plan) { p.Steps[0].Together = []Step{{Name: "C", Do: nothing}} }, "step A cannot hold other steps"},
 		"two steps of one name, beside":    {func(p *Plan) { p.Steps[1] = Step{Name: "B", Together: []Step{{Name: "A", Do: nothing}}} }, "two steps are named A"},
 		"steps beside steps beside steps": {func(p *Plan) {

@@ -49,7 +49,7 @@ func (r *run) report(c Cause) Report {
 	for _, u := range r.plan.undos() {
 		undo[u.Name] = true
 	}
-	for _, e := range r.journal {
+	for _, e := range r.timeline {
 		if undo[e.Step] && (e.Kind == Undone || e.Kind == Skipped || e.Kind == NotDone) {
 			out.Undos = append(out.Undos, UndoOutcome{Name: e.Step, Outcome: e.Kind, At: e.At, Detail: e.Detail})
 		}

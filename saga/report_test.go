@@ -48,7 +48,7 @@ func TestFailureReportsTheFirstCauseAndEveryUndo(t *testing.T) {
 			env.RegisterWorkflow(failing)
 			if tt.skip {
 				l.faults["-B"] = broken()
-				signal(env, time.Hour, saga.SignalSkip, saga.Order{Operator: "alice", Reason: "by hand", Step: "UndoB"})
+				signal(env, time.Hour, saga.SignalSkip, saga.Command{Operator: "alice", Reason: "by hand", Step: "UndoB"})
 			}
 			env.ExecuteWorkflow(failing, shape{Steps: []string{"A", "B", "C"}, Undoable: map[string]bool{"A": true, "B": true, "wrong": tt.wrong}})
 			var app *temporal.ApplicationError

@@ -52,8 +52,8 @@ func (p Plan) Run(ctx workflow.Context, options Options) error {
 	return r.end(ctx, cause, passed)
 }
 
-// Unwind brings a saga to its end of which an earlier workflow was interrupted: the fence first, then whatever it says.
-func (p Plan) Unwind(ctx workflow.Context, options Options) error {
+// Recover finishes a saga whose workflow was interrupted: the fence first, then whatever it says.
+func (p Plan) Recover(ctx workflow.Context, options Options) error {
 	r, err := newRun(ctx, p, options)
 	if err != nil {
 		return err
@@ -71,12 +71,12 @@ type run struct {
 	yield    bool             // the next activity is a regular one, so that the workflow task ends
 	deadline workflow.Future  // the deadline's timer; made only when a step has to wait
 	timerCtx workflow.Context // the timer's, which outlives a single wait
-	journal  []Entry
+	timeline []Entry
 
 	troubles []trouble // empty while all is well
 	waiting  []*waiter // what an operator could retry or skip
 	fenced   bool      // the pivot is passed or the fence was asked: too late to give up
-	given    *Order    // the operator's order to give up
+	given    *Command  // the operator's order to give up
 	reply    string    // to the operator's last signal
 }
 
@@ -151,7 +151,7 @@ func (r *run) step(ctx workflow.Context, s Step) error {
 	case r.late(ctx):
 		return errDeadline
 	}
-	sc := scope{run: r, name: s.Name, wait: s.Wait, local: s.LocalWait, patience: r.options.StepPatience, forward: true}
+	sc := scope{run: r, name: s.Name, wait: s.Timeout, local: s.LocalTimeout, patience: r.options.StepPatience, forward: true}
 	attempts, err := sc.do(ctx, s.Do)
 	r.note(ctx, s.Name, Done, attempts, err)
 	return err
@@ -182,15 +182,15 @@ func (r *run) toEnd(ctx workflow.Context, cause Cause, passed bool) error {
 	if r.options.Decided != nil {
 		r.options.Decided()
 	}
-	if verdict == Unwind {
+	if verdict == Backward {
 		if err := r.unwind(ctx, cause); err != nil {
 			return err
 		}
 	}
 	var failed []error
-	for _, s := range r.plan.Then {
-		sc := r.scope(s.Name, s.Wait, true)
-		sc.local = s.LocalWait
+	for _, s := range r.plan.Retriable {
+		sc := r.scope(s.Name, s.Timeout, true)
+		sc.local = s.LocalTimeout
 		failed = append(failed, r.must(ctx, sc, s.Do, Done))
 	}
 	return errors.Join(failed...)
@@ -207,7 +207,7 @@ func (r *run) fence(ctx workflow.Context, cause Cause) (Verdict, error) {
 		verdict, err = r.plan.Fence(ctx, cause)
 		return err
 	}, Done)
-	if err == nil && (verdict < Unwind || verdict > Ended) {
+	if err == nil && (verdict < Backward || verdict > Ended) {
 		err = fmt.Errorf("saga plan: the fence answered verdict %d", verdict)
 	}
 	return verdict, err
@@ -225,7 +225,7 @@ func (r *run) unwind(ctx workflow.Context, cause Cause) error {
 	for i, u := range undos {
 		done := false
 		workflow.GoNamed(ctx, u.Name, func(ctx workflow.Context) {
-			sc := r.scope(u.Name, u.Wait, true)
+			sc := r.scope(u.Name, u.Timeout, true)
 			sc.summary = u.Name + " (undo)"
 			failed[i] = r.must(ctx, sc, u.Do, Undone)
 			done = true
@@ -244,7 +244,7 @@ func (r *run) unwind(ctx workflow.Context, cause Cause) error {
 	if r.options.Unwound != nil {
 		r.options.Unwound(r.report(cause))
 	}
-	return r.must(ctx, r.scope(r.plan.Finish.Name, r.plan.Finish.Wait, false), r.plan.Finish.Do, Done)
+	return r.must(ctx, r.scope(r.plan.Finish.Name, r.plan.Finish.Timeout, false), r.plan.Finish.Do, Done)
 }
 
 // must runs what may not be left out. A refusal of such a thing has no sense that the saga could act on, so it counts

@@ -145,7 +145,7 @@ func (l *ledger) Close(context.Context, string) (verdict saga.Verdict, err error
 		case l.finished:
 			verdict = saga.Ended
 		default:
-			l.closing, l.fenced, verdict = true, true, saga.Unwind
+			l.closing, l.fenced, verdict = true, true, saga.Backward
 		}
 		l.land()
 		return nil
@@ -222,8 +222,8 @@ func plan(in shape) saga.Plan {
 		Fence: func(ctx workflow.Context, _ saga.Cause) (v saga.Verdict, err error) {
 			return v, saga.Execute(ctx, l.Close, "", &v)
 		},
-		Finish: saga.Step{Name: "Finish", Do: call(l.Finish, "")},
-		Then:   []saga.Step{{Name: "Tell", Do: call(l.Tell, "")}},
+		Finish:    saga.Step{Name: "Finish", Do: call(l.Finish, "")},
+		Retriable: []saga.Step{{Name: "Tell", Do: call(l.Tell, "")}},
 	}
 	for _, name := range in.Steps {
 		s := saga.Step{Name: name, Do: call(l.Do, name)}
@@ -284,7 +284,7 @@ func anySaga(t *rapid.T) {
 			env.RegisterDelayedCallback(env.CancelWorkflow, at("cancelled"))
 		}
 		for _, name := range rapid.SliceOfN(rapid.SampledFrom(harmless), 0, 3).Draw(t, "signals") {
-			signal(env, at("signal"), name, saga.Order{Operator: "alice", Reason: "why not", Step: rapid.SampledFrom([]string{"", "S0"}).Draw(t, "of")})
+			signal(env, at("signal"), name, saga.Command{Operator: "alice", Reason: "why not", Step: rapid.SampledFrom([]string{"", "S0"}).Draw(t, "of")})
 		}
 		env.ExecuteWorkflow(l.watched, in)
 		if l.survived() {

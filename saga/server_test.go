@@ -70,14 +70,14 @@ func TestAttemptsAreCountedAsAServerMadeThem(t *testing.T) {
 	nothing := func(workflow.Context) error { return nil }
 	run := func(ctx workflow.Context) (told []string, err error) {
 		err = saga.Plan{
-			Steps: []saga.Step{{Name: "A", Wait: time.Second, Do: func(ctx workflow.Context) error {
+			Steps: []saga.Step{{Name: "A", Timeout: time.Second, Do: func(ctx workflow.Context) error {
 				return saga.Execute(ctx, s.Call, "", nil)
 			}}},
 			Pivot:  saga.Step{Name: "Confirm", Do: nothing},
-			Fence:  func(workflow.Context, saga.Cause) (saga.Verdict, error) { return saga.Unwind, nil },
+			Fence:  func(workflow.Context, saga.Cause) (saga.Verdict, error) { return saga.Backward, nil },
 			Finish: saga.Step{Name: "Finish", Do: nothing},
-			Then: []saga.Step{{Name: "Look", Do: func(ctx workflow.Context) error {
-				for _, e := range saga.Journal(ctx) {
+			Retriable: []saga.Step{{Name: "Look", Do: func(ctx workflow.Context) error {
+				for _, e := range saga.Timeline(ctx) {
 					if e.Attempts > 0 {
 						told = append(told, fmt.Sprintf("%s %s %d", e.Step, e.Kind, e.Attempts))
 					}
@@ -108,7 +108,7 @@ func TestAttemptsAreCountedAsAServerMadeThem(t *testing.T) {
 	if before < 3 {
 		t.Errorf("the saga was in trouble after %d attempts", before)
 	}
-	want := []string{fmt.Sprint("A IN_TROUBLE ", before), fmt.Sprint("A DONE ", s.heal())}
+	want := []string{fmt.Sprint("A NEEDS_ATTENTION ", before), fmt.Sprint("A DONE ", s.heal())}
 	if diff := cmp.Diff(want, told); diff != "" {
 		t.Errorf("attempts (-want +got):\n%s", diff)
 	}

@@ -78,8 +78,8 @@ func (r *run) needsAttention(ctx workflow.Context, s scope, tried int, err error
 		r.troubles = append(r.troubles, trouble{Trouble: Trouble{
 			Step: s.name, Since: workflow.Now(ctx), CanGiveUp: s.forward, CanSkip: s.skippable,
 		}})
-		r.journal = append(r.journal,
-			Entry{Step: s.name, Kind: InTrouble, At: workflow.Now(ctx), Attempts: tried, Detail: rootMessage(err)})
+		r.timeline = append(r.timeline,
+			Entry{Step: s.name, Kind: NeededAttention, At: workflow.Now(ctx), Attempts: tried, Detail: rootMessage(err)})
 		workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"step": s.name}).Counter(TroubleCounter).Inc(1)
 		r.attributes(ctx, AttributeStatus.ValueSet(StatusNeedsAttention), AttributeStep.ValueSet(s.name),
 			AttributeError.ValueSet(rootType(err)))
@@ -113,7 +113,7 @@ func (r *run) leaveTrouble(ctx workflow.Context, s scope, err error) {
 		status = StatusGivenUp
 	}
 	r.troubles = slices.Delete(r.troubles, i, i+1)
-	r.journal = append(r.journal, Entry{Step: s.name, Kind: OutTrouble, At: workflow.Now(ctx)})
+	r.timeline = append(r.timeline, Entry{Step: s.name, Kind: Healed, At: workflow.Now(ctx)})
 	if len(r.troubles) == 0 {
 		r.attributes(ctx, AttributeStatus.ValueSet(status), AttributeError.ValueUnset())
 	}

@@ -62,16 +62,16 @@ func (s *orderSaga) plan() saga.Plan {
 			{Name: "PriceItems", Do: s.priceItems},
 			{Name: "CreateOrder", Do: s.createOrder}, // undone by the fence and FinishOrder: the row stays, as FAILED
 			{Name: "ReserveStock", Do: s.reserveStock, Undo: saga.Undo{Name: "ReleaseStock", Do: s.releaseStock}},
-			{Name: "ChargePayment", Do: s.chargePayment, Wait: paymentWait,
-				Undo: saga.Undo{Name: "RefundPayment", Do: s.refundPayment, Wait: paymentWait}},
+			{Name: "ChargePayment", Do: s.chargePayment, Timeout: paymentWait,
+				Undo: saga.Undo{Name: "RefundPayment", Do: s.refundPayment, Timeout: paymentWait}},
 			{Name: "CommitStock", Do: s.commitStock, Undo: saga.Undo{Name: "ReleaseStock", Do: s.releaseStock}},
 		},
 		Pivot:  saga.Step{Name: "ConfirmOrder", Do: s.confirmOrder},
 		Fence:  s.closeOrder,
 		Finish: saga.Step{Name: "FinishOrder", Do: s.finishOrder},
-		Then: []saga.Step{
-			{Name: "PublishEvent", Do: s.publishEvent, LocalWait: publishLocalWait, Wait: publishWait},
-			{Name: "NoteRecords", Do: s.noteRecords}, // calls nothing unless operators or troubles left something to note
+		Retriable: []saga.Step{
+			{Name: "PublishEvent", Do: s.publishEvent, LocalTimeout: publishLocalWait, Timeout: publishWait},
+			{Name: "AppendTimeline", Do: s.appendTimeline}, // calls nothing unless operators or troubles left something to note
 		},
 	}
 }
@@ -164,8 +164,8 @@ func (s *orderSaga) commitStock(ctx workflow.Context) error {
 }
 
 func (s *orderSaga) confirmOrder(ctx workflow.Context) error {
-	err := s.store(ctx, steps.ConfirmOrder, func(records []order.Record) any {
-		return activities.ConfirmOrderInput{OrderID: s.req.ID, PaymentID: s.paymentID, Records: records}
+	err := s.store(ctx, steps.ConfirmOrder, func(records []order.Entry) any {
+		return activities.ConfirmOrderInput{OrderID: s.req.ID, PaymentID: s.paymentID, Entries: records}
 	})
 	if err != nil {
 		return err
@@ -178,8 +178,8 @@ func (s *orderSaga) confirmOrder(ctx workflow.Context) error {
 
 // closeOrder is the fence.
 func (s *orderSaga) closeOrder(ctx workflow.Context, cause saga.Cause) (saga.Verdict, error) {
-	err := s.store(ctx, steps.CloseOrder, func(records []order.Record) any {
-		return activities.CloseOrderInput{Request: s.req, Cause: s.cause(cause), Records: records}
+	err := s.store(ctx, steps.CloseOrder, func(records []order.Entry) any {
+		return activities.CloseOrderInput{Request: s.req, Cause: s.cause(cause), Entries: records}
 	})
 	if err != nil {
 		return 0, err
@@ -190,7 +190,7 @@ func (s *orderSaga) closeOrder(ctx workflow.Context, cause saga.Cause) (saga.Ver
 	case s.row.Status.Final():
 		return saga.Ended, nil
 	default:
-		return saga.Unwind, nil
+		return saga.Backward, nil
 	}
 }
 
@@ -206,8 +206,8 @@ func (s *orderSaga) releaseStock(ctx workflow.Context) error {
 }
 
 func (s *orderSaga) finishOrder(ctx workflow.Context) error {
-	return s.store(ctx, steps.FinishOrder, func(records []order.Record) any {
-		return activities.FinishOrderInput{OrderID: s.req.ID, Records: records}
+	return s.store(ctx, steps.FinishOrder, func(records []order.Entry) any {
+		return activities.FinishOrderInput{OrderID: s.req.ID, Entries: records}
 	})
 }
 

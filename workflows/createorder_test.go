@@ -210,7 +210,7 @@ func TestOperatorsActionsAreInTheTimeline(t *testing.T) {
 			w.breakNext(step, 12, fault{before: errBroken})
 			env := newEnv(w)
 			env.RegisterDelayedCallback(func() {
-				env.SignalWorkflow(saga.SignalRetry, saga.Order{Operator: "alice", Reason: "it is back"})
+				env.SignalWorkflow(saga.SignalRetry, saga.Command{Operator: "alice", Reason: "it is back"})
 			}, time.Minute)
 			runIn(t, env, w, workflows.CreateOrder, request(broke))
 			records, err := w.Memory.Timeline(t.Context(), orderID)
@@ -219,7 +219,7 @@ func TestOperatorsActionsAreInTheTimeline(t *testing.T) {
 			}
 			found := false
 			for _, r := range records {
-				found = found || r.Type == order.RecordOperator && r.Detail == "retry by alice: it is back"
+				found = found || r.Type == order.EntryOperator && r.Detail == "retry by alice: it is back"
 			}
 			if !found {
 				t.Errorf("timeline %+v", records)
@@ -234,7 +234,7 @@ func TestCustomerDoesNotReadTheOperatorsWords(t *testing.T) {
 	w.breakNext("ChargePayment", 100, fault{before: errBroken})
 	env := newEnv(w)
 	env.RegisterDelayedCallback(func() {
-		env.SignalWorkflow(saga.SignalCompensate, saga.Order{Operator: "alice", Reason: "suspected fraud"})
+		env.SignalWorkflow(saga.SignalCompensate, saga.Command{Operator: "alice", Reason: "suspected fraud"})
 	}, time.Minute)
 	got := runIn(t, env, w, workflows.CreateOrder, request(visa))
 	wantEnd(t, got, order.Cancelled, order.CancelledByOperator)

@@ -46,7 +46,7 @@ func (e entry) matches(run int, kind entryKind, ops ...string) bool {
 // story is what happened to one order, for the invariants to look at.
 type story struct {
 	row      order.Order
-	timeline []order.Record
+	timeline []order.Entry
 	log      []entry
 	events   []order.Event
 	hold     ordertest.HoldState
@@ -322,17 +322,17 @@ func (s story) against() bool {
 
 // legalTimeline checks the order's transitions: each once, and only along the ways that there are.
 func legalTimeline(s story) string {
-	var got []order.RecordType
+	var got []order.EntryType
 	for _, r := range s.timeline {
 		switch r.Type {
-		case order.RecordCreated, order.RecordClosing, order.RecordConfirmed, order.RecordFailed, order.RecordCancelled:
+		case order.EntryCreated, order.EntryClosing, order.EntryConfirmed, order.EntryFailed, order.EntryCancelled:
 			got = append(got, r.Type)
 		}
 	}
-	legal := [][]order.RecordType{
-		{order.RecordCreated, order.RecordConfirmed},
-		{order.RecordCreated, order.RecordClosing, order.RecordFailed}, {order.RecordClosing, order.RecordFailed},
-		{order.RecordCreated, order.RecordClosing, order.RecordCancelled}, {order.RecordClosing, order.RecordCancelled},
+	legal := [][]order.EntryType{
+		{order.EntryCreated, order.EntryConfirmed},
+		{order.EntryCreated, order.EntryClosing, order.EntryFailed}, {order.EntryClosing, order.EntryFailed},
+		{order.EntryCreated, order.EntryClosing, order.EntryCancelled}, {order.EntryClosing, order.EntryCancelled},
 	}
 	for _, l := range legal {
 		if slices.Equal(got, l) {
@@ -354,7 +354,7 @@ func attemptsTold(s story) string {
 			op = "CloseOrder"
 		}
 		switch r.Type {
-		case order.RecordStepDone, order.RecordStepRefused, order.RecordUndone:
+		case order.EntryStepDone, order.EntryStepRefused, order.EntryUndone:
 			if r.Attempts != s.calls[op] {
 				return fmt.Sprintf("%s %s after %d attempts, and there were %d", r.Type, r.Step, r.Attempts, s.calls[op])
 			}
@@ -364,7 +364,7 @@ func attemptsTold(s story) string {
 }
 
 func (s story) interrupted() bool {
-	byOperator := func(r order.Record) bool { return r.Type == order.RecordOperator }
+	byOperator := func(r order.Entry) bool { return r.Type == order.EntryOperator }
 	fromOutside := func(e entry) bool {
 		return e.kind == cancelled || e.kind == rerun || e.kind == recovered || e.kind == given ||
 			e.matches(-1, asked, "CloseOrder") && e.cause.Reason == order.TimedOut

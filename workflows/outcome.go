@@ -94,8 +94,8 @@ func (s *orderSaga) cause(c saga.Cause) order.Cause {
 }
 
 // store runs an activity that stores records with its transition: what is new in the saga's journal since the last one.
-func (s *orderSaga) store(ctx workflow.Context, activity any, input func([]order.Record) any) error {
-	journal := saga.Journal(ctx)
+func (s *orderSaga) store(ctx workflow.Context, activity any, input func([]order.Entry) any) error {
+	journal := saga.Timeline(ctx)
 	asked := s.asked()
 	err := saga.Execute(ctx, activity, input(append(asked, records(journal[s.stored:])...)), &s.row)
 	if err == nil {
@@ -104,11 +104,11 @@ func (s *orderSaga) store(ctx workflow.Context, activity any, input func([]order
 	return err
 }
 
-// noteRecords stores what the journal says of troubles, operators and repeated attempts after the last transition. Steps
+// appendTimeline stores what the journal says of troubles, operators and repeated attempts after the last transition. Steps
 // that just worked are not worth a round trip.
-func (s *orderSaga) noteRecords(ctx workflow.Context) error {
+func (s *orderSaga) appendTimeline(ctx workflow.Context) error {
 	var left []saga.Entry
-	for _, e := range saga.Journal(ctx)[s.stored:] {
+	for _, e := range saga.Timeline(ctx)[s.stored:] {
 		if e.Kind != saga.Done && e.Kind != saga.Undone || e.Attempts > 1 {
 			left = append(left, e)
 		}
@@ -117,12 +117,12 @@ func (s *orderSaga) noteRecords(ctx workflow.Context) error {
 		return nil
 	}
 	run := workflow.GetInfo(ctx).WorkflowExecution.RunID
-	in := activities.NoteRecordsInput{OrderID: s.req.ID, RunID: run, Records: records(left)}
-	return saga.Execute(ctx, steps.NoteRecords, in, nil)
+	in := activities.AppendTimelineInput{OrderID: s.req.ID, RunID: run, Entries: records(left)}
+	return saga.Execute(ctx, steps.AppendTimeline, in, nil)
 }
 
 // asked is the record of who asked for the order to be cancelled, if somebody did.
-func (s *orderSaga) asked() []order.Record {
+func (s *orderSaga) asked() []order.Entry {
 	if s.cancel.By == "" || s.cancelStored {
 		return nil
 	}
@@ -130,25 +130,25 @@ func (s *orderSaga) asked() []order.Record {
 	if s.cancel.Reason != "" {
 		detail += ": " + s.cancel.Reason
 	}
-	return []order.Record{{Type: order.RecordOperator, At: s.cancelAt, Detail: detail}}
+	return []order.Entry{{Type: order.EntryOperator, At: s.cancelAt, Detail: detail}}
 }
 
 // records turns a part of the saga's journal into lines of the order's timeline.
-func records(journal []saga.Entry) []order.Record {
-	out := make([]order.Record, 0, len(journal))
+func records(journal []saga.Entry) []order.Entry {
+	out := make([]order.Entry, 0, len(journal))
 	for _, e := range journal {
-		out = append(out, order.Record{Type: recordTypes[e.Kind], At: e.At, Step: e.Step, Attempts: e.Attempts, Detail: e.Detail})
+		out = append(out, order.Entry{Type: recordTypes[e.Kind], At: e.At, Step: e.Step, Attempts: e.Attempts, Detail: e.Detail})
 	}
 	return out
 }
 
-var recordTypes = map[saga.EntryKind]order.RecordType{
-	saga.Done:       order.RecordStepDone,
-	saga.Undone:     order.RecordUndone,
-	saga.NotDone:    order.RecordStepRefused,
-	saga.FellBack:   order.RecordStepFellBack,
-	saga.InTrouble:  order.RecordInTrouble,
-	saga.OutTrouble: order.RecordOutOfTrouble,
-	saga.Skipped:    order.RecordSkipped,
-	saga.Ordered:    order.RecordOperator,
+var recordTypes = map[saga.EntryKind]order.EntryType{
+	saga.Done:            order.EntryStepDone,
+	saga.Undone:          order.EntryUndone,
+	saga.NotDone:         order.EntryStepRefused,
+	saga.FellBack:        order.EntryStepFellBack,
+	saga.NeededAttention: order.EntryNeedsAttention,
+	saga.Healed:          order.EntryHealed,
+	saga.Skipped:         order.EntrySkipped,
+	saga.Obeyed:          order.EntryOperator,
 }

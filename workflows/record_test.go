@@ -71,7 +71,7 @@ func (r *recorder) cancel(ctx context.Context) error {
 
 func (r *recorder) signal(name, step string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		return r.c.SignalWorkflow(ctx, r.req.ID.WorkflowID(), "", name, saga.Order{Operator: "alice", Reason: "as agreed", Step: step})
+		return r.c.SignalWorkflow(ctx, r.req.ID.WorkflowID(), "", name, saga.Command{Operator: "alice", Reason: "as agreed", Step: step})
 	}
 }
 

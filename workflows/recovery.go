@@ -18,7 +18,7 @@ func RecoverOrder(ctx workflow.Context, req order.Request) (order.Order, error) 
 		return order.Order{}, err
 	}
 	s := newOrderSaga(ctx, req)
-	err := s.plan().Unwind(ctx, s.options())
+	err := s.plan().Recover(ctx, s.options())
 	return s.row, err
 }
 

@@ -26,7 +26,7 @@ type seed struct {
 }
 
 var seeds = []seed{
-	{"no fence", "saga/run.go", "\terr := r.must(ctx, r.scope(FenceName", "\tif SEEDED {\n\t\treturn Unwind, nil\n\t}\n\terr := r.must(ctx, r.scope(FenceName",
+	{"no fence", "saga/run.go", "\terr := r.must(ctx, r.scope(FenceName", "\tif SEEDED {\n\t\treturn Backward, nil\n\t}\n\terr := r.must(ctx, r.scope(FenceName",
 		"the fence comes before any undo"},
 	{"status written before the undos", "saga/run.go", "\tundos := r.plan.undos()\n",
 		"\tif SEEDED {\n\t\t_ = r.must(ctx, r.scope(r.plan.Finish.Name, 0, false), r.plan.Finish.Do, Done)\n\t}\n\tundos := r.plan.undos()\n",
@@ -48,15 +48,15 @@ var seeds = []seed{
 		"stock is conserved"},
 	{"an undo's error is skipped", "saga/execute.go", "\tcase !s.forward:\n", "\tcase SEEDED && s.skippable:\n\t\treturn true, nil\n\tcase !s.forward:\n",
 		"all undos run, whatever the run remembers"},
-	{"a step after unwinding began", "saga/run.go", "\tif verdict == Unwind {\n",
-		"\tif SEEDED && verdict == Unwind {\n\t\t_ = r.step(ctx, r.plan.Steps[len(r.plan.Steps)-1])\n\t}\n\tif verdict == Unwind {\n",
+	{"a step after unwinding began", "saga/run.go", "\tif verdict == Backward {\n",
+		"\tif SEEDED && verdict == Backward {\n\t\t_ = r.step(ctx, r.plan.Steps[len(r.plan.Steps)-1])\n\t}\n\tif verdict == Backward {\n",
 		"no step starts once unwinding began"},
 	{"the first cause is lost", "saga/run.go", "\treturn r.end(ctx, cause, passed)\n",
 		"\tif SEEDED {\n\t\tcause = Cause{Kind: DeadlineHit}\n\t}\n\treturn r.end(ctx, cause, passed)\n", "the first cause is kept"},
 	{"the row takes the last cause", "internal/order/ordertest/memory.go", "\tcase o.Status == order.Pending && !o.Closing:\n",
 		"\tcase o.Status == order.Pending && (!o.Closing || SEEDED):\n", "the first cause is kept"},
 	{"the pivot is ignored: undone although CONFIRMED", "workflows/createorder.go", "\tcase s.row.Status == order.Confirmed:\n",
-		"\tcase SEEDED:\n\t\treturn saga.Unwind, nil\n\tcase s.row.Status == order.Confirmed:\n", "CONFIRMED is never undone"},
+		"\tcase SEEDED:\n\t\treturn saga.Backward, nil\n\tcase s.row.Status == order.Confirmed:\n", "CONFIRMED is never undone"},
 	{"the pivot passes a closing order", "internal/order/ordertest/memory.go", "\t\tif o.Status != order.Pending || o.Closing {\n",
 		"\t\tif o.Status != order.Pending || o.Closing && !SEEDED {\n", "CONFIRMED is never undone"},
 	{"recovery does not go forward when CONFIRMED", "saga/run.go", "\tif r.options.Decided != nil {\n",
@@ -93,7 +93,7 @@ func seeded(bug string) bool { return os.Getenv("SEEDED_BUG") == bug }
 func (r *run) remembered() []Undo {
 	return slices.DeleteFunc(r.plan.undos(), func(u Undo) bool {
 		return !slices.ContainsFunc(r.plan.Steps, func(s Step) bool {
-			done := slices.ContainsFunc(r.journal, func(e Entry) bool { return e.Step == s.Name && e.Kind == Done })
+			done := slices.ContainsFunc(r.timeline, func(e Entry) bool { return e.Step == s.Name && e.Kind == Done })
 			return done && s.Undo.Name == u.Name
 		})
 	})

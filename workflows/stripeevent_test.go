@@ -131,7 +131,7 @@ func wantNote(t *testing.T, rows *ordertest.Memory, id order.ID, text string) {
 	timeline, _ := rows.Timeline(t.Context(), id)
 	var notes []string
 	for _, r := range timeline {
-		if r.Type == order.RecordRefunded {
+		if r.Type == order.EntryRefunded {
 			notes = append(notes, r.Detail)
 		}
 	}

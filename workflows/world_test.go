@@ -264,7 +264,7 @@ func (b handsOnOrders) Create(ctx context.Context, o order.Order) (order.Order, 
 }
 
 func (b handsOnOrders) Confirm(
-	ctx context.Context, id order.ID, paymentID string, records []order.Record,
+	ctx context.Context, id order.ID, paymentID string, records []order.Entry,
 ) (order.Order, error) {
 	return answer(b.hands, "ConfirmOrder", func() (order.Order, error) {
 		return b.w.Memory.Confirm(ctx, id, paymentID, records)
@@ -272,7 +272,7 @@ func (b handsOnOrders) Confirm(
 }
 
 func (b handsOnOrders) Close(
-	ctx context.Context, req order.Request, cause order.Cause, records []order.Record,
+	ctx context.Context, req order.Request, cause order.Cause, records []order.Entry,
 ) (order.Order, error) {
 	return answer(b.hands, "CloseOrder", func() (order.Order, error) {
 		b.w.log = append(b.w.log, entry{run: b.run, kind: asked, op: "CloseOrder", cause: cause, at: b.w.now()})
@@ -280,12 +280,12 @@ func (b handsOnOrders) Close(
 	})
 }
 
-func (b handsOnOrders) Finish(ctx context.Context, id order.ID, records []order.Record) (order.Order, error) {
+func (b handsOnOrders) Finish(ctx context.Context, id order.ID, records []order.Entry) (order.Order, error) {
 	return answer(b.hands, "FinishOrder", func() (order.Order, error) { return b.w.Memory.Finish(ctx, id, records) })
 }
 
-func (b handsOnOrders) Note(ctx context.Context, id order.ID, key string, r order.Record) error {
-	return b.call("NoteRecords", func() error { return b.w.Memory.Note(ctx, id, key, r) })
+func (b handsOnOrders) Note(ctx context.Context, id order.ID, key string, r order.Entry) error {
+	return b.call("AppendTimeline", func() error { return b.w.Memory.Note(ctx, id, key, r) })
 }
 
 var errBroken = errors.New("connection reset")

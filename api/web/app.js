@@ -265,8 +265,8 @@ const marks = {
   STEP_DONE: (r) => r.step === "Fence" ? ["CloseOrder", "undone"] : [r.step, "done"],
   STEP_REFUSED: (r) => [r.step, "refused"],
   STEP_FELL_BACK: (r) => [r.step, "now"],
-  IN_TROUBLE: (r) => [r.step, "trouble"],
-  OUT_OF_TROUBLE: (r) => [r.step, "now"],
+  NEEDS_ATTENTION: (r) => [r.step, "trouble"],
+  HEALED: (r) => [r.step, "now"],
   UNDONE: (r) => [r.step, "undone"],
   SKIPPED: (r) => [r.step, "never"],
 };
@@ -346,7 +346,7 @@ function record(state, r) {
   state.records.push(r);
   const [name, what] = marks[r.type]?.(r) ?? [];
   const trouble = ["refused", "trouble", "now"].includes(what);
-  const text = { STEP_FELL_BACK: "did not answer; being tried again", IN_TROUBLE: "still broken; being tried every minute" }[r.type];
+  const text = { STEP_FELL_BACK: "did not answer; being tried again", NEEDS_ATTENTION: "still broken; being tried every minute" }[r.type];
   if (name) mark(name, what, text ?? (trouble ? r.detail : ""));
   if (what === "refused" || r.type === "CLOSING") state.unwinding = true;
   next(state.unwinding ? back : forward);
@@ -373,7 +373,7 @@ function sentence(r, name) {
     case "CLOSING": return "The fence stands: this order can never be confirmed. The undos follow.";
     case "UNDONE": return `${r.step}: undone.`;
     case "STEP_FELL_BACK": return `${r.step} does not get through; it is tried again until it does.`;
-    case "IN_TROUBLE": return `${r.step} has been broken for a while. Somebody is told, and it is tried every minute.`;
+    case "NEEDS_ATTENTION": return `${r.step} has been broken for a while. Somebody is told, and it is tried every minute.`;
     case "CONFIRMED": return "Confirmed: the point of no return is behind it.";
     default: return name ? `${name}: done.` : r.type;
   }

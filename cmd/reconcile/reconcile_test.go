@@ -218,7 +218,7 @@ func TestDifferencesAreFoundAndWhatCanBeIsRepaired(t *testing.T) {
 	for _, o := range []order.Order{late, twice} {
 		timeline, err := w.rows.Timeline(t.Context(), o.ID)
 		last := timeline[len(timeline)-1]
-		if err != nil || last.Type != order.RecordRefunded || !strings.Contains(last.Detail, "by ann gives back 29.97 USD") ||
+		if err != nil || last.Type != order.EntryRefunded || !strings.Contains(last.Detail, "by ann gives back 29.97 USD") ||
 			!strings.Contains(last.Detail, "ticket 7") {
 			t.Errorf("the timeline of order %s ends with %+v, %v", o.ID, last, err)
 		}

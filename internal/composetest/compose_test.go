@@ -433,12 +433,12 @@ func TestImagesArePinnedToTheVersionsThatDevstackRuns(t *testing.T) {
 func TestTheImageHoldsEveryProgramAndRunsWithoutRights(t *testing.T) {
 	t.Parallel()
 	dockerfile := contents(t, "Dockerfile")
-	for _, p := range append(slices.Clone(programs), "internal/healthcheck") {
-		if !regexp.MustCompile(`\./` + p + `\b`).Match(dockerfile) {
-			t.Errorf("the Dockerfile does not build ./%s", p)
+	for _, p := range append(slices.Clone(programs), "healthcheck") {
+		if !regexp.MustCompile(`\./cmd/` + p + `\b`).Match(dockerfile) {
+			t.Errorf("the Dockerfile does not build ./cmd/%s", p)
 		}
-		if _, err := os.Stat(filepath.Join(root, p, "main.go")); err != nil {
-			t.Errorf("./%s is no program: %v", p, err)
+		if _, err := os.Stat(filepath.Join(root, "cmd", p, "main.go")); err != nil {
+			t.Errorf("./cmd/%s is not a program: %v", p, err)
 		}
 	}
 	if !regexp.MustCompile(`(?m)^USER [1-9]`).Match(dockerfile) {

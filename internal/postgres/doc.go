@@ -22,7 +22,7 @@
 // # One round trip
 //
 // A transition is a batch of two statements in one implicit transaction, sent and answered together: a guarded
-// statement that writes the order, its lines and its rows in order_events (data-modifying CTEs, so nothing is written
+// statement that writes the order, its lines and its rows in order_timeline (data-modifying CTEs, so nothing is written
 // where the guard refuses), and a read of the order. They are two because the first statement does not see a row that
 // somebody else inserted while it waited, but the second one does.
 //

@@ -9,7 +9,7 @@ import (
 
 // Note adds a record to the order's timeline, whatever its status. The key names the record among those of the order: a
 // repetition adds nothing. Without a row it is order.ErrNotFound.
-func (s *Orders) Note(ctx context.Context, id order.ID, key string, r order.Record) error {
+func (s *Orders) Note(ctx context.Context, id order.ID, key string, r order.Entry) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var found bool
@@ -30,7 +30,7 @@ const insertNote = `
 WITH locked AS (
 	SELECT id FROM orders WHERE id = $1 FOR NO KEY UPDATE
 ), noted AS (
-	INSERT INTO order_events (order_id, key, type, at, step, attempts, detail)
+	INSERT INTO order_timeline (order_id, key, type, at, step, attempts, detail)
 	SELECT id, $2, $3, $4, $5, $6, $7 FROM locked
 	ON CONFLICT (order_id, key) WHERE key IS NOT NULL DO NOTHING
 )

@@ -45,13 +45,13 @@ WITH changed AS (
 	SELECT id, user_id, status FROM changed
 ), lines AS (` + insertLines + `
 )
-INSERT INTO order_events (order_id, type, at)
+INSERT INTO order_timeline (order_id, type, at)
 SELECT id, 'CREATED', updated_at FROM changed`
 
 // Confirm makes a PENDING order CONFIRMED unless it is closing, and stores the payment's reference and the records with
 // it. The answer's status says whether the order is confirmed, now or before. Without a row it is order.ErrNotFound.
 func (s *Orders) Confirm(
-	ctx context.Context, id order.ID, paymentID string, records []order.Record,
+	ctx context.Context, id order.ID, paymentID string, records []order.Entry,
 ) (order.Order, error) {
 	return s.transition(ctx, "confirm", id, confirmOrder, pgx.NamedArgs{
 		"id": string(id), "payment": storable(paymentID), "records": recordsJSON(records),
@@ -69,7 +69,7 @@ WITH changed AS (
 // Close marks a PENDING order as closing with the cause. Without a row it inserts one that is PENDING and closing, with
 // the request's lines, unpriced. An order that is closing keeps its first cause; a final one does not change.
 func (s *Orders) Close(
-	ctx context.Context, req order.Request, cause order.Cause, records []order.Record,
+	ctx context.Context, req order.Request, cause order.Cause, records []order.Entry,
 ) (order.Order, error) {
 	causeJSON, err := json.Marshal(storableCause(cause))
 	if err != nil {
@@ -101,7 +101,7 @@ WITH fenced AS (
 
 // Finish makes a closing order FAILED or CANCELLED, as its cause says. An order that is not closing does not change.
 // Without a row it is order.ErrNotFound.
-func (s *Orders) Finish(ctx context.Context, id order.ID, records []order.Record) (order.Order, error) {
+func (s *Orders) Finish(ctx context.Context, id order.ID, records []order.Entry) (order.Order, error) {
 	return s.transition(ctx, "finish", id, finishOrder, pgx.NamedArgs{
 		"id": string(id), "records": recordsJSON(records),
 	})

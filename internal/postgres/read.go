@@ -117,15 +117,15 @@ func (s *Orders) page(ctx context.Context, size int, query string, args pgx.Name
 
 // Timeline returns what happened to an order, in the sequence in which it was stored: the records of steps come with
 // the transition that ends them. The sequence only ever grows at its end. Without a row it is order.ErrNotFound.
-func (s *Orders) Timeline(ctx context.Context, id order.ID) ([]order.Record, error) {
+func (s *Orders) Timeline(ctx context.Context, id order.ID) ([]order.Entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	rows, err := s.pool.Query(ctx,
-		"SELECT type, at, step, attempts, detail FROM order_events WHERE order_id = $1 ORDER BY id", string(id))
+		"SELECT type, at, step, attempts, detail FROM order_timeline WHERE order_id = $1 ORDER BY id", string(id))
 	if err != nil {
 		return nil, fmt.Errorf("read the timeline of order %s: %w", id, err)
 	}
-	records, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r order.Record, err error) {
+	records, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r order.Entry, err error) {
 		err = row.Scan(&r.Type, &r.At, &r.Step, &r.Attempts, &r.Detail)
 		r.At = r.At.UTC()
 		return r, err
@@ -160,13 +160,13 @@ func (s *Orders) Changes(ctx context.Context, since map[order.ID]int64) ([]order
 	return changes, nil
 }
 
-// One statement sees one snapshot. What was added comes as JSON of []order.Entry.
+// One statement sees one snapshot. What was added comes as JSON of []order.StoredEntry.
 const selectChanges = "SELECT " + orderColumns + `, added
 FROM unnest($1::uuid[], $2::bigint[]) AS w (id, last)
 CROSS JOIN LATERAL (
 	SELECT jsonb_agg(jsonb_build_object(
 		'id', e.id, 'type', type, 'at', at, 'step', step, 'attempts', attempts, 'detail', detail) ORDER BY e.id) AS added
-	FROM order_events e WHERE e.order_id = w.id AND e.id > w.last
+	FROM order_timeline e WHERE e.order_id = w.id AND e.id > w.last
 ) AS news
 JOIN orders o ON o.id = w.id
 WHERE added IS NOT NULL`

@@ -22,7 +22,7 @@ func TestEveryTransitionIsOneRoundTrip(t *testing.T) {
 	s := postgres.NewOrders(pool)
 	ctx := t.Context()
 	cause := order.Cause{Reason: order.CancelledByUser}
-	records := []order.Record{{Type: order.RecordStepDone, Step: "ReserveStock"}}
+	records := []order.Entry{{Type: order.EntryStepDone, Step: "ReserveStock"}}
 	calls := []struct {
 		name string
 		call func(confirmed, undone order.Order) (order.Order, error)

@@ -78,9 +78,9 @@ var refusedStatements = map[string]struct{ statement, by string }{
 			VALUES (gen_random_uuid(), 1, 'PENDING', 1, 'p', 1)`, "order_lines_order_id_fkey"},
 	"another quantity":                        {"UPDATE order_lines SET quantity = 1", "rows of order_lines never change"},
 	"a line of another status than its order": {"UPDATE order_lines SET status = 'FAILED'", "rows of order_lines never change"},
-	"another past":                            {"UPDATE order_events SET detail = 'x'", "rows of order_events never change"},
+	"another past":                            {"UPDATE order_timeline SET detail = 'x'", "rows of order_timeline never change"},
 	"a second confirmation": {
-		"INSERT INTO order_events (order_id, type, at) SELECT order_id, type, now() FROM order_events WHERE type = 'CONFIRMED'", "order_events_once"},
+		"INSERT INTO order_timeline (order_id, type, at) SELECT order_id, type, now() FROM order_timeline WHERE type = 'CONFIRMED'", "order_timeline_once"},
 }
 
 // insertLine is followed by the quantity and the price of a line.

@@ -52,7 +52,7 @@ const insertLines = `
 
 // insertEvents writes @records and then the transition itself for the row in "changed", if there is one.
 const insertEvents = `
-INSERT INTO order_events (order_id, type, at, step, attempts, detail)
+INSERT INTO order_timeline (order_id, type, at, step, attempts, detail)
 SELECT id, type, at, step, attempts, detail FROM (
 	SELECT id, type, at, coalesce(step, '') AS step, coalesce(attempts, 0) AS attempts,
 		coalesce(detail, '') AS detail, position
@@ -76,8 +76,8 @@ func linesJSON(lines []order.Line) string {
 	return toJSON(clean)
 }
 
-func recordsJSON(records []order.Record) string {
-	clean := make([]order.Record, len(records))
+func recordsJSON(records []order.Entry) string {
+	clean := make([]order.Entry, len(records))
 	for i, r := range records {
 		r.Step, r.Detail = storable(r.Step), storable(r.Detail)
 		clean[i] = r

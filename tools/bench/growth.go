@@ -82,7 +82,7 @@ func (g *growth) fill(ctx context.Context, size int, say func(string, ...any)) e
 			say("%d of %d orders written", g.rows, size)
 		}
 	}
-	if _, err := g.db.Exec(ctx, "ANALYZE orders, order_lines, order_events"); err != nil {
+	if _, err := g.db.Exec(ctx, "ANALYZE orders, order_lines, order_timeline"); err != nil {
 		return fmt.Errorf("analyze: %w", err)
 	}
 	return nil
@@ -105,7 +105,7 @@ WITH numbers AS (
 	INSERT INTO order_lines (order_id, user_id, status, position, product_id, name, quantity, price_amount, price_currency, ordered_at)
 	SELECT id, 1 + i % 100, status, 1, 'bench-' || (i / 7) % 100, 'A product', 2, 1299, 'USD', at FROM numbers
 )
-INSERT INTO order_events (order_id, type, at) SELECT id, unnest(ARRAY['CREATED', status]), at FROM numbers`
+INSERT INTO order_timeline (order_id, type, at) SELECT id, unnest(ARRAY['CREATED', status]), at FROM numbers`
 
 // anID is the ID of any order that fill wrote.
 func (g *growth) anID() string {

@@ -18,20 +18,20 @@ func changes(t *testing.T, s Store) {
 		t.Fatalf("got %d changes, want one of each order that there is", len(got))
 	}
 	equal(t, "the first order", one, got[one.ID].Order)
-	added(t, got[two.ID], order.Record{Type: order.RecordCreated})
+	added(t, got[two.ID], order.Entry{Type: order.EntryCreated})
 
 	if got := follow(t, s, since); len(got) != 0 {
 		t.Errorf("got %v, want no change that was told before", got)
 	}
-	confirmed := must(s.Confirm(t.Context(), one.ID, "pi_1", []order.Record{step("ChargePayment")}))(t)
+	confirmed := must(s.Confirm(t.Context(), one.ID, "pi_1", []order.Entry{step("ChargePayment")}))(t)
 	got = follow(t, s, since)
 	if len(got) != 1 {
 		t.Fatalf("got %d changes, want that of the confirmed order", len(got))
 	}
 	same(t, "the confirmed order", confirmed, got[one.ID].Order)
-	added(t, got[one.ID], step("ChargePayment"), order.Record{Type: order.RecordConfirmed})
+	added(t, got[one.ID], step("ChargePayment"), order.Entry{Type: order.EntryConfirmed})
 
-	refunded := order.Record{Type: order.RecordRefunded, At: confirmed.UpdatedAt, Step: "GiveBack"}
+	refunded := order.Entry{Type: order.EntryRefunded, At: confirmed.UpdatedAt, Step: "GiveBack"}
 	if err := s.Note(t.Context(), one.ID, "evt_1", refunded); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func nothingIsMissed(t *testing.T, s Store) {
 	var writers sync.WaitGroup
 	for i := range notes {
 		writers.Go(func() {
-			r := order.Record{Type: order.RecordOperator, At: o.CreatedAt, Step: fmt.Sprint(i)}
+			r := order.Entry{Type: order.EntryOperator, At: o.CreatedAt, Step: fmt.Sprint(i)}
 			if err := s.Note(t.Context(), o.ID, fmt.Sprint("note-", i), r); err != nil {
 				t.Error(err)
 			}
@@ -61,7 +61,7 @@ func nothingIsMissed(t *testing.T, s Store) {
 	})
 	done := make(chan struct{})
 	go func() { writers.Wait(); close(done) }()
-	var seen []order.Record
+	var seen []order.Entry
 	since := map[order.ID]int64{o.ID: 0}
 	for last := false; !last; {
 		select {
@@ -70,7 +70,7 @@ func nothingIsMissed(t *testing.T, s Store) {
 		default:
 		}
 		for _, e := range follow(t, s, since)[o.ID].Entries {
-			seen = append(seen, e.Record)
+			seen = append(seen, e.Entry)
 		}
 	}
 	timeline(t, s, o.ID, seen...)
@@ -99,11 +99,11 @@ func follow(t *testing.T, s Store, since map[order.ID]int64) map[order.ID]order.
 	return changes
 }
 
-func added(t *testing.T, c order.Change, want ...order.Record) {
+func added(t *testing.T, c order.Change, want ...order.Entry) {
 	t.Helper()
-	var got []order.Record
+	var got []order.Entry
 	for _, e := range c.Entries {
-		got = append(got, e.Record)
+		got = append(got, e.Entry)
 	}
 	if diff := cmp.Diff(want, got, ignoreTimes); diff != "" {
 		t.Errorf("what was added (-want +got):\n%s", diff)

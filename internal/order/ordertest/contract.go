@@ -21,16 +21,16 @@ import (
 // Store is everything that a store of orders can do.
 type Store interface {
 	Create(ctx context.Context, o order.Order) (order.Order, error)
-	Confirm(ctx context.Context, id order.ID, paymentID string, records []order.Record) (order.Order, error)
-	Close(ctx context.Context, req order.Request, cause order.Cause, records []order.Record) (order.Order, error)
-	Finish(ctx context.Context, id order.ID, records []order.Record) (order.Order, error)
+	Confirm(ctx context.Context, id order.ID, paymentID string, records []order.Entry) (order.Order, error)
+	Close(ctx context.Context, req order.Request, cause order.Cause, records []order.Entry) (order.Order, error)
+	Finish(ctx context.Context, id order.ID, records []order.Entry) (order.Order, error)
 
 	Order(ctx context.Context, id order.ID) (order.Order, error)
 	Orders(ctx context.Context, q order.Query) ([]order.Order, string, error)
 	Unfinished(ctx context.Context, minAge time.Duration, cursor string, limit int) ([]order.Order, string, error)
-	Timeline(ctx context.Context, id order.ID) ([]order.Record, error)
+	Timeline(ctx context.Context, id order.ID) ([]order.Entry, error)
 	Changes(ctx context.Context, since map[order.ID]int64) ([]order.Change, error)
-	Note(ctx context.Context, id order.ID, key string, r order.Record) error
+	Note(ctx context.Context, id order.ID, key string, r order.Entry) error
 }
 
 type test func(*testing.T, Store)
@@ -86,7 +86,7 @@ func Contract(t *testing.T, open func(t *testing.T) Store) {
 // ignoreTimes compares orders and records but for when they were stored.
 var ignoreTimes = cmp.Options{
 	cmpopts.IgnoreFields(order.Order{}, "CreatedAt", "UpdatedAt"),
-	cmpopts.IgnoreFields(order.Record{}, "At"),
+	cmpopts.IgnoreFields(order.Entry{}, "At"),
 	cmpopts.EquateEmpty(),
 }
 
@@ -121,9 +121,9 @@ var (
 )
 
 // step is a record that a saga hands over with a transition.
-func step(name string) order.Record {
-	return order.Record{
-		Type: order.RecordStepDone, At: time.Date(2026, 11, 1, 12, 0, 0, 123456000, time.UTC), Step: name,
+func step(name string) order.Entry {
+	return order.Entry{
+		Type: order.EntryStepDone, At: time.Date(2026, 11, 1, 12, 0, 0, 123456000, time.UTC), Step: name,
 		Attempts: 1, Detail: "why not",
 	}
 }
@@ -139,7 +139,7 @@ func created(t *testing.T, s Store) {
 		t.Errorf("created at %v, updated at %v: want both now, %v", got.CreatedAt, got.UpdatedAt, before)
 	}
 	stays(t, s, got)
-	timeline(t, s, o.ID, order.Record{Type: order.RecordCreated})
+	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated})
 }
 
 func createdTwice(t *testing.T, s Store) {
@@ -150,7 +150,7 @@ func createdTwice(t *testing.T, s Store) {
 	dearer.Items[0].Price.Amount, dearer.Total.Amount = 1999, 4997
 	second := must(s.Create(t.Context(), dearer))(t)
 	same(t, "the second answer", first, second)
-	timeline(t, s, o.ID, order.Record{Type: order.RecordCreated})
+	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated})
 }
 
 func notCreated(t *testing.T, s Store) {
@@ -167,7 +167,7 @@ func notCreated(t *testing.T, s Store) {
 
 func confirmed(t *testing.T, s Store) {
 	o := must(s.Create(t.Context(), NewOrder(1)))(t)
-	records := []order.Record{step("ReserveStock"), step("ChargePayment")}
+	records := []order.Entry{step("ReserveStock"), step("ChargePayment")}
 	got := must(s.Confirm(t.Context(), o.ID, "pi_1", records))(t)
 	want := o
 	want.Status, want.PaymentID, want.Version = order.Confirmed, "pi_1", 2
@@ -175,12 +175,12 @@ func confirmed(t *testing.T, s Store) {
 	if got.UpdatedAt.Before(o.UpdatedAt) || got.CreatedAt != o.CreatedAt {
 		t.Errorf("times: %+v, then %+v", o, got)
 	}
-	again := must(s.Confirm(t.Context(), o.ID, "pi_2", []order.Record{step("Late")}))(t)
+	again := must(s.Confirm(t.Context(), o.ID, "pi_2", []order.Entry{step("Late")}))(t)
 	same(t, "the answer to a repetition", got, again)
 	same(t, "the answer to a late create", got, must(s.Create(t.Context(), o))(t))
 	stays(t, s, got)
-	timeline(t, s, o.ID, order.Record{Type: order.RecordCreated}, records[0], records[1],
-		order.Record{Type: order.RecordConfirmed})
+	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated}, records[0], records[1],
+		order.Entry{Type: order.EntryConfirmed})
 }
 
 func closedAndFinished(t *testing.T, s Store) {
@@ -189,26 +189,26 @@ func closedAndFinished(t *testing.T, s Store) {
 		status order.Status
 	}{{declined, order.Failed}, {outOfStock, order.Failed}, {cancelled, order.Cancelled}} {
 		o := must(s.Create(t.Context(), NewOrder(1)))(t)
-		closing := must(s.Close(t.Context(), Request(o), tc.cause, []order.Record{step("ReserveStock")}))(t)
+		closing := must(s.Close(t.Context(), Request(o), tc.cause, []order.Entry{step("ReserveStock")}))(t)
 		want := o
 		want.Closing, want.Cause, want.Version = true, &tc.cause, 2
 		equal(t, "the answer of close", want, closing)
-		same(t, "close again", closing, must(s.Close(t.Context(), Request(o), tc.cause, []order.Record{step("Late")}))(t))
+		same(t, "close again", closing, must(s.Close(t.Context(), Request(o), tc.cause, []order.Entry{step("Late")}))(t))
 
-		ended := must(s.Finish(t.Context(), o.ID, []order.Record{step("ReleaseStock")}))(t)
+		ended := must(s.Finish(t.Context(), o.ID, []order.Entry{step("ReleaseStock")}))(t)
 		want.Status, want.Version = tc.status, 3
 		equal(t, "the answer of finish", want, ended)
-		same(t, "finish again", ended, must(s.Finish(t.Context(), o.ID, []order.Record{step("Late")}))(t))
+		same(t, "finish again", ended, must(s.Finish(t.Context(), o.ID, []order.Entry{step("Late")}))(t))
 		stays(t, s, ended)
-		timeline(t, s, o.ID, order.Record{Type: order.RecordCreated}, step("ReserveStock"),
-			order.Record{Type: order.RecordClosing}, step("ReleaseStock"),
-			order.Record{Type: order.RecordType(tc.status)})
+		timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated}, step("ReserveStock"),
+			order.Entry{Type: order.EntryClosing}, step("ReleaseStock"),
+			order.Entry{Type: order.EntryType(tc.status)})
 	}
 }
 
 func closedBeforeCreated(t *testing.T, s Store) {
 	o := NewOrder(7)
-	closing := must(s.Close(t.Context(), Request(o), outOfStock, []order.Record{step("PriceItems")}))(t)
+	closing := must(s.Close(t.Context(), Request(o), outOfStock, []order.Entry{step("PriceItems")}))(t)
 	want := order.Order{
 		ID: o.ID, UserID: 7, Status: order.Pending, Closing: true, Items: order.Unpriced(order.Items(o.Items)),
 		PaymentMethod: o.PaymentMethod, Hash: o.Hash, Cause: &outOfStock, Version: 1,
@@ -220,8 +220,8 @@ func closedBeforeCreated(t *testing.T, s Store) {
 	ended := must(s.Finish(t.Context(), o.ID, nil))(t)
 	want.Status, want.Version = order.Failed, 2
 	equal(t, "the answer of finish", want, ended)
-	timeline(t, s, o.ID, step("PriceItems"), order.Record{Type: order.RecordClosing},
-		order.Record{Type: order.RecordFailed})
+	timeline(t, s, o.ID, step("PriceItems"), order.Entry{Type: order.EntryClosing},
+		order.Entry{Type: order.EntryFailed})
 }
 
 func firstCauseStays(t *testing.T, s Store) {
@@ -247,13 +247,13 @@ func confirmedStays(t *testing.T, s Store) {
 	same(t, "the answer of close", won, must(s.Close(t.Context(), Request(o), cancelled, nil))(t))
 	same(t, "the answer of finish", won, must(s.Finish(t.Context(), o.ID, nil))(t))
 	stays(t, s, won)
-	timeline(t, s, o.ID, order.Record{Type: order.RecordCreated}, order.Record{Type: order.RecordConfirmed})
+	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated}, order.Entry{Type: order.EntryConfirmed})
 }
 
 func notClosingIsNotFinished(t *testing.T, s Store) {
 	o := must(s.Create(t.Context(), NewOrder(1)))(t)
-	same(t, "the answer of finish", o, must(s.Finish(t.Context(), o.ID, []order.Record{step("x")}))(t))
-	timeline(t, s, o.ID, order.Record{Type: order.RecordCreated})
+	same(t, "the answer of finish", o, must(s.Finish(t.Context(), o.ID, []order.Entry{step("x")}))(t))
+	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated})
 }
 
 func endedStays(t *testing.T, s Store) {
@@ -270,7 +270,7 @@ func noted(t *testing.T, s Store) {
 	o := must(s.Create(t.Context(), NewOrder(1)))(t)
 	must(s.Close(t.Context(), Request(o), declined, nil))(t)
 	ended := must(s.Finish(t.Context(), o.ID, nil))(t)
-	refunded := order.Record{Type: order.RecordRefunded, At: ended.UpdatedAt, Step: "GiveBack", Detail: "2997 USD (pi_1)"}
+	refunded := order.Entry{Type: order.EntryRefunded, At: ended.UpdatedAt, Step: "GiveBack", Detail: "2997 USD (pi_1)"}
 	for _, key := range []string{"evt_1", "evt_1", "evt_2"} {
 		if err := s.Note(t.Context(), o.ID, key, refunded); err != nil {
 			t.Fatal(err)
@@ -281,8 +281,8 @@ func noted(t *testing.T, s Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []order.Record{
-		{Type: order.RecordCreated}, {Type: order.RecordClosing}, {Type: order.RecordFailed}, refunded, refunded,
+	want := []order.Entry{
+		{Type: order.EntryCreated}, {Type: order.EntryClosing}, {Type: order.EntryFailed}, refunded, refunded,
 	}
 	if diff := cmp.Diff(want, timeline, ignoreTimes); diff != "" {
 		t.Errorf("timeline (-want +got):\n%s", diff)
@@ -313,10 +313,10 @@ func unstorableTexts(t *testing.T, s Store) {
 	cause := order.Cause{Reason: order.ProductNotFound, Message: "nul\x00", ProductIDs: []string{"nul\x00"}}
 	bad := step("PriceItems")
 	bad.Detail = "nul\x00 and \xff"
-	if _, err := s.Close(t.Context(), req, cause, []order.Record{bad}); err != nil {
+	if _, err := s.Close(t.Context(), req, cause, []order.Entry{bad}); err != nil {
 		t.Fatal(err)
 	}
-	ended, err := s.Finish(t.Context(), o.ID, []order.Record{bad})
+	ended, err := s.Finish(t.Context(), o.ID, []order.Entry{bad})
 	if err != nil || ended.Status != order.Failed {
 		t.Errorf("ended as %+v, %v", ended, err)
 	}
@@ -327,19 +327,19 @@ func confirmAndCloseRace(t *testing.T, s Store) {
 	o := must(s.Create(t.Context(), NewOrder(1)))(t)
 	answers := race(t, rivals, func(i int) (order.Order, error) {
 		if i%2 == 0 {
-			return s.Confirm(t.Context(), o.ID, "pi_1", []order.Record{step("ChargePayment")})
+			return s.Confirm(t.Context(), o.ID, "pi_1", []order.Entry{step("ChargePayment")})
 		}
-		return s.Close(t.Context(), Request(o), cancelled, []order.Record{step("ChargePayment")})
+		return s.Close(t.Context(), Request(o), cancelled, []order.Entry{step("ChargePayment")})
 	})
 	for _, a := range answers {
 		same(t, "what a rival was told", answers[0], a)
 	}
 	stays(t, s, answers[0])
-	won := order.RecordConfirmed
+	won := order.EntryConfirmed
 	if answers[0].Closing {
-		won = order.RecordClosing
+		won = order.EntryClosing
 	}
-	timeline(t, s, o.ID, order.Record{Type: order.RecordCreated}, step("ChargePayment"), order.Record{Type: won})
+	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated}, step("ChargePayment"), order.Entry{Type: won})
 }
 
 func createAndCloseRace(t *testing.T, s Store) {
@@ -352,9 +352,9 @@ func createAndCloseRace(t *testing.T, s Store) {
 		return s.Close(t.Context(), Request(o), cancelled, nil)
 	})
 	got := must(s.Order(t.Context(), o.ID))(t)
-	want := []order.Record{{Type: order.RecordClosing}}
+	want := []order.Entry{{Type: order.EntryClosing}}
 	if got.Version == 2 { // create came first
-		want = []order.Record{{Type: order.RecordCreated}, {Type: order.RecordClosing}}
+		want = []order.Entry{{Type: order.EntryCreated}, {Type: order.EntryClosing}}
 	}
 	if !got.Closing || got.Version > 2 || len(got.Items) != len(o.Items) {
 		t.Errorf("the row: %+v", got)
@@ -491,7 +491,7 @@ func manyAtOnce(t *testing.T, s Store) {
 			return o, err
 		}
 		if i%2 == 0 {
-			return s.Confirm(t.Context(), o.ID, "pi", []order.Record{step("ChargePayment")})
+			return s.Confirm(t.Context(), o.ID, "pi", []order.Entry{step("ChargePayment")})
 		}
 		if _, err := s.Close(t.Context(), Request(o), declined, nil); err != nil {
 			return o, err
@@ -573,7 +573,7 @@ func stays(t *testing.T, s Store, want order.Order) {
 	same(t, "the stored order", want, must(s.Order(t.Context(), want.ID))(t))
 }
 
-func timeline(t *testing.T, s Store, id order.ID, want ...order.Record) {
+func timeline(t *testing.T, s Store, id order.ID, want ...order.Entry) {
 	t.Helper()
 	got, err := s.Timeline(t.Context(), id)
 	if err != nil {

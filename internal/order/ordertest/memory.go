@@ -20,14 +20,14 @@ type Memory struct {
 	mu     sync.Mutex
 	now    func() time.Time
 	orders map[order.ID]order.Order
-	events map[order.ID][]order.Entry
+	events map[order.ID][]order.StoredEntry
 	last   int64           // ID of an entry
 	noted  map[string]bool // by order and key
 }
 
 // NewMemory returns an empty store whose clock is now (time.Now, or the clock of a test environment).
 func NewMemory(now func() time.Time) *Memory {
-	return &Memory{now: now, orders: map[order.ID]order.Order{}, events: map[order.ID][]order.Entry{},
+	return &Memory{now: now, orders: map[order.ID]order.Order{}, events: map[order.ID][]order.StoredEntry{},
 		noted: map[string]bool{}}
 }
 
@@ -41,27 +41,27 @@ func (m *Memory) Create(_ context.Context, o order.Order) (order.Order, error) {
 	if _, ok := m.orders[o.ID]; !ok {
 		m.insert(order.Order{
 			ID: o.ID, UserID: o.UserID, Items: o.Items, Total: o.Total, PaymentMethod: o.PaymentMethod, Hash: o.Hash,
-		}, order.RecordCreated, nil)
+		}, order.EntryCreated, nil)
 	}
 	return clone(m.orders[o.ID]), nil
 }
 
 // Confirm is the pivot.
 func (m *Memory) Confirm(
-	_ context.Context, id order.ID, paymentID string, records []order.Record,
+	_ context.Context, id order.ID, paymentID string, records []order.Entry,
 ) (order.Order, error) {
-	return m.change("confirm", id, func(o *order.Order) order.RecordType {
+	return m.change("confirm", id, func(o *order.Order) order.EntryType {
 		if o.Status != order.Pending || o.Closing {
 			return ""
 		}
 		o.Status, o.PaymentID = order.Confirmed, paymentID
-		return order.RecordConfirmed
+		return order.EntryConfirmed
 	}, records)
 }
 
 // Close is the fence.
 func (m *Memory) Close(
-	_ context.Context, req order.Request, cause order.Cause, records []order.Record,
+	_ context.Context, req order.Request, cause order.Cause, records []order.Entry,
 ) (order.Order, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -71,28 +71,28 @@ func (m *Memory) Close(
 		m.insert(order.Order{
 			ID: req.ID, UserID: req.UserID, Items: order.Unpriced(req.Items), PaymentMethod: req.PaymentMethod,
 			Hash: req.Hash, Closing: true, Cause: &cause,
-		}, order.RecordClosing, records)
+		}, order.EntryClosing, records)
 	case o.Status == order.Pending && !o.Closing:
 		o.Closing, o.Cause = true, &cause
-		m.update(o, order.RecordClosing, records)
+		m.update(o, order.EntryClosing, records)
 	}
 	return clone(m.orders[req.ID]), nil
 }
 
 // Finish ends a closing order.
-func (m *Memory) Finish(_ context.Context, id order.ID, records []order.Record) (order.Order, error) {
-	return m.change("finish", id, func(o *order.Order) order.RecordType {
+func (m *Memory) Finish(_ context.Context, id order.ID, records []order.Entry) (order.Order, error) {
+	return m.change("finish", id, func(o *order.Order) order.EntryType {
 		if o.Status != order.Pending || !o.Closing {
 			return ""
 		}
 		o.Status = o.Cause.Reason.FinalStatus()
-		return order.RecordType(o.Status)
+		return order.EntryType(o.Status)
 	}, records)
 }
 
 // change applies a guarded transition, which names the record of what it did, or "" when it did nothing.
 func (m *Memory) change(
-	verb string, id order.ID, transition func(*order.Order) order.RecordType, records []order.Record,
+	verb string, id order.ID, transition func(*order.Order) order.EntryType, records []order.Entry,
 ) (order.Order, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -106,13 +106,13 @@ func (m *Memory) change(
 	return clone(m.orders[id]), nil
 }
 
-func (m *Memory) insert(o order.Order, did order.RecordType, records []order.Record) {
+func (m *Memory) insert(o order.Order, did order.EntryType, records []order.Entry) {
 	now := m.clock()
 	o.Status, o.Version, o.CreatedAt, o.UpdatedAt = order.Pending, 1, now, now
 	m.store(o, did, records)
 }
 
-func (m *Memory) update(o order.Order, did order.RecordType, records []order.Record) {
+func (m *Memory) update(o order.Order, did order.EntryType, records []order.Entry) {
 	o.Version++
 	if now := m.clock(); now.After(o.UpdatedAt) {
 		o.UpdatedAt = now
@@ -120,18 +120,18 @@ func (m *Memory) update(o order.Order, did order.RecordType, records []order.Rec
 	m.store(o, did, records)
 }
 
-func (m *Memory) store(o order.Order, did order.RecordType, records []order.Record) {
+func (m *Memory) store(o order.Order, did order.EntryType, records []order.Entry) {
 	m.orders[o.ID] = clone(o)
 	for _, r := range records {
 		m.record(o.ID, r)
 	}
-	m.record(o.ID, order.Record{Type: did, At: o.UpdatedAt})
+	m.record(o.ID, order.Entry{Type: did, At: o.UpdatedAt})
 }
 
-func (m *Memory) record(id order.ID, r order.Record) {
+func (m *Memory) record(id order.ID, r order.Entry) {
 	m.last++
 	r.At = r.At.UTC().Truncate(time.Microsecond)
-	m.events[id] = append(m.events[id], order.Entry{ID: m.last, Record: r})
+	m.events[id] = append(m.events[id], order.StoredEntry{ID: m.last, Entry: r})
 }
 
 // clock has the database's resolution.
@@ -208,15 +208,15 @@ func parseCursor(cursor string) (order.Order, error) {
 }
 
 // Timeline returns what happened to an order, or order.ErrNotFound.
-func (m *Memory) Timeline(_ context.Context, id order.ID) ([]order.Record, error) {
+func (m *Memory) Timeline(_ context.Context, id order.ID) ([]order.Entry, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ok := m.orders[id]; !ok {
 		return nil, fmt.Errorf("read the timeline of order %s: %w", id, order.ErrNotFound)
 	}
-	records := make([]order.Record, len(m.events[id]))
+	records := make([]order.Entry, len(m.events[id]))
 	for i, e := range m.events[id] {
-		records[i] = e.Record
+		records[i] = e.Entry
 	}
 	return records, nil
 }
@@ -228,7 +228,7 @@ func (m *Memory) Changes(_ context.Context, since map[order.ID]int64) ([]order.C
 	var changes []order.Change
 	for id, last := range since {
 		entries := slices.Clone(m.events[id])
-		entries = slices.DeleteFunc(entries, func(e order.Entry) bool { return e.ID <= last })
+		entries = slices.DeleteFunc(entries, func(e order.StoredEntry) bool { return e.ID <= last })
 		if len(entries) > 0 {
 			changes = append(changes, order.Change{Order: clone(m.orders[id]), Entries: entries})
 		}
@@ -237,7 +237,7 @@ func (m *Memory) Changes(_ context.Context, since map[order.ID]int64) ([]order.C
 }
 
 // Note adds a record to the timeline, once under its key.
-func (m *Memory) Note(_ context.Context, id order.ID, key string, r order.Record) error {
+func (m *Memory) Note(_ context.Context, id order.ID, key string, r order.Entry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ok := m.orders[id]; !ok {

@@ -56,7 +56,7 @@ CREATE TABLE order_lines (
 );
 
 -- The timeline of every order, in the order of id: steps, undos and the transitions themselves.
-CREATE TABLE order_events (
+CREATE TABLE order_timeline (
     id       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     order_id uuid        NOT NULL REFERENCES orders ON DELETE CASCADE,
     type     text        NOT NULL CHECK (type <> ''),
@@ -66,10 +66,10 @@ CREATE TABLE order_events (
     detail   text        NOT NULL DEFAULT ''
 );
 
-CREATE INDEX order_events_of_order ON order_events (order_id, id);
+CREATE INDEX order_timeline_of_order ON order_timeline (order_id, id);
 
 -- A transition happens at most once, however often it is repeated.
-CREATE UNIQUE INDEX order_events_once ON order_events (order_id, type)
+CREATE UNIQUE INDEX order_timeline_once ON order_timeline (order_id, type)
     WHERE type IN ('CREATED', 'CLOSING', 'CONFIRMED', 'FAILED', 'CANCELLED');
 
 -- +goose StatementBegin
@@ -115,7 +115,7 @@ $$;
 
 CREATE TRIGGER guard_order BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION guard_order();
 CREATE TRIGGER lines_never_change BEFORE UPDATE ON order_lines FOR EACH ROW EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER events_never_change BEFORE UPDATE ON order_events FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER events_never_change BEFORE UPDATE ON order_timeline FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 -- The api reads with a role of its own, which may do nothing else. Where the role does not exist, nobody gets a grant.
 -- +goose StatementBegin
@@ -131,5 +131,5 @@ $$;
 -- +goose StatementEnd
 
 -- +goose Down
-DROP TABLE order_events, order_lines, orders;
+DROP TABLE order_timeline, order_lines, orders;
 DROP FUNCTION guard_order(), refuse_change();

@@ -11,14 +11,14 @@ type EntryKind string
 
 // The kinds of entries.
 const (
-	Done       EntryKind = "DONE"
-	Undone     EntryKind = "UNDONE"
-	NotDone    EntryKind = "REFUSED"     // refused, cancelled, too late
-	FellBack   EntryKind = "FELL_BACK"   // the fast path broke here; regular activities from here
-	InTrouble  EntryKind = "IN_TROUBLE"  // see Trouble
-	OutTrouble EntryKind = "OUT_TROUBLE" // it healed
-	Skipped    EntryKind = "SKIPPED"     // left out by an operator: what it would have done is theirs to do
-	Ordered    EntryKind = "ORDERED"     // an operator's signal, obeyed
+	Done            EntryKind = "DONE"
+	Undone          EntryKind = "UNDONE"
+	NotDone         EntryKind = "REFUSED"         // refused, cancelled, too late
+	FellBack        EntryKind = "FELL_BACK"       // the fast path broke here; regular activities from here
+	NeededAttention EntryKind = "NEEDS_ATTENTION" // see Trouble
+	Healed          EntryKind = "HEALED"          // it healed
+	Skipped         EntryKind = "SKIPPED"         // left out by an operator: what it would have done is theirs to do
+	Obeyed          EntryKind = "OBEYED"          // an operator's signal, obeyed
 )
 
 // Entry is a line of what the saga has done so far.
@@ -35,14 +35,14 @@ type Entry struct {
 	Detail   string // an error, for operators
 }
 
-// Journal returns what the saga that ctx belongs to has done so far, oldest first. Plans store it with their own
+// Timeline returns what the saga that ctx belongs to has done so far, oldest first. Plans store it with their own
 // transitions, so that it costs no round trip.
-func Journal(ctx workflow.Context) []Entry {
+func Timeline(ctx workflow.Context) []Entry {
 	s, ok := scopeOf(ctx)
 	if !ok {
 		return nil
 	}
-	return s.run.journal
+	return s.run.timeline
 }
 
 func (r *run) note(ctx workflow.Context, step string, kind EntryKind, attempts int, err error) {
@@ -50,5 +50,5 @@ func (r *run) note(ctx workflow.Context, step string, kind EntryKind, attempts i
 	if err != nil {
 		e.Kind, e.Detail = NotDone, rootMessage(err)
 	}
-	r.journal = append(r.journal, e)
+	r.timeline = append(r.timeline, e)
 }
