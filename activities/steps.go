@@ -100,8 +100,8 @@ func (a *Activities) CommitStock(ctx context.Context, in OrderInput) error {
 
 // ConfirmOrderInput confirms an order that has been paid.
 type ConfirmOrderInput struct {
-	OrderID   order.ID       `json:"orderId"`
-	PaymentID string         `json:"paymentId"`
+	OrderID   order.ID      `json:"orderId"`
+	PaymentID string        `json:"paymentId"`
 	Entries   []order.Entry `json:"entries"`
 }
 
@@ -114,8 +114,8 @@ func (a *Activities) ConfirmOrder(ctx context.Context, in ConfirmOrderInput) (or
 
 // CloseOrderInput fences an order before its undos.
 type CloseOrderInput struct {
-	Request order.Request  `json:"request"` // fills the row when there is none
-	Cause   order.Cause    `json:"cause"`
+	Request order.Request `json:"request"` // fills the row when there is none
+	Cause   order.Cause   `json:"cause"`
 	Entries []order.Entry `json:"entries"`
 }
 
@@ -128,7 +128,7 @@ func (a *Activities) CloseOrder(ctx context.Context, in CloseOrderInput) (order.
 
 // FinishOrderInput ends a closing order of which everything has been undone.
 type FinishOrderInput struct {
-	OrderID order.ID       `json:"orderId"`
+	OrderID order.ID      `json:"orderId"`
 	Entries []order.Entry `json:"entries"`
 }
 
@@ -141,8 +141,8 @@ func (a *Activities) FinishOrder(ctx context.Context, in FinishOrderInput) (orde
 
 // AppendTimelineInput are lines for the timeline of an order that has reached its end.
 type AppendTimelineInput struct {
-	OrderID order.ID       `json:"orderId"`
-	RunID   string         `json:"runId"` // of the workflow; makes the lines' keys
+	OrderID order.ID      `json:"orderId"`
+	RunID   string        `json:"runId"` // of the workflow; makes the lines' keys
 	Entries []order.Entry `json:"entries"`
 }
 

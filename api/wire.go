@@ -73,12 +73,12 @@ type Timeline struct {
 
 // TimelineEvent is a step, an undo, a transition or an operator's action.
 type TimelineEvent struct {
-	_        struct{}         `additionalProperties:"true"`
+	_        struct{}        `additionalProperties:"true"`
 	Type     order.EntryType `json:"type" example:"STEP_DONE"`
-	At       time.Time        `json:"at"`
-	Step     string           `json:"step,omitempty" example:"ReserveStock" doc:"What was done; missing for transitions of the order itself."`
-	Attempts int              `json:"attempts,omitempty" example:"1" doc:"How often the step was tried until then, at least: when an operator, a cancellation or the deadline ends the wait for one that is being retried, not all of its attempts are known. Missing where nothing was tried. PublishEvent and other work after the last transition are told only when they took more than one attempt or an operator had them left out."`
-	Detail   string           `json:"detail,omitempty" doc:"For operators only."`
+	At       time.Time       `json:"at"`
+	Step     string          `json:"step,omitempty" example:"ReserveStock" doc:"What was done; missing for transitions of the order itself."`
+	Attempts int             `json:"attempts,omitempty" example:"1" doc:"How often the step was tried until then, at least: when an operator, a cancellation or the deadline ends the wait for one that is being retried, not all of its attempts are known. Missing where nothing was tried. PublishEvent and other work after the last transition are told only when they took more than one attempt or an operator had them left out."`
+	Detail   string          `json:"detail,omitempty" doc:"For operators only."`
 }
 
 // CancelOrder is why an order shall be cancelled.

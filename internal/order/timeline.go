@@ -6,7 +6,7 @@ import "time"
 // collected by the saga and stored in the transaction of its next transition, so that the timeline costs no round trip.
 type Entry struct {
 	Type EntryType `json:"type"`
-	At   time.Time  `json:"at"`
+	At   time.Time `json:"at"`
 	// Step names what was done, as in ReserveStock; empty for transitions of the order itself.
 	Step string `json:"step,omitempty"`
 	// Attempts counts how often the step was tried until then, as far as its saga knows: at least so often (saga.Entry says
@@ -39,13 +39,13 @@ const (
 	EntryFailed    EntryType = "FAILED"
 	EntryCancelled EntryType = "CANCELLED"
 
-	EntryStepDone     EntryType = "STEP_DONE"
-	EntryStepRefused  EntryType = "STEP_REFUSED"   // refused, cancelled, or too late
-	EntryStepFellBack EntryType = "STEP_FELL_BACK" // the fast path broke; retried as a regular activity from here
-	EntryNeedsAttention    EntryType = "NEEDS_ATTENTION"     // stays broken; still being tried
-	EntryHealed EntryType = "HEALED"
-	EntryUndone       EntryType = "UNDONE"
-	EntrySkipped      EntryType = "SKIPPED"  // an operator had an undo or an announcement left out
-	EntryOperator     EntryType = "OPERATOR" // an operator asked for a retry or to give up
-	EntryRefunded     EntryType = "REFUNDED" // money was given back outside of the saga
+	EntryStepDone       EntryType = "STEP_DONE"
+	EntryStepRefused    EntryType = "STEP_REFUSED"    // refused, cancelled, or too late
+	EntryStepFellBack   EntryType = "STEP_FELL_BACK"  // the fast path broke; retried as a regular activity from here
+	EntryNeedsAttention EntryType = "NEEDS_ATTENTION" // stays broken; still being tried
+	EntryHealed         EntryType = "HEALED"
+	EntryUndone         EntryType = "UNDONE"
+	EntrySkipped        EntryType = "SKIPPED"  // an operator had an undo or an announcement left out
+	EntryOperator       EntryType = "OPERATOR" // an operator asked for a retry or to give up
+	EntryRefunded       EntryType = "REFUNDED" // money was given back outside of the saga
 )
