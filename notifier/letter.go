@@ -10,6 +10,7 @@ import (
 	text "text/template"
 	"time"
 
+	"github.com/ordersaga/ordersaga/internal/moneytext"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
@@ -101,7 +102,7 @@ func newPage(e order.Event) (page, error) {
 		p.Lines = append(p.Lines, r)
 	}
 	if !e.Total.IsZero() {
-		total, err := price(e.Total)
+		total, err := moneytext.Price(e.Total)
 		if err != nil {
 			return p, err
 		}
@@ -119,10 +120,10 @@ func newRow(l order.Line) (row, error) {
 	if err != nil {
 		return r, fmt.Errorf("sum up the line %s: %w", l.ProductID, err)
 	}
-	if r.Sum, err = price(sum); err != nil {
+	if r.Sum, err = moneytext.Price(sum); err != nil {
 		return r, err
 	}
-	r.UnitPrice, err = price(l.Price)
+	r.UnitPrice, err = moneytext.Price(l.Price)
 	return r, err
 }
 

@@ -6,9 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/bojanz/currency"
-
-	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/moneytext"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
@@ -27,7 +25,7 @@ func shortText(e order.Event) (string, error) {
 }
 
 func confirmedText(e order.Event) (string, error) {
-	total, err := price(e.Total)
+	total, err := moneytext.Price(e.Total)
 	if err != nil {
 		return "", err
 	}
@@ -59,13 +57,4 @@ func sentence(reason string) string {
 	first, size := utf8.DecodeRuneInString(reason)
 	reason = string(unicode.ToUpper(first)) + reason[size:]
 	return strings.TrimSuffix(reason, ".") + ". "
-}
-
-// price shows an amount as customers are used to, as in $25.98.
-func price(m money.Money) (string, error) {
-	amount, err := currency.NewAmountFromInt64(m.Amount, m.Currency)
-	if err != nil {
-		return "", fmt.Errorf("show the price %s: %w", m, err)
-	}
-	return currency.NewFormatter(currency.NewLocale("en")).Format(amount), nil
 }

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/bojanz/currency"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/ordersaga/ordersaga/activities"
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/moneytext"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
@@ -69,8 +70,11 @@ func settle(
 	case !row.Status.Final():
 		return SettledLeft, nil
 	case its && payment.Refunded > 0:
+		amount := func(minor int64) string {
+			return moneytext.Plain(money.Money{Amount: minor, Currency: payment.Currency})
+		}
 		text := fmt.Sprintf("payment %s of this confirmed order was refunded at the gateway: %s of %s",
-			payment.ID, amount(payment.Refunded, payment.Currency), amount(payment.Captured, payment.Currency))
+			payment.ID, amount(payment.Refunded), amount(payment.Captured))
 		return SettledNoted, note(ctx, event, payment, text)
 	case its, payment.Kept().Amount == 0:
 		return SettledNothing, nil
@@ -80,7 +84,7 @@ func settle(
 		return "", err
 	}
 	text := fmt.Sprintf("payment %s had succeeded, and the order is %s: gave back %s",
-		payment.ID, row.Status, amount(payment.Kept().Amount, payment.Currency))
+		payment.ID, row.Status, moneytext.Plain(payment.Kept()))
 	return SettledGaveBack, note(ctx, event, payment, text)
 }
 
@@ -88,15 +92,6 @@ func note(ctx workflow.Context, event order.PaymentEvent, payment order.GatewayP
 	return workflow.ExecuteActivity(ctx, settlement.NotePayment, activities.NotePaymentInput{
 		OrderID: payment.OrderID, Key: event.ID, At: workflow.Now(ctx), Detail: text,
 	}).Get(ctx, nil)
-}
-
-// amount writes an amount as people do, as in 12.99 USD.
-func amount(minor int64, code string) string {
-	a, err := currency.NewAmountFromInt64(minor, code)
-	if err != nil {
-		return fmt.Sprintf("%d minor units of %s", minor, code)
-	}
-	return a.String()
 }
 
 // settleOptions: nobody waits for an event to be settled, and it must not be lost. There is no end to retrying.

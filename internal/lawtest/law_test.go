@@ -21,8 +21,9 @@ var (
 // law says what a package may import of this module. Plumbing may import plumbing; packages that are not named here may
 // import nothing of it.
 var law = map[string][]string{
-	"internal/money": {},
-	"internal/order": {"internal/money"},
+	"internal/money":     {},
+	"internal/moneytext": {"internal/money"},
+	"internal/order":     {"internal/money"},
 
 	"internal/auth":    plumbing,
 	"internal/httpapi": plumbing,
@@ -37,7 +38,7 @@ var law = map[string][]string{
 
 	"saga":       {},
 	"activities": append([]string{"saga"}, domain...),
-	"workflows":  append([]string{"saga", "activities"}, domain...),
+	"workflows":  append([]string{"saga", "activities", "internal/moneytext"}, domain...),
 
 	"catalog/stock":           {},
 	"catalog/product":         domain,
@@ -45,7 +46,7 @@ var law = map[string][]string{
 	"catalog/memorytest":      {"catalog/product", "catalog/stock"},
 	"catalog/stock/stocktest": {"catalog/product", "catalog/stock"},
 	"catalog/storetest":       {"catalog/product", "catalog/stock", "catalog/stock/stocktest", "internal/money"},
-	"stripesim/gateway":       plumbing,
+	"stripesim/gateway":       append([]string{"internal/money", "internal/moneytext"}, plumbing...),
 
 	"internal/auth/authtest":         {"internal/auth"},
 	"internal/order/ordertest":       domain,
@@ -55,7 +56,7 @@ var law = map[string][]string{
 	"api":            slices.Concat([]string{"workflows", "internal/postgres", "internal/stripe", "internal/temporalclient"}, domain, plumbing),
 	"worker":         slices.Concat([]string{"workflows", "activities", "saga"}, adapters, domain, plumbing),
 	"catalog":        slices.Concat([]string{"catalog/catalogclient", "catalog/mongodb", "catalog/product", "catalog/stock"}, domain, plumbing),
-	"notifier":       slices.Concat([]string{"internal/rabbitmq", "internal/webhook"}, domain, plumbing),
+	"notifier":       slices.Concat([]string{"internal/moneytext", "internal/rabbitmq", "internal/webhook"}, domain, plumbing),
 	"cmd/deadletter": {"internal/env", "internal/program", "internal/rabbitmq"},
 	"cmd/api":        {"api", "internal/program"},
 	"cmd/catalog":    {"catalog", "internal/program"},

@@ -1,5 +1,5 @@
 // Package money holds amounts as whole minor units of one currency (1299 USD is $12.99). Arithmetic never rounds and
-// never wraps around: it returns an error rather than a wrong number.
+// never wraps around: it returns an error rather than a wrong number. Package moneytext writes amounts for people.
 package money
 
 import (
@@ -21,7 +21,7 @@ type Money struct {
 }
 
 // New returns amount minor units of currency. It checks the shape of the code (three upper-case letters); whether
-// such a currency exists is checked where prices enter the system, in the catalog.
+// such a currency exists, the catalog checks, where prices enter the system.
 func New(amount int64, currency string) (Money, error) {
 	m := Money{Amount: amount, Currency: currency}
 	return m, m.Validate()
@@ -43,7 +43,7 @@ func (m Money) Validate() error {
 	return nil
 }
 
-// IsZero reports whether m is the zero value, that is: not known. Zero dollars is a known amount.
+// IsZero reports whether m is the zero value: no amount is known. Zero dollars is a known amount.
 func (m Money) IsZero() bool { return m == Money{} }
 
 // Times returns m multiplied by a quantity, or ErrOverflow.
@@ -73,7 +73,7 @@ func (m Money) Plus(n Money) (Money, error) {
 	return Money{Amount: sum, Currency: m.Currency}, nil
 }
 
-// String shows the amount in minor units, as in "1299 USD": exact, and the same for every currency.
+// String shows the amount in minor units, for logs and errors: "1299 USD". It is exact, and alike for every currency.
 func (m Money) String() string { return fmt.Sprintf("%d %s", m.Amount, m.Currency) }
 
 const maxInt64 = 1<<63 - 1

@@ -12,16 +12,16 @@ import (
 	"github.com/ordersaga/ordersaga/internal/money"
 )
 
-func TestNewRefusesWhatIsNoAmount(t *testing.T) {
+func TestNewRejectsNegativeAmountsAndMalformedCurrencies(t *testing.T) {
 	t.Parallel()
 	for _, m := range []money.Money{{Amount: 1, Currency: ""}, {Amount: 1, Currency: "usd"}, {Amount: 1, Currency: "US1"},
 		{Amount: 1, Currency: "USDX"}, {Amount: -1, Currency: "USD"}} {
 		if _, err := money.New(m.Amount, m.Currency); err == nil {
-			t.Errorf("New(%d, %q) is accepted", m.Amount, m.Currency)
+			t.Errorf("New(%d, %q) succeeds, want an error", m.Amount, m.Currency)
 		}
 	}
 	if m, err := money.New(0, "JPY"); err != nil || m.IsZero() {
-		t.Errorf("no yen is a known amount: %v, %v", m, err)
+		t.Errorf("New(0, JPY) = %v, %v; want zero yen, a known amount", m, err)
 	}
 }
 
@@ -29,7 +29,7 @@ func TestCurrenciesDoNotMix(t *testing.T) {
 	t.Parallel()
 	_, err := money.Money{Amount: 1, Currency: "USD"}.Plus(money.Money{Amount: 1, Currency: "EUR"})
 	if !errors.Is(err, money.ErrCurrencyMismatch) {
-		t.Errorf("got %v", err)
+		t.Errorf("USD + EUR: got %v, want ErrCurrencyMismatch", err)
 	}
 }
 

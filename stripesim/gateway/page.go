@@ -10,8 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bojanz/currency"
 	"github.com/gin-gonic/gin"
+
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/moneytext"
 )
 
 //go:embed page.html
@@ -24,19 +26,15 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"label":   func(status string) string { return strings.ReplaceAll(status, "_", " ") },
 }).Parse(pageHTML))
 
-// showAmount writes an amount of Stripe's smallest units as people do, as in 12.99 USD.
+// showAmount writes an amount that Stripe counts: "12.99 USD". It converts where Stripe's smallest unit is not ISO 4217's.
 func showAmount(amount int64, code string) string {
-	switch { // where these are not the units of ISO 4217
+	switch {
 	case wholeInHundredths[strings.ToLower(code)]:
 		amount /= 100
 	case code == "MGA":
 		amount *= 100
 	}
-	a, err := currency.NewAmountFromInt64(amount, code)
-	if err != nil {
-		return fmt.Sprintf("%d %s", amount, code)
-	}
-	return a.String()
+	return moneytext.Plain(money.Money{Amount: amount, Currency: code})
 }
 
 // getPage shows the newest payments, with what was captured and refunded.

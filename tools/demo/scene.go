@@ -10,9 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bojanz/currency"
 	"github.com/google/uuid"
 
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/moneytext"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
@@ -221,12 +222,9 @@ func (m payments) words(code string) string {
 	return "the gateway holds nothing: never charged, and cancelled so that no late charge succeeds"
 }
 
+// amount writes minor units of a currency.
 func amount(minor int64, code string) string {
-	a, err := currency.NewAmountFromInt64(minor, code)
-	if err != nil { // an order that was never priced has no currency
-		return fmt.Sprint(minor)
-	}
-	return a.String()
+	return moneytext.Plain(money.Money{Amount: minor, Currency: code})
 }
 
 // words joins those that are not empty.

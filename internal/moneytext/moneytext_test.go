@@ -1,0 +1,32 @@
+package moneytext_test
+
+import (
+	"testing"
+
+	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/moneytext"
+)
+
+func TestAmountsHaveTheDecimalsOfTheirCurrency(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		amount       money.Money
+		plain, price string // price is empty for an error
+	}{
+		{money.Money{Amount: 1299, Currency: "USD"}, "12.99 USD", "$12.99"},
+		{money.Money{Amount: 123456789, Currency: "EUR"}, "1234567.89 EUR", "€1,234,567.89"},
+		{money.Money{Amount: 2598, Currency: "JPY"}, "2598 JPY", "¥2,598"},
+		{money.Money{Amount: 1234, Currency: "KWD"}, "1.234 KWD", "KWD\u00a01.234"},
+		{money.Money{Amount: 0, Currency: "USD"}, "0.00 USD", "$0.00"},
+		{money.Money{}, "–", ""},
+		{money.Money{Amount: 7, Currency: "QQQ"}, "7 minor units of QQQ", ""},
+	} {
+		if got := moneytext.Plain(tt.amount); got != tt.plain {
+			t.Errorf("Plain(%s) = %q, want %q", tt.amount, got, tt.plain)
+		}
+		got, err := moneytext.Price(tt.amount)
+		if got != tt.price || (err == nil) != (tt.price != "") {
+			t.Errorf("Price(%s) = %q, %v; want %q", tt.amount, got, err, tt.price)
+		}
+	}
+}
