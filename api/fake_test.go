@@ -33,7 +33,7 @@ func confirms(s *ordertest.Memory, req order.Request) (order.Order, error) {
 	if _, err := s.Create(ctx, priced(req)); err != nil {
 		return order.Order{}, err
 	}
-	return s.Confirm(ctx, req.ID, "pi_1", []order.Entry{{Type: order.EntryStepDone, Step: "ChargePayment", Attempts: 1, Detail: "for operators"}})
+	return s.Confirm(ctx, req.ID, "pi_1", []order.Entry{{Type: order.EntryStepDone, Step: "ChargePayment", Detail: "for operators"}})
 }
 
 // refuses ends behind the fence; unwinding is left to the test.

@@ -204,5 +204,5 @@ func TestTimelineTellsWhatHappened(t *testing.T) {
 	}
 	got.raw = marshal(t, got.body)
 	got.want(t, 200, withID(`{"orderId":"ID","events":[{"type":"CREATED"},
-		{"type":"STEP_DONE","step":"ChargePayment","attempts":1,"detail":"for operators"},{"type":"CONFIRMED"}]}`, keyed))
+		{"type":"STEP_DONE","step":"ChargePayment","detail":"for operators"},{"type":"CONFIRMED"}]}`, keyed))
 }

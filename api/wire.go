@@ -73,12 +73,11 @@ type Timeline struct {
 
 // TimelineEvent is a step, an undo, a transition or an operator's action.
 type TimelineEvent struct {
-	_        struct{}        `additionalProperties:"true"`
-	Type     order.EntryType `json:"type" example:"STEP_DONE"`
-	At       time.Time       `json:"at"`
-	Step     string          `json:"step,omitempty" example:"ReserveStock" doc:"What was done; missing for transitions of the order itself."`
-	Attempts int             `json:"attempts,omitempty" example:"1" doc:"How often the step was tried until then, at least: when an operator, a cancellation or the deadline ends the wait for one that is being retried, not all of its attempts are known. Missing where nothing was tried. PublishEvent and other work after the last transition are told only when they took more than one attempt or an operator had them left out."`
-	Detail   string          `json:"detail,omitempty" doc:"For operators only."`
+	_      struct{}        `additionalProperties:"true"`
+	Type   order.EntryType `json:"type" example:"STEP_DONE"`
+	At     time.Time       `json:"at"`
+	Step   string          `json:"step,omitempty" example:"ReserveStock" doc:"What was done; missing for transitions of the order itself."`
+	Detail string          `json:"detail,omitempty" doc:"For operators only."`
 }
 
 // CancelOrder is why an order shall be cancelled.
@@ -117,7 +116,7 @@ func toTimeline(id order.ID, records []order.Entry, details bool) Timeline {
 
 // toTimelineEvent shows a record; details are not for customers.
 func toTimelineEvent(r order.Entry, details bool) TimelineEvent {
-	e := TimelineEvent{Type: r.Type, At: r.At.UTC(), Step: r.Step, Attempts: r.Attempts}
+	e := TimelineEvent{Type: r.Type, At: r.At.UTC(), Step: r.Step}
 	if details {
 		e.Detail = r.Detail
 	}

@@ -175,10 +175,7 @@ func (s *system) faults(rules ...map[string]any) {
 }
 
 // record is a line of an order's timeline.
-type record struct {
-	Type, Step, Detail string
-	Attempts           int
-}
+type record struct{ Type, Step, Detail string }
 
 func (s *system) records(id string) []record {
 	s.t.Helper()
@@ -188,18 +185,6 @@ func (s *system) records(id string) []record {
 		s.t.Fatalf("timeline of order %s: %d %s", id, a.status, a.body)
 	}
 	return timeline.Events
-}
-
-// attempts returns how often an order's timeline says that each step was tried.
-func (s *system) attempts(id string) map[string]int {
-	s.t.Helper()
-	attempts := map[string]int{}
-	for _, r := range s.records(id) {
-		if r.Attempts > 0 {
-			attempts[r.Step] = r.Attempts
-		}
-	}
-	return attempts
 }
 
 // units is where a product's units are.

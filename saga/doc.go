@@ -73,8 +73,7 @@
 //
 // # What happened
 //
-// [Timeline] says what has become of each step and undo, what operators did, and how often each was tried. How often the
-// server tried a regular activity the workflow is told only by workers with the interceptor [CountAttempts]; an
-// undisturbed saga has no regular activities, and pays nothing for it. The journal lives in the workflow: plans store it
-// with their own transitions, and so have it when the server has long forgotten the workflow.
+// [Timeline] says what has become of each step and undo and what operators did. It lives in the workflow: plans store it with
+// their own transitions, and so have it when the server has long forgotten the workflow. The Web UI shows how often an
+// activity was attempted.
 package saga

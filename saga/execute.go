@@ -26,19 +26,18 @@ type scope struct {
 
 // visit is the step's function while it runs.
 type visit struct {
-	ended    bool
-	attempts int // at the activity that was tried most often
+	ended bool
 }
 
 type scopeKey struct{}
 
-// do runs f in the scope. It reports how often f's activity was tried.
-func (s scope) do(ctx workflow.Context, f Func) (attempts int, err error) {
+// do runs f in the scope.
+func (s scope) do(ctx workflow.Context, f Func) error {
 	v := &visit{}
 	s.visit = v
-	defer func() { v.ended = true }()
-	err = f(s.attach(ctx))
-	return v.attempts, err
+	err := f(s.attach(ctx))
+	v.ended = true
+	return err
 }
 
 func (s scope) attach(ctx workflow.Context) workflow.Context {
@@ -77,28 +76,23 @@ func Execute(ctx workflow.Context, activity any, in, out any) error {
 	case !callable(activity):
 		panic(fmt.Sprintf("saga.Execute was called in %s with a %T: want an activity's function or name", s.name, activity))
 	}
-	attempts, err := s.try(ctx, activity, in, out)
-	s.visit.attempts = max(s.visit.attempts, attempts)
-	return err
+	return s.try(ctx, activity, in, out)
 }
 
-// try runs the activity until its result is settled, and counts how often it was tried.
-func (s scope) try(ctx workflow.Context, activity any, in, out any) (tried int, err error) {
+// try runs the activity until its result is settled.
+func (s scope) try(ctx workflow.Context, activity any, in, out any) error {
 	yield := s.run.yield
 	s.run.yield = false
 	if s.run.fast && !yield {
 		err := s.tryLocally(ctx, activity, in, out)
-		if !fastPathOff(err) {
-			tried++
-		}
 		if done, err := s.settle(ctx, err); done {
-			return tried, err
+			return err
 		}
 		s.run.fast = false
 		s.run.timeline = append(s.run.timeline,
 			Entry{Step: s.name, Kind: FellBack, At: workflow.Now(ctx), Detail: rootMessage(err)})
 	}
-	return s.durable(ctx, tried, activity, in, out)
+	return s.durable(ctx, activity, in, out)
 }
 
 // callable reports whether activity is a function or a name.
@@ -145,26 +139,25 @@ func (s scope) tryLocally(ctx workflow.Context, activity any, in, out any) error
 
 // durable runs a regular activity until its result is settled, in windows: the first is as long as the saga's
 // patience, then the saga needs attention and a new window begins. Each window ends with the error of its last attempt,
-// which is how the workflow, and so the operator, learns what is wrong. It adds to how often the activity was tried.
-func (s scope) durable(ctx workflow.Context, tried int, activity any, in, out any) (int, error) {
+// which is how the workflow, and so the operator, learns what is wrong.
+func (s scope) durable(ctx workflow.Context, activity any, in, out any) error {
 	retry, window, pause := eager, s.patience, patient.InitialInterval
 	for {
-		attempts, err := s.window(ctx, retry, window, activity, in, out)
-		tried += attempts
+		err := s.window(ctx, retry, window, activity, in, out)
 		if done, err := s.settle(ctx, err); done {
 			s.run.leaveTrouble(ctx, s, err)
-			return tried, err
+			return err
 		}
 		if errors.Is(err, errRetry) {
 			retry, window, pause = eager, s.patience, patient.InitialInterval
 			continue
 		}
-		s.run.needsAttention(ctx, s, tried, err)
+		s.run.needsAttention(ctx, s, err)
 		if !serverGaveUp(err) {
 			// Not retried by the server, as a refusal of what must be done: wait here, ever longer, or it would spin.
 			if done, err := s.settle(ctx, s.sleep(ctx, pause)); done && err != nil {
 				s.run.leaveTrouble(ctx, s, err)
-				return tried, err
+				return err
 			}
 			pause = min(2*pause, troubledWindow)
 		}
@@ -191,11 +184,8 @@ var patient = temporal.RetryPolicy{
 // some 24 activities in its history.
 const troubledWindow = time.Hour
 
-// window runs the activity with server-side retries for at most d. It reports how many attempts that took, as far as is
-// known: one, when somebody ended the wait.
-func (s scope) window(
-	ctx workflow.Context, retry temporal.RetryPolicy, d time.Duration, activity any, in, out any,
-) (int, error) {
+// window runs the activity with server-side retries for at most d.
+func (s scope) window(ctx workflow.Context, retry temporal.RetryPolicy, d time.Duration, activity, in, out any) error {
 	ctx, cancel := workflow.WithCancel(ctx)
 	future := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout:    s.wait,
@@ -205,7 +195,7 @@ func (s scope) window(
 	}), activity, in)
 	err := s.await(ctx, future, func() error { return future.Get(ctx, out) })
 	cancel() // no more attempts; one that is under way may still take effect, which idempotency covers
-	return attempts(ctx, future, err), err
+	return err
 }
 
 // sleep waits d, or until the saga is cancelled or its deadline passes.

@@ -2,33 +2,38 @@ package saga
 
 import (
 	"context"
-	"errors"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 )
 
-const fastPathOffType = "FastPathOff"
+var errFastPathOff = temporal.NewApplicationError("the fast path is switched off on this worker", "FastPathOff")
 
-var errFastPathOff = temporal.NewApplicationError("the fast path is switched off on this worker", fastPathOffType)
+// NoFastPath returns a worker interceptor that switches the fast path off: the first local activity of a saga fails at
+// once, and the saga goes on with regular activities. That failure is part of the saga's history, so workers with and
+// without the fast path can replay each other's sagas. It costs a saga one event.
+func NoFastPath() interceptor.WorkerInterceptor { return &noFastPath{} }
 
-// fastPathOff reports whether err is the answer of a worker without the fast path, which is no attempt.
-func fastPathOff(err error) bool {
-	var app *temporal.ApplicationError
-	return errors.As(err, &app) && app.Type() == fastPathOffType
+type noFastPath struct {
+	interceptor.WorkerInterceptorBase
 }
 
-// NoFastPath returns a worker interceptor that switches the fast path off: the first local activity of a saga answers
-// that it is off, and the saga goes on with regular activities. The answer is part of the saga's history, so workers
-// with and without the fast path can replay each other's sagas. It costs a saga one event.
-func NoFastPath() interceptor.WorkerInterceptor { return &around{activity: refuseLocally} }
+// InterceptActivity implements interceptor.WorkerInterceptor.
+func (*noFastPath) InterceptActivity(
+	_ context.Context, next interceptor.ActivityInboundInterceptor,
+) interceptor.ActivityInboundInterceptor {
+	return &regularOnly{interceptor.ActivityInboundInterceptorBase{Next: next}}
+}
 
-func refuseLocally(
-	ctx context.Context, in *interceptor.ExecuteActivityInput, next interceptor.ActivityInboundInterceptor,
-) (any, error) {
+type regularOnly struct {
+	interceptor.ActivityInboundInterceptorBase
+}
+
+// ExecuteActivity implements interceptor.ActivityInboundInterceptor.
+func (r *regularOnly) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	if activity.GetInfo(ctx).IsLocalActivity {
 		return nil, errFastPathOff
 	}
-	return next.ExecuteActivity(ctx, in)
+	return r.Next.ExecuteActivity(ctx, in)
 }

@@ -152,8 +152,8 @@ func (r *run) step(ctx workflow.Context, s Step) error {
 		return errDeadline
 	}
 	sc := scope{run: r, name: s.Name, wait: s.Timeout, local: s.LocalTimeout, patience: r.options.StepPatience, forward: true}
-	attempts, err := sc.do(ctx, s.Do)
-	r.note(ctx, s.Name, Done, attempts, err)
+	err := sc.do(ctx, s.Do)
+	r.note(ctx, s.Name, Done, err)
 	return err
 }
 
@@ -251,11 +251,11 @@ func (r *run) unwind(ctx workflow.Context, cause Cause) error {
 // as broken (see Execute); an error that gets here is a mistake in the plan's own code, unless an operator had it left
 // out.
 func (r *run) must(ctx workflow.Context, s scope, do Func, kind EntryKind) error {
-	attempts, err := s.do(ctx, do)
+	err := s.do(ctx, do)
 	if errors.Is(err, errSkipped) {
 		kind, err = Skipped, nil
 	}
-	r.note(ctx, s.name, kind, attempts, err)
+	r.note(ctx, s.name, kind, err)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}

@@ -23,16 +23,10 @@ const (
 
 // Entry is a line of what the saga has done so far.
 type Entry struct {
-	Step string
-	Kind EntryKind
-	At   time.Time // workflow time
-	// Attempts is how often the step's activity was tried until then; of several activities, the one that was tried most
-	// often. It is what the saga knows of, so at least that: the local attempt, if there was one, and all of a regular
-	// activity (on workers with [CountAttempts]; one otherwise). Not known are attempts in a workflow task that was lost,
-	// and, when an operator, a cancellation or the deadline ends the wait for a regular activity, more than one of it. 0:
-	// none, as when there was nothing to undo.
-	Attempts int
-	Detail   string // an error, for operators
+	Step   string
+	Kind   EntryKind
+	At     time.Time // workflow time
+	Detail string    // an error, for operators
 }
 
 // Timeline returns what the saga that ctx belongs to has done so far, oldest first. Plans store it with their own
@@ -45,8 +39,8 @@ func Timeline(ctx workflow.Context) []Entry {
 	return s.run.timeline
 }
 
-func (r *run) note(ctx workflow.Context, step string, kind EntryKind, attempts int, err error) {
-	e := Entry{Step: step, Kind: kind, At: workflow.Now(ctx), Attempts: attempts}
+func (r *run) note(ctx workflow.Context, step string, kind EntryKind, err error) {
+	e := Entry{Step: step, Kind: kind, At: workflow.Now(ctx)}
 	if err != nil {
 		e.Kind, e.Detail = NotDone, rootMessage(err)
 	}

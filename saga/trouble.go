@@ -69,8 +69,8 @@ func (t Trouble) Advice() string {
 	return b.String()
 }
 
-// needsAttention says aloud that the step stays broken, tried so often. The saga goes on trying.
-func (r *run) needsAttention(ctx workflow.Context, s scope, tried int, err error) {
+// needsAttention says aloud that the step stays broken. The saga goes on trying.
+func (r *run) needsAttention(ctx workflow.Context, s scope, err error) {
 	workflow.GetLogger(ctx).Error("saga needs attention", "step", s.name, "error", rootMessage(err))
 	i := r.troubleOf(s.name)
 	if i < 0 {
@@ -79,7 +79,7 @@ func (r *run) needsAttention(ctx workflow.Context, s scope, tried int, err error
 			Step: s.name, Since: workflow.Now(ctx), CanGiveUp: s.forward, CanSkip: s.skippable,
 		}})
 		r.timeline = append(r.timeline,
-			Entry{Step: s.name, Kind: NeededAttention, At: workflow.Now(ctx), Attempts: tried, Detail: rootMessage(err)})
+			Entry{Step: s.name, Kind: NeededAttention, At: workflow.Now(ctx), Detail: rootMessage(err)})
 		workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"step": s.name}).Counter(TroubleCounter).Inc(1)
 		r.attributes(ctx, AttributeStatus.ValueSet(StatusNeedsAttention), AttributeStep.ValueSet(s.name),
 			AttributeError.ValueSet(rootType(err)))

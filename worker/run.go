@@ -113,9 +113,8 @@ func newWorker(temporal client.Client, c Config, fatal chan<- error) worker.Work
 		default: // one reason is enough
 		}
 	}
-	options.Interceptors = []interceptor.WorkerInterceptor{saga.CountAttempts()}
 	if !c.FastPath {
-		options.Interceptors = append(options.Interceptors, saga.NoFastPath())
+		options.Interceptors = []interceptor.WorkerInterceptor{saga.NoFastPath()}
 	}
 	options.DeploymentOptions = c.Version.options()
 	w := worker.New(temporal, c.TaskQueue, options)

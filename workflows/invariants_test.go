@@ -8,7 +8,6 @@ import (
 
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/order/ordertest"
-	"github.com/ordersaga/ordersaga/saga"
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
@@ -52,7 +51,6 @@ type story struct {
 	hold     ordertest.HoldState
 	till     ordertest.Till
 	lamps    int
-	calls    map[string]int // by operation
 }
 
 func (s story) first(run int, kind entryKind, ops ...string) int {
@@ -218,7 +216,6 @@ var invariants = []invariant{
 		return ""
 	}},
 	{"the timeline is legal", legalTimeline},
-	{"the timeline tells how often each step was tried", attemptsTold},
 }
 
 // violations returns what is broken of all invariants, each with its name.
@@ -228,7 +225,7 @@ func (w *world) violations(id order.ID) []string {
 	if err != nil {
 		return []string{fmt.Sprintf("invariant %q: %v", invariants[0].name, err)}
 	}
-	s := story{row: row, log: w.log, hold: w.catalog.State(id), till: w.payments.Till(id), lamps: w.catalog.Units(lamp), calls: w.calls}
+	s := story{row: row, log: w.log, hold: w.catalog.State(id), till: w.payments.Till(id), lamps: w.catalog.Units(lamp)}
 	s.timeline, _ = w.Memory.Timeline(ctx, id)
 	for _, e := range w.events {
 		if e.OrderID == id {
@@ -340,34 +337,4 @@ func legalTimeline(s story) string {
 		}
 	}
 	return fmt.Sprint(got)
-}
-
-// attemptsTold compares the attempts in the timeline with the calls. A saga that somebody interrupted, or that lost a run,
-// knows of fewer.
-func attemptsTold(s story) string {
-	if s.interrupted() {
-		return ""
-	}
-	for _, r := range s.timeline {
-		op := r.Step
-		if op == saga.FenceName {
-			op = "CloseOrder"
-		}
-		switch r.Type {
-		case order.EntryStepDone, order.EntryStepRefused, order.EntryUndone:
-			if r.Attempts != s.calls[op] {
-				return fmt.Sprintf("%s %s after %d attempts, and there were %d", r.Type, r.Step, r.Attempts, s.calls[op])
-			}
-		}
-	}
-	return ""
-}
-
-func (s story) interrupted() bool {
-	byOperator := func(r order.Entry) bool { return r.Type == order.EntryOperator }
-	fromOutside := func(e entry) bool {
-		return e.kind == cancelled || e.kind == rerun || e.kind == recovered || e.kind == given ||
-			e.matches(-1, asked, "CloseOrder") && e.cause.Reason == order.TimedOut
-	}
-	return slices.ContainsFunc(s.timeline, byOperator) || slices.ContainsFunc(s.log, fromOutside)
 }

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"errors"
+	"slices"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -104,16 +105,11 @@ func (s *orderSaga) store(ctx workflow.Context, activity any, input func([]order
 	return err
 }
 
-// appendTimeline stores what the journal says of troubles, operators and repeated attempts after the last transition. Steps
-// that just worked are not worth a round trip.
+// appendTimeline stores the entries since the last transition if something broke or an operator acted. Steps that just
+// worked are not worth a round trip.
 func (s *orderSaga) appendTimeline(ctx workflow.Context) error {
-	var left []saga.Entry
-	for _, e := range saga.Timeline(ctx)[s.stored:] {
-		if e.Kind != saga.Done && e.Kind != saga.Undone || e.Attempts > 1 {
-			left = append(left, e)
-		}
-	}
-	if len(left) == 0 {
+	left := saga.Timeline(ctx)[s.stored:]
+	if !slices.ContainsFunc(left, func(e saga.Entry) bool { return e.Kind != saga.Done && e.Kind != saga.Undone }) {
 		return nil
 	}
 	run := workflow.GetInfo(ctx).WorkflowExecution.RunID
@@ -137,7 +133,7 @@ func (s *orderSaga) asked() []order.Entry {
 func records(journal []saga.Entry) []order.Entry {
 	out := make([]order.Entry, 0, len(journal))
 	for _, e := range journal {
-		out = append(out, order.Entry{Type: recordTypes[e.Kind], At: e.At, Step: e.Step, Attempts: e.Attempts, Detail: e.Detail})
+		out = append(out, order.Entry{Type: recordTypes[e.Kind], At: e.At, Step: e.Step, Detail: e.Detail})
 	}
 	return out
 }

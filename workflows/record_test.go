@@ -173,9 +173,8 @@ var recordings = map[string]recording{
 	"fallback-release":   {method: visa, prepare: lostHold(breaks("ReleaseStock", 2, errBroken))},
 	"fallback-finish":    {method: visa, prepare: lostHold(breaks("FinishOrder", 2, errBroken))},
 
-	// Attempts that the workflow is told of, and notes.
-	"repeated-refused": {method: broke, prepare: breaks("ChargePayment", 2, errBroken)},
-	"repeated-event": {method: visa, prepare: func(r *recorder) {
+	"fallback-refused": {method: broke, prepare: breaks("ChargePayment", 2, errBroken)},
+	"fallback-twice": {method: visa, prepare: func(r *recorder) {
 		breaks("PriceItems", 1, errBroken)(r)
 		breaks("PublishEvent", 2, errBroken)(r)
 	}},
@@ -255,7 +254,6 @@ func record(t *testing.T, c client.Client, name string, rec recording) {
 	}
 	queue := "history-" + name
 	rec.options.Identity = "recorder"
-	rec.options.Interceptors = append(rec.options.Interceptors, saga.CountAttempts())
 	wk := worker.New(c, queue, rec.options)
 	wk.RegisterWorkflow(workflows.CreateOrder)
 	wk.RegisterWorkflow(workflows.RecoverOrder)

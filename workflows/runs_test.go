@@ -39,7 +39,7 @@ const stuckAfter = time.Minute
 func watched(w *world) worker.Options {
 	return worker.Options{
 		DeadlockDetectionTimeout: time.Minute, // a busy machine is no deadlock
-		Interceptors:             []interceptor.WorkerInterceptor{saga.CountAttempts(), &watcher{w: w, run: w.run}},
+		Interceptors:             []interceptor.WorkerInterceptor{&watcher{w: w, run: w.run}},
 	}
 }
 

@@ -26,7 +26,7 @@ const (
 	down    = `{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503}`
 	unknown = `{"type":"/problems/outcome-unknown","title":"Outcome unknown","status":503,"orderId":"` + id + `"}`
 	slower  = `{"type":"/problems/too-many-requests","title":"Too many requests","status":429}`
-	record  = `{"type":"STEP_DONE","at":"2026-11-01T00:00:00Z","step":"ReserveStock","attempts":1}`
+	record  = `{"type":"STEP_DONE","at":"2026-11-01T00:00:00Z","step":"ReserveStock"}`
 )
 
 var (
@@ -266,7 +266,7 @@ func TestCancelAndTimeline(t *testing.T) {
 	if o, err := c.Cancel(t.Context(), id, "ordered twice"); err != nil || o.Status != orderclient.Pending {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	want := []orderclient.Record{{Type: "STEP_DONE", At: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Step: "ReserveStock", Attempts: 1}}
+	want := []orderclient.Record{{Type: "STEP_DONE", At: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Step: "ReserveStock"}}
 	got, err := c.Timeline(t.Context(), id)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v, timeline (-want +got):\n%s", err, diff)

@@ -64,11 +64,10 @@ type Money struct {
 
 // Record is a line of an order's timeline.
 type Record struct {
-	Type     string    `json:"type"` // as in STEP_DONE
-	At       time.Time `json:"at"`
-	Step     string    `json:"step"`     // as in ReserveStock; empty for transitions of the order itself
-	Attempts int       `json:"attempts"` // at least so many; 0: nothing was tried
-	Detail   string    `json:"detail"`   // for operators only
+	Type   string    `json:"type"` // as in STEP_DONE
+	At     time.Time `json:"at"`
+	Step   string    `json:"step"`   // as in ReserveStock; empty for transitions of the order itself
+	Detail string    `json:"detail"` // for operators only
 }
 
 // The types of problems that a caller may want to tell apart; GET /problems explains all that there are.

@@ -355,7 +355,7 @@ function record(state, r) {
   const began = Math.min(...state.records.map((x) => Date.parse(x.at)));
   $("records").replaceChildren(...state.records.map((x) => {
     const tr = make("tr");
-    tr.append(...[Date.parse(x.at) - began, x.type, x.step ?? "", x.attempts ?? "", x.detail ?? ""].map((v) => make("td", String(v))));
+    tr.append(...[Date.parse(x.at) - began, x.type, x.step ?? "", x.detail ?? ""].map((v) => make("td", String(v))));
     return tr;
   }));
 }

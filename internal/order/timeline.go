@@ -9,9 +9,6 @@ type Entry struct {
 	At   time.Time `json:"at"`
 	// Step names what was done, as in ReserveStock; empty for transitions of the order itself.
 	Step string `json:"step,omitempty"`
-	// Attempts counts how often the step was tried until then, as far as its saga knows: at least so often (saga.Entry says
-	// what may be missing). 0 where nothing was tried.
-	Attempts int `json:"attempts,omitempty"`
 	// Detail is a short text for operators: a refusal, what is broken, an operator's reason.
 	Detail string `json:"detail,omitempty"`
 }

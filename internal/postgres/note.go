@@ -14,7 +14,7 @@ func (s *Orders) Note(ctx context.Context, id order.ID, key string, r order.Entr
 	defer cancel()
 	var found bool
 	err := s.pool.QueryRow(ctx, insertNote,
-		string(id), storable(key), string(r.Type), r.At, storable(r.Step), r.Attempts, storable(r.Detail)).Scan(&found)
+		string(id), storable(key), string(r.Type), r.At, storable(r.Step), storable(r.Detail)).Scan(&found)
 	if err == nil && !found {
 		err = order.ErrNotFound
 	}
@@ -30,8 +30,8 @@ const insertNote = `
 WITH locked AS (
 	SELECT id FROM orders WHERE id = $1 FOR NO KEY UPDATE
 ), noted AS (
-	INSERT INTO order_timeline (order_id, key, type, at, step, attempts, detail)
-	SELECT id, $2, $3, $4, $5, $6, $7 FROM locked
+	INSERT INTO order_timeline (order_id, key, type, at, step, detail)
+	SELECT id, $2, $3, $4, $5, $6 FROM locked
 	ON CONFLICT (order_id, key) WHERE key IS NOT NULL DO NOTHING
 )
 SELECT EXISTS (SELECT FROM locked)`

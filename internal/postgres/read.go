@@ -121,12 +121,12 @@ func (s *Orders) Timeline(ctx context.Context, id order.ID) ([]order.Entry, erro
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	rows, err := s.pool.Query(ctx,
-		"SELECT type, at, step, attempts, detail FROM order_timeline WHERE order_id = $1 ORDER BY id", string(id))
+		"SELECT type, at, step, detail FROM order_timeline WHERE order_id = $1 ORDER BY id", string(id))
 	if err != nil {
 		return nil, fmt.Errorf("read the timeline of order %s: %w", id, err)
 	}
 	records, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r order.Entry, err error) {
-		err = row.Scan(&r.Type, &r.At, &r.Step, &r.Attempts, &r.Detail)
+		err = row.Scan(&r.Type, &r.At, &r.Step, &r.Detail)
 		r.At = r.At.UTC()
 		return r, err
 	})
@@ -165,7 +165,7 @@ const selectChanges = "SELECT " + orderColumns + `, added
 FROM unnest($1::uuid[], $2::bigint[]) AS w (id, last)
 CROSS JOIN LATERAL (
 	SELECT jsonb_agg(jsonb_build_object(
-		'id', e.id, 'type', type, 'at', at, 'step', step, 'attempts', attempts, 'detail', detail) ORDER BY e.id) AS added
+		'id', e.id, 'type', type, 'at', at, 'step', step, 'detail', detail) ORDER BY e.id) AS added
 	FROM order_timeline e WHERE e.order_id = w.id AND e.id > w.last
 ) AS news
 JOIN orders o ON o.id = w.id

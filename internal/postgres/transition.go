@@ -52,16 +52,16 @@ const insertLines = `
 
 // insertEvents writes @records and then the transition itself for the row in "changed", if there is one.
 const insertEvents = `
-INSERT INTO order_timeline (order_id, type, at, step, attempts, detail)
-SELECT id, type, at, step, attempts, detail FROM (
-	SELECT id, type, at, coalesce(step, '') AS step, coalesce(attempts, 0) AS attempts,
+INSERT INTO order_timeline (order_id, type, at, step, detail)
+SELECT id, type, at, step, detail FROM (
+	SELECT id, type, at, coalesce(step, '') AS step,
 		coalesce(detail, '') AS detail, position
 	FROM changed, ROWS FROM (
 		jsonb_to_recordset(@records::jsonb)
-			AS (type text, at timestamptz, step text, attempts integer, detail text)
-	) WITH ORDINALITY AS r (type, at, step, attempts, detail, position)
+			AS (type text, at timestamptz, step text, detail text)
+	) WITH ORDINALITY AS r (type, at, step, detail, position)
 	UNION ALL
-	SELECT id, event, updated_at, '', 0, '', NULL FROM changed
+	SELECT id, event, updated_at, '', '', NULL FROM changed
 ) AS e
 ORDER BY position NULLS LAST`
 

@@ -13,7 +13,7 @@ import (
 const (
 	order = `{"id": "0190d2ad-5c2f-7c3e-9a4b-0f7f2f3c1a2b", "userId": 42, "status": "PENDING", "items": [{"productId": "mug", "quantity": 2}],
 		"createdAt": "2026-11-01T00:00:00Z", "updatedAt": "2026-11-01T00:00:00Z"}`
-	line     = `{"type": "STEP_DONE", "at": "2026-11-01T00:00:00Z", "step": "ReserveStock", "attempts": 1}`
+	line     = `{"type": "STEP_DONE", "at": "2026-11-01T00:00:00Z", "step": "ReserveStock"}`
 	newOrder = `{"userId": 42, "items": [{"productId": "mug", "quantity": 2}]}`
 	isJSON   = "application/json"
 	problem  = "application/problem+json"

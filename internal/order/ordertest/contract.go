@@ -124,7 +124,7 @@ var (
 func step(name string) order.Entry {
 	return order.Entry{
 		Type: order.EntryStepDone, At: time.Date(2026, 11, 1, 12, 0, 0, 123456000, time.UTC), Step: name,
-		Attempts: 1, Detail: "why not",
+		Detail: "why not",
 	}
 }
 

@@ -62,7 +62,6 @@ CREATE TABLE order_timeline (
     type     text        NOT NULL CHECK (type <> ''),
     at       timestamptz NOT NULL,
     step     text        NOT NULL DEFAULT '', -- '' for transitions of the order itself
-    attempts integer     NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     detail   text        NOT NULL DEFAULT ''
 );
 
