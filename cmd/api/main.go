@@ -1,4 +1,4 @@
-// Command api: orders over HTTP. Package api holds it; `api --help` lists its configuration.
+// Command api serves orders over HTTP. `api --help` lists its configuration.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Program healthcheck asks one URL and exits 0 when it is answered with 200, 1 otherwise. It is for container images
-// that hold no shell and no curl:
+// Command healthcheck requests one URL and exits 0 if the response is 200, 1 otherwise. It is for container images
+// without a shell or curl:
 //
 //	healthcheck http://127.0.0.1:8080/readyz
 package main
@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"github.com/ordersaga/ordersaga/internal/program"
 )
 
 // timeout bounds the whole check. It is less than what docker-compose.yml gives a check.
@@ -19,13 +21,17 @@ const timeout = 2 * time.Second
 func main() {
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "healthcheck:", err)
-		os.Exit(1)
+		os.Exit(program.ExitFailed)
 	}
 }
 
 func run(args []string) error {
 	if len(args) != 1 {
-		return fmt.Errorf("want one argument, the URL to ask; got %d", len(args))
+		return fmt.Errorf("want one argument, the URL to request; got %d", len(args))
+	}
+	if args[0] == "--version" {
+		fmt.Println("healthcheck", program.Version())
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -38,9 +44,9 @@ func run(args []string) error {
 		return err
 	}
 	defer res.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10)) // says what is not ready; shown by `docker inspect`
+	body, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10)) // names what is not ready; `docker inspect` shows it
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answered %s: %s", args[0], res.Status, body)
+		return fmt.Errorf("%s: %s: %s", args[0], res.Status, body)
 	}
 	return nil
 }

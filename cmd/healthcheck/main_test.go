@@ -18,13 +18,13 @@ func TestOnlyA200IsHealthy(t *testing.T) {
 		t.Error(err)
 	}
 	if err := run([]string{server.URL + "/other"}); err == nil || !strings.Contains(err.Error(), "PostgreSQL is away") {
-		t.Errorf("a 503 is answered with %v, which must say what is not ready", err)
+		t.Errorf("a 503 gives %v, which must name what is not ready", err)
 	}
 	server.Close()
 	if err := run([]string{server.URL + "/readyz"}); err == nil {
 		t.Error("a server that is gone counts as healthy")
 	}
 	if err := run(nil); err == nil {
-		t.Error("no URL is accepted")
+		t.Error("a missing URL is accepted")
 	}
 }

@@ -1,4 +1,4 @@
-// Command notifier: tells customers how their orders ended. Package notifier holds it; `notifier --help` lists its configuration.
+// Command notifier tells customers how their orders ended. `notifier --help` lists its configuration.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Command stripesim: a payment gateway that speaks Stripe, with faults on demand. Package stripesim holds it; `stripesim --help` lists its configuration.
+// Command stripesim is a payment gateway that speaks Stripe, with faults on demand. `stripesim --help` lists its
+// configuration.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command worker: runs the workflows and activities of the order saga. Package worker holds it; `worker --help` lists its configuration.
+// Command worker runs the workflows and activities of the order saga. `worker --help` lists its configuration.
 package main
 
 import (

@@ -1,14 +1,15 @@
-// Package env reads a program's configuration from the environment, once, into a struct. Every mistake is reported at
-// once and named by its variable, and the same struct documents the variables:
+// Package env reads a program's configuration from the environment, once, into a struct. It reports every mistake at
+// once and names the variable. The same struct documents the variables:
 //
 //	type config struct {
 //		Addr string `env:"API_ADDR" envDefault:"127.0.0.1:8080" form:"host:port" help:"where to listen"`
-//		URL  string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"the orders"`
+//		Key  string `env:"STRIPE_API_KEY,required,notEmpty" secret:"true" help:"secret key of the payment gateway"`
+//		TLS  httpserver.TLS
 //	}
 //
-// The tags env and envDefault are those of github.com/caarlos0/env. A field tagged secret:"true" is never shown. One
-// tagged form must look like that, see form.go. Nested structs are read as well; a struct that has a method
-// Validate() error is asked after parsing.
+// The tags env and envDefault are those of github.com/caarlos0/env. The value of a field tagged secret:"true" is never
+// shown. A field tagged form must look like its form (see form.go). Nested structs are read as well, and every struct
+// with a method Validate() error is checked after parsing.
 package env
 
 import (
@@ -24,24 +25,37 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// Validator is implemented by configurations that check more than single fields.
+// Validator is implemented by configurations that check more than single fields. Its errors begin with the name of the
+// variable.
 type Validator interface{ Validate() error }
 
 // Parse fills a C from environ, which holds "KEY=value" strings as os.Environ returns them. The error names every
-// wrong or missing variable, one a line, and shows no secret.
+// wrong or missing variable, one per line, and shows no secret.
 func Parse[C any](environ []string) (C, error) {
 	var c C
 	err := env.ParseWithOptions(&c, env.Options{Environment: env.ToMap(environ)})
-	known := fields(reflect.TypeFor[C]())
-	problems := append(describe(err, known), malformed(reflect.ValueOf(c), known)...)
-	if v, ok := any(c).(Validator); ok {
-		problems = append(problems, unnamed(v.Validate(), problems, known)...)
-	}
-	return c, errors.Join(problems...)
+	value := reflect.ValueOf(c)
+	known := fields(value.Type())
+	problems := append(describe(err, known), malformed(value, known)...)
+	return c, errors.Join(distinct(append(problems, unnamed(validate(value), problems, known)...))...)
 }
 
-// unnamed returns those of the errors in err that are not about a variable whose problem is known already: a missing
-// value is not a wrong one as well.
+// validate calls the Validate of a configuration and of the structs in it.
+func validate(config reflect.Value) error {
+	if config.Kind() != reflect.Struct || !config.CanInterface() {
+		return nil
+	}
+	var problems []error
+	if v, ok := config.Interface().(Validator); ok {
+		problems = append(problems, v.Validate())
+	}
+	for _, field := range config.Fields() {
+		problems = append(problems, validate(field))
+	}
+	return errors.Join(problems...)
+}
+
+// unnamed returns the errors in err about variables without a known problem: a missing value is not a wrong one as well.
 func unnamed(err error, problems []error, known []Variable) []error {
 	if err == nil {
 		return nil
@@ -59,6 +73,17 @@ func unnamed(err error, problems []error, known []Variable) []error {
 		}
 	}
 	return []error{err}
+}
+
+// distinct drops repetitions: two parts of a configuration may read the same variable.
+func distinct(problems []error) []error {
+	var out []error
+	for _, p := range problems {
+		if !slices.ContainsFunc(out, func(e error) bool { return e.Error() == p.Error() }) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // describe turns the library's errors, which name Go fields, into errors that name variables.
@@ -98,7 +123,7 @@ func describeParse(e env.ParseError, known []Variable) error {
 // Variable describes one environment variable of a program.
 type Variable struct {
 	Name     string
-	Default  string // as it would be written in the environment; "" when there is none
+	Default  string // as it would be written in the environment; "" if there is none
 	Help     string // meaning and unit
 	Required bool
 	Secret   bool
@@ -114,8 +139,16 @@ func (v Variable) named(err error) bool {
 	return regexp.MustCompile(`\b` + regexp.QuoteMeta(v.Name) + `\b`).MatchString(err.Error())
 }
 
-// Variables lists the variables that a configuration of type C is read from, in the order of its fields.
-func Variables[C any]() []Variable { return fields(reflect.TypeFor[C]()) }
+// Variables lists the variables of a configuration of type C in the order of its fields, each once.
+func Variables[C any]() []Variable {
+	var out []Variable
+	for _, v := range fields(reflect.TypeFor[C]()) {
+		if !slices.ContainsFunc(out, func(o Variable) bool { return o.Name == v.Name }) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
 
 func fields(t reflect.Type, above ...int) []Variable {
 	var out []Variable

@@ -14,7 +14,7 @@ import (
 )
 
 type nested struct {
-	Wait time.Duration `env:"WAIT" envDefault:"10s" help:"how long to wait"`
+	Timeout time.Duration `env:"TIMEOUT" envDefault:"10s" help:"bounds a call"`
 }
 
 type config struct {
@@ -67,13 +67,13 @@ type formed struct {
 }
 
 func (f formed) Validate() error {
-	return errors.Join(errors.New("MODE: want on or off"), errors.Join(errors.New("DATABASE_URL: is not that of a database")))
+	return errors.Join(errors.New("MODE: want on or off"), errors.Join(errors.New("DATABASE_URL: not that of a database")))
 }
 
 func TestValuesMustLookLikeTheirForms(t *testing.T) {
 	t.Parallel()
 	const database, mode = "DATABASE_URL: want postgres://user:password@host:port/name", "MODE: want on or off"
-	invalid := "DATABASE_URL: is not that of a database" // from Validate, as it does not repeat what is known
+	invalid := "DATABASE_URL: not that of a database" // Validate's; dropped where the URL is known to be wrong
 	for name, tt := range map[string]struct {
 		environ []string
 		want    []string
@@ -89,7 +89,7 @@ func TestValuesMustLookLikeTheirForms(t *testing.T) {
 		"path, no host":      {[]string{"PAGE_URL=http:///page", "DATABASE_URL=postgres://h/n"}, []string{"PAGE_URL: want http://host:port", mode, invalid}},
 		"another scheme":     {[]string{"PAGE_URL=httpx://h", "DATABASE_URL=postgres://h/n"}, []string{"PAGE_URL: want http://host:port", mode, invalid}},
 		"a socket":           {[]string{"DATABASE_URL=postgres:///n?host=/run"}, []string{mode, invalid}},
-		"not to be parsed":   {[]string{"DATABASE_URL=postgres://u:hunter2%zz@h/n"}, []string{database, mode}},
+		"cannot be parsed":   {[]string{"DATABASE_URL=postgres://u:hunter2%zz@h/n"}, []string{database, mode}},
 		"with TLS":           {[]string{"PAGE_URL=https://host", "DATABASE_URL=postgresql://h/n"}, []string{mode, invalid}},
 		"several databases":  {[]string{"DATABASE_URL=postgres://u:p@one:1,two:2/n"}, []string{mode, invalid}},
 		"every interface":    {[]string{"ADDR=:8080", "DATABASE_URL=postgres://h/n"}, []string{mode, invalid}},
@@ -114,13 +114,51 @@ func TestValuesMustLookLikeTheirForms(t *testing.T) {
 func TestUsageListsEveryVariableWithDefaultAndMeaning(t *testing.T) {
 	var b strings.Builder
 	env.Usage(&b, env.Variables[config]())
-	want := `  ADDR   127.0.0.1:1  where to listen
-  LIMIT  5            how many
-  TOKEN  (required)   the key
-  WAIT   10s          how long to wait
-  NAME   (required)   who
+	want := `  ADDR     127.0.0.1:1  where to listen
+  LIMIT    5            how many
+  TOKEN    (required)   the key
+  TIMEOUT  10s          bounds a call
+  NAME     (required)   who
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("usage (-want +got):\n%s", diff)
+	}
+}
+
+// two is the configuration of two programs in one process: both read ADDR, DATABASE_URL and the rest.
+type two struct {
+	One, Other formed
+	Limit      limited
+}
+
+type limited struct {
+	Most int `env:"MOST" envDefault:"5"`
+}
+
+func (l limited) Validate() error {
+	if l.Most < 1 {
+		return errors.New("MOST: want at least 1")
+	}
+	return nil
+}
+
+func TestNestedConfigurationsAreCheckedAndSharedVariablesAreReportedOnce(t *testing.T) {
+	t.Parallel()
+	_, err := env.Parse[two]([]string{"ADDR=8080", "MOST=0"})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	want := []string{
+		`required environment variable "DATABASE_URL" is not set`, "ADDR: want host:port", "MODE: want on or off", "MOST: want at least 1",
+	}
+	if diff := cmp.Diff(want, strings.Split(err.Error(), "\n")); diff != "" {
+		t.Errorf("mistakes (-want +got):\n%s", diff)
+	}
+	var names []string
+	for _, v := range env.Variables[two]() {
+		names = append(names, v.Name)
+	}
+	if diff := cmp.Diff([]string{"ADDR", "DATABASE_URL", "PAGE_URL", "MODE", "MOST"}, names); diff != "" {
+		t.Errorf("variables (-want +got):\n%s", diff)
 	}
 }

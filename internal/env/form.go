@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// malformed returns an error for each value that does not look like its field's form. The form is what the error shows,
-// never the value. A form is host:port, or a URL: then the value must be one with the form's scheme, or that of the same with
-// TLS, and a host. An empty value has no form.
+// malformed returns an error for each value that does not look like its field's form. The error shows the form, never
+// the value. A form is host:port or a URL: the value must then be a URL with a host and the form's scheme, or the same
+// scheme with TLS. An empty value is not checked.
 func malformed(config reflect.Value, known []Variable) []error {
 	var out []error
 	for _, v := range known {
@@ -35,7 +35,7 @@ func hasForm(value, form string) bool {
 	got, rest, _ := strings.Cut(value, "://")
 	u, err := url.Parse(value)
 	if scheme == "postgres" {
-		// Its driver understands lists of hosts, which are no URL to the standard library, and sockets, without a host.
+		// The driver also takes lists of hosts, which the standard library cannot parse, and sockets, which have no host.
 		return (got == scheme || got == "postgresql") && rest != "" && (err == nil || strings.Contains(rest, ","))
 	}
 	return err == nil && u.Host != "" && (got == scheme || got == scheme+"s")

@@ -53,18 +53,19 @@ var law = map[string][]string{
 	"internal/rabbitmq/rabbitmqtest": {"internal/porttest"},
 
 	// Programs wire the rest together. Each sees only what it needs.
-	"api":            slices.Concat([]string{"workflows", "internal/postgres", "internal/stripe", "internal/temporalclient"}, domain, plumbing),
-	"worker":         slices.Concat([]string{"workflows", "activities", "saga"}, adapters, domain, plumbing),
-	"catalog":        slices.Concat([]string{"catalog/catalogclient", "catalog/mongodb", "catalog/product", "catalog/stock"}, domain, plumbing),
-	"notifier":       slices.Concat([]string{"internal/moneytext", "internal/rabbitmq", "internal/webhook"}, domain, plumbing),
-	"cmd/deadletter": {"internal/env", "internal/program", "internal/rabbitmq"},
-	"cmd/api":        {"api", "internal/program"},
-	"cmd/catalog":    {"catalog", "internal/program"},
-	"cmd/notifier":   {"notifier", "internal/program"},
-	"cmd/stripesim":  {"stripesim", "internal/program"},
-	"cmd/worker":     {"worker", "internal/program"},
-	"stripesim":      append([]string{"stripesim/gateway"}, plumbing...),
-	"cmd/reconcile":  slices.Concat([]string{"internal/postgres", "internal/stripe"}, domain, plumbing),
+	"api":             slices.Concat([]string{"workflows", "internal/postgres", "internal/stripe", "internal/temporalclient"}, domain, plumbing),
+	"worker":          slices.Concat([]string{"workflows", "activities", "saga"}, adapters, domain, plumbing),
+	"catalog":         slices.Concat([]string{"catalog/catalogclient", "catalog/mongodb", "catalog/product", "catalog/stock"}, domain, plumbing),
+	"notifier":        slices.Concat([]string{"internal/moneytext", "internal/rabbitmq", "internal/webhook"}, domain, plumbing),
+	"cmd/deadletter":  {"internal/env", "internal/program", "internal/rabbitmq"},
+	"cmd/api":         {"api", "internal/program"},
+	"cmd/catalog":     {"catalog", "internal/program"},
+	"cmd/healthcheck": {"internal/program"},
+	"cmd/notifier":    {"notifier", "internal/program"},
+	"cmd/stripesim":   {"stripesim", "internal/program"},
+	"cmd/worker":      {"worker", "internal/program"},
+	"stripesim":       append([]string{"stripesim/gateway"}, plumbing...),
+	"cmd/reconcile":   slices.Concat([]string{"internal/postgres", "internal/stripe"}, domain, plumbing),
 }
 
 // onlyStandard may import the standard library and the domain, nothing else.

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// profiling is the configuration of the profiles that every program offers on request.
+// profiling configures the Go profiles that every program serves on request.
 type profiling struct {
-	Addr string `env:"PPROF_ADDR" help:"host:port where Go profiles are offered (/debug/pprof/), on a loopback address only; none when empty"`
+	Addr string `env:"PPROF_ADDR" help:"loopback host:port to serve Go profiles on (/debug/pprof/); none when empty"`
 }
 
 // Validate refuses addresses that others could reach: profiles show what a program does, and can slow it down.
@@ -24,12 +24,12 @@ func (p profiling) Validate() error {
 	}
 	a, err := netip.ParseAddrPort(p.Addr)
 	if err != nil || !a.Addr().IsLoopback() {
-		return fmt.Errorf("PPROF_ADDR: want a loopback address with a port, as 127.0.0.1:6060")
+		return errors.New("PPROF_ADDR: want a loopback address with a port, for example 127.0.0.1:6060")
 	}
 	return nil
 }
 
-// start offers profiles until the returned function is called, which waits for the server's end.
+// start serves profiles until the caller calls stop, which waits for the server to end.
 func (p profiling) start(ctx context.Context, log *slog.Logger) (stop func(), err error) {
 	if p.Addr == "" {
 		return func() {}, nil
@@ -37,7 +37,7 @@ func (p profiling) start(ctx context.Context, log *slog.Logger) (stop func(), er
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", p.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("offer profiles (PPROF_ADDR): %w", err)
+		return nil, fmt.Errorf("serve profiles (PPROF_ADDR): %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -46,11 +46,11 @@ func (p profiling) start(ctx context.Context, log *slog.Logger) (stop func(), er
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
-	log.Info("profiles are offered", "addr", listener.Addr().String())
+	log.Info("serving profiles", "addr", listener.Addr().String())
 	return func() {
 		_ = server.Close()
 		if err := <-ended; !errors.Is(err, http.ErrServerClosed) { // Close makes Serve return
-			log.Warn("the server of profiles ended", "error", err.Error())
+			log.Warn("the profiles' server failed", "error", err.Error())
 		}
 	}, nil
 }

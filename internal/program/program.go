@@ -1,9 +1,9 @@
-// Package program is what every program's main does: --help, configuration, JSON logs, signals and exit codes.
+// Package program is what every program's main does: --help, --version, configuration, JSON logs, signals and exit codes.
 //
 // A main is three lines around a run function:
 //
 //	func main() {
-//		program.Main("api", "orders over HTTP", run)
+//		program.Main("api", "orders over HTTP", api.Run)
 //	}
 package program
 
@@ -16,7 +16,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"slices"
 	"syscall"
 
 	"github.com/ordersaga/ordersaga/internal/env"
@@ -33,17 +32,19 @@ const (
 // ended, or when it cannot go on.
 type Run[C any] func(ctx context.Context, config C, log *slog.Logger) error
 
-// logging is the configuration that every program has.
-type logging struct {
-	Level slog.Level `env:"LOG_LEVEL" envDefault:"INFO" help:"DEBUG, INFO, WARN or ERROR"`
+// configuration is a program's own configuration and the part that every program has.
+type configuration[C any] struct {
+	Program   C
+	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"INFO" help:"DEBUG, INFO, WARN or ERROR"`
+	Profiling profiling
 }
 
-// garbagePercent is GOGC unless the environment says otherwise. What our programs keep in memory is a few megabytes, and
-// what they allocate for an order is short-lived: with Go's default of 100 they would collect garbage several times a
-// second under load. It costs some tens of megabytes.
+// garbagePercent is GOGC unless the environment sets it. Our programs keep a few megabytes in memory, and what they
+// allocate for an order is short-lived: with Go's default of 100 they would collect garbage several times a second
+// under load. It costs some tens of megabytes.
 const garbagePercent = 400
 
-// Main runs a program to its end and exits the process.
+// Main runs a program and exits the process.
 func Main[C any](name, purpose string, run Run[C]) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
@@ -59,23 +60,22 @@ func Execute[C any](
 	ctx context.Context, name, purpose string, args, environ []string, stdout, stderr io.Writer, run Run[C],
 ) int {
 	if len(args) > 0 {
-		return help(name, purpose, args, stdout, stderr, slices.Concat(env.Variables[C](), env.Variables[logging](), env.Variables[profiling]()))
+		return explain(name, purpose, args, stdout, stderr, env.Variables[configuration[C]]())
 	}
-	config, err := env.Parse[C](environ)
-	logs, logsErr := env.Parse[logging](environ)
-	profiles, profilesErr := env.Parse[profiling](environ)
-	if err := errors.Join(err, logsErr, profilesErr); err != nil {
+	config, err := env.Parse[configuration[C]](environ)
+	if err != nil {
 		fmt.Fprintf(stderr, "%s: the configuration is wrong:\n%v\n(%s --help lists every variable)\n", name, err, name)
 		return ExitUsage
 	}
-	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: logs.Level})).With("program", name)
-	stop, err := profiles.start(ctx, log)
+	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: config.LogLevel})).With("program", name)
+	log.Info("starting", "version", Version())
+	stop, err := config.Profiling.start(ctx, log)
 	if err != nil {
 		log.Error("stopped", "error", err.Error())
 		return ExitFailed
 	}
 	defer stop()
-	if err := run(ctx, config, log); err != nil && !errors.Is(err, context.Canceled) {
+	if err := run(ctx, config.Program, log); err != nil && !errors.Is(err, context.Canceled) {
 		log.Error("stopped", "error", err.Error())
 		return ExitFailed
 	}
@@ -83,12 +83,19 @@ func Execute[C any](
 	return ExitOK
 }
 
-func help(name, purpose string, args []string, stdout, stderr io.Writer, variables []env.Variable) int {
-	if a := args[0]; len(args) > 1 || a != "--help" && a != "-help" && a != "-h" && a != "help" {
-		fmt.Fprintf(stderr, "%s: unknown arguments %q; it takes none but --help and is configured by environment variables\n", name, args)
-		return ExitUsage
+// explain carries out --help and --version, the only arguments.
+func explain(name, purpose string, args []string, stdout, stderr io.Writer, variables []env.Variable) int {
+	switch {
+	case len(args) > 1:
+	case args[0] == "--version":
+		fmt.Fprintln(stdout, name, Version())
+		return ExitOK
+	case args[0] == "--help" || args[0] == "-help" || args[0] == "-h" || args[0] == "help":
+		fmt.Fprintf(stdout, "%s: %s\n\nEnvironment variables (name, default, meaning):\n\n", name, purpose)
+		env.Usage(stdout, variables)
+		return ExitOK
 	}
-	fmt.Fprintf(stdout, "%s: %s\n\nEnvironment variables (name, default, meaning):\n\n", name, purpose)
-	env.Usage(stdout, variables)
-	return ExitOK
+	fmt.Fprintf(stderr, "%s: unknown arguments %q; it takes only --help or --version, and its configuration from the environment\n",
+		name, args)
+	return ExitUsage
 }

@@ -3,6 +3,7 @@ package program_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -42,6 +43,20 @@ func TestHelpListsEveryVariable(t *testing.T) {
 	}
 }
 
+func TestVersionIsShownOnRequestAndLoggedAtTheStart(t *testing.T) {
+	t.Parallel()
+	code, stdout, _ := execute(t, []string{"--version"}, nil, neverRun)
+	if want := "prog " + program.Version() + "\n"; code != program.ExitOK || stdout != want {
+		t.Errorf("exit %d: %q, want %q", code, stdout, want)
+	}
+	run := func(context.Context, config, *slog.Logger) error { return nil }
+	_, _, stderr := execute(t, nil, []string{"SOME_URL=x"}, run)
+	var first struct{ Msg, Version string }
+	if err := json.Unmarshal([]byte(strings.SplitAfter(stderr, "\n")[0]), &first); err != nil || first.Version != program.Version() {
+		t.Errorf("the first line of the log does not hold the version:\n%s", stderr)
+	}
+}
+
 func TestUnknownArgumentIsRefused(t *testing.T) {
 	t.Parallel()
 	code, _, stderr := execute(t, []string{"--port=1"}, []string{"SOME_URL=x"}, neverRun)
@@ -50,7 +65,7 @@ func TestUnknownArgumentIsRefused(t *testing.T) {
 	}
 }
 
-func TestProfilesAreOfferedOnLoopbackOnlyAndOnlyOnRequest(t *testing.T) {
+func TestProfilesAreServedOnLoopbackOnlyAndOnlyOnRequest(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{"0.0.0.0:6060", "192.0.2.1:6060", "6060", "localhost"} {
 		code, _, stderr := execute(t, nil, []string{"SOME_URL=x", "PPROF_ADDR=" + addr}, neverRun)
@@ -73,30 +88,32 @@ func TestProfilesAreOfferedOnLoopbackOnlyAndOnlyOnRequest(t *testing.T) {
 		}
 		return err
 	}
-	var offered error
-	run := func(ctx context.Context, _ config, _ *slog.Logger) error { offered = ask(ctx); return nil }
+	var served error
+	run := func(ctx context.Context, _ config, _ *slog.Logger) error { served = ask(ctx); return nil }
 	code, _, stderr := execute(t, nil, []string{"SOME_URL=x", "PPROF_ADDR=" + addr}, run)
-	if code != program.ExitOK || offered != nil {
-		t.Errorf("exit %d, profiles: %v\n%s", code, offered, stderr)
+	if code != program.ExitOK || served != nil {
+		t.Errorf("exit %d, profiles: %v\n%s", code, served, stderr)
 	}
 	if err := ask(t.Context()); err == nil {
-		t.Error("profiles are still offered when the program has ended")
+		t.Error("profiles are still served after the program has ended")
 	}
-	if execute(t, nil, []string{"SOME_URL=x"}, run); offered == nil {
-		t.Error("profiles are offered although nobody asked for them")
+	if execute(t, nil, []string{"SOME_URL=x"}, run); served == nil {
+		t.Error("profiles are served without PPROF_ADDR")
 	}
 }
 
 func TestExitCodeTellsHowItEnded(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[int]error{program.ExitOK: nil, program.ExitFailed: errors.New("the disk is full")} {
-		code, _, stderr := execute(t, nil, []string{"SOME_URL=x"}, func(context.Context, config, *slog.Logger) error { return err })
+		run := func(context.Context, config, *slog.Logger) error { return err }
+		code, _, stderr := execute(t, nil, []string{"SOME_URL=x"}, run)
 		if code != want || err != nil && !strings.Contains(stderr, err.Error()) {
 			t.Errorf("%v: exit %d, want %d\n%s", err, code, want, stderr)
 		}
 	}
-	code, _, _ := execute(t, nil, []string{"SOME_URL=x"}, func(context.Context, config, *slog.Logger) error { return context.Canceled })
+	stopped := func(context.Context, config, *slog.Logger) error { return context.Canceled }
+	code, _, _ := execute(t, nil, []string{"SOME_URL=x"}, stopped)
 	if code != program.ExitOK {
-		t.Errorf("being told to stop is exit %d", code)
+		t.Errorf("exit %d after being told to stop, want 0", code)
 	}
 }

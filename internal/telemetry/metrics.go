@@ -1,6 +1,5 @@
-// Package telemetry collects what a program measures and shows it to Prometheus.
-//
-// Whatever measures does so through OpenTelemetry's API; this package alone knows who collects it.
+// Package telemetry collects a program's metrics and exposes them to Prometheus. Other packages measure through
+// OpenTelemetry's API; only this one knows where the metrics go.
 package telemetry
 
 import (
@@ -15,16 +14,17 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/metric"
 )
 
-// Metrics are the measurements of one program.
+// Metrics are the metrics of one program.
 type Metrics struct {
 	provider *sdk.MeterProvider
 	registry *prometheus.Registry
 }
 
-// New returns metrics that show the Go runtime and the process, and whatever the meters measure.
+// New returns the metrics of the Go runtime, the build and the process, and those of the meters.
 func New() (*Metrics, error) {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewBuildInfoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	reader, err := exporter.New(exporter.WithRegisterer(registry), exporter.WithoutScopeInfo(), exporter.WithoutTargetInfo())
 	if err != nil {
 		return nil, fmt.Errorf("collect metrics: %w", err)
@@ -32,10 +32,10 @@ func New() (*Metrics, error) {
 	return &Metrics{sdk.NewMeterProvider(sdk.WithReader(reader)), registry}, nil
 }
 
-// Meter measures for the part of the program that is named.
+// Meter returns the meter of a part of the program.
 func (m *Metrics) Meter(name string) metric.Meter { return m.provider.Meter(name) }
 
-// Handler answers with everything measured, in Prometheus's format.
+// Handler serves all metrics in Prometheus's format.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
