@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/workflows"
@@ -16,7 +17,7 @@ const cancelWait = 10 * time.Second
 
 type cancelInput struct {
 	OrderRef
-	Body *CancelOrder
+	Body *orderclient.CancelOrder
 }
 
 // cancel is POST /orders/{id}/cancel. The saga decides whether it is in time; when the saga has ended meanwhile, the row
@@ -53,7 +54,7 @@ func (a *orders) cancel(ctx context.Context, in *cancelInput) (*orderOutput, err
 	return a.cancelled(o)
 }
 
-func cancelRequest(ctx context.Context, body *CancelOrder) workflows.CancelRequest {
+func cancelRequest(ctx context.Context, body *orderclient.CancelOrder) workflows.CancelRequest {
 	req := workflows.CancelRequest{By: workflows.ByUser}
 	if principalOf(ctx).operator {
 		req.By = workflows.ByOperator

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
+	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 	"github.com/ordersaga/ordersaga/internal/order"
@@ -85,11 +86,11 @@ func (e *events) admit(p principal) (leave func(), refused *problem.Problem) {
 }
 
 const eventsDescription = "A stream of server-sent events (EventSource in a browser), which ends when the order has ended:\n\n" +
-	"* `record`: a line of the order's timeline; first those that there are, then each as it is stored.\n" +
+	"* `entry`: a timeline entry of the order; first those stored so far, then each new one.\n" +
 	"* `order`: the order, at the beginning and whenever it has changed.\n" +
 	"* `end`: the order once more. It is final, nothing follows, and the stream is closed: close your side, or it will connect again.\n\n" +
 	"A stream is also closed after a while, and when the server stops. Connect again with the ID of the last event that came " +
-	"(EventSource does so by itself): nothing is missed, and no record comes twice. Lines that begin with a colon keep a quiet connection alive."
+	"(EventSource does so by itself): nothing is missed, and no entry comes twice. Lines that begin with a colon keep a quiet connection alive."
 
 func (a *orders) registerEvents(api *httpapi.API, secure func(huma.Operation) huma.Operation) {
 	schema := func(t reflect.Type) *huma.Schema { return api.OpenAPI().Components.Schemas.Schema(t, true, "") }
@@ -97,7 +98,7 @@ func (a *orders) registerEvents(api *httpapi.API, secure func(huma.Operation) hu
 		return &huma.Schema{
 			Type: huma.TypeObject, Title: name, Description: doc, Required: []string{"event", "data"},
 			Properties: map[string]*huma.Schema{
-				"id":    {Type: huma.TypeString, Description: "Of the last record; missing while there is none."},
+				"id":    {Type: huma.TypeString, Description: "The ID of the last timeline entry; absent while there is none."},
 				"event": {Type: huma.TypeString, Enum: []any{name}},
 				"data":  schema(data),
 			},
@@ -111,9 +112,9 @@ func (a *orders) registerEvents(api *httpapi.API, secure func(huma.Operation) hu
 			Content: map[string]*huma.MediaType{eventStream: {Schema: &huma.Schema{
 				Type: huma.TypeArray, Description: "What the stream holds, one item an event.",
 				Items: &huma.Schema{OneOf: []*huma.Schema{
-					event("record", reflect.TypeFor[TimelineEvent](), "A line of the timeline"),
-					event("order", reflect.TypeFor[Order](), "The order as it is now"),
-					event("end", reflect.TypeFor[Order](), "The order as it will stay"),
+					event("entry", reflect.TypeFor[orderclient.Entry](), "A timeline entry"),
+					event("order", reflect.TypeFor[orderclient.Order](), "The order as it is now"),
+					event("end", reflect.TypeFor[orderclient.Order](), "The order as it will stay"),
 				}},
 			}}},
 		}},
@@ -124,7 +125,7 @@ const eventStream = "text/event-stream"
 
 type watchInput struct {
 	OrderRef
-	LastEventID string `header:"Last-Event-ID" pattern:"^[0-9]{1,18}$" patternDescription:"the ID of an event" example:"1042" doc:"The ID of the last event that came: the stream goes on after it."`
+	LastEventID string `header:"Last-Event-ID" pattern:"^[0-9]{1,18}$" example:"1042"`
 }
 
 // watch is GET /orders/{id}/events.

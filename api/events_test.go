@@ -85,7 +85,7 @@ func (l *listener) next() string {
 	return ""
 }
 
-// want reads blocks, shortened to what matters: "record 3 CREATED", "order 3 PENDING", and those that are no events.
+// want reads blocks, shortened to what matters: "entry 3 CREATED", "order 3 PENDING", and those that are no events.
 func (l *listener) want(want ...string) {
 	l.t.Helper()
 	var got []string
@@ -144,11 +144,11 @@ func TestStreamTellsEachTransitionAndEndsWithTheOrder(t *testing.T) {
 	a := newTestAPI(t, hesitates)
 	req := placeKeyed(t, a)
 	l := listen(t, a)
-	l.want("record 1 CREATED", "order 1 PENDING")
+	l.want("entry 1 CREATED", "order 1 PENDING")
 	a.closes(t, req)
-	l.want("record 2 STEP_DONE", "record 3 CLOSING", "order 3 PENDING PAYMENT_DECLINED")
+	l.want("entry 2 STEP_DONE", "entry 3 CLOSING", "order 3 PENDING PAYMENT_DECLINED")
 	a.finishes(t)
-	l.want("record 4 UNDONE", "record 5 FAILED", "order 5 FAILED PAYMENT_DECLINED", "end 5 FAILED PAYMENT_DECLINED", "")
+	l.want("entry 4 UNDONE", "entry 5 FAILED", "order 5 FAILED PAYMENT_DECLINED", "end 5 FAILED PAYMENT_DECLINED", "")
 }
 
 // What there is to see is in the documented shape: that of the timeline and of the order.
@@ -158,11 +158,11 @@ func TestStreamCarriesTheTimelineAndTheOrder(t *testing.T) {
 	placeKeyed(t, a)
 	l := listen(t, a)
 	timeline := a.send(t, "GET", "/orders/"+string(keyed)+"/timeline", "")
-	for i, record := range timeline.body["events"].([]any) {
-		want := fmt.Sprintf("id: %d\nevent: record\ndata: ", i+1)
+	for i, entry := range timeline.body["entries"].([]any) {
+		want := fmt.Sprintf("id: %d\nevent: entry\ndata: ", i+1)
 		data, found := strings.CutPrefix(l.next(), want)
-		if diff := cmp.Diff(indent(t, marshal(t, record)), indent(t, data)); !found || diff != "" {
-			t.Errorf("record %d (-want +got):\n%s", i, diff)
+		if diff := cmp.Diff(indent(t, marshal(t, entry)), indent(t, data)); !found || diff != "" {
+			t.Errorf("entry %d (-want +got):\n%s", i, diff)
 		}
 	}
 	shown := a.send(t, "GET", "/orders/"+string(keyed), "")
@@ -179,7 +179,7 @@ func TestStreamGoesOnAfterTheLastEventThatCame(t *testing.T) {
 	a := newTestAPI(t, hesitates)
 	req := placeKeyed(t, a)
 	first := listen(t, a)
-	first.want("record 1 CREATED", "order 1 PENDING")
+	first.want("entry 1 CREATED", "order 1 PENDING")
 	a.stop()
 	first.want("") // closed, and not by an end
 	a.closes(t, req)
@@ -187,9 +187,9 @@ func TestStreamGoesOnAfterTheLastEventThatCame(t *testing.T) {
 	restarted := newTestAPI(t, hesitates)
 	restarted.store.Memory = a.store.Memory
 	l := listen(t, restarted, "Last-Event-ID: "+first.last)
-	l.want("record 2 STEP_DONE", "record 3 CLOSING", "order 3 PENDING PAYMENT_DECLINED")
+	l.want("entry 2 STEP_DONE", "entry 3 CLOSING", "order 3 PENDING PAYMENT_DECLINED")
 	a.finishes(t)
-	l.want("record 4 UNDONE", "record 5 FAILED", "order 5 FAILED PAYMENT_DECLINED", "end 5 FAILED PAYMENT_DECLINED", "")
+	l.want("entry 4 UNDONE", "entry 5 FAILED", "order 5 FAILED PAYMENT_DECLINED", "end 5 FAILED PAYMENT_DECLINED", "")
 	listen(t, restarted, "Last-Event-ID: "+l.last).want("order 5 FAILED PAYMENT_DECLINED", "end 5 FAILED PAYMENT_DECLINED", "")
 }
 
@@ -202,7 +202,7 @@ func TestStreamOfAnOrderWithoutARowBeginsWithWhatTheSagaKnows(t *testing.T) {
 	if _, err := confirms(a.store.Memory, req); err != nil {
 		t.Fatal(err)
 	}
-	if got := l.summary(l.next()); got != "record 1 CREATED" {
+	if got := l.summary(l.next()); got != "entry 1 CREATED" {
 		t.Errorf("got %s", got)
 	}
 	for got := ""; got != "end 3 CONFIRMED"; { // the saga's two transitions may come as one change or as two
@@ -269,7 +269,7 @@ func TestStreamOutlivesTheServersTimeLimits(t *testing.T) {
 	server.Start()
 	t.Cleanup(server.Close)
 	l := listenAt(t, server)
-	l.want("record 1 CREATED", "order 1 PENDING")
+	l.want("entry 1 CREATED", "order 1 PENDING")
 	for range 10 { // 200 ms or more
 		l.want(": keep-alive")
 	}
@@ -278,7 +278,7 @@ func TestStreamOutlivesTheServersTimeLimits(t *testing.T) {
 		switch got := l.summary(l.next()); got {
 		case ": keep-alive":
 			continue
-		case "record 2 STEP_DONE":
+		case "entry 2 STEP_DONE":
 			return
 		default:
 			t.Fatalf("got %q", got)
@@ -293,13 +293,13 @@ func TestStreamGoesOnWhenTheDatabaseIsBack(t *testing.T) {
 	a := newStreamingAPI(t, hesitates, byNobody, testEvents, times)
 	req := placeKeyed(t, a)
 	l := listen(t, a)
-	l.want("record 1 CREATED", "order 1 PENDING")
+	l.want("entry 1 CREATED", "order 1 PENDING")
 	a.store.breakIt(errors.New("connection refused"))
 	a.closes(t, req)
 	l.want(": keep-alive", ": keep-alive")
 	a.store.breakIt(nil)
 	for {
-		if got := l.summary(l.next()); got == "record 2 STEP_DONE" {
+		if got := l.summary(l.next()); got == "entry 2 STEP_DONE" {
 			return
 		} else if got != ": keep-alive" {
 			t.Fatalf("got %q", got)
@@ -313,7 +313,7 @@ func TestStreamsAreClosedAfterAWhile(t *testing.T) {
 	short.MaxDuration = 50 * time.Millisecond
 	a := newStreamingAPI(t, hesitates, byNobody, short, testTimes)
 	placeKeyed(t, a)
-	listen(t, a).want("record 1 CREATED", "order 1 PENDING", "")
+	listen(t, a).want("entry 1 CREATED", "order 1 PENDING", "")
 }
 
 func TestStreamsAtOnceAreLimited(t *testing.T) {
@@ -358,7 +358,7 @@ func TestStreamsEndWhenTheProgramStops(t *testing.T) {
 	server := httptest.NewServer(a)
 	t.Cleanup(server.Close)
 	l := listenAt(t, server)
-	l.want("record 1 CREATED", "order 1 PENDING")
+	l.want("entry 1 CREATED", "order 1 PENDING")
 	a.stop()
 	if err := server.Config.Shutdown(t.Context()); err != nil { // waits for streams, for ever if it must
 		t.Error(err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
@@ -33,7 +34,7 @@ func newOrderID() order.ID { return order.ID(uuid.Must(uuid.NewV7()).String()) }
 
 // requestHash tells one order from another under the same key. White space and the sequence of members do not count, and
 // neither does which payment method is the default: it hashes what the client meant.
-func requestHash(o NewOrder) string {
+func requestHash(o orderclient.NewOrder) string {
 	canonical, err := json.Marshal(o)
 	if err != nil {
 		panic(err) // numbers and strings
@@ -43,7 +44,7 @@ func requestHash(o NewOrder) string {
 }
 
 // toRequest is the order as its saga gets it.
-func toRequest(o NewOrder, key, defaultPaymentMethod string) order.Request {
+func toRequest(o orderclient.NewOrder, key, defaultPaymentMethod string) order.Request {
 	req := order.Request{
 		ID: newOrderID(), UserID: o.UserID, Items: make([]order.Item, len(o.Items)),
 		PaymentMethod: o.PaymentMethod, Hash: requestHash(o),

@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/internal/auth"
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
@@ -18,7 +19,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// dependencies are what the API stands on.
+// dependencies are what the API needs.
 type dependencies struct {
 	store                store
 	sagas                sagas
@@ -26,11 +27,11 @@ type dependencies struct {
 	log                  *slog.Logger
 	checks               map[string]httpserver.Check
 	defaultPaymentMethod string
-	sagaURL              func(order.ID) string // where to see an order's saga; nil: nowhere
+	sagaURL              func(order.ID) string // a page that shows an order's saga; nil: there is none
 	now                  func() time.Time
 	events               *events
 	edge                 httpapi.Edge
-	perUser              *httpapi.Limiter // of requests with a user's token; nil: none
+	perUser              *httpapi.Limiter // for requests with a customer's token; nil: no limit
 }
 
 // orders are the operations on orders.
@@ -42,13 +43,6 @@ type orders struct {
 	now                  func() time.Time
 	events               *events
 }
-
-const description = `Place orders and see how they stand.
-
-Orders are completed by a saga: the stock is reserved and the payment charged, or everything is undone. Send an
-**Idempotency-Key** with every POST /orders, and repeat the request with the same key and body whenever you are not sure
-what became of it: there will be one order. Errors are problems (RFC 9457); [/problems](/problems) lists every type and
-what to do about it.`
 
 // newAPI returns the program's API.
 func newAPI(d dependencies) *httpapi.API {
@@ -65,21 +59,22 @@ func newAPI(d dependencies) *httpapi.API {
 		op.Tags = []string{"orders"}
 		return d.who.Require(op, scopeOrders, scopeOperator)
 	})
+	api.Describe(texts)
 	return api
 }
 
-// register adds the operations. secure makes one of them ask who it is, and puts it with the others.
+// register adds the operations. secure adds to each what they have in common: its tag and the scopes that it requires.
 func (a *orders) register(api *httpapi.API, secure func(huma.Operation) huma.Operation) {
 	httpapi.Register(api, secure(huma.Operation{
 		OperationID: "placeOrder", Method: http.MethodPost, Path: "/orders", Summary: "Place an order",
-		Description: "Waits for the outcome, 10 seconds unless Prefer says otherwise. 201: confirmed and paid. 202: accepted, but not decided in time; look at Location. " +
-			"A problem about an order carries its orderId.",
-		DefaultStatus: http.StatusCreated, Responses: alsoAnswers(api, http.StatusAccepted, "Accepted: not decided yet"),
+		Description: "Waits for the outcome, for 10 seconds unless Prefer names another time. 201: confirmed and paid. " +
+			"202: accepted, but not decided in time; look at Location. A problem about an order has its orderId.",
+		DefaultStatus: http.StatusCreated, Responses: alsoResponds(api, http.StatusAccepted, "Accepted: not decided yet"),
 	}), a.place, outOfStock, paymentDeclined, mixedCurrencies, invalidAmount, productNotFound, orderCancelled, orderTimedOut,
 		orderFailed, keyReused, problem.Unavailable, outcomeUnknown)
 	httpapi.Register(api, secure(huma.Operation{
 		OperationID: "getOrder", Method: http.MethodGet, Path: "/orders/{id}", Summary: "See an order",
-		Responses: map[string]*huma.Response{"304": {Description: "Unchanged since If-None-Match"}},
+		Responses: map[string]*huma.Response{"304": {Description: "The order is still the version in If-None-Match"}},
 	}), a.get, orderNotFound, problem.Unavailable)
 	httpapi.Register(api, secure(huma.Operation{
 		OperationID: "listOrders", Method: http.MethodGet, Path: "/orders", Summary: "List orders, newest first",
@@ -90,33 +85,34 @@ func (a *orders) register(api *httpapi.API, secure func(huma.Operation) huma.Ope
 	a.registerEvents(api, secure)
 	httpapi.Register(api, secure(huma.Operation{
 		OperationID: "cancelOrder", Method: http.MethodPost, Path: "/orders/{id}/cancel", Summary: "Cancel an order",
-		Description: "200: the order has ended, and nothing is kept of it. 202: it is being undone. 409: it was confirmed first. Repeating is harmless.",
-		Responses:   alsoAnswers(api, http.StatusAccepted, "Accepted: it is being undone"),
+		Description: "200: the order has ended; no stock is held and no money kept. 202: the order is being undone. " +
+			"409: the order was confirmed first. Repeating the request is harmless.",
+		Responses: alsoResponds(api, http.StatusAccepted, "Accepted: it is being undone"),
 	}), a.cancel, orderNotFound, orderConfirmed, problem.Unavailable, outcomeUnknown)
 }
 
-// alsoAnswers documents a second status that is answered with an order.
-func alsoAnswers(api *httpapi.API, status int, text string) map[string]*huma.Response {
-	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Order](), true, "Order")
+// alsoResponds documents a second status of a response with an order.
+func alsoResponds(api *httpapi.API, status int, text string) map[string]*huma.Response {
+	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[orderclient.Order](), true, "Order")
 	return map[string]*huma.Response{strconv.Itoa(status): {
 		Description: text, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}},
 		Headers: map[string]*huma.Param{
-			"Location":    {Description: "Where to look", Schema: &huma.Schema{Type: huma.TypeString}},
-			"Retry-After": {Description: "Seconds until looking makes sense", Schema: &huma.Schema{Type: huma.TypeString}},
+			"Location":    {Schema: &huma.Schema{Type: huma.TypeString}},
+			"Retry-After": {Schema: &huma.Schema{Type: huma.TypeString}},
 		},
 	}}
 }
 
 type placeInput struct {
-	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" pattern:"^[\\x21-\\x7e]+$" patternDescription:"visible ASCII characters" example:"7f1c9a52-order-1" doc:"A name of your choice for this order, unique among yours: the same key and body always mean the same order, and get the same answer, marked by Idempotency-Replayed. Another body under the same key is refused."`
-	Prefer         string `header:"Prefer" example:"wait=5" doc:"wait=N: wait at most N seconds (60 at most, 10 by default) for the outcome. respond-async: do not wait."`
-	Body           NewOrder
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" pattern:"^[\\x21-\\x7e]+$" example:"7f1c9a52-order-1"`
+	Prefer         string `header:"Prefer" example:"wait=5"`
+	Body           orderclient.NewOrder
 
 	prefer []string
 }
 
-// Resolve reads the headers as often as they were sent. A key that is empty or sent twice is refused, because whoever
-// sends it believes to be safe.
+// Resolve reads every header Prefer, and rejects an empty or repeated key: its sender would wrongly believe that they are
+// protected.
 func (in *placeInput) Resolve(ctx huma.Context) []error {
 	var keys []string
 	ctx.EachHeader(func(name, value string) {
@@ -136,26 +132,28 @@ func (in *placeInput) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// OrderRef is the order that an operation is about. It is exported because huma does not see embedded types that are not.
+const orderIDPattern = `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`
+
+// OrderRef names the order that an operation is about. It is exported because huma ignores embedded types that are not.
 type OrderRef struct {
-	ID string `path:"id" pattern:"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$" patternDescription:"a UUID in lower case" example:"0190d2ad-5c2f-7c3e-9a4b-0f7f2f3c1a2b" doc:"The order's ID, in lower case."`
+	ID string `path:"id" pattern:"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" example:"0190d2ad-5c2f-7c3e-9a4b-0f7f2f3c1a2b"`
 }
 
 func (in OrderRef) orderID() order.ID { return order.ID(in.ID) }
 
 type orderOutput struct {
 	Status            int
-	Location          string `header:"Location" doc:"The order."`
-	ETag              string `header:"ETag" doc:"The order's version; send it back in If-None-Match."`
-	RetryAfter        string `header:"Retry-After" doc:"Seconds until looking again makes sense, while the order is PENDING."`
+	Location          string `header:"Location"`
+	ETag              string `header:"ETag"`
+	RetryAfter        string `header:"Retry-After"`
 	CacheControl      string `header:"Cache-Control"`
-	Link              string `header:"Link" doc:"Where to see the order's saga (rel=monitor)."`
-	Replayed          string `header:"Idempotency-Replayed" doc:"true when the order was placed by an earlier request with the same key."`
+	Link              string `header:"Link"`
+	Replayed          string `header:"Idempotency-Replayed"`
 	PreferenceApplied string `header:"Preference-Applied"`
-	Body              *Order
+	Body              *orderclient.Order
 }
 
-// output is an answer with an order.
+// output is a response with an order.
 func (a *orders) output(status int, o order.Order) *orderOutput {
 	body := toWire(o)
 	out := &orderOutput{Status: status, ETag: etag(o), CacheControl: "private, no-cache", Body: &body}
@@ -167,7 +165,7 @@ func (a *orders) output(status int, o order.Order) *orderOutput {
 
 type getInput struct {
 	OrderRef
-	IfNoneMatch string `header:"If-None-Match" doc:"The ETag of what you have: 304 when it is still the same."`
+	IfNoneMatch string `header:"If-None-Match"`
 }
 
 // get is GET /orders/{id}.
@@ -188,17 +186,16 @@ func (a *orders) get(ctx context.Context, in *getInput) (*orderOutput, error) {
 }
 
 type listInput struct {
-	UserID int64        `query:"userId" minimum:"1" doc:"Only this user's. With a customer's token: always only that user's."`
-	Status order.Status `query:"status" enum:"PENDING,CONFIRMED,FAILED,CANCELLED"`
-	From   time.Time    `query:"createdFrom" example:"2026-11-01T00:00:00Z" doc:"Only orders that were created then or later."`
-	To     time.Time    `query:"createdTo" example:"2026-12-01T00:00:00Z" doc:"Only orders that were created before."`
-	// The pattern is that of a line's product.
-	ProductID string `query:"productId" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" patternDescription:"1 to 64 letters, digits, dots, underscores and hyphens" example:"mug-blue" doc:"Only orders with a line of this product."`
-	Limit     int    `query:"limit" minimum:"1" maximum:"100" default:"20" doc:"Orders per page."`
-	Cursor    string `query:"cursor" maxLength:"200" doc:"Where the page before ended: its next. It goes with the same filters."`
+	UserID    int64        `query:"userId" minimum:"1"`
+	Status    order.Status `query:"status" enum:"PENDING,CONFIRMED,FAILED,CANCELLED"`
+	From      time.Time    `query:"createdFrom" example:"2026-11-01T00:00:00Z"`
+	To        time.Time    `query:"createdTo" example:"2026-12-01T00:00:00Z"`
+	ProductID string       `query:"productId" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" example:"mug-blue"`
+	Limit     int          `query:"limit" minimum:"1" maximum:"100" default:"20"`
+	Cursor    string       `query:"cursor" maxLength:"200"`
 }
 
-// Resolve refuses a time that ends before it begins: its list would be empty whatever there is.
+// Resolve rejects a period that ends before it begins: its list would always be empty.
 func (in *listInput) Resolve(huma.Context) []error {
 	if !in.From.IsZero() && !in.To.IsZero() && !in.From.Before(in.To) {
 		return []error{&huma.ErrorDetail{Location: "query.createdTo", Message: "is not after createdFrom"}}
@@ -208,7 +205,7 @@ func (in *listInput) Resolve(huma.Context) []error {
 
 type listOutput struct {
 	CacheControl string `header:"Cache-Control"`
-	Body         OrderPage
+	Body         orderclient.OrderPage
 }
 
 // list is GET /orders.
@@ -218,7 +215,7 @@ func (a *orders) list(ctx context.Context, in *listInput) (*listOutput, error) {
 		in.UserID = p.userID
 	}
 	if !p.sees(in.UserID) {
-		return nil, problem.Forbidden.New("the token is about user %d: only that user's orders can be listed", p.userID)
+		return nil, problem.Forbidden.New("with the token of user %d you can list only that user's orders", p.userID)
 	}
 	found, next, err := a.store.Orders(ctx, order.Query{
 		UserID: in.UserID, Status: in.Status, ProductID: in.ProductID, From: in.From, To: in.To,
@@ -232,29 +229,29 @@ func (a *orders) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	if err != nil {
 		return nil, trouble(ctx, "", err)
 	}
-	out := &listOutput{CacheControl: "private, no-cache", Body: OrderPage{Orders: make([]Order, len(found)), Next: next}}
+	page := orderclient.OrderPage{Orders: make([]orderclient.Order, len(found)), Next: next}
 	for i, o := range found {
-		out.Body.Orders[i] = toWire(o)
+		page.Orders[i] = toWire(o)
 	}
-	return out, nil
+	return &listOutput{CacheControl: "private, no-cache", Body: page}, nil
 }
 
 type timelineOutput struct {
 	CacheControl string `header:"Cache-Control"`
-	Body         Timeline
+	Body         orderclient.Timeline
 }
 
-// timeline is GET /orders/{id}/timeline. An order that has no row yet has an empty one.
+// timeline is GET /orders/{id}/timeline. An order without a row yet has an empty timeline.
 func (a *orders) timeline(ctx context.Context, in *OrderRef) (*timelineOutput, error) {
 	httpapi.Annotate(ctx, "orderId", in.ID)
 	if _, err := a.findVisible(ctx, in.orderID()); err != nil {
 		return nil, err
 	}
-	records, err := a.store.Timeline(ctx, in.orderID())
+	entries, err := a.store.Timeline(ctx, in.orderID())
 	if err != nil && !errors.Is(err, order.ErrNotFound) {
 		return nil, trouble(ctx, in.orderID(), err)
 	}
 	return &timelineOutput{
-		CacheControl: "private, no-cache", Body: toTimeline(in.orderID(), records, principalOf(ctx).all),
+		CacheControl: "private, no-cache", Body: toTimeline(in.orderID(), entries, principalOf(ctx).all),
 	}, nil
 }

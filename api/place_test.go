@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
@@ -375,7 +376,7 @@ func TestOrderIDsAndHashesStayTheSameForEver(t *testing.T) {
 	if parsed, err := order.ParseID(string(id)); err != nil || parsed != id || id[14] != '8' {
 		t.Errorf("%s is not a UUIDv8: %v", id, err)
 	}
-	hash := requestHash(NewOrder{UserID: 42, Items: []NewItem{{"mug", 2}}, PaymentMethod: "pm_card_visa"})
+	hash := requestHash(orderclient.NewOrder{UserID: 42, Items: []orderclient.Item{{ProductID: "mug", Quantity: 2}}, PaymentMethod: "pm_card_visa"})
 	if want := order.ID("ca086e36-0a97-814f-88af-effabc0891c3"); id != want {
 		t.Errorf("got order ID %s, want %s: keys that clients have used would mean other orders", id, want)
 	}

@@ -69,7 +69,7 @@ func TestAcceptedOrderIsNeverNotFound(t *testing.T) {
 		"createdAt":"2026-11-01T11:59:00Z","updatedAt":"2026-11-01T11:59:00Z"}`, keyed))
 	got.wantHeader(t, "ETag", `"0"`)
 	got.wantHeader(t, "Retry-After", "1")
-	api.send(t, "GET", "/orders/"+string(keyed)+"/timeline", "").want(t, 200, withID(`{"orderId":"ID","events":[]}`, keyed))
+	api.send(t, "GET", "/orders/"+string(keyed)+"/timeline", "").want(t, 200, withID(`{"orderId":"ID","entries":[]}`, keyed))
 }
 
 // lateStore has the row only when it is asked for the second time.
@@ -199,10 +199,10 @@ func TestTimelineTellsWhatHappened(t *testing.T) {
 	api := newTestAPI(t, confirms)
 	place(t, api)
 	got := api.send(t, "GET", "/orders/"+string(keyed)+"/timeline", "")
-	for _, e := range got.body["events"].([]any) {
+	for _, e := range got.body["entries"].([]any) {
 		delete(e.(map[string]any), "at")
 	}
 	got.raw = marshal(t, got.body)
-	got.want(t, 200, withID(`{"orderId":"ID","events":[{"type":"CREATED"},
+	got.want(t, 200, withID(`{"orderId":"ID","entries":[{"type":"CREATED"},
 		{"type":"STEP_DONE","step":"ChargePayment","detail":"for operators"},{"type":"CONFIRMED"}]}`, keyed))
 }

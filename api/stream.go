@@ -42,7 +42,7 @@ func (s *stream) change(c order.Change) (ended bool, err error) {
 	var out strings.Builder
 	for _, e := range c.Entries {
 		s.last = e.ID
-		s.event(&out, "record", toTimelineEvent(e.Entry, s.details))
+		s.event(&out, "entry", toEntry(e.Entry, s.details))
 	}
 	if c.Order.Version != s.version {
 		s.version = c.Order.Version

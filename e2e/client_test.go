@@ -179,12 +179,12 @@ type record struct{ Type, Step, Detail string }
 
 func (s *system) records(id string) []record {
 	s.t.Helper()
-	var timeline struct{ Events []record }
+	var timeline struct{ Entries []record }
 	a := s.do("GET", "http://"+s.api.addr+"/orders/"+id+"/timeline", nil)
 	if err := a.decode(&timeline); err != nil || a.status != http.StatusOK {
 		s.t.Fatalf("timeline of order %s: %d %s", id, a.status, a.body)
 	}
-	return timeline.Events
+	return timeline.Entries
 }
 
 // units is where a product's units are.

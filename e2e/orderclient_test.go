@@ -46,8 +46,8 @@ func TestTheGoClientOnTheRealAPI(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.Record != nil {
-			steps = append(steps, e.Record.Type+" "+e.Record.Step)
+		if e.Entry != nil {
+			steps = append(steps, e.Entry.Type+" "+e.Entry.Step)
 		} else {
 			last = e.Order
 		}
@@ -57,7 +57,7 @@ func TestTheGoClientOnTheRealAPI(t *testing.T) {
 	}
 	timeline, err := orders.Timeline(t.Context(), p.OrderID)
 	if err != nil || len(timeline) != len(steps) {
-		t.Errorf("%d records came, the timeline has %d (%v)", len(steps), len(timeline), err)
+		t.Errorf("%d entries came, the timeline has %d (%v)", len(steps), len(timeline), err)
 	}
 	var ids []string
 	for o, err := range orders.List(t.Context(), orderclient.Filter{UserID: 42, PageSize: 1}) {

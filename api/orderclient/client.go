@@ -93,19 +93,14 @@ func (c *Client) GetIfChanged(ctx context.Context, id, etag string) (*Order, err
 // Cancel cancels an order, for a reason in the caller's words or none, and returns it: it is cancelled, or PENDING while
 // it is being undone. An order that is confirmed already is a *Problem of type OrderConfirmed.
 func (c *Client) Cancel(ctx context.Context, id, reason string) (*Order, error) {
-	body := struct {
-		Reason string `json:"reason,omitempty"`
-	}{reason}
-	return c.order(ctx, http.MethodPost, orderPath(id)+"/cancel", body, nil)
+	return c.order(ctx, http.MethodPost, orderPath(id)+"/cancel", CancelOrder{reason}, nil)
 }
 
 // Timeline returns what happened to an order so far.
-func (c *Client) Timeline(ctx context.Context, id string) ([]Record, error) {
-	var timeline struct {
-		Events []Record `json:"events"`
-	}
+func (c *Client) Timeline(ctx context.Context, id string) ([]Entry, error) {
+	var timeline Timeline
 	_, err := c.call(ctx, http.MethodGet, orderPath(id)+"/timeline", nil, nil, &timeline)
-	return timeline.Events, err
+	return timeline.Entries, err
 }
 
 // Filter says which orders to list; zero values do not filter.
@@ -139,16 +134,13 @@ func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[*Order, error] {
 	return func(yield func(*Order, error) bool) {
 		query := f.query()
 		for {
-			var page struct {
-				Orders []*Order `json:"orders"`
-				Next   string   `json:"next"`
-			}
+			var page OrderPage
 			if _, err := c.call(ctx, http.MethodGet, "/orders?"+query.Encode(), nil, nil, &page); err != nil {
 				yield(nil, err)
 				return
 			}
-			for _, o := range page.Orders {
-				if !yield(o, nil) {
+			for i := range page.Orders {
+				if !yield(&page.Orders[i], nil) {
 					return
 				}
 			}

@@ -26,7 +26,7 @@ const (
 	down    = `{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503}`
 	unknown = `{"type":"/problems/outcome-unknown","title":"Outcome unknown","status":503,"orderId":"` + id + `"}`
 	slower  = `{"type":"/problems/too-many-requests","title":"Too many requests","status":429}`
-	record  = `{"type":"STEP_DONE","at":"2026-11-01T00:00:00Z","step":"ReserveStock"}`
+	entry   = `{"type":"STEP_DONE","at":"2026-11-01T00:00:00Z","step":"ReserveStock"}`
 )
 
 var (
@@ -261,12 +261,12 @@ func TestCancelAndTimeline(t *testing.T) {
 	t.Parallel()
 	_, c := serve(t,
 		reply{status: 202, body: pending},
-		reply{status: 200, body: `{"orderId":"` + id + `","events":[` + record + `]}`},
+		reply{status: 200, body: `{"orderId":"` + id + `","entries":[` + entry + `]}`},
 	)
 	if o, err := c.Cancel(t.Context(), id, "ordered twice"); err != nil || o.Status != orderclient.Pending {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	want := []orderclient.Record{{Type: "STEP_DONE", At: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Step: "ReserveStock"}}
+	want := []orderclient.Entry{{Type: "STEP_DONE", At: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Step: "ReserveStock"}}
 	got, err := c.Timeline(t.Context(), id)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v, timeline (-want +got):\n%s", err, diff)
@@ -280,23 +280,23 @@ func TestWatchGoesOnWhereItBroke(t *testing.T) {
 	}
 	stream := map[string]string{"Content-Type": "text/event-stream"}
 	s, c := serve(t,
-		reply{breaks: true, body: "retry: 2000\n\n" + event(7, "record", record) + ": keep-alive\n\n" + "id: 8\nevent: rec"},
+		reply{breaks: true, body: "retry: 2000\n\n" + event(7, "entry", entry) + ": keep-alive\n\n" + "id: 8\nevent: rec"},
 		reply{status: 429, body: slower},
-		reply{status: 200, header: stream, body: event(8, "record", record) + event(8, "later", "{}") + event(8, "order", pending) + event(9, "end", confirmed)},
+		reply{status: 200, header: stream, body: event(8, "entry", entry) + event(8, "later", "{}") + event(8, "order", pending) + event(9, "end", confirmed)},
 	)
-	var records, orders []string
+	var entries, orders []string
 	for e, err := range c.Watch(t.Context(), id) {
 		switch {
 		case err != nil:
 			t.Fatal(err)
-		case e.Record != nil:
-			records = append(records, e.Record.Step)
+		case e.Entry != nil:
+			entries = append(entries, e.Entry.Step)
 		default:
 			orders = append(orders, string(e.Order.Status))
 		}
 	}
-	if !slices.Equal(records, []string{"ReserveStock", "ReserveStock"}) || !slices.Equal(orders, []string{"PENDING", "CONFIRMED"}) {
-		t.Errorf("records %v, orders %v", records, orders)
+	if !slices.Equal(entries, []string{"ReserveStock", "ReserveStock"}) || !slices.Equal(orders, []string{"PENDING", "CONFIRMED"}) {
+		t.Errorf("entries %v, orders %v", entries, orders)
 	}
 	var from []string
 	for _, r := range s.requests {
@@ -326,7 +326,7 @@ func Example() {
 			return
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
-		fmt.Fprintf(w, "id: 1\nevent: record\ndata: %s\n\nid: 2\nevent: end\ndata: %s\n\n", record, confirmed)
+		fmt.Fprintf(w, "id: 1\nevent: entry\ndata: %s\n\nid: 2\nevent: end\ndata: %s\n\n", entry, confirmed)
 	}))
 	defer api.Close()
 
@@ -346,8 +346,8 @@ func Example() {
 		switch {
 		case err != nil:
 			panic(err)
-		case event.Record != nil:
-			fmt.Println(event.Record.Type, event.Record.Step)
+		case event.Entry != nil:
+			fmt.Println(event.Entry.Type, event.Entry.Step)
 		default:
 			fmt.Println("now:", event.Order.Status)
 		}

@@ -13,8 +13,8 @@ import (
 
 // Event is one thing that happens to a watched order: exactly one of its two is set.
 type Event struct {
-	Record *Record // a line of its timeline
-	Order  *Order  // the order, at the beginning and whenever it has changed
+	Entry *Entry // a new timeline entry
+	Order *Order // the order, at the beginning and whenever it has changed
 }
 
 // Watch yields what happened and happens to an order, until it is at its end. The last order that it yields is the final
@@ -98,9 +98,9 @@ func (w *watch) dispatch(event map[string]string) error {
 	var e Event
 	var target any
 	switch event["event"] {
-	case "record":
-		e.Record = &Record{}
-		target = e.Record
+	case "entry":
+		e.Entry = &Entry{}
+		target = e.Entry
 	case "order", "end":
 		e.Order = &Order{}
 		target = e.Order

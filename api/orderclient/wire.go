@@ -6,71 +6,99 @@ import (
 	"time"
 )
 
-// NewOrder is an order as a client asks for it. Without PaymentMethod, a reference of the payment gateway, the server's
-// default is charged.
+// The types below are the API's JSON, for the server and for this client alike. Their tags hold the rules that the server
+// enforces; the descriptions for the OpenAPI document are in api/docs.go. Requests are closed: the server rejects members
+// that it does not know. Responses are open (additionalProperties): a client must ignore members that it does not know.
+
+// NewOrder asks for an order.
 type NewOrder struct {
-	UserID        int64  `json:"userId"`
-	Items         []Item `json:"items"`
-	PaymentMethod string `json:"paymentMethod,omitempty"`
+	UserID int64  `json:"userId" minimum:"1" maximum:"9007199254740991" example:"42"`
+	Items  []Item `json:"items" minItems:"1" maxItems:"100" nullable:"false"`
+	// PaymentMethod is a reference of the payment gateway. The server charges its default when it is empty.
+	PaymentMethod string `json:"paymentMethod,omitempty" pattern:"^pm_[A-Za-z0-9_]{1,250}$" example:"pm_card_visa"`
 }
 
-// Item is a product and how many of it.
+// Item is a product and a number of units.
 type Item struct {
-	ProductID string `json:"productId"`
-	Quantity  int    `json:"quantity"`
+	ProductID string `json:"productId" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" example:"mug-blue"`
+	Quantity  int    `json:"quantity" minimum:"1" maximum:"10000" example:"2"`
 }
 
-// Status is where an order stands. Pending is the only one that changes.
+// Status is the state of an order. Only Pending changes.
 type Status string
 
 // The statuses.
 const (
 	Pending   Status = "PENDING"
 	Confirmed Status = "CONFIRMED"
-	Failed    Status = "FAILED"    // it could not be completed
-	Cancelled Status = "CANCELLED" // somebody asked
+	Failed    Status = "FAILED"    // the order could not be completed
+	Cancelled Status = "CANCELLED" // a customer or an operator cancelled it
 )
 
 // Order is an order as the API shows it.
 type Order struct {
-	ID        string    `json:"id"`
-	UserID    int64     `json:"userId"`
-	Status    Status    `json:"status"`
-	Items     []Line    `json:"items"`
-	Total     *Money    `json:"total"`   // nil until it is priced
-	Reason    string    `json:"reason"`  // why it ended, or will end, otherwise than confirmed
-	Message   string    `json:"message"` // the same in words for the customer
+	_         struct{}  `additionalProperties:"true"`
+	ID        string    `json:"id" format:"uuid" example:"0190d2ad-5c2f-7c3e-9a4b-0f7f2f3c1a2b"`
+	UserID    int64     `json:"userId" example:"42"`
+	Status    Status    `json:"status" enum:"PENDING,CONFIRMED,FAILED,CANCELLED"`
+	Items     []Line    `json:"items" nullable:"false"`
+	Total     *Money    `json:"total,omitempty"`                         // nil until the order is priced
+	Reason    string    `json:"reason,omitempty" example:"OUT_OF_STOCK"` // why the order fails or is cancelled
+	Message   string    `json:"message,omitempty"`                       // the reason in words for the customer
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
 
-	ETag     string `json:"-"` // the version, for GetIfChanged; only from Place, Get and Cancel
-	Replayed bool   `json:"-"` // Place: an earlier request with the same key had placed it
-	SagaURL  string `json:"-"` // where to see its saga, if the server says so
+	// The client fills in the rest from headers of the response to Place, Get and Cancel.
+	ETag     string `json:"-"` // the order's version, for GetIfChanged
+	Replayed bool   `json:"-"` // an earlier request with the same key placed the order
+	SagaURL  string `json:"-"` // a page that shows the order's saga, if the server has one
 }
 
-// Line is an item with what the catalog said about it.
+// Line is an item with its name and price from the catalog.
 type Line struct {
-	ProductID string `json:"productId"`
-	Name      string `json:"name"`
-	Quantity  int    `json:"quantity"`
-	Price     *Money `json:"price"` // of one unit; nil until it is priced
+	_         struct{} `additionalProperties:"true"`
+	ProductID string   `json:"productId" example:"mug-blue"`
+	Name      string   `json:"name,omitempty" example:"Blue mug"` // empty until the order is priced
+	Quantity  int      `json:"quantity" example:"2"`
+	Price     *Money   `json:"price,omitempty"` // of one unit; nil until the order is priced
 }
 
-// Money is an amount in minor units: cents of USD, whole JPY.
+// Money is an amount in minor units of a currency: cents of USD, whole JPY.
 type Money struct {
-	Amount   int64  `json:"amount"`
-	Currency string `json:"currency"` // ISO 4217
+	_        struct{} `additionalProperties:"true"`
+	Amount   int64    `json:"amount" example:"1299"`
+	Currency string   `json:"currency" example:"USD"` // ISO 4217
 }
 
-// Record is a line of an order's timeline.
-type Record struct {
-	Type   string    `json:"type"` // as in STEP_DONE
+// OrderPage is a page of a list of orders, newest first.
+type OrderPage struct {
+	_      struct{} `additionalProperties:"true"`
+	Orders []Order  `json:"orders" nullable:"false"`
+	Next   string   `json:"next,omitempty"` // the cursor of the next page; empty on the last one
+}
+
+// Timeline is what happened to an order, oldest entry first.
+type Timeline struct {
+	_       struct{} `additionalProperties:"true"`
+	OrderID string   `json:"orderId" format:"uuid"`
+	Entries []Entry  `json:"entries" nullable:"false"`
+}
+
+// Entry is a timeline entry: a step, an undo, a change of the order's status or an operator's command.
+type Entry struct {
+	_      struct{}  `additionalProperties:"true"`
+	Type   string    `json:"type" example:"STEP_DONE"`
 	At     time.Time `json:"at"`
-	Step   string    `json:"step"`   // as in ReserveStock; empty for transitions of the order itself
-	Detail string    `json:"detail"` // for operators only
+	Step   string    `json:"step,omitempty" example:"ReserveStock"` // empty for changes of the order's status
+	Detail string    `json:"detail,omitempty"`                      // only operators see it
 }
 
-// The types of problems that a caller may want to tell apart; GET /problems explains all that there are.
+// CancelOrder asks to cancel an order.
+type CancelOrder struct {
+	Reason string `json:"reason,omitempty" maxLength:"120" pattern:"^[^\\x00-\\x1f\\x7f]*$" example:"ordered twice"`
+}
+
+// The types of problems that a caller may want to tell apart. GET /problems explains every type.
 const (
 	OutOfStock      = "/problems/out-of-stock"
 	PaymentDeclined = "/problems/payment-declined"
@@ -89,7 +117,7 @@ const (
 	Forbidden       = "/problems/forbidden"
 )
 
-// Problem is an error answer (RFC 9457).
+// Problem is an error response (RFC 9457).
 type Problem struct {
 	Type     string  `json:"type"` // see the constants
 	Title    string  `json:"title"`
@@ -98,16 +126,16 @@ type Problem struct {
 	Instance string  `json:"instance"` // the request's ID: quote it when asking for help
 	Errors   []Field `json:"errors"`   // what is wrong with the request
 
-	OrderID     string     `json:"orderId"`     // the order that it is about, if any
+	OrderID     string     `json:"orderId"`     // the order concerned, if any
 	Reason      string     `json:"reason"`      // why that order ended
 	DeclineCode string     `json:"declineCode"` // why the card was declined
-	Shortages   []Shortage `json:"shortages"`   // what there is too little of
-	ProductIDs  []string   `json:"productIds"`  // what the catalog does not know
+	Shortages   []Shortage `json:"shortages"`   // products with too few units in stock
+	ProductIDs  []string   `json:"productIds"`  // products that the catalog does not know
 
-	RetryAfter time.Duration `json:"-"` // when repeating makes sense; 0: the server did not say
+	RetryAfter time.Duration `json:"-"` // how long to wait before a repeat; 0: the server did not say
 }
 
-// Field is one thing that is wrong with a request. One of Pointer (into the body), Parameter and Header says where.
+// Field is one mistake in a request. One of Pointer (into the body), Parameter and Header says where it is.
 type Field struct {
 	Detail    string `json:"detail"`
 	Pointer   string `json:"pointer"`
@@ -115,7 +143,7 @@ type Field struct {
 	Header    string `json:"header"`
 }
 
-// Shortage is a product of which there is less than was asked for.
+// Shortage is a product with fewer units in stock than requested.
 type Shortage struct {
 	ProductID string `json:"productId"`
 	Requested int64  `json:"requested"`
@@ -132,7 +160,7 @@ func (p *Problem) repeatable() bool {
 func problemOf(status int, body []byte) *Problem {
 	var p Problem
 	if json.Unmarshal(body, &p) != nil || p.Type == "" {
-		p = Problem{Type: "about:blank", Title: "not an answer of this API"} // of a proxy, perhaps
+		p = Problem{Type: "about:blank", Title: "not a response of this API"} // perhaps a proxy's
 	}
 	p.Status = status
 	return &p

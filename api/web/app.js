@@ -1,9 +1,9 @@
-// The page at /: places an order and shows its saga as GET /orders/{id}/events tells it.
+// The page at /: it places an order and shows its saga from the events of GET /orders/{id}/events.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
 
-// make returns an element with text and attributes; text never becomes markup.
+// make returns an element with text and attributes. The text never becomes markup.
 function make(name, text = "", attributes = {}) {
   const e = document.createElement(name);
   e.textContent = text;
@@ -17,37 +17,37 @@ function headers(more = {}) {
   return token() ? { ...more, Authorization: "Bearer " + token() } : more;
 }
 
-// token is what was pasted, be it with the word Bearer or without.
+// token is the pasted token, without the word Bearer.
 const token = () => $("token")?.value.trim().replace(/^bearer\s+/i, "") ?? "";
 
-// call returns the answer and its body; a problem (RFC 9457) is thrown as it is.
+// call returns the response and its body. It throws a problem (RFC 9457) unchanged.
 async function call(method, path, body, more = {}) {
   if (body !== undefined) more = { ...more, "Content-Type": "application/json" };
-  let answer;
+  let response;
   try {
-    answer = await fetch(path, { method, headers: headers(more), body: body === undefined ? undefined : JSON.stringify(body) });
+    response = await fetch(path, { method, headers: headers(more), body: body === undefined ? undefined : JSON.stringify(body) });
   } catch {
-    throw { title: "No answer", detail: "The API cannot be reached. Sending the same order again, under the same key, is safe." };
+    throw { title: "No response", detail: "The API cannot be reached. It is safe to send the same order again under the same key." };
   }
-  const json = await answer.json().catch(() => ({ title: "Unreadable answer", status: answer.status }));
-  if (!answer.ok) throw json;
-  return { answer, json };
+  const json = await response.json().catch(() => ({ title: "Unreadable response", status: response.status }));
+  if (!response.ok) throw json;
+  return { response, json };
 }
 
-// events calls on({id, event, data}) for each server-sent event of an order until one is "end" or signal is aborted. It
-// is fetch and not EventSource, because that one cannot send a token. A broken connection is resumed where it broke.
+// events calls on({event, data}) for each server-sent event of an order, until the event "end" or until signal is aborted.
+// It uses fetch because EventSource cannot send a token. It resumes a broken connection where it broke.
 async function events(order, on, signal) {
   let last = "", wait = 2000;
   while (!signal.aborted) {
     try {
       const more = last ? { "Last-Event-ID": last } : {};
-      const answer = await fetch(`/orders/${order}/events`, { headers: headers({ ...more, Accept: "text/event-stream" }), signal });
-      if (!answer.ok) {
-        const problem = await answer.json();
-        if (answer.status < 500 && answer.status !== 429) throw Object.assign(problem, { final: true });
+      const response = await fetch(`/orders/${order}/events`, { headers: headers({ ...more, Accept: "text/event-stream" }), signal });
+      if (!response.ok) {
+        const problem = await response.json();
+        if (response.status < 500 && response.status !== 429) throw Object.assign(problem, { final: true });
         throw problem;
       }
-      for await (const block of blocks(answer.body)) {
+      for await (const block of blocks(response.body)) {
         const e = parse(block);
         if (e.retry) wait = e.retry;
         if (e.id) last = e.id;
@@ -58,13 +58,13 @@ async function events(order, on, signal) {
     } catch (e) {
       if (signal.aborted) return;
       if (e.final) throw e;
-      say("The connection broke; it will be resumed.");
+      say("The connection broke. Reconnecting.");
     }
     await new Promise((done) => setTimeout(done, wait));
   }
 }
 
-// blocks yields the events of a stream: what stands between blank lines.
+// blocks yields the events of a stream. Blank lines separate them.
 async function* blocks(stream) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
@@ -104,7 +104,7 @@ const methods = [
   ["pm_card_mastercard", "Mastercard", "succeeds"],
 ];
 
-// introduce shows whom the token in the field is about, and fills in the user. It believes the token, which the API does not.
+// introduce shows the user of the token in the field and fills in the user. Only the API verifies the token.
 function introduce() {
   sessionStorage.setItem("token", token());
   $("token").removeAttribute("aria-invalid");
@@ -119,10 +119,10 @@ function introduce() {
     $("user").readOnly = true;
   }
   const until = new Date(claims.exp * 1000), valid = until > new Date() ? "valid until " + until.toLocaleString() : "expired";
-  $("who").value = `A token of ${claims.sub ?? "nobody"}, scope ${claims.scope || "none"}, ${claims.exp ? valid : "without an end"}`;
+  $("who").value = `Token for ${claims.sub ?? "no user"}, scope ${claims.scope || "none"}, ${claims.exp ? valid : "no expiry"}`;
 }
 
-// claimsOf reads what a token says, or returns null.
+// claimsOf returns the claims of a token, or null if it cannot be read.
 function claimsOf(text) {
   try {
     const base64 = text.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
@@ -133,7 +133,7 @@ function claimsOf(text) {
 }
 
 const catalog = new Map(); // products by ID
-let sent = null; // the last request, for sending it again
+let sent = null; // the last request, to repeat it
 
 async function loadProducts() {
   const list = $("products");
@@ -162,7 +162,7 @@ function row(p, quantity) {
   return li;
 }
 
-// basket is what is chosen, by product; a quantity that is no number is sent as it is, for the API to refuse.
+// basket is the chosen quantity of each product. An invalid quantity is sent unchanged, so that the API rejects it.
 function basket() {
   const chosen = new Map();
   for (const input of $("products").querySelectorAll("input")) {
@@ -196,7 +196,7 @@ function complain(problem) {
   const box = $("problem");
   box.replaceChildren(make("b", problem.title ?? "Something went wrong"));
   if (problem.detail) box.append(": " + problem.detail + ". ");
-  if (problem.type) box.append(make("a", "What to do about it", { href: problem.type }));
+  if (problem.type) box.append(make("a", "How to solve it", { href: problem.type }));
   if (problem.errors) {
     const list = make("ul");
     list.append(...problem.errors.map((e) => make("li", `${e.pointer ?? e.header ?? e.parameter ?? ""} ${e.detail}`)));
@@ -208,54 +208,56 @@ function complain(problem) {
   }
 }
 
-// place sends an order and watches it. It does not wait for the outcome: the events tell it.
+// place sends an order and watches it. It does not wait for the outcome, which arrives as an event.
 async function place(request) {
   $("problem").replaceChildren();
   $("place").disabled = $("repeat").disabled = true;
   try {
     const before = await stocks(request.body.items.map((i) => i.productId));
-    const { answer, json } = await call("POST", "/orders", request.body, { "Idempotency-Key": request.key, Prefer: "respond-async" });
+    const { response, json } = await call("POST", "/orders", request.body, { "Idempotency-Key": request.key, Prefer: "respond-async" });
     sent = request;
     $("repeat").hidden = false;
-    const replayed = answer.headers.get("Idempotency-Replayed") === "true";
+    const replayed = response.headers.get("Idempotency-Replayed") === "true";
     history.replaceState(null, "", "#" + json.id);
-    watch(json.id, { before, key: request.key, replayed, answer: `${answer.status} ${answer.statusText}` });
+    watch(json.id, { before, key: request.key, replayed, response: `${response.status} ${response.statusText}` });
     newKey();
     $("saga").focus({ preventScroll: true });
     $("saga").scrollIntoView({ block: "nearest" });
   } catch (problem) {
     complain(problem);
-    // An order that was placed before and refused is answered with the refusal: it can be watched all the same.
-    if (problem.orderId && problem.reason) watch(problem.orderId, { before: new Map(), key: request.key, replayed: true, answer: `${problem.status} ${problem.title}` });
+    // The response to a repeated order that was refused is the refusal. The order can still be watched.
+    if (problem.orderId && problem.reason) {
+      watch(problem.orderId, { before: new Map(), key: request.key, replayed: true, response: `${problem.status} ${problem.title}` });
+    }
   } finally {
     $("place").disabled = $("repeat").disabled = false;
   }
 }
 
-// stocks is what can be bought now of some products.
+// stocks returns how many units of each product can be bought now.
 async function stocks(ids) {
-  const found = await Promise.all(ids.map((id) => call("GET", "/catalog/products/" + encodeURIComponent(id)).then((r) => [id, r.json.stock], () => [id, "?"])));
-  return new Map(found);
+  const stock = (id) => call("GET", "/catalog/products/" + encodeURIComponent(id)).then((r) => [id, r.json.stock], () => [id, "?"]);
+  return new Map(await Promise.all(ids.map(stock)));
 }
 
 // ---- the saga --------------------------------------------------------------------------------------------------------
 
-// The plan: each step with what undoes it. The fence stands opposite the pivot, because one of the two happens.
+// The plan: each step with its undo. The fence is opposite the pivot, because exactly one of the two happens.
 const plan = [
   { step: "PriceItems", about: "asks the catalog for the prices" },
   { step: "CreateOrder", about: "writes the order, PENDING", undo: "FinishOrder", undoAbout: "writes FAILED or CANCELLED, last" },
-  { step: "ReserveStock", about: "holds all lines or none", undo: "ReleaseStock", undoAbout: "gives back what is held or sold" },
-  { step: "ChargePayment", about: "creates the payment, then confirms it", undo: "RefundPayment", undoAbout: "cancels it; refunds what was taken" },
+  { step: "ReserveStock", about: "holds all lines or none", undo: "ReleaseStock", undoAbout: "returns held or sold units" },
+  { step: "ChargePayment", about: "creates the payment, then confirms it", undo: "RefundPayment", undoAbout: "cancels the payment or refunds it" },
   { step: "CommitStock", about: "turns the hold into a sale" },
   { step: "ConfirmOrder", about: "the pivot: from here only forward", undo: "CloseOrder", undoAbout: "the fence: it will never be confirmed", pivot: true },
-  { step: "PublishEvent", about: "announces the end, whichever it is" },
+  { step: "PublishEvent", about: "announces how the order ended" },
 ];
 
-// forward and back are the sequences in which boxes light up.
+// forward and back are the orders in which boxes light up.
 const forward = plan.map((p) => p.step);
 const back = ["CloseOrder", "RefundPayment", "ReleaseStock", "FinishOrder", "PublishEvent"];
 
-// marks says what each type of record means for which box.
+// marks maps the type of a timeline entry to a box and its new state.
 const marks = {
   CREATED: () => ["CreateOrder", "done"],
   CONFIRMED: () => ["ConfirmOrder", "done"],
@@ -265,13 +267,13 @@ const marks = {
   STEP_DONE: (r) => r.step === "Fence" ? ["CloseOrder", "undone"] : [r.step, "done"],
   STEP_REFUSED: (r) => [r.step, "refused"],
   STEP_FELL_BACK: (r) => [r.step, "now"],
-  NEEDS_ATTENTION: (r) => [r.step, "trouble"],
+  NEEDS_ATTENTION: (r) => [r.step, "attention"],
   HEALED: (r) => [r.step, "now"],
   UNDONE: (r) => [r.step, "undone"],
   SKIPPED: (r) => [r.step, "never"],
 };
-const signs = { done: "✓", undone: "↺", refused: "✕", trouble: "!", now: "…", never: "–", sent: "→" };
-const spoken = { done: "done", undone: "done", refused: "refused", trouble: "in trouble, still being tried", now: "at work", never: "not needed", sent: "on its way" };
+const signs = { done: "✓", undone: "↺", refused: "✕", attention: "!", now: "…", never: "–", sent: "→" };
+const spoken = { done: "done", undone: "done", refused: "refused", attention: "needs attention, still being retried", now: "at work", never: "not needed", sent: "on its way" };
 
 function drawPlan() {
   $("steps").replaceChildren(...plan.map((p, i) => {
@@ -304,20 +306,19 @@ const say = (text) => { $("news").textContent = text; };
 
 let watching = new AbortController();
 
-// watch shows an order's saga from its beginning. The events are played at a pace that eyes can follow; the times that
-// are shown are the real ones.
-function watch(id, { before, key, replayed, answer }) {
+// watch shows an order's saga from its beginning. It plays the events slowly enough to follow; the times shown are real.
+function watch(id, { before, key, replayed, response }) {
   watching.abort();
   const mine = watching = new AbortController();
   drawPlan();
-  $("records").replaceChildren();
+  $("entries").replaceChildren();
   $("facts").hidden = false;
   $("cancel").disabled = false;
   $("cancel").onclick = () => cancel(id);
   $("saga").dataset.replayed = Boolean(replayed);
-  const state = { id, before, key, replayed, answer, records: [], order: null, after: null, unwinding: false };
+  const state = { id, before, key, replayed, response, entries: [], order: null, after: null, unwinding: false };
   status("PENDING");
-  say(replayed ? "This order was placed before: the same key is the same order." : "Placed.");
+  say(replayed ? "An earlier request with this key placed the order; this is the same order." : "Placed.");
   mark("PriceItems", "now");
   facts(state);
 
@@ -327,7 +328,7 @@ function watch(id, { before, key, replayed, answer }) {
     playing = playing.then(async () => {
       if (mine.signal.aborted) return;
       await show(state, e);
-      if (pace && e.event === "record") await new Promise((done) => setTimeout(done, pace));
+      if (pace && e.event === "entry") await new Promise((done) => setTimeout(done, pace));
     });
   };
   events(id, play, mine.signal).catch((problem) => { status(""); say("This order cannot be watched."); complain(problem); });
@@ -335,32 +336,32 @@ function watch(id, { before, key, replayed, answer }) {
 }
 
 async function show(state, { event, data }) {
-  if (event === "record") return record(state, data);
+  if (event === "entry") return entry(state, data);
   if (event !== "order" && event !== "end") return;
   state.order = data;
   if (event === "end") await end(state);
   facts(state);
 }
 
-function record(state, r) {
-  state.records.push(r);
+function entry(state, r) {
+  state.entries.push(r);
   const [name, what] = marks[r.type]?.(r) ?? [];
-  const trouble = ["refused", "trouble", "now"].includes(what);
-  const text = { STEP_FELL_BACK: "did not answer; being tried again", NEEDS_ATTENTION: "still broken; being tried every minute" }[r.type];
-  if (name) mark(name, what, text ?? (trouble ? r.detail : ""));
+  const problem = ["refused", "attention", "now"].includes(what);
+  const text = { STEP_FELL_BACK: "no response; being retried", NEEDS_ATTENTION: "still broken; retried every minute" }[r.type];
+  if (name) mark(name, what, text ?? (problem ? r.detail : ""));
   if (what === "refused" || r.type === "CLOSING") state.unwinding = true;
   next(state.unwinding ? back : forward);
   if (state.unwinding) for (const f of forward) if (f !== "PublishEvent" && ["", "now"].includes(boxOf(f).dataset.state)) mark(f, "never");
   say(sentence(r, name));
-  const began = Math.min(...state.records.map((x) => Date.parse(x.at)));
-  $("records").replaceChildren(...state.records.map((x) => {
+  const began = Math.min(...state.entries.map((x) => Date.parse(x.at)));
+  $("entries").replaceChildren(...state.entries.map((x) => {
     const tr = make("tr");
     tr.append(...[Date.parse(x.at) - began, x.type, x.step ?? "", x.detail ?? ""].map((v) => make("td", String(v))));
     return tr;
   }));
 }
 
-// next lights up the box after the last one that is through.
+// next lights up the box after the last finished one.
 function next(sequence) {
   const last = sequence.findLastIndex((s) => ["done", "undone", "never"].includes(boxOf(s).dataset.state));
   const following = sequence[last + 1];
@@ -369,12 +370,12 @@ function next(sequence) {
 
 function sentence(r, name) {
   switch (r.type) {
-    case "STEP_REFUSED": return `${r.step} was refused${r.detail ? ": " + r.detail : ""}. Now everything is undone.`;
-    case "CLOSING": return "The fence stands: this order can never be confirmed. The undos follow.";
+    case "STEP_REFUSED": return `${r.step} was refused${r.detail ? ": " + r.detail : ""}. Everything done so far is now undone.`;
+    case "CLOSING": return "The fence is closed: this order can never be confirmed. The undos follow.";
     case "UNDONE": return `${r.step}: undone.`;
-    case "STEP_FELL_BACK": return `${r.step} does not get through; it is tried again until it does.`;
-    case "NEEDS_ATTENTION": return `${r.step} has been broken for a while. Somebody is told, and it is tried every minute.`;
-    case "CONFIRMED": return "Confirmed: the point of no return is behind it.";
+    case "STEP_FELL_BACK": return `${r.step} is broken; it is retried until it succeeds.`;
+    case "NEEDS_ATTENTION": return `${r.step} has been broken for a while. Operators are alerted, and it is retried every minute.`;
+    case "CONFIRMED": return "Confirmed: the order has passed the point of no return.";
     default: return name ? `${name}: done.` : r.type;
   }
 }
@@ -402,10 +403,10 @@ function status(s) {
   $("badge").hidden = !s;
 }
 
-function facts({ id, before, after, key, replayed, answer, order, records }) {
+function facts({ id, before, after, key, replayed, response, order, entries }) {
   const rows = [["Order", id]];
   if (key) rows.push(["Idempotency-Key", key]);
-  if (answer) rows.push(["Answer", answer + (replayed ? ", Idempotency-Replayed: true" : "")]);
+  if (response) rows.push(["Response", response + (replayed ? ", Idempotency-Replayed: true" : "")]);
   if (order?.total) rows.push(["Total", money(order.total)]);
   if (after) {
     rows.push(["Money", order.status === "CONFIRMED" ? `${money(order.total)} charged once` : "nothing kept"]);
@@ -413,16 +414,16 @@ function facts({ id, before, after, key, replayed, answer, order, records }) {
       const was = before.get(item.productId), is = after.get(item.productId);
       rows.push(["Stock", `${item.name || item.productId} × ${item.quantity}: ` + (was === undefined ? `${is}` : was === is ? `${was} before and after` : `${was} → ${is}`)]);
     }
-    const times = records.map((r) => Date.parse(r.at));
-    rows.push(["Took", `${Math.max(...times) - Math.min(...times)} ms from the first record to the last; shown more slowly`]);
+    const times = entries.map((r) => Date.parse(r.at));
+    rows.push(["Took", `${Math.max(...times) - Math.min(...times)} ms from the first entry to the last; shown more slowly`]);
   }
   $("details").replaceChildren(...rows.flatMap(([k, v]) => [make("dt", k), make("dd", v, /Order|Key/.test(k) ? { class: "mono" } : {})]));
 }
 
-// link finds the saga in the Web UI: the API names it in the header Link of answers about the order.
+// link finds the saga in the Web UI, which the API names in the header Link of responses about the order.
 async function link(id) {
-  const { answer } = await call("GET", "/orders/" + id).catch(() => ({}));
-  const url = answer?.headers.get("Link")?.match(/<(https?:[^>]+)>; rel="monitor"/)?.[1];
+  const { response } = await call("GET", "/orders/" + id).catch(() => ({}));
+  const url = response?.headers.get("Link")?.match(/<(https?:[^>]+)>; rel="monitor"/)?.[1];
   $("workflow").hidden = !url;
   if (url) $("workflow").href = url;
 }
@@ -438,7 +439,7 @@ async function cancel(id) {
   }
 }
 
-// ---- the beginning ---------------------------------------------------------------------------------------------------
+// ---- the start ------------------------------------------------------------------------------------------------------
 
 function begin() {
   $("methods").replaceChildren(...methods.map(([value, name, about], i) => {
@@ -475,7 +476,7 @@ function begin() {
   resume();
 }
 
-// resume watches the order that the address names, unless nobody says who asks.
+// resume watches the order in the address, once there is a token if one is needed.
 function resume() {
   const id = location.hash.slice(1);
   if (/^[0-9a-f-]{36}$/.test(id) && (token() || !$("token"))) watch(id, { before: new Map() });

@@ -53,7 +53,7 @@ var law = map[string][]string{
 	"internal/rabbitmq/rabbitmqtest": {"internal/porttest"},
 
 	// Programs wire the rest together. Each sees only what it needs.
-	"api":             slices.Concat([]string{"workflows", "internal/postgres", "internal/stripe", "internal/temporalclient"}, domain, plumbing),
+	"api":             slices.Concat([]string{"api/orderclient", "workflows", "internal/postgres", "internal/stripe", "internal/temporalclient"}, domain, plumbing),
 	"worker":          slices.Concat([]string{"workflows", "activities", "saga"}, adapters, domain, plumbing),
 	"catalog":         slices.Concat([]string{"catalog/catalogclient", "catalog/mongodb", "catalog/product", "catalog/stock"}, domain, plumbing),
 	"notifier":        slices.Concat([]string{"internal/moneytext", "internal/rabbitmq", "internal/webhook"}, domain, plumbing),

@@ -1,0 +1,62 @@
+package api
+
+import "github.com/ordersaga/ordersaga/internal/httpapi"
+
+const description = `Place orders and follow them.
+
+A saga completes each order: it reserves the stock and charges the payment, or it undoes everything. Send an
+**Idempotency-Key** with every POST /orders, and repeat the request with the same key and body whenever you do not know its
+outcome: there will be one order. Errors are problems (RFC 9457); [/problems](/problems) explains every type.`
+
+// texts describe members and parameters in the OpenAPI document.
+var texts = httpapi.Texts{
+	Fields: map[string]string{
+		"NewOrder.userId":        "The customer. With a customer's token: the user in the token.",
+		"NewOrder.paymentMethod": "The payment gateway's reference; without one, a default is charged. Never a card number.",
+		"CancelOrder.reason":     "In your words; kept with the order.",
+
+		"Order.status": "PENDING is the only status that changes. FAILED: the order could not be completed. " +
+			"CANCELLED: a customer or an operator cancelled it.",
+		"Order.total":    "Present once the order is priced.",
+		"Order.reason":   "Why the order is FAILED or CANCELLED; on a PENDING order: why it is being undone.",
+		"Order.message":  "The reason, in words for the customer.",
+		"Line.name":      "Present once the order is priced.",
+		"Line.price":     "The price of one unit; present once the order is priced.",
+		"Money.amount":   "In minor units: cents of USD, whole JPY.",
+		"Money.currency": "An ISO 4217 code.",
+		"OrderPage.next": "The cursor of the next page; absent on the last one.",
+
+		"Timeline.entries": "In the order in which they were stored. New entries are only added at the end.",
+		"Entry.step":       "The step concerned; absent when the entry is about the order's status.",
+		"Entry.detail":     "Only operators see it.",
+
+		"*.id": "The order's ID, in lower case.",
+		"placeOrder.Idempotency-Key": "A name of your choice for this order, unique among your orders. The same key and body always " +
+			"mean the same order and get the same response, marked by Idempotency-Replayed. Another body under the same key is " +
+			"rejected.",
+		"placeOrder.Prefer": "wait=N: wait at most N seconds for the outcome (10 by default, 60 at most). " +
+			"respond-async: do not wait.",
+		"getOrder.If-None-Match":   "The ETag of your copy; the response is 304 if the order has not changed.",
+		"listOrders.userId":        "Only this user's orders. With a customer's token: always only that user's.",
+		"listOrders.createdFrom":   "Only orders created at this time or later.",
+		"listOrders.createdTo":     "Only orders created before this time.",
+		"listOrders.productId":     "Only orders with a line of this product.",
+		"listOrders.limit":         "Orders per page.",
+		"listOrders.cursor":        "The next member of the previous page. Keep the filters unchanged.",
+		"watchOrder.Last-Event-ID": "The ID of the last event that you received: the stream continues after it.",
+
+		"*.ETag":                 "The order's version, for If-None-Match.",
+		"*.Link":                 "A page that shows the order's saga (rel=monitor).",
+		"*.Location":             "The order.",
+		"*.Retry-After":          "How many seconds to wait before you look again, while the order is PENDING.",
+		"*.Idempotency-Replayed": "true if an earlier request with the same key placed the order.",
+	},
+	Patterns: map[string]string{
+		`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`: "1 to 64 letters, digits, dots, underscores and hyphens",
+		paymentMethodPattern:                "a reference like pm_card_visa",
+		`^[^\x00-\x1f\x7f]*$`:               "text without control characters",
+		`^[\x21-\x7e]+$`:                    "visible ASCII characters",
+		orderIDPattern:                      "a UUID in lower case",
+		`^[0-9]{1,18}$`:                     "the ID of an event",
+	},
+}
