@@ -12,33 +12,29 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/catalogclient"
 	"github.com/ordersaga/ordersaga/catalog/memorytest"
 	"github.com/ordersaga/ordersaga/catalog/storetest"
-	testclock "github.com/ordersaga/ordersaga/internal/clocktest"
+	"github.com/ordersaga/ordersaga/internal/catalogadapter"
+	"github.com/ordersaga/ordersaga/internal/clocktest"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/order/ordertest"
 )
 
-// The orders of these tests, as the client names them.
+// The orders of these tests, as activities name them.
 const (
 	orderOne order.ID = "00000000-0000-4000-8000-000000000001"
 	orderTwo order.ID = "00000000-0000-4000-8000-000000000002"
 )
 
-// dial returns a client of the API, over a real connection.
-func dial(t *testing.T, store storetest.Store) *catalogclient.Client {
+// dial returns the catalog as activities see it, over a real connection.
+func dial(t *testing.T, store storetest.Store) *catalogadapter.Catalog {
 	t.Helper()
 	return dialAt(t, store, func() time.Time { return clock })
 }
 
-func dialAt(t *testing.T, store storetest.Store, now func() time.Time) *catalogclient.Client {
+func dialAt(t *testing.T, store storetest.Store, now func() time.Time) *catalogadapter.Catalog {
 	t.Helper()
 	server := httptest.NewServer(serveAt(t, store, now, byNobody))
 	t.Cleanup(server.Close)
-	client, err := catalogclient.New(catalogclient.Options{BaseURL: server.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	return client
+	return newClient(t, server.URL)
 }
 
 // kettles returns a store with 3 kettles.
@@ -69,10 +65,10 @@ func refused(t *testing.T, what string, err error, want order.Cause) {
 	}
 }
 
-func TestClientSpeaksTheOrdersLanguage(t *testing.T) {
+func TestTheCatalogKeepsTheContractOfActivities(t *testing.T) {
 	t.Parallel()
 	ordertest.CatalogContract(t, func(t *testing.T, products ...order.Line) ordertest.Shop {
-		store, now := memorytest.New(), testclock.At(clock)
+		store, now := memorytest.New(), clocktest.At(clock)
 		for _, p := range products {
 			body := fmt.Sprintf(`{"id": %q, "name": %q, "price": {"amount": %d, "currency": %q}, "stock": %d, "category": "kitchen"}`,
 				p.ProductID, p.Name, p.Price.Amount, p.Price.Currency, p.Quantity)
@@ -84,7 +80,7 @@ func TestClientSpeaksTheOrdersLanguage(t *testing.T) {
 	})
 }
 
-func TestStoreThatDoesNotAnswerIsToldWithoutItsText(t *testing.T) {
+func TestAStoreThatIsDownIsReportedWithoutItsErrorText(t *testing.T) {
 	t.Parallel()
 	store := down{kettles(t)}
 	want(t, "reserve", send(t, serve(t, store), "PUT", one, hold(`[{"productId": "kettle", "quantity": 1}]`)), 503,
@@ -92,6 +88,6 @@ func TestStoreThatDoesNotAnswerIsToldWithoutItsText(t *testing.T) {
 	err := dial(t, store).Reserve(t.Context(), orderOne, items(1), clock.Add(time.Hour))
 	var unavailable *catalogclient.Unavailable
 	if !errors.As(err, &unavailable) || unavailable.RetryDelay() != time.Second {
-		t.Errorf("client: %v, want to come back in 1 s", err)
+		t.Errorf("client: %v, want to try again in 1 s", err)
 	}
 }

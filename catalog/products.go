@@ -32,22 +32,22 @@ func (s *server) registerProducts(api *httpapi.API, who *auth.Authenticator) {
 	created.DefaultStatus = http.StatusCreated
 	removed := managing("deleteProduct", http.MethodDelete, "/products/{productId}", "Take a product off the shelf")
 	removed.DefaultStatus = http.StatusNoContent
-	down := wire.StoreUnavailable
+	down := storeUnavailable
 	httpapi.Register(api, looking("listProducts", http.MethodGet, "/products", "List products, newest first"), s.list, down)
-	httpapi.Register(api, created, s.create, wire.ProductExists, down)
-	httpapi.Register(api, looking("getProduct", http.MethodGet, "/products/{productId}", "Show a product"), s.get, wire.ProductNotFound, down)
+	httpapi.Register(api, created, s.create, productExists, down)
+	httpapi.Register(api, looking("getProduct", http.MethodGet, "/products/{productId}", "Show a product"), s.get, productNotFound, down)
 	httpapi.Register(api, managing("replaceProduct", http.MethodPut, "/products/{productId}", "Replace a product's details"),
-		s.replace, wire.ProductNotFound, down)
+		s.replace, productNotFound, down)
 	httpapi.Register(api, managing("changeProduct", http.MethodPatch, "/products/{productId}", "Change some of a product's details"),
-		s.change, wire.ProductNotFound, down)
-	httpapi.Register(api, removed, s.remove, wire.ProductNotFound, wire.ProductHasHolds, down)
+		s.change, productNotFound, down)
+	httpapi.Register(api, removed, s.remove, productNotFound, productHasHolds, down)
 	httpapi.Register(api, managing("getStock", http.MethodGet, "/products/{productId}/stock", "Show where a product's units are"),
-		s.units, wire.ProductNotFound, down)
+		s.units, productNotFound, down)
 	httpapi.Register(api, managing("restockProduct", http.MethodPost, "/products/{productId}/restock", "Add units to a product"),
-		s.restock, wire.ProductNotFound, wire.KeyReused, problem.Unavailable, down)
+		s.restock, productNotFound, keyReused, problem.Unavailable, down)
 	httpapi.Register(api, managing("correctStock", http.MethodPost, "/products/{productId}/corrections", "Correct what is available of a product, up or down"),
-		s.correct, wire.ProductNotFound, wire.OutOfStock, wire.KeyReused, problem.Unavailable, down)
-	httpapi.Register(api, looking("priceProducts", http.MethodPost, "/prices", "Price many products"), s.prices, wire.ProductNotFound, down)
+		s.correct, productNotFound, outOfStock, keyReused, problem.Unavailable, down)
+	httpapi.Register(api, looking("priceProducts", http.MethodPost, "/prices", "Price many products"), s.prices, productNotFound, down)
 }
 
 // ProductPath is the input of operations on one product. It is exported because huma does not see into embedded types that
@@ -210,7 +210,7 @@ type restockInput struct {
 func (s *server) restock(ctx context.Context, in *restockInput) (*body[wire.Stock], error) {
 	c, err := s.stock.Restock(ctx, in.ID, in.Key, in.Body.Quantity)
 	if errors.Is(err, stock.ErrConflict) {
-		return nil, wire.KeyReused.New("the key was used with another quantity")
+		return nil, keyReused.New("the key was used with another quantity")
 	}
 	return s.counters(ctx, in.ID, c, err)
 }
@@ -225,7 +225,7 @@ func (s *server) correct(ctx context.Context, in *correctInput) (*body[wire.Stoc
 	c, err := s.stock.Correct(ctx, in.ID, in.Key, in.Body.Quantity, in.Body.Reason)
 	switch {
 	case errors.Is(err, stock.ErrConflict):
-		return nil, wire.KeyReused.New("the key was used with another quantity or reason")
+		return nil, keyReused.New("the key was used with another quantity or reason")
 	case errors.Is(err, stock.ErrLines):
 		p := problem.Invalid.New("the request breaks a rule: see errors")
 		p.Errors = []problem.Field{{Pointer: "#/quantity", Detail: "must not be 0"}}

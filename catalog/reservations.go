@@ -22,15 +22,15 @@ func (s *server) registerReservations(api *httpapi.API, who *auth.Authenticator)
 		}, scopeReservations)
 	}
 	const path = "/reservations/{orderId}"
-	gone := []problem.Type{wire.ReservationReleased, wire.ReservationExpired, wire.OutOfStock, wire.StoreUnavailable, problem.Unavailable}
+	gone := []problem.Type{reservationReleased, reservationExpired, outOfStock, storeUnavailable, problem.Unavailable}
 	httpapi.Register(api, op("reserveStock", http.MethodPut, path, "Hold units for an order: all lines or none"),
-		s.reserve, append(gone, wire.ReservationConflict, wire.ProductNotFound)...)
+		s.reserve, append(gone, reservationConflict, productNotFound)...)
 	httpapi.Register(api, op("commitStock", http.MethodPost, path+"/commit", "Sell what an order holds"),
-		s.commit, append(gone, wire.ReservationNotFound)...)
+		s.commit, append(gone, reservationNotFound)...)
 	httpapi.Register(api, op("releaseStock", http.MethodDelete, path, "Give back what an order holds or has bought, and refuse to reserve for it from now on"),
-		s.release, wire.StoreUnavailable, problem.Unavailable)
+		s.release, storeUnavailable, problem.Unavailable)
 	httpapi.Register(api, op("getReservation", http.MethodGet, path, "Show what became of an order's units"),
-		s.reservation, wire.ReservationNotFound, wire.StoreUnavailable)
+		s.reservation, reservationNotFound, storeUnavailable)
 }
 
 // OrderPath is the input of operations on an order's reservation, exported like ProductPath.
@@ -58,7 +58,7 @@ func (s *server) reserve(ctx context.Context, in *reserveInput) (*body[wire.Rese
 	}
 	r, err := s.stock.Reserve(ctx, in.ID, lines, in.Body.ExpiresAt.UTC().Truncate(time.Millisecond))
 	if errors.Is(err, stock.ErrConflict) {
-		return nil, wire.ReservationConflict.New("the order has reserved other lines")
+		return nil, reservationConflict.New("the order has reserved other lines")
 	}
 	return s.reservationIs(ctx, r, err)
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/ordersaga/ordersaga/catalog/catalogclient"
 	"github.com/ordersaga/ordersaga/catalog/mongodb"
+	"github.com/ordersaga/ordersaga/internal/catalogadapter"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/program"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
@@ -138,14 +139,14 @@ func units(t *testing.T, base string) string {
 	return fmt.Sprintf("available %v, held %v, sold %v", a["available"], a["held"], a["sold"])
 }
 
-func newClient(t *testing.T, base string) *catalogclient.Client {
+func newClient(t *testing.T, base string) *catalogadapter.Catalog {
 	t.Helper()
 	client, err := catalogclient.New(catalogclient.Options{BaseURL: base, Timeout: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	return client
+	return catalogadapter.New(client)
 }
 
 func TestUnitsAreNeitherSoldTwiceNorLostUnderLoadOverHTTP(t *testing.T) {

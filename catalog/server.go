@@ -65,7 +65,7 @@ func (s *server) answer(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &short):
-		return wire.OutOfStock.New("there is too little of %d of the products", len(short.Shortages)).
+		return outOfStock.New("there is too little of %d of the products", len(short.Shortages)).
 			With("shortages", shortages(short.Shortages))
 	case errors.As(err, &unknown):
 		return productsNotFound(unknown.ProductIDs)
@@ -74,23 +74,23 @@ func (s *server) answer(err error) error {
 	case errors.Is(err, stock.ErrBusy):
 		return problem.Unavailable.New("too many orders at once want the same product").RetryAfter(storeRetry)
 	case errors.Is(err, product.ErrExists):
-		return wire.ProductExists.New("the ID is taken")
+		return productExists.New("the ID is taken")
 	case errors.Is(err, product.ErrOpenHolds):
-		return wire.ProductHasHolds.New("orders in progress hold units of the product")
+		return productHasHolds.New("orders in progress hold units of the product")
 	case errors.Is(err, product.ErrCurrency):
 		p := problem.Invalid.New("the request breaks a rule: see errors")
 		p.Errors = []problem.Field{{Pointer: "#/price/currency", Detail: "is not a currency of ISO 4217"}}
 		return p
 	case errors.Is(err, stock.ErrReleased):
-		return wire.ReservationReleased.New("the reservation was released")
+		return reservationReleased.New("the reservation was released")
 	case errors.Is(err, stock.ErrExpired):
-		return wire.ReservationExpired.New("the reservation has expired")
+		return reservationExpired.New("the reservation has expired")
 	case errors.Is(err, stock.ErrNotFound):
-		return wire.ReservationNotFound.New("nothing was ever reserved for this order")
+		return reservationNotFound.New("nothing was ever reserved for this order")
 	case errors.Is(err, context.Canceled):
 		return err
 	case s.unavailable(err):
-		return wire.StoreUnavailable.New("the database does not answer").RetryAfter(storeRetry)
+		return storeUnavailable.New("the database does not answer").RetryAfter(storeRetry)
 	}
 	return err
 }
@@ -104,7 +104,7 @@ func (s *server) failed(ctx context.Context, err error) error {
 }
 
 func productsNotFound(ids []string) *problem.Problem {
-	return wire.ProductNotFound.New("%d of the products are not known", len(ids)).With("productIds", ids)
+	return productNotFound.New("%d of the products are not known", len(ids)).With("productIds", ids)
 }
 
 func shortages(in []stock.Shortage) []wire.Shortage {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/ordersaga/ordersaga/catalog/catalogclient"
 	"github.com/ordersaga/ordersaga/internal/httpserver"
-	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/telemetry"
 	"github.com/ordersaga/ordersaga/saga"
 )
@@ -52,7 +51,7 @@ func TestTheBreakerAndSagasInTroubleAreMeasured(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 10 {
-		_ = catalog.Release(t.Context(), order.ID("00000000-0000-4000-8000-000000000001"))
+		_, _ = catalog.Release(t.Context(), "00000000-0000-4000-8000-000000000001")
 	}
 	shows("catalog_breaker_state 2", `catalog_breaker_changes_total{from="closed",to="open"} 1`)
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ordersaga/ordersaga/activities"
 	"github.com/ordersaga/ordersaga/catalog/catalogclient"
+	"github.com/ordersaga/ordersaga/internal/catalogadapter"
 	"github.com/ordersaga/ordersaga/internal/httpserver"
 	"github.com/ordersaga/ordersaga/internal/pgdb"
 	"github.com/ordersaga/ordersaga/internal/postgres"
@@ -94,7 +95,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) (err error) {
 
 	fatal := make(chan error, 1)
 	w := newWorker(temporal, c, fatal)
-	w.RegisterActivity(&activities.Activities{Catalog: catalog, Payments: payments, Orders: orders, Events: events, Alarms: events})
+	w.RegisterActivity(&activities.Activities{Catalog: catalogadapter.New(catalog), Payments: payments, Orders: orders, Events: events, Alarms: events})
 	w.RegisterActivity(&activities.Settlement{Payments: payments, Orders: orders})
 	w.RegisterActivity(&activities.Recovery{Sagas: sagas, Orders: orders, MinAge: c.RecoveryMinAge, Log: log})
 	probes := httpserver.Probes(map[string]httpserver.Check{

@@ -31,7 +31,7 @@ func (t catalogToken) source() (catalogclient.TokenSource, error) {
 	}
 	source, err := catalogclient.StaticToken(t.Token)
 	if err != nil {
-		return nil, fmt.Errorf("CATALOG_TOKEN: it %w", err)
+		return nil, fmt.Errorf("CATALOG_TOKEN: %w", err)
 	}
 	return source, nil
 }

@@ -11,26 +11,23 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
-
-	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
-// Options say where the catalog is and how long to wait for it. Only BaseURL is required.
+// Options configure a Client. Only BaseURL is required.
 type Options struct {
-	BaseURL string // as in http://127.0.0.1:4002
-	// Token is asked before each call; by default calls are made without a token.
+	BaseURL string // such as http://127.0.0.1:4002
+	// Token provides the bearer token of each call; by default calls carry none.
 	Token TokenSource
-	// Timeout bounds one call, the body included; 3 s by default.
+	// Timeout bounds one call, from the request to the end of the response; 3 s by default.
 	Timeout time.Duration
-	// PriceAge is how old a price may be that is used while the catalog cannot be asked; 5 min by default. Negative
-	// means that no such price is used.
+	// PriceAge is the greatest age of a price that may be used while the catalog is down; 5 min by default. A negative
+	// value switches the fallback off.
 	PriceAge time.Duration
-	// Transport makes the requests; by default connections of this client's own, kept alive.
+	// Transport sends the requests; by default it keeps connections of its own alive.
 	Transport http.RoundTripper
 	Log       *slog.Logger // slog.Default by default
-	// OnStateChange, if set, is told the breaker's states: closed, open, half-open. It must return quickly.
+	// OnStateChange, if set, is called with the breaker's states: closed, open, half-open. It must return quickly.
 	OnStateChange func(from, to string)
 }
 
@@ -45,10 +42,10 @@ type Client struct {
 	log     *slog.Logger
 }
 
-// maxAnswer bounds what is read of an answer, in bytes: 100 products with the longest names are a tenth of it.
-const maxAnswer = 1 << 20
+// maxResponse bounds how much of a response is read, in bytes. 100 products with the longest names take a tenth of it.
+const maxResponse = 1 << 20
 
-// New returns a client. It connects when it is called first.
+// New returns a client. It connects on its first call.
 func New(o Options) (*Client, error) {
 	base, err := url.Parse(o.BaseURL)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
@@ -80,20 +77,20 @@ func New(o Options) (*Client, error) {
 	}, nil
 }
 
-// newTransport keeps as many connections as a worker has activities at once.
+// newTransport keeps as many connections open as a worker runs activities at once.
 func newTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 200, 200
-	t.Proxy = nil // the catalog is a neighbour
+	t.Proxy = nil // the catalog is in the same network
 	return t
 }
 
 func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// Close closes connections that are not in use.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Unavailable is the error of a call that the catalog could not be asked, or that it asked to repeat later.
+// Unavailable is the error of a call that the breaker did not let through, or that the catalog asked to repeat later.
 type Unavailable struct {
 	RetryAfter time.Duration // when to try again
 	Err        error
@@ -108,56 +105,48 @@ func (e *Unavailable) Unwrap() error { return e.Err }
 // RetryDelay is how long to wait before the next try.
 func (e *Unavailable) RetryDelay() time.Duration { return e.RetryAfter }
 
-// answer is what came back: a status below 500, and the body.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-// call makes one request through the breaker and reads a 2xx answer into out. Any other answer of a living catalog is
-// returned as a *problem.Problem, in an *Unauthorized if it is about who we are.
+// call makes one request through the breaker and decodes a 2xx response into out.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	if err := c.ask(ctx, method, path, in, out); err != nil {
+	if err := c.try(ctx, method, path, in, out); err != nil {
 		return fmt.Errorf("catalog: %s %s: %w", method, path, err)
 	}
 	return nil
 }
 
-func (c *Client) ask(ctx context.Context, method, path string, in, out any) error {
+func (c *Client) try(ctx context.Context, method, path string, in, out any) error {
 	token, err := c.token(ctx)
 	if err != nil {
-		return err // says nothing about the catalog: the breaker does not hear of it
+		return err // it says nothing about the catalog, so the breaker must not count it
 	}
-	a, err := c.breaker.do(ctx, func() (answer, error) { return c.send(ctx, method, path, token, in) })
+	r, err := c.breaker.do(ctx, func() (response, error) { return c.send(ctx, method, path, token, in) })
 	if err != nil {
 		return err
 	}
-	return a.read(out)
+	return r.decode(out)
 }
 
-// send makes one request. A 5xx is an error.
-func (c *Client) send(ctx context.Context, method, path, token string, in any) (answer, error) {
+// send makes one request. It returns an error for a 5xx, which the breaker counts as a failure.
+func (c *Client) send(ctx context.Context, method, path, token string, in any) (response, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	req, err := c.request(ctx, method, path, token, in)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return answer{}, withoutURL(err)
+		return response{}, withoutURL(err)
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse))
 	if err != nil {
-		return answer{}, fmt.Errorf("read the answer: %w", err)
+		return response{}, fmt.Errorf("read the response: %w", err)
 	}
-	a := answer{status: res.StatusCode, header: res.Header, body: body}
-	if a.status >= http.StatusInternalServerError {
-		return answer{}, a.later(a.problem())
+	r := response{status: res.StatusCode, header: res.Header, body: body}
+	if r.status >= http.StatusInternalServerError {
+		return response{}, r.later(r.problem())
 	}
-	return a, nil
+	return r, nil
 }
 
 func (c *Client) request(ctx context.Context, method, path, token string, in any) (*http.Request, error) {
@@ -165,13 +154,13 @@ func (c *Client) request(ctx context.Context, method, path, token string, in any
 	if in != nil {
 		data, err := json.Marshal(in)
 		if err != nil {
-			return nil, fmt.Errorf("write the request: %w", err)
+			return nil, fmt.Errorf("encode the request: %w", err)
 		}
 		body = bytes.NewReader(data)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.base.JoinPath(path).String(), body)
 	if err != nil {
-		return nil, errors.New("the request cannot be made")
+		return nil, errors.New("the request cannot be made") // the error could show a password in the URL
 	}
 	req.Header.Set("Accept", "application/json, application/problem+json")
 	if in != nil {
@@ -183,7 +172,8 @@ func (c *Client) request(ctx context.Context, method, path, token string, in any
 	return req, nil
 }
 
-// withoutURL leaves out what net/http says about the URL: the caller says it, and the base may carry a password.
+// withoutURL drops the URL that net/http adds to its errors: the caller names the path, and the base URL may contain a
+// password.
 func withoutURL(err error) error {
 	var e *url.Error
 	if errors.As(err, &e) {
@@ -192,40 +182,34 @@ func withoutURL(err error) error {
 	return err
 }
 
-func (a answer) read(out any) error {
+// response is a complete response with a status below 500.
+type response struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (r response) decode(out any) error {
 	switch {
-	case a.status == http.StatusTooManyRequests:
-		return a.later(a.problem())
-	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
-		return &Unauthorized{a.problem()}
-	case a.status < 200 || a.status > 299:
-		return a.problem()
-	case out == nil:
-		return nil
+	case r.status == http.StatusTooManyRequests:
+		return r.later(r.problem())
+	case r.status == http.StatusUnauthorized || r.status == http.StatusForbidden:
+		return &Unauthorized{r.problem()}
+	case r.status < 200 || r.status > 299:
+		return r.problem()
 	}
-	if err := json.Unmarshal(a.body, out); err != nil {
-		return fmt.Errorf("understand the answer: %w", err)
+	if err := json.Unmarshal(r.body, out); err != nil {
+		return fmt.Errorf("decode the response: %w", err)
 	}
 	return nil
 }
 
-// problem reads a problem; an answer that is none (of a proxy, say) is made one.
-func (a answer) problem() *problem.Problem {
-	p := &problem.Problem{}
-	isProblem := strings.HasPrefix(a.header.Get("Content-Type"), problem.ContentType)
-	if !isProblem || json.Unmarshal(a.body, p) != nil {
-		p = &problem.Problem{Detail: http.StatusText(a.status)}
-	}
-	p.Status = a.status
-	return p
-}
-
-// maxRetryAfter bounds what a catalog can ask for.
+// maxRetryAfter bounds the delay that a catalog can ask for.
 const maxRetryAfter = 5 * time.Minute
 
-// later adds to an error when the catalog asked to come back, if it did.
-func (a answer) later(err error) error {
-	header := a.header.Get("Retry-After")
+// later wraps err in an Unavailable if the response has a valid Retry-After, in seconds or as a date.
+func (r response) later(err error) error {
+	header := r.header.Get("Retry-After")
 	wait := time.Duration(-1)
 	if seconds, convErr := strconv.Atoi(header); convErr == nil {
 		wait = time.Duration(min(seconds, int(maxRetryAfter/time.Second))) * time.Second

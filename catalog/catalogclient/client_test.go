@@ -17,26 +17,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ordersaga/ordersaga/catalog/catalogclient"
-	"github.com/ordersaga/ordersaga/internal/money"
-	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// catalog is a fake that answers whatever a test says, without a network, so that the clock can be faked as well.
+// catalog is a fake whose responses the test chooses. It needs no network, so the clock can be faked as well.
 type catalog struct {
-	answer atomic.Value // func(*http.Request) (*http.Response, error)
-	calls  atomic.Int32
+	handler atomic.Value // handler
+	calls   atomic.Int32
 }
 
 type handler func(*http.Request) (*http.Response, error)
 
 func (c *catalog) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.calls.Add(1)
-	return c.answer.Load().(handler)(r)
+	return c.handler.Load().(handler)(r)
 }
 
-func (c *catalog) does(h handler) { c.answer.Store(h) }
+func (c *catalog) does(h handler) { c.handler.Store(h) }
 
-// says is an answer with a body; a problem when it is one.
+// says responds with a body, as a problem if it looks like one.
 func says(status int, body string, headers ...string) handler {
 	return func(r *http.Request) (*http.Response, error) {
 		res := &http.Response{
@@ -54,25 +52,27 @@ func says(status int, body string, headers ...string) handler {
 	}
 }
 
-// hangs never answers.
+// hangs never responds.
 func hangs(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
 	return nil, r.Context().Err()
 }
 
-// refuses answers at once that nobody is there.
+// refuses fails as if nothing listened.
 func refuses(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
 
 var lampPrice = says(200, `{"prices": [{"productId": "lamp", "name": "Lamp", "price": {"amount": 500, "currency": "EUR"}}]}`)
 
-const id = order.ID("00000000-0000-4000-8000-000000000001")
+const id = "00000000-0000-4000-8000-000000000001"
 
 var (
-	lamps  = []order.Item{{ProductID: "lamp", Quantity: 2}}
-	priced = []order.Line{{ProductID: "lamp", Name: "Lamp", Quantity: 2, Price: money.Money{Amount: 500, Currency: "EUR"}}}
+	lamp   = []string{"lamp"}
+	quoted = []catalogclient.Quote{{ProductPrice: catalogclient.ProductPrice{
+		ProductID: "lamp", Name: "Lamp", Price: catalogclient.Price{Amount: 500, Currency: "EUR"},
+	}}}
 )
 
-// open returns a client of a fake catalog, and the breaker's states as they come.
+// open returns a client of a fake catalog and the breaker's states so far.
 func open(t *testing.T, first handler) (*catalogclient.Client, *catalog, func() []string) {
 	t.Helper()
 	fake := &catalog{}
@@ -100,7 +100,7 @@ func open(t *testing.T, first handler) (*catalogclient.Client, *catalog, func() 
 func release(t *testing.T, c *catalogclient.Client, times int) (last error) {
 	t.Helper()
 	for range times {
-		last = c.Release(t.Context(), id)
+		_, last = c.Release(t.Context(), id)
 	}
 	return last
 }
@@ -126,7 +126,7 @@ func TestBreakerOpensWhenHalfOfTenCallsFail(t *testing.T) {
 		}
 		var unavailable *catalogclient.Unavailable
 		if !errors.As(err, &unavailable) || unavailable.RetryDelay() < 30*time.Second || unavailable.RetryDelay() > 32*time.Second {
-			t.Errorf("error %v, want one that says to come back in 30 to 32 s", err)
+			t.Errorf("error %v, want one that says to try again in 30 to 32 s", err)
 		}
 	})
 }
@@ -144,7 +144,7 @@ func TestBreakerForgetsOldFailures(t *testing.T) {
 	})
 }
 
-func TestAnswersOfALivingCatalogKeepTheBreakerClosed(t *testing.T) {
+func TestResponsesOfAWorkingCatalogKeepTheBreakerClosed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for _, status := range []int{400, 404, 409, 410, 422, 429} {
@@ -159,13 +159,13 @@ func TestAnswersOfALivingCatalogKeepTheBreakerClosed(t *testing.T) {
 	})
 }
 
-func TestCallersThatGoAwayAreNotCounted(t *testing.T) {
+func TestCancelledCallsAreNotCounted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, _, states := open(t, hangs)
 		for range 50 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-			if err := c.Release(ctx, id); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := c.Release(ctx, id); !errors.Is(err, context.DeadlineExceeded) {
 				t.Fatalf("error %v", err)
 			}
 			cancel()
@@ -176,13 +176,13 @@ func TestCallersThatGoAwayAreNotCounted(t *testing.T) {
 	})
 }
 
-func TestACallThatHangsIsGivenUpAfterThreeSecondsAndCounts(t *testing.T) {
+func TestACallThatHangsTimesOutAfterThreeSecondsAndCounts(t *testing.T) {
 	t.Parallel()
 	for name, h := range map[string]handler{
-		"before the answer": hangs,
+		"before the response": hangs,
 		"within the body": func(r *http.Request) (*http.Response, error) {
 			res, err := says(200, "")(r)
-			body, _ := io.Pipe() // nobody ever writes
+			body, _ := io.Pipe() // never written to
 			go func() {
 				<-r.Context().Done()
 				_ = body.CloseWithError(r.Context().Err())
@@ -197,7 +197,7 @@ func TestACallThatHangsIsGivenUpAfterThreeSecondsAndCounts(t *testing.T) {
 				c, _, states := open(t, h)
 				began := time.Now()
 				for range 10 {
-					go func() { _ = c.Release(t.Context(), id) }()
+					go func() { _, _ = c.Release(t.Context(), id) }()
 				}
 				time.Sleep(3 * time.Second)
 				synctest.Wait()
@@ -219,15 +219,15 @@ func TestOneProbeDecidesWhetherTheBreakerCloses(t *testing.T) {
 		release(t, c, 10)
 		time.Sleep(31 * time.Second)
 
-		// The probe hangs; a herd comes meanwhile.
+		// The probe hangs while a hundred others call.
 		fake.calls.Store(0)
 		fake.does(hangs)
-		go func() { _ = c.Release(t.Context(), id) }()
+		go func() { _, _ = c.Release(t.Context(), id) }()
 		synctest.Wait()
 		err := release(t, c, 100)
 		var unavailable *catalogclient.Unavailable
 		if !errors.As(err, &unavailable) || unavailable.RetryDelay() < time.Second {
-			t.Errorf("error %v, want one that says when to come back", err)
+			t.Errorf("error %v, want one that says when to try again", err)
 		}
 		if n := fake.calls.Load(); n != 1 {
 			t.Errorf("%d requests while half-open, want 1", n)
@@ -246,13 +246,13 @@ func TestOneProbeDecidesWhetherTheBreakerCloses(t *testing.T) {
 	})
 }
 
-func TestACatalogThatAsksToComeBackLaterIsObeyed(t *testing.T) {
+func TestRetryAfterIsObeyed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for header, want := range map[string]time.Duration{
 			"7":       7 * time.Second,
 			"0":       0,
-			"9999999": 5 * time.Minute, // it cannot ask for more
+			"9999999": 5 * time.Minute, // the most that it can ask for
 			time.Now().Add(9 * time.Second).UTC().Format(http.TimeFormat): 9 * time.Second,
 			time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat):      0,
 		} {
@@ -260,7 +260,7 @@ func TestACatalogThatAsksToComeBackLaterIsObeyed(t *testing.T) {
 				c, _, _ := open(t, says(status, `{"type": "/problems/unavailable"}`, "Retry-After: "+header))
 				var unavailable *catalogclient.Unavailable
 				if err := release(t, c, 1); !errors.As(err, &unavailable) || unavailable.RetryDelay() != want {
-					t.Errorf("%d, %s: %v, want to come back in %s", status, header, err, want)
+					t.Errorf("%d, %s: %v, want to try again in %s", status, header, err, want)
 				}
 			}
 		}
@@ -277,25 +277,23 @@ func TestLastKnownPricesAreUsedWhileTheyAreFresh(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, fake, _ := open(t, lampPrice)
-		price := func(items []order.Item) ([]order.Line, error) { return c.PriceItems(t.Context(), items) }
-		check := func(what string, want []order.Line) {
+		check := func(what string, want []catalogclient.Quote) {
 			t.Helper()
-			got, err := price(lamps)
+			got, err := c.PriceProducts(t.Context(), lamp)
 			if diff := cmp.Diff(want, got); diff != "" || (err == nil) != (want != nil) {
 				t.Errorf("%s: %v (-want +got):\n%s", what, err, diff)
 			}
 		}
-		check("asked", priced)
-		asked := time.Now().UTC()
-		old := slices.Clone(priced)
-		old[0].PriceSeen = asked // says that it was not asked now
+		check("from the catalog", quoted)
+		old := slices.Clone(quoted)
+		old[0].SeenAt = time.Now().UTC()
 		fake.does(refuses)
 		time.Sleep(5 * time.Minute)
 		check("still fresh", old)
 		release(t, c, 20)
 		check("while the breaker is open", old)
-		if lines, err := price([]order.Item{lamps[0], {ProductID: "ghost", Quantity: 1}}); err == nil {
-			t.Errorf("a product that was never seen has the price %v", lines)
+		if quotes, err := c.PriceProducts(t.Context(), []string{"lamp", "ghost"}); err == nil {
+			t.Errorf("a product that was never seen has a price: %v", quotes)
 		}
 		time.Sleep(time.Second)
 		check("too old", nil)
@@ -304,37 +302,62 @@ func TestLastKnownPricesAreUsedWhileTheyAreFresh(t *testing.T) {
 
 func TestPricesThatCannotBeChargedAreNeitherUsedNorRemembered(t *testing.T) {
 	t.Parallel()
-	for name, answer := range map[string]string{
+	for name, body := range map[string]string{
 		"missing":     `{"prices": []}`,
 		"no currency": `{"prices": [{"productId": "lamp", "name": "Lamp", "price": {"amount": 0}}]}`,
 		"negative":    `{"prices": [{"productId": "lamp", "name": "Lamp", "price": {"amount": -1, "currency": "EUR"}}]}`,
 		"not JSON":    `<html>`,
 	} {
-		c, fake, _ := open(t, says(200, answer))
+		c, fake, _ := open(t, says(200, body))
 		for range 2 {
-			if lines, err := c.PriceItems(t.Context(), lamps); err == nil {
-				t.Errorf("%s: priced %v", name, lines)
+			if quotes, err := c.PriceProducts(t.Context(), lamp); err == nil {
+				t.Errorf("%s: got %v", name, quotes)
 			}
 			fake.does(refuses)
 		}
 	}
 }
 
-func TestAProductThatIsGoneLosesItsLastPrice(t *testing.T) {
+func TestAnUnknownProductLosesItsLastPrice(t *testing.T) {
 	t.Parallel()
-	c, fake, _ := open(t, lampPrice)
-	if _, err := c.PriceItems(t.Context(), lamps); err != nil {
-		t.Fatal(err)
+	for name, learns := range map[string]func(*catalogclient.Client) error{
+		"by pricing": func(c *catalogclient.Client) error {
+			_, err := c.PriceProducts(t.Context(), lamp)
+			return err
+		},
+		"by reserving": func(c *catalogclient.Client) error {
+			_, err := c.Reserve(t.Context(), id, []catalogclient.Line{{ProductID: "lamp", Quantity: 1}}, time.Now())
+			return err
+		},
+	} {
+		c, fake, _ := open(t, lampPrice)
+		if _, err := c.PriceProducts(t.Context(), lamp); err != nil {
+			t.Fatal(err)
+		}
+		fake.does(says(404, `{"type": "/problems/product-not-found", "productIds": ["lamp"]}`))
+		var p *catalogclient.Problem
+		if err := learns(c); !errors.As(err, &p) || p.Type != catalogclient.ProductNotFound || !slices.Equal(p.ProductIDs, lamp) {
+			t.Fatalf("%s: error %v, want a problem that names the product", name, err)
+		}
+		fake.does(refuses)
+		if quotes, err := c.PriceProducts(t.Context(), lamp); err == nil {
+			t.Errorf("%s: got %v", name, quotes)
+		}
 	}
-	fake.does(says(404, `{"type": "/problems/product-not-found", "productIds": ["lamp"]}`))
-	_, err := c.PriceItems(t.Context(), lamps)
-	var refusal *order.Refusal
-	if !errors.As(err, &refusal) {
-		t.Fatalf("error %v, want a refusal", err)
-	}
-	fake.does(refuses)
-	if lines, err := c.PriceItems(t.Context(), lamps); err == nil {
-		t.Errorf("priced %v", lines)
+}
+
+func TestARepeatedProductIsAskedForOnceAndQuotedTwice(t *testing.T) {
+	t.Parallel()
+	c, _, _ := open(t, func(r *http.Request) (*http.Response, error) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || strings.Count(string(body), "lamp") != 1 {
+			t.Errorf("the request is %s, %v", body, err)
+		}
+		return lampPrice(r)
+	})
+	got, err := c.PriceProducts(t.Context(), []string{"lamp", "lamp"})
+	if diff := cmp.Diff([]catalogclient.Quote{quoted[0], quoted[0]}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
 
@@ -344,7 +367,7 @@ func TestErrorsShowNoPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Release(t.Context(), id); err == nil || strings.Contains(err.Error(), "sesame") {
+	if _, err := c.Release(t.Context(), id); err == nil || strings.Contains(err.Error(), "sesame") {
 		t.Errorf("release: %v", err)
 	}
 	for _, wrong := range []string{"", "127.0.0.1:4002", "ftp://user:sesame@host", "http://user:sesame@:::"} {

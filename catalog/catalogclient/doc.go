@@ -1,29 +1,34 @@
-// Package catalogclient is how other programs reach the catalog: the types that go over the wire, the problems that it
-// answers, and a client.
+// Package catalogclient is a client of the catalog's HTTP API, with the types that go over the wire. It needs nothing
+// else of this module, so other programs can use it as it is.
 //
 //	catalog, err := catalogclient.New(catalogclient.Options{BaseURL: "http://127.0.0.1:4002", Log: log})
-//	lines, err := catalog.PriceItems(ctx, items)
+//	quotes, err := catalog.PriceProducts(ctx, []string{"espresso-machine"})
 //
-// The client speaks the orders' language: a final no of the catalog is an *order.Refusal, every other error means that
-// the catalog is broken, or cannot be reached, and that the call is to be repeated, which is always safe.
+// Every call may be repeated safely: reservations, commits and releases take effect once.
 //
-// A catalog that asks for tokens (AUTH_MODE=jwt) wants one with the scope catalog:reservations for everything but prices; see
-// TokenFile. When it does not accept ours, the error is an *Unauthorized: broken, until a person has put it right.
+// # Errors
 //
-// Every call goes through one circuit breaker, which protects both sides when the catalog is in trouble:
+// A *Problem is the response of a working catalog; compare its Type with the constants. An *Unauthorized means that the
+// catalog does not accept our token (AUTH_MODE=jwt): a person has to fix that. An *Unavailable says when to try again.
+// After any other error the call may have had its effect.
+//
+// # The circuit breaker
+//
+// Every call goes through one circuit breaker. It spares a failing catalog the load, and its callers the wait:
 //
 //	          at least 10 calls in 10 s, half or more failed
 //	┌────────┐ ─────────────────────────────────────────────▶ ┌──────┐   no request leaves; errors say when to
-//	│ closed │                                                │ open │   come back (Unavailable)
-//	└────────┘ ◀──── it answered ───── ┌───────────┐ ◀─────── └──────┘
+//	│ closed │                                                │ open │   try again (Unavailable)
+//	└────────┘ ◀──── it succeeded ──── ┌───────────┐ ◀─────── └──────┘
 //	                                   │ half-open │   30 s       ▲
 //	                                   └─────┬─────┘              │
-//	                              one probe  └───── it failed ────┘
+//	                              one probe  └──── it failed ─────┘
 //
-// A failure is a call that got no answer within its time (3 s, body included) or a 5xx. Everything else (401, 404, 409,
-// 429 and the like) is the answer of a living catalog. A call whose caller went away says nothing about the catalog and is
-// not counted.
+// A call fails when no complete response arrives within its timeout (3 s), or when the status is 5xx. Any other status
+// (401, 404, 409, 429, …) shows that the catalog works. A call that its caller cancelled is not counted.
 //
-// While prices cannot be had, PriceItems answers with the last ones that it saw, as long as they are fresh (5 min). It
-// never invents one: when a product was never seen, or too long ago, it returns the error.
+// # Prices while the catalog is down
+//
+// PriceProducts falls back on the last prices that this client has seen while they are fresh (5 min). It never makes up
+// a price: if it has never seen a product, or not lately, it returns the error.
 package catalogclient

@@ -5,133 +5,123 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 	"time"
 
 	"github.com/maypok86/otter/v2"
-
-	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
-	"github.com/ordersaga/ordersaga/internal/money"
-	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// PriceItems returns one priced line per item, in the items' order. Unknown products are refused (PRODUCT_NOT_FOUND,
-// naming all of them). While the catalog cannot be asked, the last prices seen are used as long as they are fresh; such
-// lines have PriceSeen set.
-func (c *Client) PriceItems(ctx context.Context, items []order.Item) ([]order.Line, error) {
-	ids := distinct(items)
+// Quote is the price of one product.
+type Quote struct {
+	ProductPrice
+	// SeenAt is when this client last saw the price, if it comes from its memory because the catalog is down; otherwise
+	// zero.
+	SeenAt time.Time
+}
+
+// PriceProducts returns one quote per product ID, in the same order. A *Problem of type ProductNotFound names all
+// unknown products. While the catalog is down it returns the last prices that it has seen, provided that they are fresh.
+func (c *Client) PriceProducts(ctx context.Context, productIDs []string) ([]Quote, error) {
+	ids := slices.Compact(slices.Sorted(slices.Values(productIDs)))
 	var out Prices
 	err := c.call(ctx, http.MethodPost, "/prices", PricesRequest{ProductIDs: ids}, &out)
-	found := map[string]lastPrice{}
-	var answered *problem.Problem
+	var found map[string]Quote
 	switch {
 	case err == nil:
-		if found, err = checked(ids, out); err != nil {
+		if found, err = chargeable(ids, out); err != nil {
 			return nil, err
 		}
 		c.prices.remember(found)
-	case errors.As(err, &answered) && answered.IsType(ProductNotFound):
-		return nil, c.unknownProducts(answered)
-	case ctx.Err() != nil || errors.As(err, new(*Unauthorized)) || errors.As(err, &answered) && answered.Status != http.StatusTooManyRequests && answered.Status < 500:
-		return nil, err // nobody waits, or asking again would not help
+	case ctx.Err() != nil || !mayRecover(err):
+		c.forgetUnknown(err)
+		return nil, err
 	default:
-		oldest, ok := c.prices.recall(ids, found)
+		known, oldest, ok := c.prices.recall(ids)
 		if !ok {
 			return nil, err
 		}
 		c.log.Warn("using the last known prices", "age", oldest.String(), "products", len(ids), "error", err.Error())
+		found = known
 	}
-	return priced(items, found), nil
+	quotes := make([]Quote, len(productIDs))
+	for i, id := range productIDs {
+		quotes[i] = found[id]
+	}
+	return quotes, nil
 }
 
-// distinct lists the products of the items, each once.
-func distinct(items []order.Item) []string {
-	seen := map[string]bool{}
-	var ids []string
-	for _, it := range items {
-		if !seen[it.ProductID] {
-			seen[it.ProductID] = true
-			ids = append(ids, it.ProductID)
-		}
+// mayRecover reports whether the same call may succeed later without anyone's help.
+func mayRecover(err error) bool {
+	var p *Problem
+	if errors.As(err, new(*Unauthorized)) {
+		return false
 	}
-	return ids
+	return !errors.As(err, &p) || p.Status == http.StatusTooManyRequests || p.Status >= http.StatusInternalServerError
 }
 
-// checked makes sure that every product asked for has a price that can be charged.
-func checked(ids []string, out Prices) (map[string]lastPrice, error) {
-	found := map[string]lastPrice{}
+var currencyCode = regexp.MustCompile(`^[A-Z]{3}$`)
+
+// chargeable returns the prices by product, or an error unless every product has one that can be charged.
+func chargeable(ids []string, out Prices) (map[string]Quote, error) {
+	found := map[string]Quote{}
 	for _, p := range out.Prices {
-		found[p.ProductID] = lastPrice{ProductPrice: p}
+		found[p.ProductID] = Quote{ProductPrice: p}
 	}
 	for _, id := range ids {
-		p, ok := found[id]
+		q, ok := found[id]
 		if !ok {
-			return nil, fmt.Errorf("catalog: answered without a price of product %s", id)
+			return nil, fmt.Errorf("catalog: the response has no price of product %s", id)
 		}
-		if err := money.Money(p.Price).Validate(); err != nil {
-			return nil, fmt.Errorf("catalog: price of product %s: %w", id, err)
+		if q.Price.Amount < 0 || !currencyCode.MatchString(q.Price.Currency) {
+			return nil, fmt.Errorf("catalog: product %s has the impossible price %+v", id, q.Price)
 		}
 	}
 	return found, nil
 }
 
-func priced(items []order.Item, found map[string]lastPrice) []order.Line {
-	lines := order.Unpriced(items)
-	for i := range lines {
-		p := found[lines[i].ProductID]
-		lines[i].Name, lines[i].Price, lines[i].PriceSeen = p.Name, money.Money(p.Price), p.seen
+// forgetUnknown drops the prices of the products that err reports as unknown, if it does.
+func (c *Client) forgetUnknown(err error) {
+	var p *Problem
+	if errors.As(err, &p) && p.Type == ProductNotFound {
+		for _, id := range p.ProductIDs {
+			c.prices.cache.Invalidate(id)
+		}
 	}
-	return lines
-}
-
-func (c *Client) unknownProducts(p *problem.Problem) error {
-	r := order.Refuse(order.ProductNotFound, "some of the products do not exist")
-	p.Extension("productIds", &r.Cause.ProductIDs)
-	c.prices.forget(r.Cause.ProductIDs)
-	return r
 }
 
 // lastPrices remembers the last price seen of each product.
 type lastPrices struct {
-	age   time.Duration // of the oldest price that may be used
-	cache *otter.Cache[string, lastPrice]
+	maxAge time.Duration
+	cache  *otter.Cache[string, Quote]
 }
 
-type lastPrice struct {
-	ProductPrice
-	seen time.Time // zero: just now, by the catalog's own answer
-}
-
-// maxPrices bounds the memory: some 300 bytes each.
+// maxPrices bounds the memory: about 300 bytes each.
 const maxPrices = 10_000
 
-func newLastPrices(age time.Duration) *lastPrices {
-	return &lastPrices{age, otter.Must(&otter.Options[string, lastPrice]{MaximumSize: maxPrices})}
+func newLastPrices(maxAge time.Duration) *lastPrices {
+	return &lastPrices{maxAge, otter.Must(&otter.Options[string, Quote]{MaximumSize: maxPrices})}
 }
 
-func (l *lastPrices) remember(prices map[string]lastPrice) {
+func (l *lastPrices) remember(quotes map[string]Quote) {
 	now := time.Now().UTC()
-	for id, p := range prices {
-		l.cache.Set(id, lastPrice{p.ProductPrice, now})
+	for id, q := range quotes {
+		l.cache.Set(id, Quote{q.ProductPrice, now})
 	}
 }
 
-// recall puts the prices of all products into out and returns the age of the oldest. It reports false when one of them
-// is not known or not fresh.
-func (l *lastPrices) recall(ids []string, out map[string]lastPrice) (oldest time.Duration, ok bool) {
+// recall returns the prices of all products and the age of the oldest. It reports false if one of them is unknown or
+// too old.
+func (l *lastPrices) recall(ids []string) (quotes map[string]Quote, oldest time.Duration, ok bool) {
+	quotes = map[string]Quote{}
 	for _, id := range ids {
-		p, ok := l.cache.GetIfPresent(id)
-		age := time.Since(p.seen)
-		if !ok || age > l.age {
-			return 0, false
+		q, ok := l.cache.GetIfPresent(id)
+		age := time.Since(q.SeenAt)
+		if !ok || age > l.maxAge {
+			return nil, 0, false
 		}
 		oldest = max(oldest, age)
-		out[id] = lastPrice{p.ProductPrice, p.seen.Round(0)}
+		quotes[id] = Quote{q.ProductPrice, q.SeenAt.Round(0)} // without the monotonic clock
 	}
-	return oldest, true
-}
-
-func (l *lastPrices) forget(ids []string) {
-	for _, id := range ids {
-		l.cache.Invalidate(id)
-	}
+	return quotes, oldest, true
 }

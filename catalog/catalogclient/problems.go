@@ -1,47 +1,56 @@
 package catalogclient
 
-import "github.com/ordersaga/ordersaga/internal/httpapi/problem"
-
-// The problems that the catalog answers, besides those that every program answers.
-var (
-	ProductNotFound = problem.Type{
-		Name: "product-not-found", Status: 404, Title: "Unknown product",
-		Advice: "Leave out the products that productIds names: they do not exist, or are not for sale any more.",
-	}
-	ProductExists = problem.Type{
-		Name: "product-exists", Status: 409, Title: "The product exists",
-		Advice: "A product has this ID, or had it before it was deleted. Nothing was changed. When seeding, go on.",
-	}
-	ProductHasHolds = problem.Type{
-		Name: "product-has-holds", Status: 409, Title: "Units are held for orders",
-		Advice: "Orders in progress hold units of the product. Delete it when they are sold or given back.",
-	}
-	OutOfStock = problem.Type{
-		Name: "out-of-stock", Status: 400, Title: "Out of stock",
-		Advice: "Nothing is held. shortages lists every product of which there is too little, with what was requested and what was available. Order less, as a new order.",
-	}
-	ReservationNotFound = problem.Type{
-		Name: "reservation-not-found", Status: 404, Title: "Unknown reservation",
-		Advice: "No units were ever reserved for this order.",
-	}
-	ReservationConflict = problem.Type{
-		Name: "reservation-conflict", Status: 409, Title: "Reserved with other lines",
-		Advice: "The order has a reservation with other lines. One order reserves once; use another order ID.",
-	}
-	ReservationReleased = problem.Type{
-		Name: "reservation-released", Status: 410, Title: "The reservation was released",
-		Advice: "The order has given its units back, or was given up before it reserved. It cannot reserve again.",
-	}
-	ReservationExpired = problem.Type{
-		Name: "reservation-expired", Status: 409, Title: "The reservation has expired",
-		Advice: "The units were not sold in time and are for sale again. The order cannot have them any more.",
-	}
-	KeyReused = problem.Type{
-		Name: "idempotency-key-reused", Status: 422, Title: "Idempotency key used for something else",
-		Advice: "The stock of this product was changed under the same key, otherwise. Use a new key for a new restocking or correction.",
-	}
-	StoreUnavailable = problem.Type{
-		Name: "store-unavailable", Status: 503, Title: "The catalog's database does not answer",
-		Advice: "The call may have had an effect. Repeat it after the time in the header Retry-After: reservations, commits, releases, restockings and corrections have their effect once.",
-	}
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
 )
+
+// The types of problems that callers may want to tell apart. GET /problems of the catalog explains all types.
+const (
+	ProductNotFound     = "/problems/product-not-found"
+	ProductExists       = "/problems/product-exists"
+	ProductHasHolds     = "/problems/product-has-holds"
+	OutOfStock          = "/problems/out-of-stock"
+	ReservationNotFound = "/problems/reservation-not-found"
+	ReservationConflict = "/problems/reservation-conflict"
+	ReservationReleased = "/problems/reservation-released"
+	ReservationExpired  = "/problems/reservation-expired"
+	KeyReused           = "/problems/idempotency-key-reused"
+	StoreUnavailable    = "/problems/store-unavailable"
+)
+
+// Problem is an error response (RFC 9457).
+type Problem struct {
+	Type     string  `json:"type"` // see the constants
+	Title    string  `json:"title"`
+	Status   int     `json:"status"`
+	Detail   string  `json:"detail"`
+	Instance string  `json:"instance"` // the request's ID: quote it when you ask for help
+	Errors   []Field `json:"errors"`   // what is wrong with the request
+
+	ProductIDs []string   `json:"productIds"` // ProductNotFound: every unknown product
+	Shortages  []Shortage `json:"shortages"`  // OutOfStock: every product of which there is too little
+}
+
+// Field is one mistake in a request. One of Pointer (into the body), Parameter and Header says where it is.
+type Field struct {
+	Detail    string `json:"detail"`
+	Pointer   string `json:"pointer"`
+	Parameter string `json:"parameter"`
+	Header    string `json:"header"`
+}
+
+func (p *Problem) Error() string { return fmt.Sprintf("%d %s: %s", p.Status, p.Type, p.Detail) }
+
+// problem decodes the body. A response that is not a problem, such as a proxy's, becomes one without a type.
+func (r response) problem() *Problem {
+	p := &Problem{}
+	isProblem := strings.HasPrefix(r.header.Get("Content-Type"), "application/problem+json")
+	if !isProblem || json.Unmarshal(r.body, p) != nil {
+		p = &Problem{Detail: http.StatusText(r.status)}
+	}
+	p.Status = r.status
+	return p
+}

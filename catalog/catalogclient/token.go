@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// TokenSource returns the bearer token that a call is made with, or "" for none. When it fails the call is not made, and its
-// error is the call's: an *Unauthorized if only a person can put that right.
+// TokenSource returns the bearer token for a call, or "" for none. If it fails, the call is not made and returns the
+// source's error. That should be an *Unauthorized if only a person can fix it.
 type TokenSource func(context.Context) (string, error)
 
-// isBearerToken reports whether it looks like one (RFC 6750, 2.1). Anything else in the header could be another header.
+// isBearerToken reports whether s has the syntax of RFC 6750, section 2.1. Anything else could smuggle in a header.
 func isBearerToken(s string) bool {
 	const characters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
 	s = strings.TrimRight(s, "=")
 	return s != "" && strings.Trim(s, characters) == ""
 }
 
-var errToken = errors.New("is not a bearer token")
+var errToken = errors.New("not a bearer token")
 
-// StaticToken always returns the same token.
+// StaticToken returns a source of one token, or an error if the token is malformed.
 func StaticToken(token string) (TokenSource, error) {
 	if !isBearerToken(token) {
 		return nil, errToken
@@ -29,8 +29,8 @@ func StaticToken(token string) (TokenSource, error) {
 	return func(context.Context) (string, error) { return token, nil }, nil
 }
 
-// TokenFile returns the token in a file, which is read for each call (some ten microseconds), so that whoever rotates the token
-// has nothing to restart. White space around it does not count.
+// TokenFile returns a source that reads the token from a file on each call (about ten microseconds), so a rotated token
+// needs no restart. White space around the token is ignored.
 func TokenFile(path string) TokenSource {
 	return func(context.Context) (string, error) {
 		content, err := os.ReadFile(path)
@@ -39,19 +39,19 @@ func TokenFile(path string) TokenSource {
 		}
 		token := strings.TrimSpace(string(content))
 		if !isBearerToken(token) {
-			return "", &Unauthorized{fmt.Errorf("what is in %s %w", path, errToken)}
+			return "", &Unauthorized{fmt.Errorf("the content of %s is %w", path, errToken)}
 		}
 		return token, nil
 	}
 }
 
-// Unauthorized is the error of a call that the catalog does not let us make, or that we have no token for. Repeating it helps
-// only when somebody has put the token right.
+// Unauthorized is the error of a call that the catalog rejected with 401 or 403, or that we have no token for. Repeating
+// it only helps after a person has fixed the token.
 type Unauthorized struct{ Err error }
 
-func (e *Unauthorized) Error() string { return "not allowed to call it: " + e.Err.Error() }
+func (e *Unauthorized) Error() string { return "not authorized: " + e.Err.Error() }
 
 func (e *Unauthorized) Unwrap() error { return e.Err }
 
-// NeedsAttention reports that only a person can put it right.
+// NeedsAttention reports that only a person can fix this.
 func (*Unauthorized) NeedsAttention() bool { return true }

@@ -15,14 +15,14 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/catalogclient"
 )
 
-// withToken returns a client that shows tokens, and what its catalog sees in Authorization.
-func withToken(t *testing.T, token catalogclient.TokenSource, answer handler) (*catalogclient.Client, *catalog, func() []string) {
+// withToken returns a client with a token source, its fake catalog, and the Authorization headers that the catalog saw.
+func withToken(t *testing.T, token catalogclient.TokenSource, h handler) (*catalogclient.Client, *catalog, func() []string) {
 	t.Helper()
 	var seen []string
 	fake := &catalog{}
 	fake.does(func(r *http.Request) (*http.Response, error) {
 		seen = append(seen, r.Header["Authorization"]...)
-		return answer(r)
+		return h(r)
 	})
 	c, err := catalogclient.New(catalogclient.Options{
 		BaseURL: "http://catalog.test", Token: token, Transport: fake, Log: slog.New(slog.DiscardHandler),
@@ -34,12 +34,12 @@ func withToken(t *testing.T, token catalogclient.TokenSource, answer handler) (*
 	return c, fake, func() []string { return seen }
 }
 
-// unauthorized checks that err says that only a person can help, and in which words.
+// unauthorized checks that err asks for a person, in the given words, and does not show the token.
 func unauthorized(t *testing.T, err error, words string) {
 	t.Helper()
 	var u *catalogclient.Unauthorized
 	if !errors.As(err, &u) || !u.NeedsAttention() || !strings.Contains(err.Error(), words) {
-		t.Errorf("got %v, want that somebody looks after the token: %s", err, words)
+		t.Errorf("got %v, want an Unauthorized that says %s", err, words)
 	}
 	if err != nil && strings.Contains(err.Error(), "sesame") {
 		t.Errorf("%v shows the token", err)
@@ -56,20 +56,20 @@ func TestTheTokenIsReadAgainForEachCall(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	unauthorized(t, c.Release(t.Context(), id), path)
+	unauthorized(t, release(t, c, 1), path)
 	for _, wrong := range []string{"", "\n", "sesame open", "sesame\r\nX-Evil: 1", "sésame"} {
 		write(wrong)
-		unauthorized(t, c.Release(t.Context(), id), path)
-		if lines, err := c.PriceItems(t.Context(), lamps); err == nil {
-			t.Errorf("priced %v", lines)
+		unauthorized(t, release(t, c, 1), path)
+		if quotes, err := c.PriceProducts(t.Context(), lamp); err == nil {
+			t.Errorf("got %v", quotes)
 		}
 	}
 	if n := fake.calls.Load(); n != 0 {
-		t.Errorf("%d calls were made without the token that they need", n)
+		t.Errorf("%d calls were made without a token", n)
 	}
 	for _, token := range []string{"one", "two.part_s~+/-=="} {
 		write("  " + token + "\n")
-		if err := c.Release(t.Context(), id); err != nil {
+		if err := release(t, c, 1); err != nil {
 			t.Error(err)
 		}
 	}
@@ -78,7 +78,13 @@ func TestTheTokenIsReadAgainForEachCall(t *testing.T) {
 	}
 }
 
-func TestAStaticTokenIsShownWithEveryCallAndNoTokenWithNone(t *testing.T) {
+func reserve(t *testing.T, c *catalogclient.Client) error {
+	t.Helper()
+	_, err := c.Reserve(t.Context(), id, []catalogclient.Line{{ProductID: "lamp", Quantity: 2}}, time.Now())
+	return err
+}
+
+func TestAStaticTokenIsSentWithEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, wrong := range []string{"", "sesame open", "sesame\n"} {
 		if _, err := catalogclient.StaticToken(wrong); err == nil || strings.Contains(err.Error(), "sesame") {
@@ -91,7 +97,7 @@ func TestAStaticTokenIsShownWithEveryCallAndNoTokenWithNone(t *testing.T) {
 	}
 	for source, want := range map[*catalogclient.TokenSource][]string{&sesame: {"Bearer sesame", "Bearer sesame"}, new(catalogclient.TokenSource): nil} {
 		c, _, seen := withToken(t, *source, says(200, "{}"))
-		if err := errors.Join(c.Release(t.Context(), id), c.Reserve(t.Context(), id, lamps, time.Now())); err != nil {
+		if err := errors.Join(release(t, c, 1), reserve(t, c)); err != nil {
 			t.Error(err)
 		}
 		if got := seen(); !slices.Equal(got, want) {
@@ -100,24 +106,24 @@ func TestAStaticTokenIsShownWithEveryCallAndNoTokenWithNone(t *testing.T) {
 	}
 }
 
-// A catalog that does not know us is well. The breaker stays closed, however often it says so, and nobody takes it for a
-// refusal of the order.
-func TestATokenThatIsNotAcceptedIsForAPersonToPutRight(t *testing.T) {
+// A catalog that rejects our token works. The breaker stays closed, and the error is not a problem of the order.
+func TestARejectedTokenNeedsAPerson(t *testing.T) {
 	t.Parallel()
 	sesame, err := catalogclient.StaticToken("sesame")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for words, answer := range map[string]handler{
+	for words, h := range map[string]handler{
 		"401 /problems/unauthenticated: the token is not valid":                   says(401, `{"type": "/problems/unauthenticated", "detail": "the token is not valid"}`),
 		"403 /problems/forbidden: the token lacks the scope catalog:reservations": says(403, `{"type": "/problems/forbidden", "detail": "the token lacks the scope catalog:reservations"}`),
 		"403 : Forbidden": says(403, `<html>of a proxy</html>`, "Retry-After: 7"),
 	} {
-		c, fake, _ := withToken(t, sesame, answer)
+		c, fake, _ := withToken(t, sesame, h)
 		unauthorized(t, release(t, c, 30), words)
-		unauthorized(t, c.Commit(t.Context(), id), words)
-		unauthorized(t, c.Reserve(t.Context(), id, lamps, time.Now()), words)
-		_, err := c.PriceItems(t.Context(), lamps)
+		_, err := c.Commit(t.Context(), id)
+		unauthorized(t, err, words)
+		unauthorized(t, reserve(t, c), words)
+		_, err = c.PriceProducts(t.Context(), lamp)
 		unauthorized(t, err, words)
 		if n := fake.calls.Load(); n != 33 {
 			t.Errorf("%s: %d calls reached the catalog, want 33", words, n)
@@ -125,8 +131,8 @@ func TestATokenThatIsNotAcceptedIsForAPersonToPutRight(t *testing.T) {
 	}
 }
 
-// Whoever issues tokens may be down, too, and comes back by itself.
-func TestASourceThatFailsIsNobodysFault(t *testing.T) {
+// The issuer of the tokens may be down, too. It recovers without anyone's help.
+func TestAFailingTokenSourceIsAPassingFailure(t *testing.T) {
 	t.Parallel()
 	down := false
 	source := func(context.Context) (string, error) {
@@ -136,18 +142,18 @@ func TestASourceThatFailsIsNobodysFault(t *testing.T) {
 		return "sesame", nil
 	}
 	c, fake, _ := withToken(t, source, lampPrice)
-	if _, err := c.PriceItems(t.Context(), lamps); err != nil {
+	if _, err := c.PriceProducts(t.Context(), lamp); err != nil {
 		t.Fatal(err)
 	}
 	down = true
 	if err := release(t, c, 30); err == nil || errors.As(err, new(*catalogclient.Unauthorized)) || !strings.Contains(err.Error(), "the issuer is down") {
-		t.Errorf("got %v, want a failure that heals by itself", err)
+		t.Errorf("got %v, want a failure that passes by itself", err)
 	}
-	if lines, err := c.PriceItems(t.Context(), lamps); err != nil || lines[0].PriceSeen.IsZero() {
-		t.Errorf("got %v, %v, want the last known price", lines, err)
+	if quotes, err := c.PriceProducts(t.Context(), lamp); err != nil || quotes[0].SeenAt.IsZero() {
+		t.Errorf("got %v, %v, want the last known price", quotes, err)
 	}
 	if n := fake.calls.Load(); n != 1 {
-		t.Errorf("%d calls, want one: the others have no token", n)
+		t.Errorf("%d calls, want one: the others had no token", n)
 	}
 }
 

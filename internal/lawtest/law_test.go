@@ -15,7 +15,7 @@ var (
 	domain   = []string{"internal/money", "internal/order"}
 	plumbing = []string{"internal/auth", "internal/env", "internal/httpapi", "internal/httpapi/problem", "internal/httpserver", "internal/pgdb", "internal/program", "internal/telemetry"}
 	// adapters each know one technology. They never know each other.
-	adapters = []string{"catalog/catalogclient", "internal/postgres", "internal/rabbitmq", "internal/stripe", "internal/temporalclient"}
+	adapters = []string{"catalog/catalogclient", "internal/catalogadapter", "internal/postgres", "internal/rabbitmq", "internal/stripe", "internal/temporalclient"}
 )
 
 // law says what a package may import of this module. Plumbing may import plumbing; packages that are not named here may
@@ -30,7 +30,8 @@ var law = map[string][]string{
 	"internal/program": plumbing,
 
 	"api/orderclient":         {}, // clients may take it as it is
-	"catalog/catalogclient":   append([]string{"internal/httpapi/problem"}, domain...),
+	"catalog/catalogclient":   {}, // like orderclient
+	"internal/catalogadapter": append([]string{"catalog/catalogclient"}, domain...),
 	"internal/postgres":       append([]string{"internal/pgdb"}, domain...),
 	"internal/rabbitmq":       domain,
 	"internal/stripe":         domain,

@@ -1,0 +1,38 @@
+package catalog
+
+import (
+	"strings"
+
+	wire "github.com/ordersaga/ordersaga/catalog/catalogclient"
+	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
+)
+
+// The catalog's own types of problems. Package problem has those that every program shares.
+var (
+	productNotFound = problemType(wire.ProductNotFound, 404, "Unknown product",
+		"productIds lists the products that do not exist or are no longer for sale. Leave them out.")
+	productExists = problemType(wire.ProductExists, 409, "The product exists",
+		"A product has this ID, or had it before it was deleted. Nothing was changed. If you are seeding, go on.")
+	productHasHolds = problemType(wire.ProductHasHolds, 409, "Units are held for orders",
+		"Orders in progress hold units of the product. Delete it after they are sold or given back.")
+	outOfStock = problemType(wire.OutOfStock, 400, "Out of stock",
+		"Nothing is held. shortages lists every product of which there is too little, with the units requested and available. "+
+			"Order less, as a new order.")
+	reservationNotFound = problemType(wire.ReservationNotFound, 404, "Unknown reservation",
+		"No units were ever reserved for this order.")
+	reservationConflict = problemType(wire.ReservationConflict, 409, "Reserved with other lines",
+		"The order has a reservation with other lines. One order reserves once; use another order ID.")
+	reservationReleased = problemType(wire.ReservationReleased, 410, "The reservation was released",
+		"The order has given its units back, or was given up before it reserved. It cannot reserve again.")
+	reservationExpired = problemType(wire.ReservationExpired, 409, "The reservation has expired",
+		"The units were not sold in time and are for sale again. The order cannot have them any more.")
+	keyReused = problemType(wire.KeyReused, 422, "Idempotency key used for something else",
+		"Another restock or correction of this product has used the key. Use a new key for a new one.")
+	storeUnavailable = problemType(wire.StoreUnavailable, 503, "The catalog's database does not respond",
+		"The call may have had an effect. Repeat it after the time in the header Retry-After: reservations, commits, releases, "+
+			"restocks and corrections take effect once.")
+)
+
+func problemType(uri string, status int, title, advice string) problem.Type {
+	return problem.Type{Name: strings.TrimPrefix(uri, problem.Path), Status: status, Title: title, Advice: advice}
+}
