@@ -58,8 +58,8 @@ type Orders interface {
 	Close(ctx context.Context, req order.Request, cause order.Cause, records []order.Entry) (order.Order, error)
 	// Finish makes a closing order FAILED or CANCELLED, as its cause says, and returns the row as it then is.
 	Finish(ctx context.Context, id order.ID, records []order.Entry) (order.Order, error)
-	// Note adds a record to the order's timeline, once under its key, whatever the order's status.
-	Note(ctx context.Context, id order.ID, key string, r order.Entry) error
+	// AppendTimeline adds an entry to the order's timeline, once under its key, whatever the order's status.
+	AppendTimeline(ctx context.Context, id order.ID, key string, e order.Entry) error
 }
 
 // Events tells the world.

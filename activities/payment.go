@@ -20,8 +20,8 @@ type GatewayPayments interface {
 type NotedOrders interface {
 	// Order returns an order, or order.ErrNotFound.
 	Order(ctx context.Context, id order.ID) (order.Order, error)
-	// Note adds a record to the order's timeline, once under its key.
-	Note(ctx context.Context, id order.ID, key string, r order.Entry) error
+	// AppendTimeline adds an entry to the order's timeline, once under its key.
+	AppendTimeline(ctx context.Context, id order.ID, key string, e order.Entry) error
 }
 
 // Settlement holds the activities of StripeEvent. All fields must be set.
@@ -95,6 +95,6 @@ type NotePaymentInput struct {
 // NotePayment records on the order's timeline that money was given back outside of its saga. Safe to repeat: it is
 // written once under its key.
 func (s *Settlement) NotePayment(ctx context.Context, in NotePaymentInput) error {
-	err := s.Orders.Note(ctx, in.OrderID, in.Key, order.Entry{Type: order.EntryRefunded, At: in.At, Detail: in.Detail})
+	err := s.Orders.AppendTimeline(ctx, in.OrderID, in.Key, order.Entry{Type: order.EntryRefunded, At: in.At, Detail: in.Detail})
 	return translate(err, "note a refund of order %s", in.OrderID)
 }

@@ -149,7 +149,7 @@ type AppendTimelineInput struct {
 // AppendTimeline adds lines to the order's timeline. Safe to repeat: each has a key.
 func (a *Activities) AppendTimeline(ctx context.Context, in AppendTimelineInput) error {
 	for i, r := range in.Entries {
-		if err := a.Orders.Note(ctx, in.OrderID, fmt.Sprintf("%s.%d", in.RunID, i), r); err != nil {
+		if err := a.Orders.AppendTimeline(ctx, in.OrderID, fmt.Sprintf("%s.%d", in.RunID, i), r); err != nil {
 			return translate(err, "note what happened to order %s", in.OrderID)
 		}
 	}

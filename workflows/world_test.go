@@ -284,8 +284,8 @@ func (b handsOnOrders) Finish(ctx context.Context, id order.ID, records []order.
 	return answer(b.hands, "FinishOrder", func() (order.Order, error) { return b.w.Memory.Finish(ctx, id, records) })
 }
 
-func (b handsOnOrders) Note(ctx context.Context, id order.ID, key string, r order.Entry) error {
-	return b.call("AppendTimeline", func() error { return b.w.Memory.Note(ctx, id, key, r) })
+func (b handsOnOrders) AppendTimeline(ctx context.Context, id order.ID, key string, r order.Entry) error {
+	return b.call("AppendTimeline", func() error { return b.w.Memory.AppendTimeline(ctx, id, key, r) })
 }
 
 var errBroken = errors.New("connection reset")

@@ -16,7 +16,7 @@ import (
 type orders interface {
 	Orders(ctx context.Context, q order.Query) ([]order.Order, string, error)
 	Order(ctx context.Context, id order.ID) (order.Order, error)
-	Note(ctx context.Context, id order.ID, key string, r order.Entry) error
+	AppendTimeline(ctx context.Context, id order.ID, key string, r order.Entry) error
 }
 
 // payments are the gateway's.

@@ -26,7 +26,7 @@ func (b books) repair(ctx context.Context, o options, differences []difference) 
 // giveBack writes down what will be done, by whom and why, and then does it: done, it would not be found again, and
 // could not be written down later. Both are safe to repeat.
 func (b books) giveBack(ctx context.Context, o options, d difference) error {
-	err := b.orders.Note(ctx, d.OrderID, "reconcile."+d.PaymentID, order.Entry{
+	err := b.orders.AppendTimeline(ctx, d.OrderID, "reconcile."+d.PaymentID, order.Entry{
 		Type: order.EntryRefunded, At: b.now,
 		Detail: fmt.Sprintf("reconciliation by %s gives back %s of payment %s: %s", o.operator, amount(d.Kept), d.PaymentID, o.reason),
 	})

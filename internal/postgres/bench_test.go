@@ -7,7 +7,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/postgres"
 )
 
-// BenchmarkOrder is what an undisturbed order asks of the database: created and confirmed, one after the other.
+// BenchmarkOrder does what an undisturbed order needs of the database: it creates and confirms orders, one at a time.
 func BenchmarkOrder(b *testing.B) {
 	orders := postgres.NewOrders(migrated(b))
 	for b.Loop() {

@@ -1,36 +1,36 @@
-// Package postgres keeps orders in PostgreSQL: the truth about where an order stands.
+// Package postgres stores orders in PostgreSQL. An order's row is the truth about the order.
 //
 // # Transitions
 //
-// Everything that a saga decides, it decides by one guarded statement here. The row is the referee; what a workflow
-// remembers is not, because a workflow's memory can be lost and its steps can arrive late or twice.
+// Every decision of a saga is one guarded statement here. The row decides, not the workflow: a workflow can lose its
+// memory, and its steps can arrive late or twice.
 //
 //	             Create                       Confirm
 //	(no row) ───────────────▶ PENDING ───────────────────▶ CONFIRMED
 //	    │                        │
 //	    │ Close                  │ Close
 //	    ▼                        ▼                Finish
-//	PENDING, closing ◀───────────┘──────────────────────▶ FAILED or CANCELLED, as the cause says
+//	PENDING, closing ◀───────────┘──────────────────────▶ FAILED or CANCELLED, by the cause
 //
-// Close is the fence. An order that is closing can no longer be confirmed, and an order that is confirmed can no longer
-// close: Confirm and Close race for the same row, one wins, and both callers read from the answer which one. A Close
-// that finds no row inserts one, which a late Create then finds. The first cause stays.
+// Close is the fence. A closing order can no longer be confirmed, and a confirmed order can no longer close: Confirm and
+// Close race for the same row, one wins, and both callers see in the returned order which one. If Close finds no row, it
+// inserts one, which a late Create then finds. The first cause stays.
 //
-// Every method changes the row only where its guard holds, and answers with the row as it then is, so it can be
-// repeated for ever: a repetition changes nothing, adds nothing to the timeline, and answers the same.
+// Every method changes the row only where its guard holds and returns the resulting order. Repeating it is harmless: a
+// repetition changes nothing, adds nothing to the timeline, and returns the same.
 //
 // # One round trip
 //
-// A transition is a batch of two statements in one implicit transaction, sent and answered together: a guarded
-// statement that writes the order, its lines and its rows in order_timeline (data-modifying CTEs, so nothing is written
-// where the guard refuses), and a read of the order. They are two because the first statement does not see a row that
-// somebody else inserted while it waited, but the second one does.
+// A transition is a batch of two statements in one implicit transaction, sent together: a guarded statement that writes
+// the order, its lines and its timeline entries (data-modifying CTEs, so that nothing is written if the guard refuses),
+// and a read of the order. The read is a statement of its own because the first statement does not see a row that another
+// transaction inserted while it waited; the second one does.
 //
 // # What the database defends
 //
-// The migrations declare the invariants as constraints and triggers: known statuses, final statuses that stay final,
-// a first cause that stays, FAILED and CANCELLED only behind the fence, CONFIRMED only in front of it and only when the
-// priced lines add up to the total. They are not what keeps the code right, but what shows when it is wrong.
+// The migration declares the invariants as constraints and triggers: known statuses, final statuses that stay final, a
+// first cause that stays, FAILED and CANCELLED only behind the fence, CONFIRMED only in front of it and only if the priced
+// lines add up to the total. The code does not rely on them; they reveal a mistake in it.
 //
-// The schema belongs to the worker, which migrates it when it starts. The role orders_api, if there is one, may only read.
+// The worker owns the schema and migrates it at its start. The role orders_api, if it exists, may only read.
 package postgres

@@ -18,15 +18,15 @@ import (
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
-// maxBuffers is how many buffers (of 8 KiB) a page of 20 orders may touch, whatever it is filtered by and however many
-// orders there are.
+// maxBuffers bounds the buffers (of 8 KiB) that a page of 20 orders may touch, whatever its filter and however many orders
+// there are.
 const maxBuffers = 250
 
-// newest is when the last of the made-up orders came in; the others came before it, one a second.
+// newest is the time of the newest made-up order; the others are older, by one second each.
 var newest = time.Date(2026, 5, 17, 8, 0, 0, 0, time.UTC)
 
-// A page of a list touches no more than a bounded part of the database, at ten thousand orders and at a million, wherever
-// in the list it is: also for a user who has half of all orders.
+// A page touches a bounded part of the database with ten thousand orders and with a million, wherever it is in the list,
+// and even for a user who has half of all orders.
 func TestListsAreFlat(t *testing.T) {
 	for _, n := range []int{10_000, 1_000_000} {
 		pool, last := tracedPool(t)
@@ -52,9 +52,9 @@ func filters(middle time.Time) map[string]order.Query {
 	all := map[string]order.Query{}
 	for user, id := range map[string]int64{"": 0, " user": 7, " busy user": busy} {
 		for product, productID := range map[string]string{"": "", " product": "p7"} {
-			for status, s := range map[string]order.Status{"": "", " CONFIRMED": order.Confirmed, " FAILED": order.Failed, " PENDING": order.Pending} {
-				q := order.Query{UserID: id, ProductID: productID, Status: s}
-				name := strings.TrimSpace(user + product + status)
+			for _, status := range []order.Status{"", order.Confirmed, order.Failed, order.Pending} {
+				q := order.Query{UserID: id, ProductID: productID, Status: status}
+				name := strings.TrimSpace(user + product + " " + string(status))
 				all[cmp.Or(name, "none")] = q
 				q.To = middle
 				all[strings.TrimSpace(name+" range")] = q
@@ -64,8 +64,10 @@ func filters(middle time.Time) map[string]order.Query {
 	return all
 }
 
-// buffersOf reads a page and says what its query touches.
-func buffersOf(t *testing.T, pool *pgxpool.Pool, orders *postgres.Orders, last *lastQuery, n int, name string, q order.Query) {
+// buffersOf reads a page and checks how many buffers its query touches.
+func buffersOf(
+	t *testing.T, pool *pgxpool.Pool, orders *postgres.Orders, last *lastQuery, n int, name string, q order.Query,
+) {
 	t.Helper()
 	page, _, err := orders.Orders(t.Context(), q)
 	if err != nil {
@@ -92,7 +94,7 @@ func buffersOf(t *testing.T, pool *pgxpool.Pool, orders *postgres.Orders, last *
 	}
 }
 
-// lastQuery remembers the last query, so that it can be explained.
+// lastQuery keeps the last query for EXPLAIN.
 type lastQuery struct {
 	sql  string
 	args []any
@@ -125,11 +127,11 @@ func tracedPool(t *testing.T) (*pgxpool.Pool, *lastQuery) {
 	return pool, last
 }
 
-// busy is the user who has every second order.
+// busy is the user with every second order.
 const busy = 1
 
-// madeUpOrders makes n orders of one line: half of them of one user and 200 of each other one, 1 in 100 of each product,
-// 1 in 50 FAILED, one PENDING and the rest CONFIRMED, each of these by chance.
+// madeUpOrders inserts n orders of one line: half are one user's and each other user has 200; each product is in 1 of 100
+// and 1 in 50 is FAILED, at random; the oldest is PENDING and the rest CONFIRMED.
 func madeUpOrders(t *testing.T, pool *pgxpool.Pool, n int) {
 	t.Helper()
 	for _, statement := range []string{
@@ -141,7 +143,8 @@ func madeUpOrders(t *testing.T, pool *pgxpool.Pool, n int) {
 			'pm_card_visa', CASE WHEN NOT failed AND i < $1 - 1 THEN 'pi' END, 'h', at, at
 		FROM generate_series(0, $1::int - 1) i, LATERAL (
 			SELECT hashint4(i) % 50 = 0 AND i < $1 - 1 AS failed, $2::timestamptz - i * interval '1 s' AS at) made`,
-		`INSERT INTO order_lines (order_id, user_id, status, position, product_id, quantity, price_amount, price_currency, ordered_at)
+		`INSERT INTO order_lines (order_id, user_id, status, position, product_id, quantity, price_amount, price_currency,
+			ordered_at)
 		SELECT id, user_id, status, 1, 'p' || abs(hashtext(id::text) % 100), 1, 100, 'USD', created_at FROM orders
 		WHERE $1::int > 0 AND $2::timestamptz IS NOT NULL`,
 	} {

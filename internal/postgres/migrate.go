@@ -14,8 +14,8 @@ import (
 //go:embed migrations/*.sql
 var embedded embed.FS
 
-// Migrations are the goose files of the orders' schema.
-func Migrations() fs.FS {
+// migrations returns the goose files of the orders' schema.
+func migrations() fs.FS {
 	sub, err := fs.Sub(embedded, "migrations")
 	if err != nil {
 		panic(err) // the directory is part of the program
@@ -23,17 +23,17 @@ func Migrations() fs.FS {
 	return sub
 }
 
-// Migrate brings the orders' schema up to date. Programs that start at the same time wait for each other.
+// Migrate creates the orders' schema or brings it up to date. Programs that start at the same time wait for each other.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
-	return pgdb.Migrate(ctx, pool, Migrations())
+	return pgdb.Migrate(ctx, pool, migrations())
 }
 
-// Ready reports an error while the database cannot be reached or its schema is older than this program's: the worker
-// has not migrated it yet.
+// Ready returns an error while the database cannot be reached, or while its schema is older than this program needs: the
+// worker has not migrated it yet.
 func (s *Orders) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if err := pgdb.Current(ctx, s.pool, Migrations()); err != nil {
+	if err := pgdb.Current(ctx, s.pool, migrations()); err != nil {
 		return fmt.Errorf("the orders' database: %w", err)
 	}
 	return nil

@@ -12,18 +12,18 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// callTimeout bounds every call, waiting for a connection and for row locks included. It is far above what a healthy
-// database needs (milliseconds) and below the time a step is given.
+// callTimeout bounds every call, including the wait for a connection and for row locks. It is far above what a healthy
+// database needs (milliseconds) and below the timeout of a step.
 const callTimeout = 3 * time.Second
 
-// Orders keeps orders. It is safe for many goroutines.
+// Orders stores orders. It is safe for concurrent use.
 type Orders struct{ pool *pgxpool.Pool }
 
-// NewOrders returns the orders in the database of the pool, which the caller closes. The schema is that of Migrate.
+// NewOrders returns the orders in the pool's database, whose schema Migrate creates. The caller closes the pool.
 func NewOrders(pool *pgxpool.Pool) *Orders { return &Orders{pool} }
 
-// Create stores o as PENDING with its priced lines, whose sum must be its total; only its ID, UserID, Items, Total,
-// PaymentMethod and Hash are used. When there is a row already, it changes nothing and returns that row, whatever its
+// Create stores o as PENDING with its priced lines, whose sum must be its total; it uses only the ID, UserID, Items,
+// Total, PaymentMethod and Hash. If the row already exists, Create changes nothing and returns that row, whatever its
 // status.
 func (s *Orders) Create(ctx context.Context, o order.Order) (order.Order, error) {
 	if err := o.CheckTotal(); err != nil {
@@ -45,16 +45,17 @@ WITH changed AS (
 	SELECT id, user_id, status FROM changed
 ), lines AS (` + insertLines + `
 )
-INSERT INTO order_timeline (order_id, type, at)
+INSERT INTO order_timeline (order_id, type, happened_at)
 SELECT id, 'CREATED', updated_at FROM changed`
 
-// Confirm makes a PENDING order CONFIRMED unless it is closing, and stores the payment's reference and the records with
-// it. The answer's status says whether the order is confirmed, now or before. Without a row it is order.ErrNotFound.
+// Confirm makes a PENDING order CONFIRMED unless it is closing, and stores the payment's reference and the entries with
+// it. The returned status tells whether the order is confirmed, now or earlier. Returns order.ErrNotFound if there is no
+// such order.
 func (s *Orders) Confirm(
-	ctx context.Context, id order.ID, paymentID string, records []order.Entry,
+	ctx context.Context, id order.ID, paymentID string, entries []order.Entry,
 ) (order.Order, error) {
 	return s.transition(ctx, "confirm", id, confirmOrder, pgx.NamedArgs{
-		"id": string(id), "payment": storable(paymentID), "records": recordsJSON(records),
+		"id": string(id), "payment": storable(paymentID), "entries": entriesJSON(entries),
 	})
 }
 
@@ -63,13 +64,14 @@ WITH changed AS (
 	UPDATE orders
 	SET status = 'CONFIRMED', payment_id = @payment, version = version + 1, updated_at = greatest(updated_at, now())
 	WHERE id = @id AND status = 'PENDING' AND NOT closing
-	RETURNING id, status AS event, updated_at
-)` + insertEvents
+	RETURNING id, status AS type, updated_at
+)` + insertEntries
 
-// Close marks a PENDING order as closing with the cause. Without a row it inserts one that is PENDING and closing, with
-// the request's lines, unpriced. An order that is closing keeps its first cause; a final one does not change.
+// Close is the fence: it marks a PENDING order as closing, with the cause. If there is no row, it inserts one that is
+// PENDING and closing, with the request's lines, unpriced. A closing order keeps its first cause; a final one does not
+// change.
 func (s *Orders) Close(
-	ctx context.Context, req order.Request, cause order.Cause, records []order.Entry,
+	ctx context.Context, req order.Request, cause order.Cause, entries []order.Entry,
 ) (order.Order, error) {
 	causeJSON, err := json.Marshal(storableCause(cause))
 	if err != nil {
@@ -78,11 +80,11 @@ func (s *Orders) Close(
 	return s.transition(ctx, "close", req.ID, closeOrder, pgx.NamedArgs{
 		"id": string(req.ID), "user": req.UserID, "method": storable(req.PaymentMethod), "hash": storable(req.Hash),
 		"cause": string(causeJSON), "end": string(cause.Reason.FinalStatus()),
-		"lines": linesJSON(order.Unpriced(req.Items)), "records": recordsJSON(records),
+		"lines": linesJSON(order.Unpriced(req.Items)), "entries": entriesJSON(entries),
 	})
 }
 
-// A version of 1 tells an inserted row from an updated one.
+// Only an inserted row has version 1; an update increments it.
 const closeOrder = `
 WITH fenced AS (
 	INSERT INTO orders AS o (id, user_id, status, payment_method, request_hash, closing, cause, ends_as)
@@ -96,14 +98,14 @@ WITH fenced AS (
 	SELECT id, user_id, status FROM fenced WHERE version = 1
 ), lines AS (` + insertLines + `
 ), changed AS (
-	SELECT id, 'CLOSING' AS event, updated_at FROM fenced
-)` + insertEvents
+	SELECT id, 'CLOSING' AS type, updated_at FROM fenced
+)` + insertEntries
 
-// Finish makes a closing order FAILED or CANCELLED, as its cause says. An order that is not closing does not change.
-// Without a row it is order.ErrNotFound.
-func (s *Orders) Finish(ctx context.Context, id order.ID, records []order.Entry) (order.Order, error) {
+// Finish makes a closing order FAILED or CANCELLED, by its cause. An order that is not closing does not change. Returns
+// order.ErrNotFound if there is no such order.
+func (s *Orders) Finish(ctx context.Context, id order.ID, entries []order.Entry) (order.Order, error) {
 	return s.transition(ctx, "finish", id, finishOrder, pgx.NamedArgs{
-		"id": string(id), "records": recordsJSON(records),
+		"id": string(id), "entries": entriesJSON(entries),
 	})
 }
 
@@ -112,5 +114,5 @@ WITH changed AS (
 	UPDATE orders
 	SET status = ends_as, version = version + 1, updated_at = greatest(updated_at, now())
 	WHERE id = @id AND status = 'PENDING' AND closing
-	RETURNING id, status AS event, updated_at
-)` + insertEvents
+	RETURNING id, status AS type, updated_at
+)` + insertEntries

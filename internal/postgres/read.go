@@ -25,11 +25,11 @@ func (s *Orders) Order(ctx context.Context, id order.ID) (order.Order, error) {
 	return o, nil
 }
 
-// Orders returns a page of orders, newest first, and the cursor of the next page, "" after the last one. Orders that
-// come in while somebody pages appear on no later page, and none is shown twice. A cursor that this method did not hand
-// out is order.ErrCursor.
+// Orders returns a page of orders, newest first, and the cursor of the next page, "" after the last one. Paging shows no
+// order twice, and none that was created after the first page. Returns order.ErrCursor for a cursor that is not one of
+// this method's.
 func (s *Orders) Orders(ctx context.Context, q order.Query) ([]order.Order, string, error) {
-	// What the list is read from, and where in it an order is. A product may be on several lines of an order.
+	// What the list is read from, and the columns of an order's place in it. A product may be on several lines of an order.
 	what, list, at, id := "", "orders l", "l.created_at", "l.id"
 	where, args := []string{"l.status = wanted.status"}, pgx.NamedArgs{"statuses": statuses(q), "limit": q.PageSize() + 1}
 	if q.ProductID != "" {
@@ -56,9 +56,8 @@ func (s *Orders) Orders(ctx context.Context, q order.Query) ([]order.Order, stri
 	return s.page(ctx, q.PageSize(), fmt.Sprintf(mergedLists, what, id, at, list, strings.Join(where, " AND ")), args)
 }
 
-// mergedLists is a page of a list of several statuses: the first orders of the list of each status, put together. Each of
-// those lists is a piece of an index (see the migration "lists"), so that no more orders are looked at than fill a page,
-// times four, however many there are.
+// mergedLists is a page of a list of several statuses: it merges the first orders of each status. Each status is a range
+// of an index (see the migration), so that it reads at most four pages of orders, however many there are.
 const mergedLists = `
 WITH page AS (
 	SELECT id, at FROM unnest(@statuses::text[]) AS wanted (status), LATERAL (
@@ -68,7 +67,7 @@ WITH page AS (
 )
 SELECT ` + orderColumns + ` FROM page JOIN orders o ON o.id = page.id ORDER BY page.at DESC, page.id DESC`
 
-// statuses are those of the orders that are asked for.
+// statuses returns the statuses that the query asks for.
 func statuses(q order.Query) []order.Status {
 	if q.Status != "" {
 		return []order.Status{q.Status}
@@ -76,9 +75,9 @@ func statuses(q order.Query) []order.Status {
 	return []order.Status{order.Pending, order.Confirmed, order.Failed, order.Cancelled}
 }
 
-// Unfinished returns a page of the PENDING orders, closing or not, that were created more than minAge ago, oldest
-// first, and the cursor of the next page, "" after the last one. The age is measured by the database's clock. Limit is
-// cut to order.MaxPage.
+// Unfinished returns a page of the PENDING orders, closing or not, that were created more than minAge ago by the
+// database's clock, oldest first, and the cursor of the next page, "" after the last one. A page holds at most
+// order.MaxPage orders.
 func (s *Orders) Unfinished(
 	ctx context.Context, minAge time.Duration, cursor string, limit int,
 ) ([]order.Order, string, error) {
@@ -96,7 +95,7 @@ func (s *Orders) Unfinished(
 		selectOrders+" WHERE "+where+" ORDER BY o.created_at, o.id LIMIT @limit", args)
 }
 
-// page reads one order more than a page holds, to learn whether there is a next page.
+// page runs a query for one order more than a page holds, which tells whether there is a next page.
 func (s *Orders) page(ctx context.Context, size int, query string, args pgx.NamedArgs) ([]order.Order, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -115,77 +114,7 @@ func (s *Orders) page(ctx context.Context, size int, query string, args pgx.Name
 	return orders, cursorAt(orders[size-1]), nil
 }
 
-// Timeline returns what happened to an order, in the sequence in which it was stored: the records of steps come with
-// the transition that ends them. The sequence only ever grows at its end. Without a row it is order.ErrNotFound.
-func (s *Orders) Timeline(ctx context.Context, id order.ID) ([]order.Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	rows, err := s.pool.Query(ctx,
-		"SELECT type, at, step, detail FROM order_timeline WHERE order_id = $1 ORDER BY id", string(id))
-	if err != nil {
-		return nil, fmt.Errorf("read the timeline of order %s: %w", id, err)
-	}
-	records, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r order.Entry, err error) {
-		err = row.Scan(&r.Type, &r.At, &r.Step, &r.Detail)
-		r.At = r.At.UTC()
-		return r, err
-	})
-	if err == nil && len(records) == 0 {
-		err = order.ErrNotFound // every row has at least the event of its making
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the timeline of order %s: %w", id, err)
-	}
-	return records, nil
-}
-
-// Changes returns those of the orders to whose timeline something was added after the entry that is given for each (0:
-// from the start). Each comes as of one moment: the order is as its last entry left it. Orders without a row are left out.
-// The cost depends on how many orders are asked for, not on how many there are.
-func (s *Orders) Changes(ctx context.Context, since map[order.ID]int64) ([]order.Change, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	ids, last := make([]string, 0, len(since)), make([]int64, 0, len(since))
-	for id, entry := range since {
-		ids, last = append(ids, string(id)), append(last, entry)
-	}
-	rows, err := s.pool.Query(ctx, selectChanges, ids, last)
-	if err != nil {
-		return nil, fmt.Errorf("read what changed of %d orders: %w", len(since), err)
-	}
-	changes, err := pgx.CollectRows(rows, scanChange)
-	if err != nil {
-		return nil, fmt.Errorf("read what changed of %d orders: %w", len(since), err)
-	}
-	return changes, nil
-}
-
-// One statement sees one snapshot. What was added comes as JSON of []order.StoredEntry.
-const selectChanges = "SELECT " + orderColumns + `, added
-FROM unnest($1::uuid[], $2::bigint[]) AS w (id, last)
-CROSS JOIN LATERAL (
-	SELECT jsonb_agg(jsonb_build_object(
-		'id', e.id, 'type', type, 'at', at, 'step', step, 'detail', detail) ORDER BY e.id) AS added
-	FROM order_timeline e WHERE e.order_id = w.id AND e.id > w.last
-) AS news
-JOIN orders o ON o.id = w.id
-WHERE added IS NOT NULL`
-
-func scanChange(row pgx.CollectableRow) (c order.Change, err error) {
-	var added []byte
-	if c.Order, err = scanOrder(row, &added); err != nil {
-		return order.Change{}, err
-	}
-	if err := json.Unmarshal(added, &c.Entries); err != nil {
-		return order.Change{}, fmt.Errorf("entries of the timeline: %w", err)
-	}
-	for i := range c.Entries {
-		c.Entries[i].At = c.Entries[i].At.UTC()
-	}
-	return c, nil
-}
-
-// orderColumns are what scanOrder reads of an order "o". The lines come as the JSON of []order.Line.
+// orderColumns are the columns that scanOrder reads of an order "o". The lines come as JSON of []order.Line.
 const orderColumns = `o.id::text, o.user_id, o.status, o.closing, coalesce(o.total_amount, 0), coalesce(o.total_currency, ''),
 	o.payment_method, coalesce(o.payment_id, ''), o.request_hash, o.cause, o.version, o.created_at, o.updated_at,
 	(SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -198,7 +127,7 @@ const selectOrders = "SELECT " + orderColumns + " FROM orders o"
 
 const selectOrder = selectOrders + ` WHERE o.id = $1`
 
-// scanOrder reads the orderColumns, and what a query selects besides them.
+// scanOrder reads the orderColumns, and any further columns into more.
 func scanOrder(row pgx.Row, more ...any) (order.Order, error) {
 	var o order.Order
 	var cause, lines []byte
@@ -220,8 +149,8 @@ func scanOrder(row pgx.Row, more ...any) (order.Order, error) {
 	return o, nil
 }
 
-// A cursor is the place of an order in the lists: when it was created, in microseconds (the database's resolution),
-// and its ID. Clients see it as an opaque text.
+// A cursor is the place of an order in the lists: its creation time in microseconds (the database's resolution) and its
+// ID. To clients it is opaque.
 func cursorAt(o order.Order) string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %s", o.CreatedAt.UnixMicro(), o.ID))
 }

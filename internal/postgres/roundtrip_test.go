@@ -14,25 +14,25 @@ import (
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
-// The cost of an order is counted in round trips: each transition must be one, with its lines, its records and the
-// answer.
+// Round trips are what an order costs here: each transition must be one, including its lines, its timeline entries and
+// the resulting order.
 func TestEveryTransitionIsOneRoundTrip(t *testing.T) {
 	t.Parallel()
 	pool, trips := counted(t)
 	s := postgres.NewOrders(pool)
 	ctx := t.Context()
 	cause := order.Cause{Reason: order.CancelledByUser}
-	records := []order.Entry{{Type: order.EntryStepDone, Step: "ReserveStock"}}
+	entries := []order.Entry{{Type: order.EntryStepDone, Step: "ReserveStock"}}
 	calls := []struct {
 		name string
 		call func(confirmed, undone order.Order) (order.Order, error)
 	}{
 		{"create", func(o, _ order.Order) (order.Order, error) { return s.Create(ctx, o) }},
-		{"confirm", func(o, _ order.Order) (order.Order, error) { return s.Confirm(ctx, o.ID, "pi", records) }},
+		{"confirm", func(o, _ order.Order) (order.Order, error) { return s.Confirm(ctx, o.ID, "pi", entries) }},
 		{"close", func(_, o order.Order) (order.Order, error) {
-			return s.Close(ctx, ordertest.Request(o), cause, records)
+			return s.Close(ctx, ordertest.Request(o), cause, entries)
 		}},
-		{"finish", func(_, o order.Order) (order.Order, error) { return s.Finish(ctx, o.ID, records) }},
+		{"finish", func(_, o order.Order) (order.Order, error) { return s.Finish(ctx, o.ID, entries) }},
 		{"read", func(o, _ order.Order) (order.Order, error) { return s.Order(ctx, o.ID) }},
 	}
 	for _, warm := range []bool{false, true} { // a connection learns each statement once
@@ -49,8 +49,8 @@ func TestEveryTransitionIsOneRoundTrip(t *testing.T) {
 	}
 }
 
-// counted returns a pool of one connection on a migrated database, and how often something was sent on it after
-// something had been received.
+// counted returns a pool of one connection to a migrated database, and its number of round trips: how often it sent
+// after it had received.
 func counted(t *testing.T) (*pgxpool.Pool, *atomic.Int64) {
 	t.Helper()
 	url := servicestest.Postgres(t)

@@ -17,13 +17,14 @@ import (
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
-// Each statement is what a mistaken program or a hurried operator might send; the text is what the refusal must name.
+// Statements that a faulty program or a hasty operator might send, and what the database's error must name.
 var refusedStatements = map[string]struct{ statement, by string }{
-	"a status that nobody knows": {"UPDATE orders SET status = 'DONE', version = version + 1", "status_is_known"},
+	"an unknown status": {"UPDATE orders SET status = 'DONE', version = version + 1", "status_is_known"},
 	"confirming without a payment": {
 		"UPDATE orders SET status = 'CONFIRMED', version = version + 1 WHERE NOT closing", "payment_is_known_when_confirmed"},
 	"confirming a closing order": {
-		`UPDATE orders SET status = 'CONFIRMED', payment_id = 'pi', version = version + 1 WHERE closing AND status = 'PENDING' AND total_amount IS NOT NULL`,
+		`UPDATE orders SET status = 'CONFIRMED', payment_id = 'pi', version = version + 1
+			WHERE closing AND status = 'PENDING' AND total_amount IS NOT NULL`,
 		"confirmed_was_not_fenced"},
 	"confirming an order that was never priced": {
 		`UPDATE orders SET status = 'CONFIRMED', payment_id = 'pi', version = version + 1 WHERE total_amount IS NULL`, "add up"},
@@ -31,31 +32,38 @@ var refusedStatements = map[string]struct{ statement, by string }{
 		"UPDATE orders SET payment_id = 'pi', version = version + 1 WHERE NOT closing", "payment_is_known_when_confirmed"},
 	"failing without a fence": {
 		"UPDATE orders SET status = 'FAILED', version = version + 1 WHERE NOT closing", "undone_was_fenced"},
-	"ending otherwise than the cause says": {
-		"UPDATE orders SET status = 'CANCELLED', version = version + 1 WHERE ends_as = 'FAILED' AND status = 'PENDING'", "undone_was_fenced"},
+	"an end that the cause does not allow": {
+		"UPDATE orders SET status = 'CANCELLED', version = version + 1 WHERE ends_as = 'FAILED' AND status = 'PENDING'",
+		"undone_was_fenced"},
 	"closing without a cause": {
 		"UPDATE orders SET closing = true, version = version + 1 WHERE NOT closing", "closing_has_a_cause"},
 	"closing without a reason": {
-		`UPDATE orders SET closing = true, cause = '{"message": "?"}', ends_as = 'FAILED', version = version + 1 WHERE NOT closing`,
+		`UPDATE orders SET closing = true, cause = '{"message": "?"}', ends_as = 'FAILED', version = version + 1
+			WHERE NOT closing`,
 		"closing_has_a_cause"},
 	"closing towards a confirmation": {
-		`UPDATE orders SET closing = true, cause = '{"reason": "X"}', ends_as = 'CONFIRMED', version = version + 1 WHERE NOT closing`,
+		`UPDATE orders SET closing = true, cause = '{"reason": "X"}', ends_as = 'CONFIRMED', version = version + 1
+			WHERE NOT closing`,
 		"ends_as_is_an_undone_end"},
 	"taking the fence away": {
-		"UPDATE orders SET closing = false, cause = null, ends_as = null, version = version + 1 WHERE closing AND status = 'PENDING'",
+		`UPDATE orders SET closing = false, cause = null, ends_as = null, version = version + 1
+			WHERE closing AND status = 'PENDING'`,
 		"the first cause stays"},
 	"another cause": {
-		`UPDATE orders SET cause = '{"reason": "TIMED_OUT"}', version = version + 1 WHERE closing AND status = 'PENDING'`, "the first cause stays"},
+		`UPDATE orders SET cause = '{"reason": "TIMED_OUT"}', version = version + 1 WHERE closing AND status = 'PENDING'`,
+		"the first cause stays"},
 	"leaving CONFIRMED": {
-		"UPDATE orders SET status = 'PENDING', payment_id = null, version = version + 1 WHERE status = 'CONFIRMED'", "a final status never changes"},
+		"UPDATE orders SET status = 'PENDING', payment_id = null, version = version + 1 WHERE status = 'CONFIRMED'",
+		"a final status never changes"},
 	"leaving FAILED": {
-		"UPDATE orders SET status = 'PENDING', version = version + 1 WHERE status = 'FAILED'", "a final status never changes"},
-	"another total":                    {"UPDATE orders SET total_amount = 1, version = version + 1 WHERE NOT closing", "what was ordered"},
-	"another user":                     {"UPDATE orders SET user_id = 2, version = version + 1 WHERE status = 'PENDING'", "what was ordered"},
-	"a change that leaves the version": {"UPDATE orders SET updated_at = now() WHERE status = 'PENDING'", "version"},
-	"a change that turns back the time": {
+		"UPDATE orders SET status = 'PENDING', version = version + 1 WHERE status = 'FAILED'",
+		"a final status never changes"},
+	"another total":                   {"UPDATE orders SET total_amount = 1, version = version + 1 WHERE NOT closing", "what was ordered"},
+	"another user":                    {"UPDATE orders SET user_id = 2, version = version + 1 WHERE status = 'PENDING'", "what was ordered"},
+	"a change that keeps the version": {"UPDATE orders SET updated_at = now() WHERE status = 'PENDING'", "version"},
+	"a change that turns the time back": {
 		"UPDATE orders SET updated_at = created_at - interval '1 s', version = version + 1 WHERE status = 'PENDING'", "the time back"},
-	"an open order without a price": {
+	"a pending order without a price": {
 		`INSERT INTO orders (id, user_id, status, payment_method, request_hash) VALUES (gen_random_uuid(), 1, 'PENDING', '', '')`,
 		"priced_unless_closing"},
 	"a negative total": {
@@ -80,7 +88,14 @@ var refusedStatements = map[string]struct{ statement, by string }{
 	"a line of another status than its order": {"UPDATE order_lines SET status = 'FAILED'", "rows of order_lines never change"},
 	"another past":                            {"UPDATE order_timeline SET detail = 'x'", "rows of order_timeline never change"},
 	"a second confirmation": {
-		"INSERT INTO order_timeline (order_id, type, at) SELECT order_id, type, now() FROM order_timeline WHERE type = 'CONFIRMED'", "order_timeline_once"},
+		`INSERT INTO order_timeline (order_id, type, happened_at)
+			SELECT order_id, type, now() FROM order_timeline WHERE type = 'CONFIRMED'`, "order_timeline_once"},
+	"a second entry with the same key": {
+		`INSERT INTO order_timeline (order_id, type, happened_at, idempotency_key)
+			SELECT id, 'REFUNDED', now(), 'k' FROM orders, generate_series(1, 2) WHERE status = 'FAILED'`, "order_timeline_by_key"},
+	"an empty key": {
+		`INSERT INTO order_timeline (order_id, type, happened_at, idempotency_key)
+			SELECT id, 'REFUNDED', now(), '' FROM orders LIMIT 1`, "idempotency_key"},
 }
 
 // insertLine is followed by the quantity and the price of a line.
@@ -97,13 +112,13 @@ func TestTheDatabaseDefendsTheInvariants(t *testing.T) {
 			_, err := pool.Exec(t.Context(), tc.statement)
 			var refused *pgconn.PgError
 			if !errors.As(err, &refused) || !strings.HasPrefix(refused.Code, "23") || !strings.Contains(refused.Error(), tc.by) {
-				t.Errorf("got %v, want a violation (class 23) that names %q", err, tc.by)
+				t.Errorf("got %v, want a constraint violation (class 23) that names %q", err, tc.by)
 			}
 		})
 	}
 }
 
-// oneOfEachKind stores an order for every state that a row can be in.
+// oneOfEachKind stores an order in each state that a row can be in.
 func oneOfEachKind(t *testing.T, s *postgres.Orders) {
 	t.Helper()
 	cause := order.Cause{Reason: order.PaymentDeclined, Message: "declined"}
@@ -165,11 +180,11 @@ func TestNotReadyBeforeTheMigration(t *testing.T) {
 	}
 }
 
-func TestTheAPIsRoleReadsAndDoesNothingElse(t *testing.T) {
+func TestTheAPIsRoleCanOnlyRead(t *testing.T) {
 	t.Parallel()
 	url := servicestest.Postgres(t)
 	pool := open(t, url)
-	// Roles belong to the whole server: another test, or the stack, may have made it.
+	// Roles belong to the whole server: another test, or the stack, may have created it.
 	if _, err := pool.Exec(t.Context(), `DO $$ BEGIN CREATE ROLE orders_api;
 		EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`); err != nil {
 		t.Fatal(err)

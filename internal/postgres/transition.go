@@ -13,7 +13,7 @@ import (
 )
 
 // transition sends a guarded statement and the read of its order as one implicit transaction, in one round trip, and
-// returns the order as it is after it. Whether the guard held does not matter here: the caller reads it from the order.
+// returns the resulting order. It does not report whether the guard held: the caller sees that in the order.
 func (s *Orders) transition(
 	ctx context.Context, verb string, id order.ID, statement string, args pgx.NamedArgs,
 ) (order.Order, error) {
@@ -32,8 +32,7 @@ func (s *Orders) transition(
 	return o, nil
 }
 
-// translate is the border between the driver's errors and the domain's. Whatever it does not know stays an error that
-// is worth another try.
+// translate turns the driver's errors into the domain's. All others pass unchanged: they mean broken, and are retried.
 func translate(err error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return order.ErrNotFound
@@ -41,7 +40,7 @@ func translate(err error) error {
 	return err
 }
 
-// insertLines writes @lines for the row in "inserted", if there is one.
+// insertLines inserts @lines for the row in "inserted", if any.
 const insertLines = `
 	INSERT INTO order_lines (order_id, user_id, status, position, product_id, name, quantity, price_amount, price_currency)
 	SELECT id, user_id, status, position, "productId", coalesce(name, ''), quantity,
@@ -50,39 +49,34 @@ const insertLines = `
 		jsonb_to_recordset(@lines::jsonb) AS ("productId" text, name text, quantity integer, price jsonb)
 	) WITH ORDINALITY AS l ("productId", name, quantity, price, position)`
 
-// insertEvents writes @records and then the transition itself for the row in "changed", if there is one.
-const insertEvents = `
-INSERT INTO order_timeline (order_id, type, at, step, detail)
-SELECT id, type, at, step, detail FROM (
-	SELECT id, type, at, coalesce(step, '') AS step,
-		coalesce(detail, '') AS detail, position
+// insertEntries inserts @entries, and then an entry for the transition itself, for the row in "changed", if any.
+const insertEntries = `
+INSERT INTO order_timeline (order_id, type, happened_at, step, detail)
+SELECT id, type, at, coalesce(step, ''), coalesce(detail, '') FROM (
+	SELECT id, e.*
 	FROM changed, ROWS FROM (
-		jsonb_to_recordset(@records::jsonb)
+		jsonb_to_recordset(@entries::jsonb)
 			AS (type text, at timestamptz, step text, detail text)
-	) WITH ORDINALITY AS r (type, at, step, detail, position)
+	) WITH ORDINALITY AS e (type, at, step, detail, position)
 	UNION ALL
-	SELECT id, event, updated_at, '', '', NULL FROM changed
-) AS e
+	SELECT id, type, updated_at, NULL, NULL, NULL FROM changed
+) AS entries
 ORDER BY position NULLS LAST`
 
-// linesJSON and recordsJSON write parameters of the statements above. What they marshal are plain structs of strings
-// and numbers, and times that Temporal or a clock made, so that marshalling cannot go wrong.
+// linesJSON and entriesJSON build parameters of the statements above. They marshal plain structs of strings, numbers and
+// times from a clock, which cannot fail.
 func linesJSON(lines []order.Line) string {
-	clean := make([]order.Line, len(lines))
-	for i, l := range lines {
+	return toJSON(each(lines, func(l order.Line) order.Line {
 		l.ProductID, l.Name, l.Price.Currency = storable(l.ProductID), storable(l.Name), storable(l.Price.Currency)
-		clean[i] = l
-	}
-	return toJSON(clean)
+		return l
+	}))
 }
 
-func recordsJSON(records []order.Entry) string {
-	clean := make([]order.Entry, len(records))
-	for i, r := range records {
-		r.Step, r.Detail = storable(r.Step), storable(r.Detail)
-		clean[i] = r
-	}
-	return toJSON(clean)
+func entriesJSON(entries []order.Entry) string {
+	return toJSON(each(entries, func(e order.Entry) order.Entry {
+		e.Step, e.Detail = storable(e.Step), storable(e.Detail)
+		return e
+	}))
 }
 
 func toJSON(v any) string {
@@ -103,10 +97,8 @@ func storableCause(c order.Cause) order.Cause {
 	return c
 }
 
+// each never returns nil, which JSON would show as null and not as an empty list.
 func each[T any](in []T, f func(T) T) []T {
-	if in == nil {
-		return nil
-	}
 	out := make([]T, len(in))
 	for i, v := range in {
 		out[i] = f(v)
@@ -114,8 +106,8 @@ func each[T any](in []T, f func(T) T) []T {
 	return out
 }
 
-// storable replaces what PostgreSQL's text cannot hold: the NUL character and bytes that are not UTF-8. Texts from
-// outside (an error's message, a product ID) must never be why an order cannot be closed.
+// storable replaces what PostgreSQL's text cannot hold: NUL and invalid UTF-8. A text from outside (an error's message, a
+// product ID) must never keep an order from closing.
 func storable(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }

@@ -105,7 +105,7 @@ WITH numbers AS (
 	INSERT INTO order_lines (order_id, user_id, status, position, product_id, name, quantity, price_amount, price_currency, ordered_at)
 	SELECT id, 1 + i % 100, status, 1, 'bench-' || (i / 7) % 100, 'A product', 2, 1299, 'USD', at FROM numbers
 )
-INSERT INTO order_timeline (order_id, type, at) SELECT id, unnest(ARRAY['CREATED', status]), at FROM numbers`
+INSERT INTO order_timeline (order_id, type, happened_at) SELECT id, unnest(ARRAY['CREATED', status]), at FROM numbers`
 
 // anID is the ID of any order that fill wrote.
 func (g *growth) anID() string {

@@ -32,7 +32,7 @@ func changes(t *testing.T, s Store) {
 	added(t, got[one.ID], step("ChargePayment"), order.Entry{Type: order.EntryConfirmed})
 
 	refunded := order.Entry{Type: order.EntryRefunded, At: confirmed.UpdatedAt, Step: "GiveBack"}
-	if err := s.Note(t.Context(), one.ID, "evt_1", refunded); err != nil {
+	if err := s.AppendTimeline(t.Context(), one.ID, "evt_1", refunded); err != nil {
 		t.Fatal(err)
 	}
 	added(t, follow(t, s, since)[one.ID], refunded)
@@ -49,7 +49,7 @@ func nothingIsMissed(t *testing.T, s Store) {
 	for i := range notes {
 		writers.Go(func() {
 			r := order.Entry{Type: order.EntryOperator, At: o.CreatedAt, Step: fmt.Sprint(i)}
-			if err := s.Note(t.Context(), o.ID, fmt.Sprint("note-", i), r); err != nil {
+			if err := s.AppendTimeline(t.Context(), o.ID, fmt.Sprint("note-", i), r); err != nil {
 				t.Error(err)
 			}
 		})

@@ -30,7 +30,7 @@ type Store interface {
 	Unfinished(ctx context.Context, minAge time.Duration, cursor string, limit int) ([]order.Order, string, error)
 	Timeline(ctx context.Context, id order.ID) ([]order.Entry, error)
 	Changes(ctx context.Context, since map[order.ID]int64) ([]order.Change, error)
-	Note(ctx context.Context, id order.ID, key string, r order.Entry) error
+	AppendTimeline(ctx context.Context, id order.ID, key string, e order.Entry) error
 }
 
 type test func(*testing.T, Store)
@@ -272,7 +272,7 @@ func noted(t *testing.T, s Store) {
 	ended := must(s.Finish(t.Context(), o.ID, nil))(t)
 	refunded := order.Entry{Type: order.EntryRefunded, At: ended.UpdatedAt, Step: "GiveBack", Detail: "2997 USD (pi_1)"}
 	for _, key := range []string{"evt_1", "evt_1", "evt_2"} {
-		if err := s.Note(t.Context(), o.ID, key, refunded); err != nil {
+		if err := s.AppendTimeline(t.Context(), o.ID, key, refunded); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -287,7 +287,7 @@ func noted(t *testing.T, s Store) {
 	if diff := cmp.Diff(want, timeline, ignoreTimes); diff != "" {
 		t.Errorf("timeline (-want +got):\n%s", diff)
 	}
-	if err := s.Note(t.Context(), NewOrder(1).ID, "evt_1", refunded); !errors.Is(err, order.ErrNotFound) {
+	if err := s.AppendTimeline(t.Context(), NewOrder(1).ID, "evt_1", refunded); !errors.Is(err, order.ErrNotFound) {
 		t.Errorf("a note about no order: %v, want order.ErrNotFound", err)
 	}
 }

@@ -236,8 +236,8 @@ func (m *Memory) Changes(_ context.Context, since map[order.ID]int64) ([]order.C
 	return changes, nil
 }
 
-// Note adds a record to the timeline, once under its key.
-func (m *Memory) Note(_ context.Context, id order.ID, key string, r order.Entry) error {
+// AppendTimeline adds an entry to the timeline, once under its key.
+func (m *Memory) AppendTimeline(_ context.Context, id order.ID, key string, r order.Entry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ok := m.orders[id]; !ok {

@@ -1,18 +1,18 @@
 -- +goose Up
 
--- An order. PENDING is the only status that changes. closing is the fence: a closing order can only end as ends_as.
+-- An order. Only PENDING changes; the other statuses are final. closing is the fence: a closing order ends as ends_as.
 CREATE TABLE orders (
     id             uuid        PRIMARY KEY,
     user_id        bigint      NOT NULL,
     status         text        NOT NULL,
     closing        boolean     NOT NULL DEFAULT false,
-    cause          jsonb,               -- why it is closing: the first cause, never another
-    ends_as        text,                -- FAILED or CANCELLED, as the cause's reason says; null until closing
-    total_amount   bigint,              -- minor units of total_currency; null when it was never priced
+    cause          jsonb,               -- why it is closing; the first cause stays
+    ends_as        text,                -- FAILED or CANCELLED, by the cause's reason; null until closing
+    total_amount   bigint,              -- minor units of total_currency; null if it was never priced
     total_currency text,                -- ISO 4217
     payment_method text        NOT NULL, -- the gateway's reference; never a card number
     payment_id     text,                -- the gateway's reference to the payment; known once confirmed
-    request_hash   text        NOT NULL, -- tells a retry from another order under the same key
+    request_hash   text        NOT NULL, -- tells a retry from another order with the same key
     version        bigint      NOT NULL DEFAULT 1, -- grows by one with every change
     created_at     timestamptz NOT NULL DEFAULT now(),
     updated_at     timestamptz NOT NULL DEFAULT now(),
@@ -33,19 +33,23 @@ CREATE TABLE orders (
     CONSTRAINT updated_after_created CHECK (updated_at >= created_at)
 );
 
--- Lists are read newest first, the unfinished orders oldest first.
-CREATE INDEX orders_by_time ON orders (created_at, id);
-CREATE INDEX orders_of_user ON orders (user_id, created_at, id);
+-- Every list of orders, whatever its filter, is a range of an index: the columns are the filters, then the status, then
+-- the place in the list (newest first; unfinished orders oldest first). A list of all statuses merges one range per status.
 CREATE INDEX orders_by_status ON orders (status, created_at, id);
+CREATE INDEX orders_of_user_by_status ON orders (user_id, status, created_at, id);
 
--- What was ordered, at the prices of the time. Lines are written with their order and never change.
+-- What was ordered, at the prices of the time. A line repeats its order's user, status and time (created_at), so that one
+-- index finds the orders of a product. Only the status changes, and only together with the order's (carry_status).
 CREATE TABLE order_lines (
-    order_id       uuid    NOT NULL REFERENCES orders ON DELETE CASCADE,
-    position       integer NOT NULL CHECK (position > 0),
-    product_id     text    NOT NULL,
-    name           text    NOT NULL DEFAULT '', -- '' until priced
-    quantity       integer NOT NULL,
-    price_amount   bigint,                      -- of one unit, in minor units; null until priced
+    order_id       uuid        NOT NULL REFERENCES orders ON DELETE CASCADE,
+    position       integer     NOT NULL CHECK (position > 0),
+    user_id        bigint      NOT NULL,
+    status         text        NOT NULL,
+    ordered_at     timestamptz NOT NULL DEFAULT now(),
+    product_id     text        NOT NULL,
+    name           text        NOT NULL DEFAULT '', -- '' until priced
+    quantity       integer     NOT NULL,
+    price_amount   bigint,                          -- of one unit, in minor units; null until priced
     price_currency text,
     PRIMARY KEY (order_id, position),
 
@@ -55,14 +59,18 @@ CREATE TABLE order_lines (
         AND price_amount >= 0 AND price_currency ~ '^[A-Z]{3}$')
 );
 
--- The timeline of every order, in the order of id: steps, undos and the transitions themselves.
+CREATE INDEX lines_of_product_by_status ON order_lines (product_id, status, ordered_at, order_id);
+CREATE INDEX lines_of_user_and_product_by_status ON order_lines (user_id, product_id, status, ordered_at, order_id);
+
+-- The timeline of every order, in the sequence of id: steps, undos, operators' commands and the order's transitions.
 CREATE TABLE order_timeline (
-    id       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    order_id uuid        NOT NULL REFERENCES orders ON DELETE CASCADE,
-    type     text        NOT NULL CHECK (type <> ''),
-    at       timestamptz NOT NULL,
-    step     text        NOT NULL DEFAULT '', -- '' for transitions of the order itself
-    detail   text        NOT NULL DEFAULT ''
+    id              bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    order_id        uuid        NOT NULL REFERENCES orders ON DELETE CASCADE,
+    type            text        NOT NULL CHECK (type <> ''),
+    happened_at     timestamptz NOT NULL,
+    step            text        NOT NULL DEFAULT '', -- '' for transitions of the order itself
+    detail          text        NOT NULL DEFAULT '',
+    idempotency_key text        CHECK (idempotency_key <> '') -- of an entry outside a transition: written once per key
 );
 
 CREATE INDEX order_timeline_of_order ON order_timeline (order_id, id);
@@ -70,6 +78,7 @@ CREATE INDEX order_timeline_of_order ON order_timeline (order_id, id);
 -- A transition happens at most once, however often it is repeated.
 CREATE UNIQUE INDEX order_timeline_once ON order_timeline (order_id, type)
     WHERE type IN ('CREATED', 'CLOSING', 'CONFIRMED', 'FAILED', 'CANCELLED');
+CREATE UNIQUE INDEX order_timeline_by_key ON order_timeline (order_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 -- +goose StatementBegin
 CREATE FUNCTION guard_order() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -90,7 +99,7 @@ BEGIN
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     IF NEW.version <> OLD.version + 1 OR NEW.updated_at < OLD.updated_at THEN
-        RAISE EXCEPTION 'order %: a change must count the version up and not turn the time back', OLD.id
+        RAISE EXCEPTION 'order %: a change must increment the version and not turn the time back', OLD.id
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     IF NEW.status = 'CONFIRMED' AND (
@@ -105,6 +114,13 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION carry_status() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE order_lines SET status = NEW.status WHERE order_id = NEW.id;
+    RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'rows of % never change', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
@@ -113,10 +129,14 @@ $$;
 -- +goose StatementEnd
 
 CREATE TRIGGER guard_order BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION guard_order();
-CREATE TRIGGER lines_never_change BEFORE UPDATE ON order_lines FOR EACH ROW EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER events_never_change BEFORE UPDATE ON order_timeline FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER carry_status AFTER UPDATE ON orders FOR EACH ROW
+    WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION carry_status();
+-- The depth is 0 in a statement of a client and 1 inside carry_status.
+CREATE TRIGGER lines_never_change BEFORE UPDATE ON order_lines FOR EACH ROW
+    WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER timeline_never_changes BEFORE UPDATE ON order_timeline FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
--- The api reads with a role of its own, which may do nothing else. Where the role does not exist, nobody gets a grant.
+-- The api reads with the role orders_api, which may do nothing else. Without that role there is nothing to grant.
 -- +goose StatementBegin
 DO $$
 BEGIN
@@ -128,7 +148,3 @@ BEGIN
 END
 $$;
 -- +goose StatementEnd
-
--- +goose Down
-DROP TABLE order_timeline, order_lines, orders;
-DROP FUNCTION guard_order(), refuse_change();
