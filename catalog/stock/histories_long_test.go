@@ -2,9 +2,8 @@
 
 package stock_test
 
-// How many random histories are played, how many of concurrent clients, and how many orders a product has behind it.
+// How many random histories are played, and how many orders a product has had.
 const (
-	histories           = "20000"
-	concurrentHistories = 5000
-	pastOrders          = 100_000
+	histories  = "20000"
+	pastOrders = 100_000
 )

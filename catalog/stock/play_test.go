@@ -82,33 +82,3 @@ func TestATakeThatComesLateIsSeenWhereEpochsAreIgnored(t *testing.T) {
 		t.Errorf("got %v, want to hear of the take that came late", err)
 	}
 }
-
-func TestAnswersToConcurrentClientsCanBeExplained(t *testing.T) {
-	t.Parallel()
-	for seed := range uint64(concurrentHistories) {
-		err := stocktest.Concurrent{Seed: seed, Clients: 6, Calls: 25}.Run(t.Context(), memorytest.New())
-		if err != nil {
-			t.Fatalf("history %d: %v", seed, err)
-		}
-	}
-}
-
-// The other wrong stores need stalls and deaths at the wrong moment; the random histories above see those.
-func TestAnswersOfWrongStoresToConcurrentClientsCannotBeExplained(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{"reads, modifies and writes", "keeps no tombstone"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			began := time.Now()
-			for seed := uint64(0); time.Since(began) < limit; seed++ {
-				store := memorytest.New()
-				err := stocktest.Concurrent{Seed: seed, Clients: 6, Calls: 25, Faulty: stocktest.WrongStores(store.Overwrite)[name]}.Run(t.Context(), store)
-				if err != nil {
-					t.Logf("seen in history %d after %s: %v", seed+1, time.Since(began), err)
-					return
-				}
-			}
-			t.Errorf("not seen within %s", limit)
-		})
-	}
-}

@@ -4,10 +4,9 @@ package storetest
 
 import "time"
 
-// How many histories are played, in how many parts at once, and for how long; and how many of concurrent clients.
+// How many histories are played, in how many concurrent parts, and for how long.
 const (
-	historyParts        = 8
-	historiesEach       = 150
-	historyTime         = time.Hour
-	concurrentHistories = 100
+	historyParts  = 8
+	historiesEach = 150
+	historyTime   = time.Hour
 )

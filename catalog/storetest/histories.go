@@ -27,15 +27,3 @@ func histories(t *testing.T, s Store, part int) {
 type bySeed struct{ *rand.Rand }
 
 func (c bySeed) Choose(_ string, n int) int { return c.IntN(n) }
-
-// concurrentClients reserve, commit and release the same few orders.
-func concurrentClients(t *testing.T, s Store) {
-	for n := range concurrentHistories {
-		err := stocktest.Concurrent{
-			Prefix: fmt.Sprintf("c%d-", n), Seed: uint64(n), Clients: 6, Calls: 25,
-		}.Run(t.Context(), s)
-		if err != nil {
-			t.Fatalf("history %d: %v", n, err)
-		}
-	}
-}

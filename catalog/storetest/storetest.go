@@ -44,7 +44,6 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		"nothing takes from a product with too many marks":           bounded,
 		"a commit after expiry is refused, and the units come back":  committedTooLate,
 		"16 clients taking from 100 units take exactly 100":          exactlyAll,
-		"answers to concurrent clients can be explained":             concurrentClients,
 		"corrections change what is available, once for each key":    corrections,
 		"an audit raises no false alarm under load":                  noFalseAlarm,
 		"drifts are found, and repaired once":                        driftsAreFoundAndRepaired,
