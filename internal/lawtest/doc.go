@@ -1,4 +1,7 @@
-// Package lawtest holds the test of the import law: which package of this module may import which. The law is what keeps
-// the parts replaceable: programs on top, then the saga and its steps, then adapters side by side, the domain at the
-// bottom. ARCHITECTURE.md explains it.
+// Package lawtest holds the tests of the rules that keep the parts of this module replaceable:
+//
+//   - law.txt, the import law: programs on top, then the saga and its steps, then adapters side by side, the domain at the
+//     bottom. ARCHITECTURE.md explains it.
+//   - No program links test support. Packages of test support have names that end in "test".
+//   - The public packages name no other package of ours in their exported API, and modules elsewhere can import them.
 package lawtest

@@ -4,117 +4,155 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// Groups of packages that rules share.
-var (
-	domain   = []string{"internal/money", "internal/order"}
-	plumbing = []string{"internal/auth", "internal/env", "internal/httpapi", "internal/httpapi/problem", "internal/httpserver", "internal/pgdb", "internal/program", "internal/telemetry"}
-	// adapters each know one technology. They never know each other.
-	adapters = []string{"catalog/catalogclient", "internal/catalogadapter", "internal/postgres", "internal/rabbitmq", "internal/stripe", "internal/temporalclient"}
-)
+const module = "github.com/ordersaga/ordersaga"
 
-// law says what a package may import of this module. Plumbing may import plumbing; packages that are not named here may
-// import nothing of it.
-var law = map[string][]string{
-	"internal/money":     {},
-	"internal/moneytext": {"internal/money"},
-	"internal/order":     {"internal/money"},
-
-	"internal/auth":    plumbing,
-	"internal/httpapi": plumbing,
-	"internal/program": plumbing,
-
-	"api/orderclient":         {}, // clients may take it as it is
-	"catalog/catalogclient":   {}, // like orderclient
-	"internal/catalogadapter": append([]string{"catalog/catalogclient"}, domain...),
-	"internal/postgres":       append([]string{"internal/pgdb"}, domain...),
-	"internal/rabbitmq":       domain,
-	"internal/stripe":         domain,
-	"internal/temporalclient": domain,
-
-	"saga":       {},
-	"activities": append([]string{"saga"}, domain...),
-	"workflows":  append([]string{"saga", "activities", "internal/moneytext"}, domain...),
-
-	"catalog/stock":           {},
-	"catalog/product":         domain,
-	"catalog/mongodb":         {"catalog/product", "catalog/stock", "internal/money"},
-	"catalog/memorytest":      {"catalog/product", "catalog/stock"},
-	"catalog/stock/stocktest": {"catalog/product", "catalog/stock"},
-	"catalog/storetest":       {"catalog/product", "catalog/stock", "catalog/stock/stocktest", "internal/money"},
-	"stripesim/gateway":       append([]string{"internal/money", "internal/moneytext"}, plumbing...),
-
-	"internal/auth/authtest":         {"internal/auth"},
-	"internal/order/ordertest":       domain,
-	"internal/rabbitmq/rabbitmqtest": {"internal/porttest"},
-
-	// Programs wire the rest together. Each sees only what it needs.
-	"api":             slices.Concat([]string{"api/orderclient", "workflows", "internal/postgres", "internal/stripe", "internal/temporalclient"}, domain, plumbing),
-	"worker":          slices.Concat([]string{"workflows", "activities", "saga"}, adapters, domain, plumbing),
-	"catalog":         slices.Concat([]string{"catalog/catalogclient", "catalog/mongodb", "catalog/product", "catalog/stock"}, domain, plumbing),
-	"notifier":        slices.Concat([]string{"internal/moneytext", "internal/rabbitmq", "internal/webhook"}, domain, plumbing),
-	"cmd/deadletter":  {"internal/env", "internal/program", "internal/rabbitmq"},
-	"cmd/api":         {"api", "internal/program"},
-	"cmd/catalog":     {"catalog", "internal/program"},
-	"cmd/healthcheck": {"internal/program"},
-	"cmd/notifier":    {"notifier", "internal/program"},
-	"cmd/stripesim":   {"stripesim", "internal/program"},
-	"cmd/worker":      {"worker", "internal/program"},
-	"stripesim":       append([]string{"stripesim/gateway"}, plumbing...),
-	"cmd/reconcile":   slices.Concat([]string{"internal/postgres", "internal/stripe"}, domain, plumbing),
+// law is law.txt.
+type law struct {
+	groups map[string][]string
+	allows map[string][]string // package to what it may import
 }
 
-// onlyStandard may import the standard library and the domain, nothing else.
-var onlyStandard = domain
-
-type pkg struct {
-	ImportPath string
-	Imports    []string
-	Standard   bool
+// readLaw reads law.txt and puts the packages of a group in the place of its name.
+func readLaw(t *testing.T) law {
+	t.Helper()
+	text, err := os.ReadFile("law.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := law{map[string][]string{}, map[string][]string{}}
+	for line := range strings.Lines(string(text)) {
+		line, _, _ = strings.Cut(line, "#")
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) == 0:
+		case len(fields) > 1 && fields[1] == "=":
+			l.groups[fields[0]] = fields[2:]
+		case strings.HasSuffix(fields[0], ":"):
+			name := strings.TrimSuffix(fields[0], ":")
+			if l.allows[name] != nil {
+				t.Errorf("law.txt has two lines for %s", name)
+			}
+			for _, f := range fields[1:] {
+				if group, ok := l.groups[f]; ok {
+					l.allows[name] = append(l.allows[name], group...)
+				} else {
+					l.allows[name] = append(l.allows[name], f)
+				}
+			}
+		default:
+			t.Errorf("law.txt: what is %q?", line)
+		}
+	}
+	return l
 }
 
 func TestImportsKeepTheLaw(t *testing.T) {
 	t.Parallel()
-	const module = "github.com/ordersaga/ordersaga/"
-	for _, p := range packages(t) {
-		name := strings.TrimPrefix(p.ImportPath, module)
+	l := readLaw(t)
+	for _, p := range list(t, module+"/...") {
 		for _, imported := range p.Imports {
-			own, isOwn := strings.CutPrefix(imported, module)
-			if isOwn && !slices.Contains(law[name], own) {
-				t.Errorf("%s imports %s: the import law does not allow it (see law_test.go)", name, own)
+			other, isOurs := ours(imported)
+			if isOurs && !slices.Contains(l.allows[p.name()], other) {
+				t.Errorf("%s imports %s, which law.txt does not allow", p.name(), other)
 			}
-			if !isOwn && slices.Contains(onlyStandard, name) && strings.Contains(imported, ".") {
-				t.Errorf("%s imports %s: the domain imports only the standard library", name, imported)
+			if !isOurs && slices.Contains(l.groups["domain"], p.name()) && strings.Contains(imported, ".") {
+				t.Errorf("%s imports %s: the domain imports only the standard library", p.name(), imported)
 			}
 		}
 	}
 }
 
-func TestLawNamesNoPackageThatIsGone(t *testing.T) {
+func TestTheLawNamesOnlyPackagesThatExist(t *testing.T) {
 	t.Parallel()
-	var there []string
-	for _, p := range packages(t) {
-		there = append(there, strings.TrimPrefix(p.ImportPath, "github.com/ordersaga/ordersaga/"))
+	l := readLaw(t)
+	var exist []string
+	for _, p := range list(t, module+"/...") {
+		exist = append(exist, p.name())
 	}
-	for name, imports := range law {
-		for _, n := range append(imports, name) {
-			if !slices.Contains(there, n) {
-				t.Errorf("the law names %s, which does not exist", n)
+	for _, table := range []map[string][]string{l.groups, l.allows} {
+		for name, packages := range table {
+			if _, isGroup := l.groups[name]; !isGroup {
+				packages = append(packages, name)
+			}
+			for _, p := range packages {
+				if !slices.Contains(exist, p) {
+					t.Errorf("law.txt names %s, which does not exist", p)
+				}
 			}
 		}
 	}
 }
 
-// packages lists the packages of the module with their imports, tests left out.
-func packages(t *testing.T) []pkg {
+// testOnly are packages for tests. (Temporal's SDK links its own test suite into every program, and with it testing.)
+var testOnly = []string{
+	"testing", "net/http/httptest", "github.com/google/go-cmp", "github.com/stretchr/testify", "go.uber.org/goleak",
+	"pgregory.net/rapid", "github.com/anishathalye/porcupine", "github.com/getkin/kin-openapi", "github.com/emersion/go-smtp",
+}
+
+func TestNoProgramLinksTestSupport(t *testing.T) {
+	t.Parallel()
+	programs := 0
+	for _, p := range list(t, "-deps", "./../../cmd/...") {
+		name, isOurs := ours(p.ImportPath)
+		if !isOurs {
+			continue
+		}
+		if strings.HasPrefix(name, "cmd/") {
+			programs++
+		}
+		if strings.HasSuffix(name, "test") {
+			t.Errorf("a program links %s, which is test support", name)
+		}
+		for _, imported := range p.Imports {
+			if slices.ContainsFunc(testOnly, func(lib string) bool { return imported == lib || strings.HasPrefix(imported, lib+"/") }) {
+				t.Errorf("%s is part of a program and imports %s, which is for tests", name, imported)
+			}
+		}
+	}
+	if programs < 7 {
+		t.Errorf("found only %d programs under cmd/", programs)
+	}
+}
+
+func TestTestSupportIsNamedSo(t *testing.T) {
+	t.Parallel()
+	for _, p := range list(t, module+"/...") {
+		if slices.Contains(p.Imports, "testing") && !strings.HasSuffix(path.Base(p.name()), "test") {
+			t.Errorf("%s imports testing, but its name does not end in test", p.name())
+		}
+	}
+}
+
+// pkg is a package as `go list` describes it, tests left out.
+type pkg struct {
+	ImportPath string
+	Export     string // the compiler's export data, with -export
+	Imports    []string
+}
+
+// name is the path within the module.
+func (p pkg) name() string {
+	name, _ := ours(p.ImportPath)
+	return name
+}
+
+// ours returns the path within the module, and whether the package is in it.
+func ours(importPath string) (string, bool) { return strings.CutPrefix(importPath, module+"/") }
+
+// list runs `go list`.
+func list(t *testing.T, args ...string) []pkg {
 	t.Helper()
-	list := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Standard", "github.com/ordersaga/ordersaga/...")
-	out, err := list.Output()
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Export,Imports"}, args...)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
