@@ -23,31 +23,27 @@ func init() {
 	}
 }
 
-// internalDetail is all that a client learns about our mistakes.
-const internalDetail = "something went wrong on our side; it has been logged under the ID in instance"
+// Details of problems.
+const (
+	internalDetail   = "something went wrong on our side; it has been logged under the ID in instance"
+	unreadableDetail = "the request cannot be read: see errors"
+	invalidDetail    = "the request breaks a rule: see errors"
+)
 
-// wrongType are huma's messages about values of another JSON type than the schema's.
+// wrongType are huma's messages for values whose JSON type is not the schema's.
 var wrongType = []string{
 	validation.MsgExpectedBoolean, validation.MsgExpectedNumber, validation.MsgExpectedInteger,
 	validation.MsgExpectedString, validation.MsgExpectedArray, validation.MsgExpectedObject,
 }
 
-// translate turns every error that huma makes into a problem. It is the only place that knows huma's messages.
+// translate turns every error that huma makes into a problem.
 func translate(ctx context.Context, status int, msg string, errs []error) *problem.Problem {
 	switch {
 	case status == http.StatusNotModified: // not an error: a 304 without a body
 		return &problem.Problem{Status: status}
-	case msg == "cannot read request body": // the client broke off, or sent broken chunks
-		return problem.Malformed.New("the body could not be read to its end")
-	case status == http.StatusBadRequest && msg == "request body is required":
-		return problem.Malformed.New("a body is required")
-	case status == http.StatusRequestEntityTooLarge:
-		return tooLarge()
-	case status == http.StatusRequestTimeout:
-		return problem.RequestTimeout.New("the body did not arrive in time")
 	case status >= http.StatusInternalServerError:
 		return internal(ctx, msg, errs)
-	case msg == "validation failed":
+	case len(errs) > 0:
 		return validationFailed(errs)
 	}
 	return problem.ForStatus(status).New(msg)
@@ -66,15 +62,14 @@ func internal(ctx context.Context, msg string, errs []error) *problem.Problem {
 	return problem.Internal.New(internalDetail)
 }
 
-// validationFailed says which fields are wrong. The order is that of their places, because huma finds them in the
-// random order of a map.
+// validationFailed lists the mistakes in a request, sorted by place, because huma finds them in the random order of a map.
 func validationFailed(errs []error) *problem.Problem {
-	kind, detail := problem.Invalid, "the request breaks a rule: see errors"
+	kind, detail := problem.Invalid, invalidDetail
 	var fields []problem.Field
 	for _, err := range errs {
 		f, malformed := field(err)
 		if malformed {
-			kind, detail = problem.Malformed, "the request cannot be read: see errors"
+			kind, detail = problem.Malformed, unreadableDetail
 		}
 		fields = append(fields, f)
 	}
@@ -86,8 +81,8 @@ func validationFailed(errs []error) *problem.Problem {
 	return p
 }
 
-// field translates one of huma's error details and reports whether it means that the body cannot be read at all. The
-// value is left out: it may be long or secret, and the client knows it.
+// field translates one of huma's error details and reports whether a value has the wrong JSON type. It leaves out the
+// value, which may be long or secret.
 func field(err error) (f problem.Field, malformed bool) {
 	var d huma.ErrorDetailer
 	if !errors.As(err, &d) {
@@ -96,46 +91,37 @@ func field(err error) (f problem.Field, malformed bool) {
 	detail := d.ErrorDetail()
 	location, rest, _ := strings.Cut(detail.Location, ".")
 	f.Detail = detail.Message
-	switch {
-	case location == "path" || location == "query":
+	switch location {
+	case "path", "query":
 		f.Parameter = rest
-	case location == "header" || location == "cookie":
+	case "header", "cookie":
 		f.Header = rest
-	default: // body, also as body[0]
+	default:
 		f.Pointer = pointer(detail.Location)
 		if name, ok := missing(detail.Message); ok {
 			f.Pointer, f.Detail = f.Pointer+"/"+escapeFragment(name), "is required"
-		}
-		if at, message, ok := cutDecodeError(detail.Message); ok {
-			return problem.Field{Pointer: at, Detail: message}, true
 		}
 		malformed = slices.Contains(wrongType, detail.Message)
 	}
 	return f, malformed
 }
 
-// missing finds the name of a member that is required and not there: huma reports it at its parent.
+// missing returns the name of a required member that is missing. huma reports it at the parent.
 func missing(message string) (string, bool) {
-	name, ok := strings.CutPrefix(message, "expected required property ")
-	if !ok {
-		return "", false
-	}
-	return strings.CutSuffix(name, " to be present")
+	before, after, _ := strings.Cut(validation.MsgExpectedRequiredProperty, "%s")
+	name, ok := strings.CutPrefix(message, before)
+	return strings.TrimSuffix(name, after), ok
 }
 
-// pointer turns huma's body.items[0].quantity into #/items/0/quantity.
+// pointer turns huma's items[0].quantity into #/items/0/quantity. The names are escaped already, see escapeNames.
 func pointer(location string) string {
-	path := strings.NewReplacer("[", ".", "]", "").Replace(strings.TrimPrefix(location, "body"))
-	out := "#"
-	for i, part := range strings.Split(path, ".") {
-		if i > 0 {
-			out += "/" + escapeFragment(unhide(part))
-		}
+	if location == "" {
+		return "#"
 	}
-	return out
+	return "#/" + strings.NewReplacer("].", "/", "[", "/", "]", "", ".", "/").Replace(strings.TrimPrefix(location, "["))
 }
 
-// setInstance is huma's last step before an answer is written: it gives problems their request's ID.
+// setInstance is huma's last step before it writes a response: it gives a problem the ID of its request.
 func setInstance(ctx huma.Context, _ string, v any) (any, error) {
 	if p, ok := v.(*problem.Problem); ok && p.Instance == "" {
 		copied := *p

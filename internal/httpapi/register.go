@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"fmt"
-	"mime"
 	"net/url"
 	"reflect"
 	"regexp"
@@ -13,31 +12,21 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
-// MaxBody is the largest body that is read, in bytes. Operations may set Operation.MaxBodyBytes to less.
-const MaxBody = 64 << 10
-
-// bodyTimeout is how long a body may take to arrive.
-const bodyTimeout = 5 * time.Second
-
-// Register adds an operation, strict as the package says. The problems are those that its handler answers; together
-// with the common ones they are documented at the operation, by status, and explained under /problems.
+// Register adds an operation, as strict as the package comment says. Problems are the types that its handler returns. The
+// OpenAPI document lists them and the common types at the operation, by status; /problems explains them.
 func Register[I, O any](
 	a *API, op huma.Operation, handler func(context.Context, *I) (*O, error), problems ...problem.Type,
 ) {
-	if op.MaxBodyBytes == 0 {
-		op.MaxBodyBytes = MaxBody
-	}
-	op.MaxBodyBytes++ // huma refuses a body that has exactly as many bytes
-	op.BodyReadTimeout = bodyTimeout
+	body, hasBody := reflect.TypeFor[I]().FieldByName("Body")
+	op.SkipValidateBody = true // strict has done it
 	op.RejectUnknownQueryParameters = true
-	op.Middlewares = append(huma.Middlewares{strict(a)}, op.Middlewares...)
+	op.Middlewares = append(huma.Middlewares{a.strict(body.Type)}, op.Middlewares...)
 	a.declare(problems)
-	a.document(&op, hasBody(reflect.TypeFor[I]()), problems)
+	a.document(&op, hasBody, problems)
 	huma.Register(a.API, op, handler)
 }
 
@@ -50,14 +39,7 @@ func (a *API) declare(problems []problem.Type) {
 	}
 }
 
-// hasBody reports whether an input has a body, as huma sees it.
-func hasBody(input reflect.Type) bool {
-	_, parsed := input.FieldByName("Body")
-	_, raw := input.FieldByName("RawBody")
-	return parsed || raw
-}
-
-// document lists every problem that an operation answers in its OpenAPI responses.
+// document lists every type of problem of an operation in its OpenAPI responses.
 func (a *API) document(op *huma.Operation, takesBody bool, problems []problem.Type) {
 	all := append([]problem.Type{problem.Malformed, problem.Invalid, problem.Internal}, problems...)
 	if takesBody {
@@ -89,11 +71,14 @@ func (a *API) document(op *huma.Operation, takesBody bool, problems []problem.Ty
 	}
 }
 
-// strict refuses what huma would let pass before it reads the body: bodies of another or no content type, compressed or
-// surely too long ones, queries that cannot be parsed and parameters that are given twice or empty.
-func strict(a *API) func(huma.Context, func(huma.Context)) {
+// strict rejects what huma would accept. Body is the type of the operation's body; nil: it has none.
+func (a *API) strict(body reflect.Type) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		if p := a.refuse(ctx); p != nil {
+		p := a.checkQuery(ctx.URL(), ctx.Operation())
+		if p == nil && body != nil {
+			p = a.checkBody(ctx, body)
+		}
+		if p != nil {
 			a.Refuse(ctx, p)
 			return
 		}
@@ -101,7 +86,7 @@ func strict(a *API) func(huma.Context, func(huma.Context)) {
 	}
 }
 
-// Refuse answers with a problem from within a huma middleware, which must not call the next one then.
+// Refuse responds with a problem from within a huma middleware, which must then not call the next one.
 func (a *API) Refuse(ctx huma.Context, p *problem.Problem) {
 	p.Instance = RequestID(ctx.Context())
 	for name := range p.Header {
@@ -109,100 +94,53 @@ func (a *API) Refuse(ctx huma.Context, p *problem.Problem) {
 	}
 	ctx.SetHeader("Content-Type", problem.ContentType)
 	ctx.SetStatus(p.Status)
-	_ = a.Marshal(ctx.BodyWriter(), problem.ContentType, p) // the client went away: nothing to do about it
+	_ = a.Marshal(ctx.BodyWriter(), problem.ContentType, p) // it fails only if the client went away
 }
 
-func (a *API) refuse(ctx huma.Context) *problem.Problem {
-	op := ctx.Operation()
-	if p := a.refuseQuery(ctx.URL(), op); p != nil {
-		return p
-	}
-	if op.RequestBody == nil {
-		return nil
-	}
-	return refuseBody(ctx, op)
-}
-
-func (a *API) refuseQuery(u url.URL, op *huma.Operation) *problem.Problem {
+// checkQuery rejects queries that cannot be parsed and parameters that are repeated, empty or times of another format.
+func (a *API) checkQuery(u url.URL, op *huma.Operation) *problem.Problem {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return problem.Malformed.New("the query of the URL is not well-formed")
 	}
-	p := problem.Invalid.New("the request breaks a rule: see errors")
+	var wrong []problem.Field
 	for name, values := range query {
-		switch {
-		case len(values) > 1:
-			p.Errors = append(p.Errors, problem.Field{Parameter: name, Detail: "is given more than once"})
-		case values[0] == "" && !a.mayBeEmpty(op, name):
-			p.Errors = append(p.Errors, problem.Field{Parameter: name, Detail: "is empty"})
-		case !a.isTime(op, name, values[0]):
-			p.Errors = append(p.Errors, problem.Field{Parameter: name, Detail: "invalid date/time for format " + time.RFC3339Nano})
+		if detail := a.checkParameter(op, name, values); detail != "" {
+			wrong = append(wrong, problem.Field{Parameter: name, Detail: detail})
 		}
 	}
-	if len(p.Errors) == 0 {
+	if len(wrong) == 0 {
 		return nil
 	}
-	slices.SortFunc(p.Errors, func(a, b problem.Field) int { return strings.Compare(a.Parameter, b.Parameter) })
+	slices.SortFunc(wrong, func(a, b problem.Field) int { return strings.Compare(a.Parameter, b.Parameter) })
+	p := problem.Invalid.New(invalidDetail)
+	p.Errors = wrong
 	return p
 }
 
-// mayBeEmpty reports whether "" is a value of a query's parameter. huma takes it for a parameter that is not there: a list
-// that is to be filtered by nothing would hold everything.
-func (a *API) mayBeEmpty(op *huma.Operation, name string) bool {
-	for _, p := range op.Parameters {
-		if p.In == "query" && p.Name == name {
-			var result huma.ValidateResult
-			huma.Validate(a.OpenAPI().Components.Schemas, p.Schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, "", &result)
-			return len(result.Errors) == 0
-		}
-	}
-	return true // unknown: huma refuses it
-}
-
-// rfc3339 is the shape of a time. time.Parse, with which huma reads it, also takes T0:00:00Z and a comma before a fraction.
+// rfc3339 is the format of a time. time.Parse, which huma uses, also accepts T0:00:00Z and a comma before a fraction.
 var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
 
-// isTime reports whether a value has the shape of a time, where that is what is wanted.
-func (a *API) isTime(op *huma.Operation, name, value string) bool {
-	for _, p := range op.Parameters {
-		if p.In == "query" && p.Name == name && p.Schema.Format == "date-time" && value != "" {
-			return rfc3339.MatchString(value)
+// checkParameter returns what is wrong with a query parameter that huma would accept, or "".
+func (a *API) checkParameter(op *huma.Operation, name string, values []string) string {
+	if len(values) > 1 {
+		return "is given more than once"
+	}
+	i := slices.IndexFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name })
+	if i < 0 {
+		return "" // unknown: huma rejects it
+	}
+	schema := op.Parameters[i].Schema
+	switch {
+	case values[0] == "":
+		// huma treats an empty parameter as absent. A list filtered by nothing would return everything.
+		var result huma.ValidateResult
+		huma.Validate(a.OpenAPI().Components.Schemas, schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, "", &result)
+		if len(result.Errors) > 0 {
+			return "is empty"
 		}
+	case schema.Format == "date-time" && !rfc3339.MatchString(values[0]):
+		return "invalid date/time for format " + time.RFC3339Nano
 	}
-	return true
-}
-
-func refuseBody(ctx huma.Context, op *huma.Operation) *problem.Problem {
-	contentType := ctx.Header("Content-Type")
-	length := humagin.Unwrap(ctx).Request.ContentLength // -1: not said beforehand
-	if length == 0 && contentType == "" {
-		return nil // huma says whether a body is required
-	}
-	if length >= op.MaxBodyBytes {
-		return tooLarge().WithHeader("Connection", "close")
-	}
-	if ctx.Header("Content-Encoding") != "" {
-		return problem.UnsupportedMediaType.New("the body must not be compressed")
-	}
-	media, params, err := mime.ParseMediaType(contentType)
-	if _, ok := op.RequestBody.Content[media]; err != nil || !ok {
-		return problem.UnsupportedMediaType.New("the body must be %s", accepted(op))
-	}
-	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-		return problem.UnsupportedMediaType.New("the body must be in UTF-8")
-	}
-	return nil
-}
-
-func accepted(op *huma.Operation) string {
-	var types []string
-	for name := range op.RequestBody.Content {
-		types = append(types, name)
-	}
-	slices.Sort(types)
-	return strings.Join(types, " or ")
-}
-
-func tooLarge() *problem.Problem {
-	return problem.TooLarge.New("the body must not be larger than %d bytes", MaxBody)
+	return ""
 }
