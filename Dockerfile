@@ -1,5 +1,4 @@
-# One image for all programs: the command chooses (/usr/local/bin/api, worker, catalog, notifier, stripesim, deadletter,
-# reconcile).
+# One image for all programs: the command chooses (/usr/local/bin/api, worker, catalog, notifier, stripesim, ops).
 #
 # The programs are static and need nothing but the authorities' certificates, so that the image holds nothing else: no
 # shell, no package manager. They run as a user without rights, and write to no file.
@@ -12,7 +11,7 @@ RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/ \
-    ./cmd/api ./cmd/worker ./cmd/catalog ./cmd/notifier ./cmd/stripesim ./cmd/deadletter ./cmd/reconcile ./cmd/healthcheck
+    ./cmd/api ./cmd/worker ./cmd/catalog ./cmd/notifier ./cmd/stripesim ./cmd/ops ./cmd/healthcheck
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/

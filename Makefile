@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # How the backing services run: devstack (Debian or Ubuntu, as root, no Docker) or compose (any Docker engine).
 STACK ?= devstack
 
-PROGRAMS := api worker catalog notifier stripesim deadletter reconcile
+PROGRAMS := api worker catalog notifier stripesim ops
 CHECKS   := tools/check/go.mod
 COMPOSE  := docker compose
 

@@ -1,10 +1,6 @@
 // Package catalog serves products, prices and stock over HTTP, on MongoDB. Package stock, below, explains why it never
-// sells a unit twice; package catalogclient has its wire types and a client.
-//
-//	catalog                                        serves
-//	catalog check                                  compares every product with the ledger: exit code 1 at any drift
-//	catalog repair --apply --reason "ticket 7"     makes counters what the ledger says, by movements of their own
-//	catalog movements --product espresso-machine   the ledger of one product
+// sells a unit twice; package catalogclient has its wire types and a client. Operators check and repair the stock with the
+// program ops.
 package catalog
 
 import (

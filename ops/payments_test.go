@@ -1,9 +1,10 @@
-package main
+package ops
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -28,7 +29,7 @@ import (
 
 const apiKey = "sk_test_never_show_this"
 
-// world is the orders' database and a gateway, which a test makes disagree.
+// world is the orders' database and a gateway. A test makes them disagree.
 type world struct {
 	t        *testing.T
 	rows     *postgres.Orders
@@ -71,25 +72,37 @@ func open(t *testing.T, database string) *pgxpool.Pool {
 	return pool
 }
 
-// run runs the program and returns its exit code and what it printed.
-func (w *world) run(args ...string) (int, string) {
+// ops runs ops payments and returns the exit code and everything that it printed.
+func (w *world) ops(args ...string) (int, string) {
 	w.t.Helper()
 	var out bytes.Buffer
-	code := run(w.t.Context(), args, []string{"DATABASE_URL=" + w.database, "STRIPE_API_URL=" + w.url, "STRIPE_API_KEY=" + apiKey}, &out, &out)
+	environ := []string{"DATABASE_URL=" + w.database, "STRIPE_API_URL=" + w.url, "STRIPE_API_KEY=" + apiKey}
+	code := Run(w.t.Context(), append([]string{"payments"}, args...), environ, &out, &out)
 	if strings.Contains(out.String(), "sk_test_") {
 		w.t.Errorf("the key is shown in: %s", out.String())
 	}
 	return code, out.String()
 }
 
+// found runs ops payments with --json and returns the differences.
 func (w *world) found(args ...string) (int, []difference) {
 	w.t.Helper()
-	code, text := w.run(append(args, "--json", "--min-age=0")...)
-	var r report
-	if err := json.Unmarshal([]byte(text), &r); err != nil {
-		w.t.Fatalf("%v in: %s", err, text)
+	var stdout, stderr bytes.Buffer
+	environ := []string{"DATABASE_URL=" + w.database, "STRIPE_API_URL=" + w.url, "STRIPE_API_KEY=" + apiKey}
+	args = append([]string{"payments"}, append(args, "--json", "--min-age=0")...)
+	code := Run(w.t.Context(), args, environ, &stdout, &stderr)
+	lines := jsonLines[struct {
+		difference
+		Summary *paymentCount
+	}](w.t, stdout.String())
+	var differences []difference
+	for _, l := range lines[:len(lines)-1] {
+		differences = append(differences, l.difference)
 	}
-	return code, r.Differences
+	if last := lines[len(lines)-1].Summary; last == nil || last.Differences != len(differences) {
+		w.t.Errorf("the summary of %d differences is %+v", len(differences), last)
+	}
+	return code, differences
 }
 
 // created stores a PENDING order.
@@ -102,7 +115,7 @@ func (w *world) created() order.Order {
 	return o
 }
 
-// paid takes the money for an order in the way of its saga.
+// paid takes the money for an order like its saga.
 func (w *world) paid(o order.Order) string {
 	w.t.Helper()
 	id, err := w.payments.Charge(w.t.Context(), o.Payment())
@@ -137,7 +150,7 @@ func (w *world) byHand(id order.ID) string {
 	return w.post("/v1/payment_intents/"+intent+"/confirm", nil)
 }
 
-// post calls the gateway and returns the ID in its answer.
+// post calls the gateway and returns the ID in its response.
 func (w *world) post(path string, params url.Values) string {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.url+path, strings.NewReader(params.Encode()))
@@ -158,7 +171,7 @@ func (w *world) post(path string, params url.Values) string {
 	return object.ID
 }
 
-func TestDifferencesAreFoundAndWhatCanBeIsRepaired(t *testing.T) {
+func TestEveryKindOfDifferenceIsFoundAndRepairedIfPossible(t *testing.T) {
 	w := newWorld(t)
 	usd := func(amount int64) money.Money { return money.Money{Amount: amount, Currency: "USD"} }
 	var want []difference
@@ -196,29 +209,29 @@ func TestDifferencesAreFoundAndWhatCanBeIsRepaired(t *testing.T) {
 	stranger.Total = money.Money{}
 	expect(unknownOrder, stranger, "", w.byHand(stranger.ID), 2997)
 
-	byOrder := func(a, b difference) int { return compareIDs(a.OrderID, b.OrderID) }
-	slices.SortFunc(want, byOrder)
-	code, got := w.found()
-	if diff := cmp.Diff(want, got); diff != "" || code != exitDifferent {
-		t.Errorf("exit code %d, differences (-want +got):\n%s", code, diff)
+	slices.SortFunc(want, func(a, b difference) int { return strings.Compare(string(a.OrderID), string(b.OrderID)) })
+	for _, command := range []string{"check", "repair"} { // the latter dry
+		if code, got := w.found(command); code != exitLeft || !cmp.Equal(want, got) {
+			t.Errorf("%s: exit code %d, differences (-want +got):\n%s", command, code, cmp.Diff(want, got))
+		}
 	}
 
-	code, got = w.found("--repair", "--operator=ann", "--reason=ticket 7")
+	code, got := w.found("repair", "--apply", "--operator=ann", "--reason=ticket 7")
 	for i := range want {
 		want[i].Repaired = want[i].Kind.repairable()
 	}
-	if diff := cmp.Diff(want, got); diff != "" || code != exitDifferent {
+	if diff := cmp.Diff(want, got); diff != "" || code != exitLeft {
 		t.Errorf("repairing: exit code %d, differences (-want +got):\n%s", code, diff)
 	}
-	code, got = w.found()
+	code, got = w.found("check")
 	left := slices.DeleteFunc(want, func(d difference) bool { return d.Repaired })
-	if diff := cmp.Diff(left, got); diff != "" || code != exitDifferent {
+	if diff := cmp.Diff(left, got); diff != "" || code != exitLeft {
 		t.Errorf("afterwards: exit code %d, differences (-want +got):\n%s", code, diff)
 	}
 	for _, o := range []order.Order{late, twice} {
 		timeline, err := w.rows.Timeline(t.Context(), o.ID)
 		last := timeline[len(timeline)-1]
-		if err != nil || last.Type != order.EntryRefunded || !strings.Contains(last.Detail, "by ann gives back 29.97 USD") ||
+		if err != nil || last.Type != order.EntryRefunded || !strings.Contains(last.Detail, "ann gives back 29.97 USD") ||
 			!strings.Contains(last.Detail, "ticket 7") {
 			t.Errorf("the timeline of order %s ends with %+v, %v", o.ID, last, err)
 		}
@@ -227,79 +240,69 @@ func TestDifferencesAreFoundAndWhatCanBeIsRepaired(t *testing.T) {
 
 func TestNothingDiffers(t *testing.T) {
 	w := newWorld(t)
-	for range order.MaxPage + 5 { // more than a page of either
+	for range order.MaxPage + 5 { // more than a page of orders and of payments
 		o := w.created()
 		w.confirmed(o, w.paid(o))
 	}
 	stuck := w.created()
 	w.paid(stuck)
-	code, text := w.run("--min-age=1h")
-	if code != exitSame || !strings.Contains(text, "Differences: 0") {
-		t.Errorf("all of it is young: exit code %d, %s", code, text)
+	code, text := w.ops("check", "--min-age=1h")
+	if code != exitDone || !strings.Contains(text, "0 differences") {
+		t.Errorf("all orders are young: exit code %d, %s", code, text)
 	}
 	w.failed(stuck)
 	if err := w.payments.Refund(t.Context(), stuck.Payment()); err != nil {
 		t.Fatal(err)
 	}
-	code, text = w.run("--min-age=0")
-	if want := "Compared: 106 orders, 106 payments. Differences: 0, of which left: 0.\n"; code != exitSame || text != want {
+	code, text = w.ops("check", "--min-age=0")
+	if want := "nothing differs\n106 orders and 106 payments compared: 0 differences, 0 left\n"; code != exitDone || text != want {
 		t.Errorf("exit code %d, %q; want %q", code, text, want)
 	}
-	if code, text := w.run("--since=1h", "--min-age=0"); code != exitSame || !strings.HasPrefix(text, "Compared: 106 orders, 106 payments") {
-		t.Errorf("of the last hour: exit code %d, %s", code, text)
+	if code, text := w.ops("check", "--since=1h", "--min-age=0"); code != exitDone || !strings.Contains(text, "106 orders and 106 payments compared") {
+		t.Errorf("the last hour: exit code %d, %s", code, text)
 	}
 }
 
-func TestTheTableSaysWhatCanBeDone(t *testing.T) {
+func TestTableSaysWhatCanBeDone(t *testing.T) {
 	w := newWorld(t)
 	o := w.created()
 	w.failed(o)
 	id := w.byHand(o.ID)
-	_, text := w.run("--min-age=0")
-	for _, part := range []string{"MONEY_KEPT", "FAILED", string(o.ID), id, "29.97 USD", "--repair gives it back", "Differences: 1, of which left: 1"} {
+	_, text := w.ops("check", "--min-age=0")
+	for _, part := range []string{"MONEY_KEPT", "FAILED", string(o.ID), id, "29.97 USD", "repair gives it back", "1 differences, 1 left"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("%q is missing in:\n%s", part, text)
 		}
 	}
-	code, text := w.run("--min-age=0", "--repair", "--operator=ann", "--reason=late")
-	if code != exitSame || !strings.Contains(text, "given back") {
+	code, text := w.ops("repair", "--min-age=0", "--apply", "--operator=ann", "--reason=late")
+	if code != exitDone || !strings.Contains(text, "given back") {
 		t.Errorf("repaired: exit code %d\n%s", code, text)
 	}
 }
 
-func TestAGatewayThatIsAwayIsNoAgreement(t *testing.T) {
+func TestRefundThatFailsIsLeftAndSaysWhy(t *testing.T) {
 	w := newWorld(t)
-	w.url = "http://127.0.0.1:1"
-	if code, text := w.run(); code != exitIncomplete || !strings.Contains(text, "connection refused") {
-		t.Errorf("exit code %d: %s", code, text)
+	o := w.created()
+	w.failed(o)
+	d := []difference{{Kind: moneyKept, OrderID: o.ID, PaymentID: w.byHand(o.ID)}}
+	b := books{orders: w.rows, payments: refuses{w.payments}, now: time.Now()}
+	b.repair(t.Context(), change{Apply: true, Operator: "ann", Reason: "late"}, d)
+	if d[0].Repaired || d[0].outcome("") != "failed: no refunds today" {
+		t.Errorf("the difference is now %+v", d[0])
 	}
 }
 
-func TestWrongUseIsSaid(t *testing.T) {
-	t.Parallel()
-	good := []string{"DATABASE_URL=postgres://u:hunter2@127.0.0.1:1/x", "STRIPE_API_KEY=" + apiKey}
-	for name, test := range map[string]struct {
-		args, environ []string
-		want          string
-	}{
-		"unknown flag":            {[]string{"--fix"}, good, "fix"},
-		"arguments":               {[]string{"all"}, good, "all"},
-		"no operator":             {[]string{"--repair", "--reason=x"}, good, "--operator"},
-		"no reason":               {[]string{"--repair", "--operator=ann"}, good, "--reason"},
-		"operator without repair": {[]string{"--operator=ann"}, good, "--repair"},
-		"negative age":            {[]string{"--min-age=-1h"}, good, "negative"},
-		"no configuration":        {nil, nil, "DATABASE_URL"},
-	} {
-		var out bytes.Buffer
-		if code := run(t.Context(), test.args, test.environ, &out, &out); code != exitUsage || !strings.Contains(out.String(), test.want) {
-			t.Errorf("%s: exit code %d, %s", name, code, out.String())
-		}
-		if strings.Contains(out.String(), "hunter2") {
-			t.Errorf("%s: a password is shown", name)
-		}
-	}
-	var help bytes.Buffer
-	if code := run(t.Context(), []string{"--help"}, nil, &help, &help); code != exitSame || !strings.Contains(help.String(), "STRIPE_API_KEY") {
-		t.Errorf("--help: exit code %d, %s", code, help.String())
+// refuses is a gateway that gives nothing back.
+type refuses struct{ payments }
+
+func (refuses) GiveBack(context.Context, order.ID, string) error {
+	return errors.New("no refunds today")
+}
+
+func TestUnreachableGatewayIsNotAgreement(t *testing.T) {
+	w := newWorld(t)
+	w.url = "http://127.0.0.1:1"
+	if code, text := w.ops("check"); code != exitIncomplete || !strings.Contains(text, "connection refused") {
+		t.Errorf("exit code %d: %s", code, text)
 	}
 }

@@ -1,6 +1,7 @@
-package main
+package ops
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 type orders interface {
 	Orders(ctx context.Context, q order.Query) ([]order.Order, string, error)
 	Order(ctx context.Context, id order.ID) (order.Order, error)
-	AppendTimeline(ctx context.Context, id order.ID, key string, r order.Entry) error
+	AppendTimeline(ctx context.Context, id order.ID, key string, e order.Entry) error
 }
 
 // payments are the gateway's.
@@ -28,9 +29,11 @@ type payments interface {
 
 // books are the two sides that are compared.
 type books struct {
-	orders   orders
-	payments payments
-	now      time.Time
+	orders       orders
+	payments     payments
+	now          time.Time
+	readOrders   func(n int) // counts what has been read so far
+	readPayments func(n int)
 }
 
 // kind says what is wrong.
@@ -38,18 +41,18 @@ type kind string
 
 // The kinds of differences.
 const (
-	moneyKept    kind = "MONEY_KEPT"    // of an order that is FAILED or CANCELLED
-	chargedTwice kind = "CHARGED_TWICE" // a CONFIRMED order keeps the money of a payment besides its own
-	notPaid      kind = "NOT_PAID"      // less than the total of a CONFIRMED order is kept
-	wrongAmount  kind = "WRONG_AMOUNT"  // more than the total of a CONFIRMED order is kept, or another currency
-	unfinished   kind = "UNFINISHED"    // money is kept of an order that is still PENDING: see to its saga
-	unknownOrder kind = "UNKNOWN_ORDER" // money is kept for an order that there is none of
+	moneyKept    kind = "MONEY_KEPT"    // the order is FAILED or CANCELLED
+	chargedTwice kind = "CHARGED_TWICE" // the order is CONFIRMED, and this is not its payment
+	notPaid      kind = "NOT_PAID"      // the order is CONFIRMED, and less than its total is kept
+	wrongAmount  kind = "WRONG_AMOUNT"  // the order is CONFIRMED, and more than its total or another currency is kept
+	unfinished   kind = "UNFINISHED"    // the order is still PENDING: see to its saga
+	unknownOrder kind = "UNKNOWN_ORDER" // no order has the ID that the payment names
 )
 
-// repairable reports whether giving the payment back is all that it takes.
+// repairable reports whether giving the payment back settles the difference.
 func (k kind) repairable() bool { return k == moneyKept || k == chargedTwice }
 
-// difference is something that the two sides do not agree about.
+// difference is something on which the two sides disagree.
 type difference struct {
 	Kind      kind         `json:"kind"`
 	OrderID   order.ID     `json:"orderId"`
@@ -58,42 +61,51 @@ type difference struct {
 	PaymentID string       `json:"paymentId,omitempty"`
 	Kept      money.Money  `json:"kept,omitzero"` // of this payment, by the gateway
 	Repaired  bool         `json:"repaired"`
-	Failure   string       `json:"failure,omitempty"` // why the repair did not succeed
+	Problem   string       `json:"problem,omitempty"` // why the repair did not succeed
 }
 
-// compare reads both sides and returns what differs.
-func (b books) compare(ctx context.Context, o options) (*report, error) {
-	var since time.Time
-	if o.since > 0 {
-		since = b.now.Add(-o.since)
+// comparison is what a comparison read and found.
+type comparison struct {
+	orders, payments int // read
+	differences      []difference
+}
+
+// compare reads both sides and returns the differences. It skips orders that are younger than minAge, because their sagas
+// may be at work, and, unless since is zero, orders that were placed longer than that ago.
+func (b books) compare(ctx context.Context, since, minAge time.Duration) (*comparison, error) {
+	var from time.Time
+	if since > 0 {
+		from = b.now.Add(-since)
 	}
-	r := &report{Differences: []difference{}}
-	taken, err := b.read(ctx, since, r)
+	c := &comparison{}
+	taken, err := b.taken(ctx, from, c)
 	if err != nil {
 		return nil, err
 	}
-	suspects, err := b.suspects(ctx, since, b.now.Add(-o.minAge), taken, r)
+	suspects, err := b.suspects(ctx, from, b.now.Add(-minAge), taken, c)
 	if err != nil {
 		return nil, err
 	}
+	// The two sides were read at different times, and orders went on meanwhile. So each suspect is read again.
 	for _, s := range suspects {
-		again, err := b.lookAgain(ctx, s)
+		again, err := b.again(ctx, s)
 		if err != nil {
 			return nil, err
 		}
-		r.Differences = append(r.Differences, again...)
+		c.differences = append(c.differences, again...)
 	}
-	return r, nil
+	return c, nil
 }
 
-// read returns the payments that have taken money, by order.
-func (b books) read(ctx context.Context, since time.Time, r *report) (map[order.ID][]order.GatewayPayment, error) {
+// taken returns the payments that have taken money, by order.
+func (b books) taken(ctx context.Context, from time.Time, c *comparison) (map[order.ID][]order.GatewayPayment, error) {
 	taken := map[order.ID][]order.GatewayPayment{}
-	for p, err := range b.payments.PaymentsSince(ctx, since) {
+	for p, err := range b.payments.PaymentsSince(ctx, from) {
 		if err != nil {
 			return nil, err
 		}
-		r.Payments++
+		c.payments++
+		b.readPayments(1)
 		if p.OrderID != "" && p.Captured > 0 {
 			taken[p.OrderID] = append(taken[p.OrderID], p)
 		}
@@ -101,16 +113,16 @@ func (b books) read(ctx context.Context, since time.Time, r *report) (map[order.
 	return taken, nil
 }
 
-// suspect is an order of which something looks wrong, with its payments as far as they are known.
+// suspect is an order that looks wrong, with those of its payments that are known.
 type suspect struct {
 	id       order.ID
 	payments []order.GatewayPayment
 }
 
-// suspects goes through all orders placed from since until before, and through the payments that belong to none of them.
-// It uses taken up.
+// suspects goes through all orders that were placed between the two times, newest first, and then through the payments
+// that belong to none of them. It empties taken.
 func (b books) suspects(
-	ctx context.Context, since, before time.Time, taken map[order.ID][]order.GatewayPayment, r *report,
+	ctx context.Context, from, until time.Time, taken map[order.ID][]order.GatewayPayment, c *comparison,
 ) ([]suspect, error) {
 	var found []suspect
 	for q := (order.Query{Limit: order.MaxPage}); ; {
@@ -119,16 +131,17 @@ func (b books) suspects(
 			return nil, err
 		}
 		for _, o := range page {
-			if o.CreatedAt.Before(since) {
+			if o.CreatedAt.Before(from) {
 				next = ""
 				break
 			}
 			its := taken[o.ID]
 			delete(taken, o.ID)
-			if o.CreatedAt.After(before) {
+			if o.CreatedAt.After(until) {
 				continue
 			}
-			r.Orders++
+			c.orders++
+			b.readOrders(1)
 			if len(judge(o, its)) > 0 {
 				found = append(found, suspect{o.ID, its})
 			}
@@ -137,33 +150,24 @@ func (b books) suspects(
 			break
 		}
 	}
-	for id, its := range taken { // of older orders, of orders that came in meanwhile, or of none
-		its = slices.DeleteFunc(its, func(p order.GatewayPayment) bool { return p.CreatedAt.After(before) })
+	// What is left was paid for older orders, for orders that came in meanwhile, or for none.
+	for id, its := range taken {
+		its = slices.DeleteFunc(its, func(p order.GatewayPayment) bool { return p.CreatedAt.After(until) })
 		if len(its) > 0 {
 			found = append(found, suspect{id, its})
 		}
 	}
-	slices.SortFunc(found, func(a, b suspect) int { return compareIDs(a.id, b.id) })
+	slices.SortFunc(found, func(a, b suspect) int { return cmp.Compare(a.id, b.id) })
 	return found, nil
 }
 
-func compareIDs(a, b order.ID) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
-// lookAgain judges an order by its row and its payments as they are now.
-func (b books) lookAgain(ctx context.Context, s suspect) ([]difference, error) {
+// again judges an order by its row and its payments as they are now.
+func (b books) again(ctx context.Context, s suspect) ([]difference, error) {
 	o, err := b.orders.Order(ctx, s.id)
 	if err != nil && !errors.Is(err, order.ErrNotFound) {
 		return nil, err
 	}
-	known := !errors.Is(err, order.ErrNotFound)
+	known := err == nil
 	ids := []string{}
 	for _, p := range s.payments {
 		ids = append(ids, p.ID)
@@ -183,12 +187,13 @@ func (b books) lookAgain(ctx context.Context, s suspect) ([]difference, error) {
 		its = append(its, p)
 	}
 	if !known {
-		return strangers(s.id, its), nil
+		return orderless(s.id, its), nil
 	}
 	return judge(o, its), nil
 }
 
-func strangers(id order.ID, its []order.GatewayPayment) []difference {
+// orderless returns the payments that keep money for an order that does not exist.
+func orderless(id order.ID, its []order.GatewayPayment) []difference {
 	var out []difference
 	for _, p := range its {
 		if p.Kept().Amount > 0 {
@@ -198,7 +203,8 @@ func strangers(id order.ID, its []order.GatewayPayment) []difference {
 	return out
 }
 
-// judge is the rule: what is wrong about an order, given all of its payments.
+// judge is the rule: for a CONFIRMED order the gateway keeps exactly the total, in the one payment that the order names;
+// for every other order it keeps nothing.
 func judge(o order.Order, its []order.GatewayPayment) []difference {
 	var out []difference
 	add := func(k kind, paymentID string, kept money.Money) {

@@ -1,8 +1,9 @@
-package main
+package ops
 
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,19 +13,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/ordersaga/ordersaga/internal/program"
 	"github.com/ordersaga/ordersaga/internal/rabbitmq"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
-// asProgram makes the test binary run as the tool itself, so that a test can kill it.
-const asProgram = "DEADLETTER_TEST_AS_PROGRAM"
+// asProgram makes the test binary run as ops itself, so that a test can kill it.
+const asProgram = "OPS_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
-		main()
+		os.Exit(Run(context.Background(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
 }
@@ -61,7 +62,7 @@ func newCemetery(t *testing.T) *cemetery {
 	return &cemetery{t, url, ch}
 }
 
-// bury puts a dead letter in place, as a consumer does that has given it up.
+// bury publishes a dead letter like a consumer that gives up.
 func (c *cemetery) bury(id, reason string) {
 	c.t.Helper()
 	c.buryFrom(rabbitmq.QueueConfirmed, id, reason)
@@ -93,43 +94,44 @@ func (c *cemetery) count(queue string) int {
 	return q.Messages
 }
 
-// await waits for the queue to hold n messages: what a tool gives back is there a moment after it has ended.
+// await waits until the queue holds n messages: kept messages return to it a moment after the command has ended.
 func (c *cemetery) await(queue string, n int) {
 	c.t.Helper()
-	deadline := time.Now().Add(patience)
-	for c.count(queue) != n {
-		if time.Now().After(deadline) {
-			c.t.Fatalf("%d messages in %s, want %d", c.count(queue), queue, n)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	servicestest.Eventually(c.t, patience, fmt.Sprintf("%d messages are in %s", n, queue), func() bool { return c.count(queue) == n })
 }
 
-func (c *cemetery) tool(args ...string) (code int, stdout, stderr string) {
+// ops runs ops deadletters.
+func (c *cemetery) ops(args ...string) (code int, stdout, stderr string) {
 	c.t.Helper()
 	var out, errs bytes.Buffer
-	code = execute(c.t.Context(), args, []string{"RABBITMQ_URL=" + c.url, "OPERATOR=ada"}, &out, &errs)
+	code = Run(c.t.Context(), append([]string{"deadletters"}, args...), []string{"RABBITMQ_URL=" + c.url}, &out, &errs)
 	return code, out.String(), errs.String()
 }
 
-// must runs the tool and returns what it writes.
+// must runs ops deadletters and returns its output.
 func (c *cemetery) must(args ...string) string {
 	c.t.Helper()
-	code, stdout, stderr := c.tool(args...)
-	if code != program.ExitOK {
-		c.t.Fatalf("deadletter %v: exit code %d\n%s%s", args, code, stdout, stderr)
+	code, stdout, stderr := c.ops(args...)
+	if code != exitDone {
+		c.t.Fatalf("ops deadletters %v: exit code %d\n%s%s", args, code, stdout, stderr)
 	}
 	return stdout
+}
+
+// apply is must for a change.
+func (c *cemetery) apply(reason string, args ...string) string {
+	c.t.Helper()
+	return c.must(append(args, "--apply", "--operator", "ada", "--reason", reason)...)
 }
 
 func TestListGroupsByReasonAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	c := newCemetery(t)
 	if out := c.must("list"); out != "no dead letters\n" {
-		t.Errorf("without any: %q", out)
+		t.Errorf("an empty queue: %q", out)
 	}
-	if out := c.must("audit"); out != "nothing was replayed or discarded yet\n" {
-		t.Errorf("the audit of nothing: %q", out)
+	if out := c.must("audit"); out != "nothing has been replayed or discarded yet\n" {
+		t.Errorf("an empty audit: %q", out)
 	}
 	for n := range 3 {
 		c.bury(fmt.Sprint("m", n), fmt.Sprintf("order 0197a4b2-6c1e-7d3f-8a55-%012d: the mail server says %d", n, 450+n))
@@ -143,16 +145,16 @@ func TestListGroupsByReasonAndChangesNothing(t *testing.T) {
 		}
 		c.await(rabbitmq.DeadLetterQueue, 4)
 	}
-	shown := c.must("show", "p1")
+	shown := c.must("show", "--id", "p1")
 	for _, word := range []string{`"reason": "the body is not an event"`, `"attempts": 5`, `"traceparent": "00-1"`, `"id": "p1"`} {
 		if !strings.Contains(shown, word) {
-			t.Errorf("show does not say %s:\n%s", word, shown)
+			t.Errorf("show lacks %s:\n%s", word, shown)
 		}
 	}
 	c.await(rabbitmq.DeadLetterQueue, 4)
 }
 
-func TestReplayBringsMessagesBackAsIfForTheFirstTime(t *testing.T) {
+func TestReplayedMessagesCarryNoTraceOfTheirFailure(t *testing.T) {
 	t.Parallel()
 	c := newCemetery(t)
 	c.bury("m1", "the mail server says 450")
@@ -161,14 +163,14 @@ func TestReplayBringsMessagesBackAsIfForTheFirstTime(t *testing.T) {
 	group := strings.Fields(strings.Split(c.must("list"), "\n")[1])[0]
 
 	c.await(rabbitmq.DeadLetterQueue, 3)
-	if out := c.must("replay", "--group", group, "--dry-run"); strings.Count(out, "would replay m") != 2 {
+	if out := c.must("replay", "--group", group); strings.Count(out, "would replay m") != 2 {
 		t.Errorf("dry run:\n%s", out)
 	}
 	c.await(rabbitmq.DeadLetterQueue, 3)
 	if n := c.count(rabbitmq.QueueConfirmed); n != 0 {
-		t.Errorf("the dry run has replayed %d messages", n)
+		t.Errorf("the dry run replayed %d messages", n)
 	}
-	if out := c.must("replay", "--group", group); !strings.HasSuffix(out, "2 done\n") {
+	if out := c.apply("the mail server is back", "replay", "--group", group); !strings.HasSuffix(out, "2 selected, 2 done, 0 cannot be done\n") {
 		t.Errorf("replay:\n%s", out)
 	}
 	c.await(rabbitmq.DeadLetterQueue, 1)
@@ -181,28 +183,30 @@ func TestReplayBringsMessagesBackAsIfForTheFirstTime(t *testing.T) {
 		m.Headers[rabbitmq.HeaderAttempt] != nil || m.Headers[rabbitmq.HeaderReason] != nil {
 		t.Errorf("replayed %s with headers %v and body %s", m.MessageId, m.Headers, m.Body)
 	}
-	c.must("replay", "--id", "p1")
+	c.apply("try again", "replay", "--id", "p1")
 	c.await(rabbitmq.DeadLetterQueue, 0)
-	if code, _, stderr := c.tool("replay", "--all"); code != program.ExitFailed || !strings.Contains(stderr, "no such dead letter") {
-		t.Errorf("nothing to replay: exit code %d, %s", code, stderr)
+	for _, args := range [][]string{{"replay", "--all"}, {"show", "--id", "p1"}} {
+		if code, _, stderr := c.ops(args...); code != exitLeft || !strings.Contains(stderr, "dead letter") {
+			t.Errorf("%v, and the queue is empty: exit code %d, %s", args, code, stderr)
+		}
 	}
 }
 
-func TestWhatCannotBeReplayedStaysAndHoldsUpNobody(t *testing.T) {
+func TestMessageThatCannotBeReplayedStaysAndDoesNotHoldUpTheOthers(t *testing.T) {
 	t.Parallel()
 	c := newCemetery(t)
-	c.buryFrom("ORDER_LOST", "l1", "nobody knows the queue")
+	c.buryFrom("ORDER_LOST", "l1", "the queue is unknown")
 	c.bury("m1", "the mail server says 450")
-	for _, args := range [][]string{{"replay", "--all", "--dry-run"}, {"replay", "--all"}} {
-		code, stdout, stderr := c.tool(args...)
-		if code != program.ExitFailed || !strings.Contains(stdout, "cannot replay l1: there is no queue ORDER_LOST") ||
-			!strings.Contains(stdout, "replay m1") || !strings.Contains(stderr, "1 cannot be replayed") {
+	for _, args := range [][]string{{"replay", "--all"}, {"replay", "--all", "--apply", "--operator=ada", "--reason=r"}} {
+		code, stdout, stderr := c.ops(args...)
+		if code != exitLeft || !strings.Contains(stdout, "cannot replay l1: there is no queue ORDER_LOST") ||
+			!strings.Contains(stdout, "replay m1") || !strings.Contains(stderr, "1 of 2 messages cannot be replayed") {
 			t.Errorf("%v: exit code %d\n%s%s", args, code, stdout, stderr)
 		}
 	}
 	c.await(rabbitmq.QueueConfirmed, 1)
 	c.await(rabbitmq.DeadLetterQueue, 1)
-	c.must("discard", "--id", "l1", "--reason", "sent by a test")
+	c.apply("sent by a test", "discard", "--id", "l1")
 	c.await(rabbitmq.DeadLetterQueue, 0)
 }
 
@@ -214,23 +218,24 @@ func TestReplayKeepsToItsRate(t *testing.T) {
 	}
 	c.await(rabbitmq.DeadLetterQueue, 5)
 	began := time.Now()
-	c.must("replay", "--all", "--rate", "20")
+	c.apply("r", "replay", "--all", "--rate", "20")
 	if took := time.Since(began); took < 200*time.Millisecond {
-		t.Errorf("five messages within %s at 20 a second", took)
+		t.Errorf("five messages took %s at 20 a second", took)
 	}
 	c.await(rabbitmq.QueueConfirmed, 5)
 }
 
-func TestDiscardedMessagesAndWhoDiscardedThemStayInTheAudit(t *testing.T) {
+func TestAuditKeepsMessagesOperatorsAndReasons(t *testing.T) {
 	t.Parallel()
 	c := newCemetery(t)
 	c.bury("p1", "the body is not an event")
 	c.bury("m1", "the mail server says 450")
-	if code, _, stderr := c.tool("discard", "--id", "p1"); code != program.ExitUsage || !strings.Contains(stderr, "--reason") {
-		t.Errorf("without a reason: exit code %d, %s", code, stderr)
+	if out := c.must("discard", "--all"); strings.Count(out, "would discard") != 2 {
+		t.Errorf("dry run:\n%s", out)
 	}
-	c.must("discard", "--id", "p1", "--reason", "sent by a test")
-	c.must("replay", "--all", "--reason", "the mail server is back")
+	c.await(rabbitmq.DeadLetterQueue, 2)
+	c.apply("sent by a test", "discard", "--id", "p1")
+	c.apply("the mail server is back", "replay", "--all")
 	c.await(rabbitmq.DeadLetterQueue, 0)
 	c.await(rabbitmq.QueueConfirmed, 1)
 	lines := strings.Split(strings.TrimSpace(c.must("audit")), "\n")
@@ -240,7 +245,7 @@ func TestDiscardedMessagesAndWhoDiscardedThemStayInTheAudit(t *testing.T) {
 	}
 }
 
-func TestToolThatIsKilledLosesNothing(t *testing.T) {
+func TestKilledReplayLosesNothing(t *testing.T) {
 	t.Parallel()
 	const buried = 40
 	c := newCemetery(t)
@@ -249,14 +254,13 @@ func TestToolThatIsKilledLosesNothing(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "replay", "--all", "--rate", "100")
+	cmd := exec.CommandContext(ctx, os.Args[0], "deadletters", "replay", "--all", "--rate", "100",
+		"--apply", "--operator", "ada", "--reason", "r")
 	cmd.Env = []string{asProgram + "=1", "RABBITMQ_URL=" + c.url}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for c.count(rabbitmq.QueueConfirmed) < buried/4 && ctx.Err() == nil {
-		time.Sleep(time.Millisecond)
-	}
+	servicestest.Eventually(t, patience, "a quarter is replayed", func() bool { return c.count(rabbitmq.QueueConfirmed) >= buried/4 })
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -274,29 +278,52 @@ func TestToolThatIsKilledLosesNothing(t *testing.T) {
 		}
 	}
 	if len(seen) != buried {
-		t.Errorf("%d messages are left of %d", len(seen), buried)
+		t.Errorf("%d of %d messages are left", len(seen), buried)
 	}
 }
 
-func TestWrongArgumentsAreExplained(t *testing.T) {
+func TestDeadLettersAsJSON(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{
-		{}, {"bury"}, {"show"}, {"show", "a", "b"}, {"list", "x"}, {"replay"}, {"replay", "--id", "a", "--all"},
-		{"replay", "--all", "--rate", "0"}, {"discard", "--all"}, {"list", "--all"},
-	} {
-		var stdout, stderr bytes.Buffer
-		if code := execute(t.Context(), args, []string{"RABBITMQ_URL=amqp://x"}, &stdout, &stderr); code != program.ExitUsage || stderr.Len() == 0 {
-			t.Errorf("%v: exit code %d, %s", args, code, stderr.String())
+	c := newCemetery(t)
+	c.bury("m1", "the mail server says 450")
+	c.buryFrom("ORDER_LOST", "l1", "the queue is unknown")
+	c.await(rabbitmq.DeadLetterQueue, 2)
+	var shown struct {
+		ID   string
+		Body struct{ ID string }
+	}
+	if err := json.Unmarshal([]byte(c.must("show", "--id", "m1", "--json")), &shown); err != nil || shown.ID != "m1" || shown.Body.ID != "m1" {
+		t.Errorf("show: %+v, %v", shown, err)
+	}
+	if n := len(jsonLines[letterGroup](t, c.must("list", "--json"))); n != 2 {
+		t.Errorf("list: %d lines, want 2", n)
+	}
+	_, out, _ := c.ops("replay", "--all", "--json", "--apply", "--operator=ada", "--reason=r")
+	lines := jsonLines[struct {
+		handled
+		Summary *handledCount
+	}](t, out)
+	want := []handled{
+		{Action: "replay", ID: "m1", Queue: "ORDER_CONFIRMED", Reason: "the mail server says 450", Applied: true},
+		{Action: "replay", ID: "l1", Queue: "ORDER_LOST", Reason: "the queue is unknown", Problem: lines[1].Problem},
+	}
+	if diff := cmp.Diff(want, []handled{lines[0].handled, lines[1].handled}); diff != "" || lines[1].Problem == "" {
+		t.Errorf("replay (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(&handledCount{Selected: 2, Applied: 1, Left: 1}, lines[2].Summary); diff != "" {
+		t.Errorf("summary (-want +got):\n%s", diff)
+	}
+	entries := jsonLines[rabbitmq.AuditEntry](t, c.must("audit", "--json"))
+	if len(entries) != 1 || entries[0].Operator != "ada" || entries[0].Why != "r" || entries[0].Letter.ID != "m1" {
+		t.Errorf("audit: %+v", entries)
+	}
+}
+
+func TestBodiesAreReadable(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{`{"a": 1}`: `{"a":1}`, "not an event": `"not an event"`, "\xff\x00": `"\"\\xff\\x00\""`} {
+		if got, err := json.Marshal(readable([]byte(body))); err != nil || string(got) != want {
+			t.Errorf("%q is shown as %s, %v; want %s", body, got, err, want)
 		}
-	}
-	var stdout, stderr bytes.Buffer
-	if code := execute(t.Context(), []string{"--help"}, nil, &stdout, &stderr); code != program.ExitOK || !strings.Contains(stdout.String(), "RABBITMQ_URL") {
-		t.Errorf("--help: exit code %d, %s", code, stdout.String())
-	}
-	if code := execute(t.Context(), []string{"list"}, []string{"RABBITMQ_URL=amqp://a:s3cret@127.0.0.1:1/"}, &stdout, &stderr); code != program.ExitFailed {
-		t.Errorf("without a broker: exit code %d", code)
-	}
-	if strings.Contains(stderr.String(), "s3cret") {
-		t.Errorf("the password is shown: %s", stderr.String())
 	}
 }

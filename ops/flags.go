@@ -1,0 +1,40 @@
+package ops
+
+import (
+	"errors"
+
+	"github.com/ordersaga/ordersaga/internal/env"
+)
+
+// configured gives a command its configuration, a C.
+type configured[C any] struct{ config C }
+
+func (c *configured[C]) variables() []env.Variable { return env.Variables[C]() }
+
+func (c *configured[C]) configure(environ []string) (err error) {
+	c.config, err = env.Parse[C](environ)
+	return err
+}
+
+// unchecked is for commands whose flags kong checks completely.
+type unchecked struct{}
+
+func (unchecked) validate() error { return nil }
+
+// change are the flags of every command that changes something.
+type change struct {
+	Apply    bool   `help:"Make the change. Without it, nothing changes and the output says what would."`
+	Operator string `help:"Who makes the change; recorded with it. Required by --apply." placeholder:"NAME"`
+	Reason   string `help:"Why; recorded with the change. Required by --apply." placeholder:"TEXT"`
+}
+
+func (c change) validate() error {
+	var errs []error
+	if c.Apply && c.Operator == "" {
+		errs = append(errs, errors.New("--apply requires --operator, which is recorded"))
+	}
+	if c.Apply && c.Reason == "" {
+		errs = append(errs, errors.New("--apply requires --reason, which is recorded"))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,188 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ordersaga/ordersaga/catalog/mongodb"
+	"github.com/ordersaga/ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/internal/env"
+)
+
+type storeConfig struct {
+	MongoDBURI string `env:"MONGODB_URI,required,notEmpty" secret:"true" help:"catalog: mongodb://user:password@host:port/"`
+	Database   string `env:"MONGODB_DATABASE,notEmpty" envDefault:"catalog" help:"name of the catalog's database"`
+}
+
+// Validate implements env.Validator.
+func (c storeConfig) Validate() error {
+	if err := mongodb.CheckURI(c.MongoDBURI); err != nil {
+		return fmt.Errorf("MONGODB_URI: %w", err)
+	}
+	return nil
+}
+
+var _ env.Validator = storeConfig{}
+
+// ledger is the catalog's store as the commands on stock use it.
+type ledger struct {
+	stock.Ledger
+	units *stock.Service
+	read  func(products int) // counts what has been read so far
+}
+
+// ProductIDs implements stock.Ledger. An audit calls it for each batch, which makes it the place to see how far it is.
+func (l ledger) ProductIDs(ctx context.Context, after string, limit int) ([]string, error) {
+	ids, err := l.Ledger.ProductIDs(ctx, after, limit)
+	l.read(len(ids))
+	return ids, err
+}
+
+// onStock is what the commands on stock share.
+type onStock struct{ configured[storeConfig] }
+
+// with opens the store for work, and closes it.
+func (c *onStock) with(ctx context.Context, out *output, work func(ledger) error) error {
+	store, err := mongodb.Open(c.config.MongoDBURI, c.config.Database)
+	if err != nil {
+		return misconfigured{fmt.Errorf("MONGODB_URI: %w", err)}
+	}
+	log := slog.New(slog.NewTextHandler(out.progress, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	err = work(ledger{store, stock.New(store, stock.Options{Log: log}), out.counting("products read")})
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return errors.Join(err, store.Close(ctx))
+}
+
+type checkStock struct {
+	onStock
+	unchecked
+	Product string `help:"One product; all by default, deleted ones too." placeholder:"ID"`
+}
+
+func (c *checkStock) run(ctx context.Context, out *output) error {
+	return c.with(ctx, out, func(l ledger) error { return reportStock(ctx, l, out, c.Product, change{}) })
+}
+
+type repairStock struct {
+	onStock
+	change
+	Product string `help:"One product; all by default, deleted ones too." placeholder:"ID"`
+}
+
+func (c *repairStock) run(ctx context.Context, out *output) error {
+	return c.with(ctx, out, func(l ledger) error { return reportStock(ctx, l, out, c.Product, c.change) })
+}
+
+// drift is a product whose counters are not what the ledger says.
+type drift struct {
+	ProductID string         `json:"productId"`
+	Is        stock.Counters `json:"is"`
+	ShouldBe  stock.Counters `json:"shouldBe"`
+	Repaired  bool           `json:"repaired"`
+	Problem   string         `json:"problem,omitempty"` // why the repair did not succeed
+}
+
+// stockCount is the summary.
+type stockCount struct {
+	Products  int `json:"products"`
+	Drifted   int `json:"drifted"`
+	Repaired  int `json:"repaired"`
+	Undecided int `json:"undecided"` // too busy to be compared
+}
+
+// reportStock compares, repairs if the change is to be applied, and says what it found. A product that cannot be repaired
+// does not stop the others.
+func reportStock(ctx context.Context, l ledger, out *output, product string, c change) error {
+	found, err := audit(ctx, l, product)
+	if err != nil {
+		return err
+	}
+	n := stockCount{Products: found.Products, Drifted: len(found.Drifts), Undecided: len(found.Undecided)}
+	for _, d := range found.Drifts {
+		shown := drift{ProductID: d.ProductID, Is: d.Is, ShouldBe: d.Owed}
+		end := ""
+		if c.Apply {
+			_, err := l.units.Repair(ctx, l, d.ProductID, c.Operator+": "+c.Reason)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err == nil {
+				n.Repaired++
+				shown.Repaired, end = true, ": repaired"
+			} else {
+				shown.Problem, end = err.Error(), ": "+err.Error()
+			}
+		}
+		out.line(shown, "%s%s", countersText(d), end)
+	}
+	out.summary(n, "%d products: %d drifted, %d repaired", n.Products, n.Drifted, n.Repaired)
+	switch {
+	case n.Undecided > 0:
+		return fmt.Errorf("%d products were too busy to be compared, %s among them", n.Undecided, found.Undecided[0])
+	case n.Repaired < n.Drifted:
+		return leftf("%d products have drifted", n.Drifted-n.Repaired)
+	}
+	return nil
+}
+
+// audit compares one product with the ledger, or all.
+func audit(ctx context.Context, l ledger, product string) (stock.Findings, error) {
+	if product == "" {
+		return l.units.Audit(ctx, l)
+	}
+	found, err := l.units.AuditProducts(ctx, l, []string{product})
+	if err == nil && found.Products == 0 {
+		err = leftf("there is no product %s", product)
+	}
+	return found, err
+}
+
+func countersText(d stock.Drift) string {
+	is, delta := d.Is, d.Delta()
+	return fmt.Sprintf("%s: available %s, held %s, sold %s, restocked %s, marks %s", d.ProductID,
+		versus(is.Available, delta.Available), versus(is.Held, delta.Held), versus(is.Sold, delta.Sold),
+		versus(is.Restocked, delta.Restocked), versus(int64(is.Marks), int64(delta.Marks)))
+}
+
+// versus shows a counter, and what it should be if that differs.
+func versus(is, delta int64) string {
+	if delta == 0 {
+		return fmt.Sprint(is)
+	}
+	return fmt.Sprintf("%d (should be %d)", is, is+delta)
+}
+
+type showMovements struct {
+	onStock
+	unchecked
+	Product string `help:"The product." placeholder:"ID" required:""`
+}
+
+func (c *showMovements) run(ctx context.Context, out *output) error {
+	return c.with(ctx, out, func(l ledger) error { return movements(ctx, l, out, c.Product) })
+}
+
+func movements(ctx context.Context, l ledger, out *output, product string) error {
+	there, err := l.Snapshots(ctx, []string{product})
+	if err != nil {
+		return fmt.Errorf("read product %s: %w", product, err)
+	}
+	if _, ok := there[product]; !ok {
+		return leftf("there is no product %s", product)
+	}
+	all, err := stock.Movements(ctx, l, product)
+	if err != nil {
+		return err
+	}
+	t := out.table("TIME", "KIND", "AVAILABLE", "HELD", "SOLD", "RESTOCKED", "BY", "REASON")
+	signed := func(n int64) string { return fmt.Sprintf("%+d", n) }
+	for _, m := range all {
+		t.row(m, stamp(m.At), m.Kind, signed(m.Available), signed(m.Held), signed(m.Sold), signed(m.Restocked), m.Reservation, m.Reason)
+	}
+	t.end("nothing has moved yet")
+	return nil
+}
