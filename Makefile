@@ -90,7 +90,8 @@ bin/tctl: tools/tctl/go.mod
 MODULES := . saga e2e tools
 EACH := bash -c 'status=0; for m in $(MODULES); do go -C $$m test "$$@" ./... || status=1; done; exit $$status' go-test
 
-.PHONY: test test-unit test-long conformance histories bench bench-messages bench-catalog check race-detector chromium bench-api
+.PHONY: test test-unit test-long conformance histories check race-detector chromium
+.PHONY: bench bench-api bench-memory bench-messages bench-catalog
 test: bin/devstack build race-detector chromium ## all tests, on real services in a throw-away stack of their own
 	bin/devstack exec --services-only -- $(EACH) -race -timeout 20m
 	cd tools/devstack && CGO_ENABLED=0 go test ./...
@@ -112,27 +113,32 @@ conformance: ## every disturbance of every step of the saga, alone and in pairs,
 histories: bin/devstack ## record a history of every way through the saga, for the replay tests; REV=revision (some minutes)
 	workflows/record.sh $(REV)
 
-# Durable unless FSYNC=off. BENCH holds further flags, as in BENCH="-concurrency 64 -only empty,fast"; bin/bench --help.
-# PROFILE=dir writes CPU profiles of worker and api there.
-JSON  ?= bin/bench.json
-ORDERS ?= 10000,100000,1000000
-FSYNC ?= on
-bench: bin/devstack build ## what an order costs, beside an empty workflow; JSON=file, FSYNC=off, BENCH="-concurrency 64"
-	cd tools && $(GO_BUILD) -o ../bin/ ./bench
-	$(if $(PROFILE),DEVSTACK_WORKER_PPROF_ADDR=127.0.0.1:6060 DEVSTACK_API_PPROF_ADDR=127.0.0.1:6061) \
-		bin/devstack exec $(if $(filter on,$(FSYNC)),--fsync) -- \
-		bin/bench -json $(JSON) $(if $(PROFILE),-profile $(PROFILE)) $(BENCH)
+# The stack of a benchmark is its own, and durable unless FSYNC=off. BENCH holds further flags: bin/bench --help.
+JSON     ?= bin/bench.json
+ORDERS   ?= 10000,100000,1000000
+FSYNC    ?= on
+MEASURED := bin/devstack exec $(if $(filter on,$(FSYNC)),--fsync) --
 
-bench-api: bin/devstack build ## what a request costs the api with 10 thousand, 100 thousand and a million orders
-	cd tools && $(GO_BUILD) -o ../bin/ ./bench
-	bin/devstack exec $(if $(filter on,$(FSYNC)),--fsync) -- bin/bench -growth $(ORDERS) -concurrency 16 -json bin/bench-api.json $(BENCH)
+.PHONY: bin/bench
+bin/bench: bin/devstack build
+	cd tools && $(GO_BUILD) -o ../$@ ./bench
+
+bench: bin/bench ## what an order costs, beside the same steps without an engine; JSON=file, BENCH="-concurrency 64"
+	$(MEASURED) bin/bench -json $(JSON) $(BENCH)
+	$(MEASURED) bin/bench -sheet 100 $(BENCH)
+
+bench-api: bin/bench ## what a request costs the api with 10 thousand, 100 thousand and a million orders
+	$(MEASURED) bin/bench -growth $(ORDERS) -concurrency 16 $(BENCH)
+
+bench-memory: bin/bench ## the memory of each program while 50,000 orders are placed (half an hour)
+	$(MEASURED) bin/bench -soak 50000 $(BENCH)
 
 bench-messages: bin/devstack ## confirmed publishes a second with 1, 8 and 64 publishers, beside the client library's bare maximum
 	bin/devstack exec --services-only -- go test -run '^$$' -bench . ./internal/rabbitmq
 
 # On the stack's store and then, when the environment's MONGODB_URI names one, on that server, in a database of its own.
 bench-catalog: bin/devstack ## how fast stock is sold, and products priced and listed, up to a million; also on MONGODB_URI
-	bin/devstack exec --services-only $(if $(filter on,$(FSYNC)),--fsync) -- go -C tools run ./catalogbench $(BENCH)
+	$(MEASURED:exec=exec --services-only) go -C tools run ./catalogbench $(BENCH)
 	$(if $(MONGODB_URI),go -C tools run ./catalogbench $(BENCH))
 
 # The race detector needs a C compiler.

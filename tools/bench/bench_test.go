@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,123 +14,91 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
-// known returns a mode of which each segment has latencies of 1, 2, … 100 ms, and 0.5 s of CPU time in the worker.
-func known(name string, took ...time.Duration) *measured {
-	m := &measured{mode: mode{name: name, about: "known"}, events: 14, tasks: 1}
+// known returns a mode with a segment for each duration: latencies of 1, 2, … 100 ms, and the given CPU seconds.
+func known(name string, cpuSeconds float64, took ...time.Duration) *measured {
+	m := &measured{mode: mode{name: name, about: "known"}}
 	for _, t := range took {
-		seg := segment{took: t, latencies: newHistogram(), cpu: map[string]float64{"worker": 0.5}}
+		seg := segment{took: t, cpu: map[string]float64{"worker": cpuSeconds}}
 		for ms := 1; ms <= 100; ms++ {
-			seg.add(time.Duration(ms)*time.Millisecond, "id", false)
+			seg.add(time.Duration(ms)*time.Millisecond, "id")
 		}
 		m.segments = append(m.segments, seg)
 	}
 	return m
 }
 
-// alike forgives what a histogram rounds.
-var alike = cmpopts.EquateApprox(0.001, 0)
+var approximately = cmpopts.EquateApprox(0.001, 0)
 
 func TestAModeIsSummedUpOverItsRounds(t *testing.T) {
 	t.Parallel()
 	want := Mode{
-		Name: "fast", About: "known", Orders: 200, OrdersPerS: 50, P50Ms: 50, P95Ms: 95, P99Ms: 99,
-		HistoryEvents: 14, WorkflowTasks: 1, CPUSPerOrder: 0.005, CPUSByProgram: map[string]float64{"worker": 0.005},
-		RoundsPerS: []float64{100, 33.333}, RoundsP50Ms: []float64{50, 50}, DurationSeconds: 4,
+		Name: "plain", About: "known", Orders: 200, OrdersPerS: 50, P50Ms: 50, P95Ms: 95, P99Ms: 99,
+		CPUSPerOrder: 0.005, CPUSByProgram: map[string]float64{"worker": 0.005},
+		RoundsPerS: []float64{100, 33.333}, RoundsP50Ms: []float64{50, 50}, RoundsCPUS: []float64{0.005, 0.005},
 	}
-	if diff := cmp.Diff(want, summarize(known("fast", time.Second, 3*time.Second)), alike); diff != "" {
+	if diff := cmp.Diff(want, summarize(known("plain", 0.5, time.Second, 3*time.Second)), approximately); diff != "" {
 		t.Errorf("mode (-want +got):\n%s", diff)
 	}
 }
 
-func TestRatiosAreTakenWithinARoundAndHeldAgainstTheirTarget(t *testing.T) {
+func TestTheTaxIsWhatAModeTakesAbovePlainInEmptyWorkflows(t *testing.T) {
 	t.Parallel()
-	var r Result
-	r.add([]*measured{known("empty", time.Second, time.Second, time.Second), known("fast", time.Second, 2*time.Second, 4*time.Second)})
-	met := false
-	want := []Ratio{{Name: "orders/s: fast to empty", Median: 0.5, Min: 0.25, Max: 1, Target: "≥ 0.8", Met: &met}}
-	if diff := cmp.Diff(want, r.Ratios, alike); diff != "" {
+	var all []Mode
+	for name, cpuSeconds := range map[string]float64{"empty": 2, "plain": 2, "one-process": 5} {
+		all = append(all, summarize(known(name, cpuSeconds, time.Second, time.Second)))
+	}
+	missed := false
+	want := []Ratio{
+		{Name: "tax: (one-process - plain) / empty, CPU", Median: 1.5, Min: 1.5, Max: 1.5, Target: "≤ 0.95", Met: &missed},
+		{Name: "one-process / empty, CPU", Median: 2.5, Min: 2.5, Max: 2.5, Target: "≤ 1.65", Met: &missed},
+		{Name: "one-process / plain, p50", Median: 1, Min: 1, Max: 1}, // the target holds for one client
+	}
+	if diff := cmp.Diff(want, ratios(all, 32), approximately); diff != "" {
 		t.Errorf("ratios (-want +got):\n%s", diff)
 	}
 }
 
 func TestTheJSONHasTheFieldsThatOthersRead(t *testing.T) {
 	t.Parallel()
-	o := options{json: filepath.Join(t.TempDir(), "result.json")}
-	var r Result
-	r.add([]*measured{known("empty", time.Second), known("fast", time.Second), known("regular", 4*time.Second)})
-	if err := r.write(o, func(string, ...any) {}); err != nil {
+	m := summarize(known("empty", 0.5, time.Second))
+	m.HistoryEvents = 5
+	file := filepath.Join(t.TempDir(), "result.json")
+	if err := writeJSON(file, Result{Modes: []Mode{m}}, func(string, ...any) {}); err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(o.json)
+	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
 		Modes []map[string]any `json:"modes"`
 	}
-	if err := json.Unmarshal(content, &got); err != nil {
-		t.Fatal(err)
+	if err := json.Unmarshal(content, &got); err != nil || len(got.Modes) != 1 || got.Modes[0]["name"] != "empty" {
+		t.Fatalf("got %v, %v; want the mode empty", got, err)
 	}
-	var names []any
-	for _, m := range got.Modes {
-		names = append(names, m["name"])
-		for _, field := range []string{"orders_per_s", "p50_ms", "p95_ms", "p99_ms", "history_events", "cpu_s_per_order"} {
-			if v, ok := m[field].(float64); !ok || v <= 0 {
-				t.Errorf("%s of mode %s is %v, want a number above 0", field, m["name"], m[field])
-			}
-		}
-	}
-	if diff := cmp.Diff([]any{"empty", "fast", "regular"}, names); diff != "" {
-		t.Errorf("modes (-want +got):\n%s", diff)
-	}
-	plot, err := os.ReadFile(filepath.Join(filepath.Dir(o.json), "result.svg"))
-	if err != nil || !strings.HasPrefix(string(plot), "<svg") || !strings.Contains(string(plot), "regular") {
-		t.Errorf("the plot is no SVG with the modes: %v %.80s", err, plot)
-	}
-}
-
-func TestThePercentageOfFailingOrdersIsExactInEachHundred(t *testing.T) {
-	t.Parallel()
-	for _, percent := range []int{0, 5, 20, 100} {
-		failed := 0
-		for turn := range 100 {
-			if fails(turn, percent) {
-				failed++
-			}
-		}
-		if failed != percent {
-			t.Errorf("%d of 100 fail, want %d", failed, percent)
+	for _, field := range []string{"orders_per_s", "p50_ms", "p95_ms", "p99_ms", "history_events", "cpu_s_per_order"} {
+		if v, ok := got.Modes[0][field].(float64); !ok || v <= 0 {
+			t.Errorf("%s is %v, want a number above 0", field, got.Modes[0][field])
 		}
 	}
 }
 
 func TestEveryWrongArgumentIsNamedAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err := parse([]string{"-concurrency=0", "-segment=1ms", "-lines=9", "-products=3", "more"}, io.Discard)
-	for _, want := range []string{"-concurrency", "-segment", "-lines", `"more"`} {
+	_, err := parse([]string{"-concurrency=0", "-segment=1ms", "-lines=9", "-products=3", "-only=none", "more"}, io.Discard)
+	for _, want := range []string{"-concurrency", "-segment", "-lines", `"none"`, `"more"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("want an error that names %s, got: %v", want, err)
+			t.Errorf("got: %v; want an error that names %s", err, want)
 		}
 	}
-}
-
-func TestProfilesThatNoProgramOffersAreRefusedBeforeAnythingIsMeasured(t *testing.T) {
-	t.Parallel()
-	offered := config{WorkerPprof: "127.0.0.1:6060", APIPprof: "127.0.0.1:6061"}
-	if err := (options{profile: "dir"}).canProfile(offered); err != nil {
-		t.Errorf("both offered: %v", err)
-	}
-	if err := (options{}).canProfile(config{}); err != nil {
-		t.Errorf("none wanted: %v", err)
-	}
-	err := (options{profile: "dir"}).canProfile(config{WorkerPprof: "127.0.0.1:6060"})
-	if err == nil || !strings.Contains(err.Error(), "DEVSTACK_API_PPROF_ADDR") {
-		t.Errorf("want an error that names the variable, got: %v", err)
+	for _, wrong := range []string{"0", "10,", "20,10", "10,10", "many", "10000001"} {
+		if got, err := parseSizes(wrong); err == nil {
+			t.Errorf("-growth %q: got %v, want an error", wrong, got)
+		}
 	}
 }
 
@@ -140,99 +108,72 @@ func TestCPUTimeCountsForTheProgramAboveAndForPostgreSQLByDatabase(t *testing.T)
 	process := func(pid, stat, cmdline string) {
 		t.Helper()
 		dir := filepath.Join(proc, pid)
-		if err := os.Mkdir(dir, 0o755); err != nil {
+		rest := strings.Repeat(" 0", 35)
+		err := errors.Join(os.Mkdir(dir, 0o755),
+			os.WriteFile(filepath.Join(dir, "stat"), []byte(stat+rest), 0o644),
+			os.WriteFile(filepath.Join(dir, "cmdline"), []byte(cmdline), 0o644))
+		if err != nil {
 			t.Fatal(err)
 		}
-		for name, content := range map[string]string{"stat": stat, "cmdline": cmdline} {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
 	}
-	process("10", "10 (postgres) S 1 0 0 0 -1 0 0 0 0 0 100 50 0 0 20", "/usr/bin/postgres\x00-D\x00/data")
+	process("10", "10 (postgres) S 1 0 0 0 -1 0 0 0 0 0 100 50 0 0 20", "/usr/bin/postgres\x00-D\x00/data\x00")
 	process("11", "11 (postgres) S 10 0 0 0 -1 0 0 0 0 0 7 3 0 0 20", "postgres: orders orders 127.0.0.1(4242) idle  \x00")
 	process("12", "12 (a) b (c) S 10 0 0 0 -1 0 0 0 0 0 5 0 0 0 20", "postgres: checkpointer \x00")
 	process("20", "20 (other) S 1 0 0 0 -1 0 0 0 0 0 900 0 0 0 20", "other\x00")
-
 	got, err := readUsage(proc, map[int]string{10: "postgres"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]float64{"postgres": 0.55, "postgres: orders": 0.1}
-	before := usage{10: {"postgres", 100}}
-	if diff := cmp.Diff(want, got.since(before), alike); diff != "" {
+	before := usage{10: {program: "postgres", seconds: 1}}
+	if diff := cmp.Diff(want, got.since(before), approximately); diff != "" {
 		t.Errorf("CPU seconds (-want +got):\n%s", diff)
 	}
 }
 
-// The modes that need nothing but Temporal are measured for a moment, the programs left out.
-func TestItMeasuresOnARealServer(t *testing.T) {
+func TestAWrongEndStopsTheBenchmark(t *testing.T) {
 	t.Parallel()
-	address, queue := servicestest.Temporal(t)
-	client, err := temporalclient.Open(temporalclient.Config{Address: address}, slog.New(slog.DiscardHandler))
+	wrong := errors.New("order 1 is FAILED")
+	run := func(context.Context) (string, error) { return "", wrong }
+	if _, err := load(t.Context(), run, 2, time.Minute); !errors.Is(err, wrong) {
+		t.Errorf("got %v, want %v", err, wrong)
+	}
+}
+
+// Of the modes, the empty workflow needs nothing but Temporal. It is measured through the proxy that counts calls.
+func TestAnEmptyWorkflowIsMeasuredAndItsCallsAreCounted(t *testing.T) {
+	t.Parallel()
+	address, _ := servicestest.Temporal(t)
+	s := &stack{counters: &counters{calls: counts{}}}
+	t.Cleanup(func() {
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	proxy, err := s.temporalProxy(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
-	w := localWorker(client, queue)
-	if err := w.Start(); err != nil {
+	if s.temporal, err = temporalclient.Open(temporalclient.Config{Address: proxy}, discard); err != nil {
 		t.Fatal(err)
 	}
-	defer w.Stop()
-	s := &stack{o: options{lines: 1}, temporal: client, products: []string{"a", "b"}}
-
-	for _, m := range []struct {
-		mode
-		events float64
-	}{
-		{mode{name: "empty", run: s.empty(queue, false)}, 5},
-		{mode{name: "update", run: s.orders(s.byUpdate(queue))}, 14},
-		{mode{name: "eager", run: s.orders(s.byWaiting(queue, true))}, 12},
-	} {
-		seg, err := load(t.Context(), m.mode, 2, 200*time.Millisecond)
-		if err != nil {
-			t.Fatalf("%s: %v", m.name, err)
-		}
-		all := &measured{mode: m.mode, segments: []segment{seg}}
-		if err := s.lookAt(t.Context(), all); err != nil {
-			t.Fatal(err)
-		}
-		if seg.done < 2 || all.events != m.events || all.tasks != 1 {
-			t.Errorf("%s: %d done, %g events, %g workflow tasks; want at least 2 done, %g events, 1 task",
-				m.name, seg.done, all.events, all.tasks, m.events)
-		}
+	s.atClose(func() error { s.temporal.Close(); return nil })
+	run, err := startEmpty(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func declineAll(_ context.Context, req order.Request) (order.Order, error) {
-	return order.Order{ID: req.ID, Status: order.Failed}, nil
-}
-
-func TestAnOrderThatEndsOtherwiseStopsTheBenchmark(t *testing.T) {
-	t.Parallel()
-	s := &stack{o: options{lines: 1}, products: []string{"a"}}
-	m := mode{name: "wrong", run: s.orders(declineAll)}
-	if _, err := load(t.Context(), m, 2, time.Minute); err == nil || !strings.Contains(err.Error(), "want CONFIRMED") {
-		t.Errorf("got %v, want an error that says which end was expected", err)
+	const workflows = 3
+	seg, err := closedLoop(t.Context(), run, 2, func(placed int) bool { return placed < workflows })
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func TestSizesOfGrowthAscend(t *testing.T) {
-	t.Parallel()
-	if got, err := parseSizes("10,200"); err != nil || !cmp.Equal(got, []int{10, 200}) {
-		t.Errorf("got %v, %v", got, err)
+	events, bytes, err := s.histories(t.Context(), seg.sample)
+	if err != nil || events != 5 || bytes == 0 || len(seg.latencies) != workflows {
+		t.Errorf("%d done, %g events, %g bytes, %v; want %d, 5, more than 0", len(seg.latencies), events, bytes, err, workflows)
 	}
-	for _, wrong := range []string{"0", "10,", "20,10", "10,10", "many", "10000001"} {
-		if got, err := parseSizes(wrong); err == nil {
-			t.Errorf("%q: got %v, want an error", wrong, got)
-		}
-	}
-}
-
-func TestMemoryIsReadInMiB(t *testing.T) {
-	t.Parallel()
-	got := parseMemory("Name:\tapi\nVmHWM:\t   40960 kB\nVmRSS:\t   20480 kB\nThreads:\t9\n")
-	if diff := cmp.Diff(map[string]float64{"VmHWM": 40, "VmRSS": 20}, got); diff != "" {
-		t.Errorf("memory (-want +got):\n%s", diff)
+	s.counters.mu.Lock()
+	defer s.counters.mu.Unlock()
+	if got := s.counters.calls["  StartWorkflowExecution"]; got != workflows {
+		t.Errorf("counted %g starts, want %d", got, workflows)
 	}
 }

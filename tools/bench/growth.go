@@ -3,13 +3,9 @@ package main
 import (
 	"context"
 	"crypto/md5"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net/http"
-	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -18,58 +14,55 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/api/orderclient"
 )
 
-// growth asks whether the api stays as fast while the orders become more: what one request costs at each number of
-// orders, and how much memory the api has taken. `make bench-api` runs it.
+// growth measures whether the api stays fast while the number of orders grows: what one request costs at each number, and
+// how much memory the api takes. `make bench-api` runs it.
 type growth struct {
 	*stack
-	db    *pgx.Conn
-	rows  int           // orders in the database, the placed ones not counted
-	until time.Time     // all orders of the rows are older
-	span  time.Duration // and younger than that before
-	found []grown
-}
-
-// grown is what was measured of one request at one number of orders. Its JSON is a public format, as Result's is.
-type grown struct {
-	Request   string  `json:"request"`
-	Orders    int     `json:"orders"`
-	Requests  int     `json:"requests"`
-	PerSecond float64 `json:"per_s"`
-	P50Ms     float64 `json:"p50_ms"`
-	P99Ms     float64 `json:"p99_ms"`
-	RSSMiB    float64 `json:"api_rss_mib"`      // after it
-	PeakMiB   float64 `json:"api_peak_rss_mib"` // since the api was started
+	db     *pgx.Conn
+	orders *orderclient.Client
+	rows   int           // orders that fill has written
+	until  time.Time     // they are older than this
+	span   time.Duration // and younger than this before
 }
 
 // measureGrowth measures at each of the sizes, which ascend.
-func (s *stack) measureGrowth(ctx context.Context, sizes []int, say func(string, ...any)) (*growth, error) {
-	db, err := pgx.Connect(ctx, s.c.DatabaseURL)
-	if err != nil {
-		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
+func (s *stack) measureGrowth(ctx context.Context, w io.Writer) error {
+	g := &growth{stack: s, until: time.Now().UTC().Add(-time.Hour), span: 30 * 24 * time.Hour}
+	var err error
+	if g.orders, err = orderclient.New(s.c.API, orderclient.WithHTTPClient(s.http), orderclient.WithTries(1, 0)); err != nil {
+		return err
 	}
-	defer db.Close(context.WithoutCancel(ctx))
-	g := &growth{stack: s, db: db, until: time.Now().UTC().Add(-time.Hour), span: 30 * 24 * time.Hour}
-	for _, size := range sizes {
-		if err := g.fill(ctx, size, say); err != nil {
-			return nil, err
+	if g.db, err = pgx.Connect(ctx, s.c.DatabaseURL); err != nil {
+		return fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	defer g.db.Close(context.WithoutCancel(ctx))
+	var report strings.Builder
+	t := tabwriter.NewWriter(&report, 0, 0, 1, ' ', 0)
+	fmt.Fprintln(t, "| request\t| orders\t| requests/s\t| p50 ms\t| p99 ms\t| api MiB\t|")
+	fmt.Fprintln(t, "|---\t|---:\t|---:\t|---:\t|---:\t|---:\t|")
+	for _, size := range s.o.growth {
+		if err := g.fill(ctx, size); err != nil {
+			return err
 		}
-		if err := g.measure(ctx, say); err != nil {
-			return nil, err
+		if err := g.measure(ctx, t); err != nil {
+			return err
 		}
 	}
-	return g, nil
+	t.Flush()
+	_, err = fmt.Fprintf(w, "\n%d clients, %s per figure (placing: 4 times that)\n\n%s", s.o.clients, s.o.segment, report.String())
+	return err
 }
 
 // chunk is how many orders one transaction writes.
 const chunk = 50_000
 
-// fill writes orders until there are so many: of 100 users and 100 products, over a month, a fifth of them undone:
-// with 10,000 orders every filter but user and product together finds a full page. None is PENDING, or the schedule that looks
-// after such orders would find work.
-func (g *growth) fill(ctx context.Context, size int, say func(string, ...any)) error {
+// fill writes orders up to the given number: of 100 users and 100 products, over a month, a fifth of them undone. With
+// 10,000 orders, every filter but user and product together finds a full page. None is PENDING, because the recovery
+// schedule would look for its workflow.
+func (g *growth) fill(ctx context.Context, size int) error {
 	for g.rows < size {
 		n := min(chunk, size-g.rows)
 		if _, err := g.db.Exec(ctx, fillOrders, pgx.NamedArgs{
@@ -79,7 +72,7 @@ func (g *growth) fill(ctx context.Context, size int, say func(string, ...any)) e
 		}
 		g.rows += n
 		if g.rows%(5*chunk) == 0 || g.rows == size {
-			say("%d of %d orders written", g.rows, size)
+			g.say("%d of %d orders written", g.rows, size)
 		}
 	}
 	if _, err := g.db.Exec(ctx, "ANALYZE orders, order_lines, order_timeline"); err != nil {
@@ -107,183 +100,90 @@ WITH numbers AS (
 )
 INSERT INTO order_timeline (order_id, type, happened_at) SELECT id, unnest(ARRAY['CREATED', status]), at FROM numbers`
 
-// anID is the ID of any order that fill wrote.
+// anID is the ID of a random order that fill wrote.
 func (g *growth) anID() string {
 	return uuid.UUID(md5.Sum([]byte("bench-" + strconv.Itoa(rand.IntN(g.rows))))).String()
 }
 
-// at is any time at which orders were created.
-func (g *growth) at() string {
-	return g.until.Add(-time.Duration(rand.Int64N(int64(g.span)))).Format(time.RFC3339)
+// request is a request that is measured, for some number of segments.
+type request struct {
+	name     string
+	run      place
+	segments time.Duration
 }
 
-const placing = "POST /orders (async)"
-
-// requests are what is asked, in this sequence: placing is the last, because its sagas go on after the answers.
-func (g *growth) requests() []mode {
-	user := func() string { return strconv.Itoa(1 + rand.IntN(100)) }
-	product := func() string { return "bench-" + strconv.Itoa(rand.IntN(100)) }
-	return []mode{
-		{name: "GET /orders/{id}", run: g.get(func() string { return "/" + g.anID() })},
-		{name: "GET /orders", run: g.get(func() string { return "" })},
-		{name: "… of a user", run: g.get(func() string { return "?userId=" + user() })},
-		{name: "… of a status", run: g.get(func() string { return "?status=FAILED" })},
-		{name: "… of a user and a status", run: g.get(func() string { return "?status=FAILED&userId=" + user() })},
-		{name: "… with a product", run: g.get(func() string { return "?productId=" + product() })},
-		{name: "… of a status with a product", run: g.get(func() string { return "?status=FAILED&productId=" + product() })},
-		{name: "… of a user with a product", run: g.get(func() string { return "?userId=" + user() + "&productId=" + product() })},
-		{name: "… before a time", run: g.get(func() string { return "?createdTo=" + url.QueryEscape(g.at()) })},
-		{name: placing, run: g.post},
+// requests are what is measured, in this order. Placing is the last, because its sagas go on after the responses; it takes
+// longer, because its p99 would otherwise be that of a few requests.
+func (g *growth) requests() []request {
+	user := func() int64 { return 1 + rand.Int64N(100) }
+	product := func() string { return productID(rand.IntN(100)) }
+	get := func(ctx context.Context) (string, error) { _, err := g.orders.Get(ctx, g.anID()); return "", err }
+	list := func(filter func() orderclient.Filter) place {
+		return func(ctx context.Context) (string, error) {
+			for _, err := range g.orders.List(ctx, filter()) {
+				return "", err // the first page only
+			}
+			return "", nil
+		}
+	}
+	post := func(ctx context.Context) (string, error) {
+		n := orderclient.NewOrder{UserID: user(), PaymentMethod: goodCard, Items: []orderclient.Item{{ProductID: product(), Quantity: 1}}}
+		_, err := g.orders.Place(ctx, n, orderclient.Wait(0))
+		return "", err
+	}
+	type filter = orderclient.Filter
+	return []request{
+		{"GET /orders/{id}", get, 1},
+		{"GET /orders", list(func() filter { return filter{} }), 1},
+		{"… of a user", list(func() filter { return filter{UserID: user()} }), 1},
+		{"… of a status", list(func() filter { return filter{Status: orderclient.Failed} }), 1},
+		{"… of a user and a status", list(func() filter { return filter{UserID: user(), Status: orderclient.Failed} }), 1},
+		{"… with a product", list(func() filter { return filter{ProductID: product()} }), 1},
+		{"… of a status with a product", list(func() filter { return filter{Status: orderclient.Failed, ProductID: product()} }), 1},
+		{"… of a user with a product", list(func() filter { return filter{UserID: user(), ProductID: product()} }), 1},
+		{"… before a time", list(func() filter { return filter{CreatedTo: g.until.Add(-time.Duration(rand.Int64N(int64(g.span))))} }), 1},
+		{"POST /orders (async)", post, 4},
 	}
 }
 
-func (g *growth) get(path func() string) func(context.Context, bool) (string, error) {
-	return func(ctx context.Context, _ bool) (string, error) {
-		at := "/orders" + path()
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.c.API+at, nil)
+// measure measures each request and writes a line of the report about it.
+func (g *growth) measure(ctx context.Context, report io.Writer) error {
+	for _, r := range g.requests() {
+		if _, err := load(ctx, r.run, g.o.clients, g.o.segment/4); err != nil { // to warm up
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		seg, err := load(ctx, r.run, g.o.clients, r.segments*g.o.segment)
 		if err != nil {
-			return "", err
+			return fmt.Errorf("%s: %w", r.name, err)
 		}
-		res, err := g.http.Do(req)
-		if err != nil {
-			return "", err
-		}
-		defer res.Body.Close()
-		body, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
-		if err == nil && res.StatusCode != http.StatusOK {
-			err = fmt.Errorf("GET %s: the api answered %d %s", at, res.StatusCode, body)
-		}
-		return at, err
-	}
-}
-
-func (g *growth) post(ctx context.Context, _ bool) (string, error) {
-	req := g.request(false)
-	status, body, err := g.stack.post(ctx, g.c.API+"/orders", map[string]any{
-		"userId": req.UserID, "items": req.Items, "paymentMethod": req.PaymentMethod,
-	}, "Idempotency-Key", string(req.ID), "Prefer", "respond-async")
-	if err == nil && status != http.StatusAccepted {
-		err = fmt.Errorf("POST /orders: the api answered %d %s", status, body)
-	}
-	return string(req.ID), err
-}
-
-func (g *growth) measure(ctx context.Context, say func(string, ...any)) error {
-	for _, m := range g.requests() {
-		if _, err := load(ctx, m, g.o.clients, g.o.segment/4); err != nil { // to warm up
-			return fmt.Errorf("%s: %w", m.name, err)
-		}
-		seg, err := load(ctx, m, g.o.clients, g.length(m))
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
-		}
-		memory, err := g.memory(ctx)
+		used, err := g.usage(ctx)
 		if err != nil {
 			return err
 		}
-		r := grown{
-			Request: m.name, Orders: g.rows, Requests: seg.done, PerSecond: seg.perSecond(),
-			P50Ms: milliseconds(seg.latencies, 50), P99Ms: milliseconds(seg.latencies, 99),
-			RSSMiB: memory["VmRSS"], PeakMiB: memory["VmHWM"],
-		}
-		g.found = append(g.found, r)
-		say("%8d orders  %-29s %8.0f/s  p50 %6.1f ms  p99 %6.1f ms", r.Orders, r.Request, r.PerSecond, r.P50Ms, r.P99Ms)
+		p50, p99 := milliseconds(seg.latencies, 50), milliseconds(seg.latencies, 99)
+		g.say("%8d orders  %-29s %8.0f/s  p50 %6.1f ms  p99 %6.1f ms", g.rows, r.name, seg.perSecond(), p50, p99)
+		fmt.Fprintf(report, "| %s\t| %d\t| %.0f\t| %.1f\t| %.1f\t| %.0f\t|\n",
+			r.name, g.rows, seg.perSecond(), p50, p99, used.memory()["api"])
 	}
-	return g.settle(ctx, say)
+	return g.atRest(ctx)
 }
 
-// length is how long a request is measured: placing, of which there are far fewer a second, four times as long, or its
-// p99 would be made of a few requests.
-func (g *growth) length(m mode) time.Duration {
-	if m.name == placing {
-		return 4 * g.o.segment
-	}
-	return g.o.segment
-}
-
-// settleWithin bounds how long the sagas of the placed orders may take.
-const settleWithin = 3 * time.Minute
-
-// settle waits until the placed orders have ended, which costs the machine as much as anything that is measured.
-func (g *growth) settle(ctx context.Context, say func(string, ...any)) error {
-	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+// atRest waits until the placed orders have ended, because their sagas take as much of the machine as what is measured.
+func (g *growth) atRest(ctx context.Context) error {
+	const limit = 3 * time.Minute
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	say("waiting for the placed orders to end")
-	for tick := time.NewTicker(time.Second); ; {
-		var left int
-		const count = "SELECT count(*) FROM (SELECT FROM orders WHERE status = $1 LIMIT 1)"
-		if err := g.db.QueryRow(ctx, count, string(order.Pending)).Scan(&left); err != nil {
+	g.say("waiting for the placed orders to end")
+	for {
+		var pending bool
+		if err := g.db.QueryRow(ctx, "SELECT EXISTS (SELECT FROM orders WHERE status = 'PENDING')").Scan(&pending); err != nil {
 			return fmt.Errorf("wait for orders to end: %w", err)
 		}
-		if left == 0 {
+		if !pending {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("orders are still pending after %s", settleWithin)
-		case <-tick.C:
+		if pause(ctx, time.Second) != nil {
+			return fmt.Errorf("orders are still pending after %s", limit)
 		}
 	}
-}
-
-// memory reads the api's memory, in MiB, from /proc/PID/status.
-func (g *growth) memory(ctx context.Context) (map[string]float64, error) {
-	if g.roots == nil {
-		roots, err := g.programs(ctx)
-		if err != nil {
-			return nil, err
-		}
-		g.roots = roots
-	}
-	for pid, name := range g.roots {
-		if name == "api" {
-			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-			return parseMemory(string(status)), err
-		}
-	}
-	return nil, fmt.Errorf("devstack names no process of the api")
-}
-
-func parseMemory(status string) map[string]float64 {
-	memory := map[string]float64{}
-	for line := range strings.Lines(status) {
-		name, value, _ := strings.Cut(line, ":")
-		if kib, unit, _ := strings.Cut(strings.TrimSpace(value), " "); unit == "kB" {
-			n, _ := strconv.ParseFloat(kib, 64)
-			memory[name] = n / 1024
-		}
-	}
-	return memory
-}
-
-// print writes what was found as a Markdown table, as it is in docs/performance.md.
-func (g *growth) print(w io.Writer) {
-	fmt.Fprintf(w, "\n%d clients, %g s a figure (placing: %g s)\n\n", g.o.clients, g.o.segment.Seconds(), 4*g.o.segment.Seconds())
-	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(t, "| request\t| orders\t| requests\t| requests/s\t| p50 ms\t| p99 ms\t| api RSS MiB\t| peak\t|")
-	fmt.Fprintln(t, "|---\t|---:\t|---:\t|---:\t|---:\t|---:\t|---:\t|---:\t|")
-	for _, m := range g.requests() {
-		for _, r := range g.found {
-			if r.Request == m.name {
-				fmt.Fprintf(t, "| %s\t| %d\t| %d\t| %.0f\t| %.1f\t| %.1f\t| %.0f\t| %.0f\t|\n",
-					r.Request, r.Orders, r.Requests, r.PerSecond, r.P50Ms, r.P99Ms, r.RSSMiB, r.PeakMiB)
-			}
-		}
-	}
-	t.Flush()
-}
-
-func (g *growth) write(path string, say func(string, ...any)) error {
-	if path == "" {
-		return nil
-	}
-	encoded, err := json.MarshalIndent(g.found, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(path, append(encoded, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write the results: %w", err)
-	}
-	say("results in %s", path)
-	return nil
 }

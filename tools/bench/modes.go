@@ -2,113 +2,109 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
-	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
+	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/internal/order"
-	"github.com/ordersaga/ordersaga/workflows"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
-// mode is one way to get an order, or nothing, done.
+// mode is one way to carry out an order, or nothing. start starts what it needs and returns what a client calls for each
+// order, which returns the order's workflow ID, or "" without one.
 type mode struct {
-	name    string
-	about   string
-	failing int // percent of the orders that fail
-	run     func(ctx context.Context, failing bool) (workflowID string, err error)
+	name, about string
+	start       func(context.Context, *stack) (place, error)
 }
 
-// modes are the ones that the benchmark is about.
-func (s *stack) modes() []mode {
-	fast := s.orders(s.byUpdate(ordersQueue))
-	return []mode{
-		{name: "empty", about: "empty workflow, start and wait", run: s.empty(emptyQueue, false)},
-		{name: "fast", about: "whole order, fast path, update-with-start", run: fast},
-		{name: "regular", about: "whole order, regular activities only", run: s.orders(s.byUpdate(regularQueue))},
-		{name: "http", about: "whole order over HTTP", run: s.orders(s.overHTTP)},
-		{name: "fast-5%", about: "fast, 5 % of the orders failing", failing: 5, run: fast},
-		{name: "fast-20%", about: "fast, 20 % of the orders failing", failing: 20, run: fast},
+type place func(context.Context) (workflowID string, err error)
+
+var modes = []mode{
+	{"empty", "an empty workflow, started and waited for", startEmpty},
+	{"plain", "the steps called in order by one function, without an engine", startPlain},
+	{"dbos", "the steps in a DBOS workflow, on the same PostgreSQL", startDBOS},
+	{"one-process", "POST /orders to the program orders: api and worker in one process", shop(goodCard, "one-process", "orders")},
+	{"apart", "POST /orders to api and worker as two programs", shop(goodCard, "apart", "api", "worker")},
+	{"regular", "the same with FAST_PATH=false: every step is a regular activity", shop(goodCard, "regular", "api", "worker")},
+	{"declined", "one-process, and every card is declined after the stock was reserved", shop(declinedCard, "one-process", "orders")},
+}
+
+// Payment methods of stripesim, the same as in the real gateway's test mode.
+const (
+	goodCard     = "pm_card_visa"
+	declinedCard = "pm_card_chargeDeclined"
+)
+
+// Empty is the workflow that does nothing.
+func Empty(workflow.Context) error { return nil }
+
+func startEmpty(_ context.Context, s *stack) (place, error) {
+	const queue = "bench-empty"
+	w := worker.New(s.temporal, queue, temporalclient.WorkerOptions(workerConcurrency, workerStopTimeout))
+	w.RegisterWorkflow(Empty)
+	if err := w.Start(); err != nil {
+		return nil, fmt.Errorf("start a worker: %w", err)
 	}
-}
-
-// orders makes a mode's run from a way to place an order: it checks that each one ends as it should.
-func (s *stack) orders(
-	place func(context.Context, order.Request) (order.Order, error),
-) func(context.Context, bool) (string, error) {
-	return func(ctx context.Context, failing bool) (string, error) {
-		req, want := s.request(failing), order.Confirmed
-		o, err := place(ctx, req)
-		if err != nil {
-			return "", fmt.Errorf("order %s: %w", req.ID, err)
-		}
-		if failing {
-			want = order.Failed
-		}
-		// A failing order is answered when its fate is sealed, which is before it is undone and called FAILED.
-		if got := o.Status; got != want && (!failing || !o.Closing) {
-			return "", fmt.Errorf("order %s ended %s, want %s (%+v)", o.ID, got, want, o.Cause)
-		}
-		return o.ID.WorkflowID(), nil
-	}
-}
-
-// byUpdate places an order as the api does: one request that starts the saga and brings back its outcome.
-func (s *stack) byUpdate(queue string) func(context.Context, order.Request) (order.Order, error) {
-	return func(ctx context.Context, req order.Request) (order.Order, error) {
-		handle, err := s.temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
-			StartWorkflowOperation: s.temporal.NewWithStartWorkflowOperation(
-				startOptions(req.ID.WorkflowID(), queue), workflows.CreateOrderWorkflow, req),
-			UpdateOptions: client.UpdateWorkflowOptions{
-				UpdateID: workflows.UpdateOutcome, UpdateName: workflows.UpdateOutcome,
-				WaitForStage: client.WorkflowUpdateStageCompleted,
-			},
-		})
-		if err != nil {
-			return order.Order{}, err
-		}
-		var o order.Order
-		return o, handle.Get(ctx, &o)
-	}
-}
-
-// byWaiting places an order by starting its saga and waiting until it has ended. An eager start asks a worker in this
-// process to take the first workflow task along with the answer to the start.
-func (s *stack) byWaiting(queue string, eager bool) func(context.Context, order.Request) (order.Order, error) {
-	return func(ctx context.Context, req order.Request) (o order.Order, err error) {
-		options := startOptions(req.ID.WorkflowID(), queue)
-		options.EnableEagerStart = eager
-		run, err := s.temporal.ExecuteWorkflow(ctx, options, workflows.CreateOrderWorkflow, req)
-		if err != nil {
-			return o, err
-		}
-		return o, run.Get(ctx, &o)
-	}
-}
-
-// empty starts the workflow that does nothing, and waits until it has ended.
-func (s *stack) empty(queue string, eager bool) func(context.Context, bool) (string, error) {
-	return func(ctx context.Context, _ bool) (string, error) {
-		options := startOptions("empty-"+uuid.NewString(), queue)
-		options.EnableEagerStart = eager
-		run, err := s.temporal.ExecuteWorkflow(ctx, options, Empty)
+	s.atClose(func() error { w.Stop(); return nil })
+	return func(ctx context.Context) (string, error) {
+		run, err := s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "empty-" + uuid.NewString(), TaskQueue: queue}, Empty)
 		if err != nil {
 			return "", err
 		}
 		return run.GetID(), run.Get(ctx, nil)
+	}, nil
+}
+
+// The worker program's defaults.
+const (
+	workerConcurrency = 200
+	workerStopTimeout = 20 * time.Second
+)
+
+// shop places orders over HTTP, as a shop would: with a key, and waiting for the outcome. The programs that it needs have a
+// task queue of their own; modes with the same queue share them.
+func shop(card, queue string, programs ...string) func(context.Context, *stack) (place, error) {
+	return func(ctx context.Context, s *stack) (place, error) {
+		orders, err := s.shop(ctx, queue, programs)
+		return func(ctx context.Context) (string, error) { return placeOrder(ctx, orders, s.request(card)) }, err
 	}
 }
 
-// startOptions are those of the api, but for what it notes about the order for itself.
-func startOptions(workflowID, queue string) client.StartWorkflowOptions {
-	return client.StartWorkflowOptions{
-		ID: workflowID, TaskQueue: queue, WorkflowTaskTimeout: workflowTaskTimeout,
-		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+// placeOrder places an order, checks that it ends as its card says, and returns its workflow's ID.
+func placeOrder(ctx context.Context, orders *orderclient.Client, req order.Request) (string, error) {
+	n := orderclient.NewOrder{UserID: req.UserID, PaymentMethod: req.PaymentMethod}
+	for _, it := range req.Items {
+		n.Items = append(n.Items, orderclient.Item{ProductID: it.ProductID, Quantity: it.Quantity})
 	}
+	o, err := orders.Place(ctx, n, orderclient.WithKey(string(req.ID)), orderclient.Wait(callTimeout))
+	var p *orderclient.Problem
+	switch {
+	case errors.As(err, &p) && p.Type == orderclient.PaymentDeclined && req.PaymentMethod == declinedCard:
+		return order.ID(p.OrderID).WorkflowID(), nil
+	case err != nil:
+		return "", err
+	case o.Status != orderclient.Confirmed || req.PaymentMethod != goodCard:
+		return "", fmt.Errorf("order %s with card %s is %s", o.ID, req.PaymentMethod, o.Status)
+	}
+	return order.ID(o.ID).WorkflowID(), nil
 }
 
-// workflowTaskTimeout is the api's.
-const workflowTaskTimeout = 5 * time.Second
+// request returns an order of random products.
+func (s *stack) request(card string) order.Request {
+	req := order.Request{
+		ID: order.ID(uuid.Must(uuid.NewV7()).String()), UserID: 1 + rand.Int64N(1000), PaymentMethod: card, Hash: "bench",
+	}
+	for _, i := range rand.Perm(s.o.products)[:s.o.lines] {
+		req.Items = append(req.Items, order.Item{ProductID: productID(i), Quantity: 1})
+	}
+	return req
+}
+
+func productID(i int) string { return fmt.Sprintf("bench-%d", i) }

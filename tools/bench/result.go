@@ -1,103 +1,169 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
 	"os"
+	"runtime"
 	"slices"
+	"strings"
+	"text/tabwriter"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/jackc/pgx/v5"
+	"go.temporal.io/api/workflowservice/v1"
 )
 
-// Result is what a benchmark found. Its JSON is a public format: fields are only ever added.
+// measured is a mode with its segments, one for each round.
+type measured struct {
+	mode
+	place    place
+	segments []segment
+}
+
+// Result is what a benchmark found.
 type Result struct {
-	Measured time.Time `json:"measured"`
-	Seconds  float64   `json:"seconds"` // the benchmark took
-	Machine  Machine   `json:"machine"`
-	Settings Settings  `json:"settings"`
-	Modes    []Mode    `json:"modes"`
-	Ratios   []Ratio   `json:"ratios"`
+	Measured    time.Time `json:"measured"`
+	Concurrency int       `json:"concurrency"`
+	Rounds      int       `json:"rounds"`
+	SegmentS    float64   `json:"segment_s"`
+	Lines       int       `json:"lines_per_order"`
+	Machine     Machine   `json:"machine"`
+	Modes       []Mode    `json:"modes"`
+	Ratios      []Ratio   `json:"ratios"`
 }
 
 // Machine is what it was measured on.
 type Machine struct {
-	CPUs       int     `json:"cpus"`
-	Model      string  `json:"model,omitempty"`
-	LoadBefore float64 `json:"load_before"` // the machine's load average over a minute, before anything was measured
-	Go         string  `json:"go"`
-	PostgreSQL string  `json:"postgresql"`
-	Temporal   string  `json:"temporal"`
-	Fsync      bool    `json:"fsync"` // false: a crash of the machine would lose data
-}
-
-// Settings are those of the command line.
-type Settings struct {
-	Concurrency   int     `json:"concurrency"`
-	Rounds        int     `json:"rounds"`
-	SegmentS      float64 `json:"segment_s"`
-	LinesPerOrder int     `json:"lines_per_order"`
-	Products      int     `json:"products"`
+	CPUs       int    `json:"cpus"`
+	Model      string `json:"model"`
+	LoadBefore string `json:"load_before"` // load average of the last minute, before the benchmark
+	Go         string `json:"go"`
+	PostgreSQL string `json:"postgresql"`
+	Temporal   string `json:"temporal"`
+	Fsync      bool   `json:"fsync"` // false: a crash of the machine would lose data
 }
 
 // Mode is what was measured of a mode, over all rounds.
 type Mode struct {
-	Name            string             `json:"name"`
-	About           string             `json:"about"`
-	FailingPercent  int                `json:"failing_percent"`
-	Orders          int                `json:"orders"` // or empty workflows
-	OrdersPerS      float64            `json:"orders_per_s"`
-	P50Ms           float64            `json:"p50_ms"`
-	P95Ms           float64            `json:"p95_ms"`
-	P99Ms           float64            `json:"p99_ms"`
-	HistoryEvents   float64            `json:"history_events"` // of an undisturbed order, on average
-	WorkflowTasks   float64            `json:"workflow_tasks"`
-	CPUSPerOrder    float64            `json:"cpu_s_per_order"` // of the whole stack and the client
-	CPUSByProgram   map[string]float64 `json:"cpu_s_per_order_by_program"`
-	RoundsPerS      []float64          `json:"rounds_orders_per_s"`
-	RoundsP50Ms     []float64          `json:"rounds_p50_ms"`
-	DurationSeconds float64            `json:"seconds"`
+	Name          string             `json:"name"`
+	About         string             `json:"about"`
+	Orders        int                `json:"orders"` // or empty workflows
+	OrdersPerS    float64            `json:"orders_per_s"`
+	P50Ms         float64            `json:"p50_ms"`
+	P95Ms         float64            `json:"p95_ms"`
+	P99Ms         float64            `json:"p99_ms"`
+	HistoryEvents float64            `json:"history_events"`  // on average
+	CPUSPerOrder  float64            `json:"cpu_s_per_order"` // of the whole stack and the clients
+	CPUSByProgram map[string]float64 `json:"cpu_s_per_order_by_program"`
+	RoundsPerS    []float64          `json:"rounds_orders_per_s"`
+	RoundsP50Ms   []float64          `json:"rounds_p50_ms"`
+	RoundsCPUS    []float64          `json:"rounds_cpu_s_per_order"`
 }
 
-// add adds modes, and the ratios that they make possible.
-func (r *Result) add(all []*measured) {
-	for _, m := range all {
-		r.Modes = append(r.Modes, summarize(m))
+// compare measures the modes in turns and writes what it found.
+func (s *stack) compare(ctx context.Context, w io.Writer) error {
+	r := Result{
+		Measured: time.Now().UTC(), Concurrency: s.o.clients, Rounds: s.o.rounds, SegmentS: s.o.segment.Seconds(), Lines: s.o.lines,
 	}
-	r.Ratios = ratios(r.Modes)
+	var err error
+	if r.Machine, err = s.machine(ctx); err != nil {
+		return err
+	}
+	all, err := s.modes(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.measure(ctx, all); err != nil {
+		return err
+	}
+	for _, m := range all {
+		summary := summarize(m)
+		var sample []string
+		for _, seg := range m.segments {
+			sample = append(sample, seg.sample...)
+		}
+		if summary.HistoryEvents, _, err = s.histories(ctx, sample); err != nil {
+			return err
+		}
+		r.Modes = append(r.Modes, summary)
+	}
+	r.Ratios = ratios(r.Modes, s.o.clients)
+	r.print(w)
+	return writeJSON(s.o.json, r, s.say)
+}
+
+func writeJSON(file string, v any, say func(string, ...any)) error {
+	if file == "" {
+		return nil
+	}
+	encoded, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, append(encoded, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write the results: %w", err)
+	}
+	say("results in %s", file)
+	return nil
+}
+
+// machine describes the machine. It asks PostgreSQL whether it writes through to the disk: the figures depend on it.
+func (s *stack) machine(ctx context.Context) (Machine, error) {
+	m := Machine{CPUs: runtime.NumCPU(), Model: "unknown", Go: runtime.Version()}
+	cpus, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(cpus)) {
+		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
+			m.Model = strings.TrimSpace(value)
+		}
+	}
+	load, _ := os.ReadFile("/proc/loadavg")
+	m.LoadBefore, _, _ = strings.Cut(string(load), " ")
+	info, err := s.temporal.WorkflowService().GetClusterInfo(ctx, &workflowservice.GetClusterInfoRequest{})
+	if err != nil {
+		return m, fmt.Errorf("ask Temporal for its version: %w", err)
+	}
+	m.Temporal = info.GetServerVersion()
+	conn, err := pgx.Connect(ctx, s.c.DatabaseURL)
+	if err != nil {
+		return m, fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	const settings = `SELECT split_part(current_setting('server_version'), ' ', 1),
+		current_setting('fsync') = 'on' AND current_setting('synchronous_commit') = 'on'`
+	return m, conn.QueryRow(ctx, settings).Scan(&m.PostgreSQL, &m.Fsync)
 }
 
 func summarize(m *measured) Mode {
-	out := Mode{
-		Name: m.name, About: m.about, FailingPercent: m.failing, HistoryEvents: m.events, WorkflowTasks: m.tasks,
-		CPUSByProgram: map[string]float64{},
-	}
-	all := newHistogram()
+	out := Mode{Name: m.name, About: m.about, CPUSByProgram: map[string]float64{}}
+	var all []time.Duration
+	var took time.Duration
 	for _, seg := range m.segments {
-		out.Orders += seg.done
-		out.DurationSeconds += seg.took.Seconds()
+		all = append(all, seg.latencies...)
+		took += seg.took
 		out.RoundsPerS = append(out.RoundsPerS, seg.perSecond())
 		out.RoundsP50Ms = append(out.RoundsP50Ms, milliseconds(seg.latencies, 50))
-		all.Merge(seg.latencies)
+		cpu := 0.0
 		for program, seconds := range seg.cpu {
 			out.CPUSByProgram[program] += seconds
+			cpu += seconds
 		}
+		out.RoundsCPUS = append(out.RoundsCPUS, cpu/float64(len(seg.latencies)))
 	}
+	out.Orders = len(all)
 	for program := range out.CPUSByProgram {
 		out.CPUSByProgram[program] /= float64(out.Orders)
 		out.CPUSPerOrder += out.CPUSByProgram[program]
 	}
-	out.OrdersPerS = float64(out.Orders) / out.DurationSeconds
+	out.OrdersPerS = float64(out.Orders) / took.Seconds()
 	out.P50Ms, out.P95Ms, out.P99Ms = milliseconds(all, 50), milliseconds(all, 95), milliseconds(all, 99)
 	return out
 }
 
-// milliseconds returns a percentile of a histogram of microseconds.
-func milliseconds(h *hdrhistogram.Histogram, percentile float64) float64 {
-	return float64(h.ValueAtPercentile(percentile)) / 1000
-}
-
-// Ratio compares two modes within each round.
+// Ratio compares modes within each round.
 type Ratio struct {
 	Name   string  `json:"name"`
 	Median float64 `json:"median"`
@@ -107,87 +173,128 @@ type Ratio struct {
 	Met    *bool   `json:"met,omitempty"` // by the median
 }
 
-// comparison is a ratio that is worth a line.
+// comparison is a ratio that is worth a line: of a mode to another, or, when the mode has a floor, of what it takes above
+// the floor.
 type comparison struct {
-	name         string
-	over, under  string // modes
-	of           func(Mode) []float64
-	target       float64 // 0: there is none
-	smallerFails bool    // else larger
+	name               string
+	over, floor, under string // modes
+	of                 func(Mode) []float64
+	least, most        float64 // the target; 0: none
+	clients            int     // the target holds for this number of clients only; 0: for any
 }
 
 func perSecond(m Mode) []float64 { return m.RoundsPerS }
 func p50(m Mode) []float64       { return m.RoundsP50Ms }
+func cpu(m Mode) []float64       { return m.RoundsCPUS }
 
 var comparisons = []comparison{
-	{"orders/s: fast to empty", "fast", "empty", perSecond, 0.8, true},
-	{"orders/s: fast to regular", "fast", "regular", perSecond, 4, true},
-	{"p50: fast to regular", "fast", "regular", p50, 0.25, false},
-	{"orders/s: http to fast", "http", "fast", perSecond, 0, false},
-	{"orders/s: fast-5% to fast", "fast-5%", "fast", perSecond, 0, false},
-	{"orders/s: fast-20% to fast", "fast-20%", "fast", perSecond, 0, false},
-	{"orders/s: saga-update to saga-wait", "saga-update", "saga-wait", perSecond, 0, false},
-	{"orders/s: saga-eager to saga-wait", "saga-eager", "saga-wait", perSecond, 0, false},
-	{"orders/s: saga-wait to empty-wait", "saga-wait", "empty-wait", perSecond, 0, false},
-	{"orders/s: saga-update to empty-wait", "saga-update", "empty-wait", perSecond, 0, false},
+	{name: "tax: (one-process - plain) / empty, CPU", over: "one-process", floor: "plain", under: "empty", of: cpu, most: 0.95},
+	{name: "tax: (apart - plain) / empty, CPU", over: "apart", floor: "plain", under: "empty", of: cpu},
+	{name: "tax: (dbos - plain) / empty, CPU", over: "dbos", floor: "plain", under: "empty", of: cpu},
+	{name: "one-process / empty, CPU", over: "one-process", under: "empty", of: cpu, most: 1.65},
+	{name: "one-process / dbos, orders/s", over: "one-process", under: "dbos", of: perSecond, least: 0.62},
+	{name: "one-process / regular, orders/s", over: "one-process", under: "regular", of: perSecond, least: 4.2},
+	{name: "one-process / apart, orders/s", over: "one-process", under: "apart", of: perSecond},
+	{name: "one-process / plain, p50", over: "one-process", under: "plain", of: p50, most: 2, clients: 1},
+	{name: "declined / one-process, orders/s", over: "declined", under: "one-process", of: perSecond, least: 0.9},
 }
 
-// ratios returns the comparisons of which both modes were measured.
-func ratios(modes []Mode) []Ratio {
+// ratios returns the comparisons whose modes were all measured.
+func ratios(modes []Mode, clients int) []Ratio {
+	find := func(name string) *Mode {
+		if i := slices.IndexFunc(modes, func(m Mode) bool { return m.Name == name }); i >= 0 {
+			return &modes[i]
+		}
+		return nil
+	}
 	var out []Ratio
 	for _, c := range comparisons {
-		over := slices.IndexFunc(modes, func(m Mode) bool { return m.Name == c.over })
-		under := slices.IndexFunc(modes, func(m Mode) bool { return m.Name == c.under })
-		if over >= 0 && under >= 0 {
-			out = append(out, c.compare(c.of(modes[over]), c.of(modes[under])))
+		over, under, floor := find(c.over), find(c.under), find(c.floor)
+		if over != nil && under != nil && (c.floor == "" || floor != nil) {
+			out = append(out, c.compare(over, under, floor, clients))
 		}
 	}
 	return out
 }
 
-func (c comparison) compare(over, under []float64) Ratio {
+func (c comparison) compare(over, under, floor *Mode, clients int) Ratio {
 	var rounds []float64
-	for i := range over {
-		rounds = append(rounds, over[i]/under[i])
+	for i, v := range c.of(*over) {
+		if floor != nil {
+			v -= c.of(*floor)[i]
+		}
+		rounds = append(rounds, v/c.of(*under)[i])
 	}
-	r := Ratio{Name: c.name, Median: median(rounds), Min: slices.Min(rounds), Max: slices.Max(rounds)}
-	if c.target == 0 {
+	slices.Sort(rounds)
+	n := len(rounds)
+	r := Ratio{Name: c.name, Median: (rounds[(n-1)/2] + rounds[n/2]) / 2, Min: rounds[0], Max: rounds[n-1]}
+	met := r.Median >= c.least && (c.most == 0 || r.Median <= c.most)
+	switch {
+	case c.clients != 0 && c.clients != clients:
 		return r
+	case c.least > 0:
+		r.Target, r.Met = fmt.Sprintf("≥ %g", c.least), &met
+	case c.most > 0:
+		r.Target, r.Met = fmt.Sprintf("≤ %g", c.most), &met
 	}
-	met := r.Median <= c.target
-	r.Target = fmt.Sprintf("≤ %g", c.target)
-	if c.smallerFails {
-		met, r.Target = r.Median >= c.target, fmt.Sprintf("≥ %g", c.target)
-	}
-	r.Met = &met
 	return r
 }
 
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+func (r Result) print(w io.Writer) {
+	durable := "with fsync"
+	if !r.Machine.Fsync {
+		durable = "WITHOUT fsync: a crash of the machine loses data"
+	}
+	fmt.Fprintf(w, "\n%d clients, %d rounds of %g s, %d line(s) per order, on %d CPUs (%s; load before: %s)\n",
+		r.Concurrency, r.Rounds, r.SegmentS, r.Lines, r.Machine.CPUs, r.Machine.Model, r.Machine.LoadBefore)
+	fmt.Fprintf(w, "PostgreSQL %s %s, Temporal %s, %s\n\n", r.Machine.PostgreSQL, durable, r.Machine.Temporal, r.Machine.Go)
+
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(t, "mode\torders/s\tp50 ms\tp95 ms\tp99 ms\tevents\tCPU ms/order\torders\t\n")
+	for _, m := range r.Modes {
+		fmt.Fprintf(t, "%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t\n", m.Name, m.OrdersPerS,
+			m.P50Ms, m.P95Ms, m.P99Ms, m.HistoryEvents, 1000*m.CPUSPerOrder, m.Orders)
+	}
+	t.Flush()
+	fmt.Fprintln(w)
+	for _, m := range r.Modes {
+		fmt.Fprintf(w, "  %-12s %s\n", m.Name, m.About)
+	}
+
+	fmt.Fprintln(w, "\nRatios within a round: median (smallest to largest)")
+	for _, q := range r.Ratios {
+		fmt.Fprintf(w, "  %-40s %5.2f (%.2f to %.2f)", q.Name, q.Median, q.Min, q.Max)
+		if q.Met != nil {
+			fmt.Fprintf(w, "   target %s: %s", q.Target, map[bool]string{true: "met", false: "NOT met"}[*q.Met])
+		}
+		fmt.Fprintln(w)
+	}
+	r.printCPU(w)
 }
 
-// write writes the results as JSON and as a plot, if that is wanted.
-func (r Result) write(o options, say func(string, ...any)) error {
-	if o.json == "" {
-		return nil
+// leastShown is the CPU time per order, in seconds, below which a program has no line.
+const leastShown = 0.00005
+
+func (r Result) printCPU(w io.Writer) {
+	fmt.Fprintln(w, "\nCPU milliseconds per order, by program")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	shown := map[string]bool{}
+	for _, m := range r.Modes {
+		fmt.Fprintf(t, "\t%s", m.Name)
+		for program, seconds := range m.CPUSByProgram {
+			shown[program] = shown[program] || seconds >= leastShown
+		}
 	}
-	encoded, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
+	fmt.Fprintln(t, "\t")
+	for _, program := range slices.Sorted(maps.Keys(shown)) {
+		if !shown[program] {
+			continue
+		}
+		fmt.Fprintf(t, "%s\t", program)
+		for _, m := range r.Modes {
+			fmt.Fprintf(t, "%.1f\t", 1000*m.CPUSByProgram[program])
+		}
+		fmt.Fprintln(t)
 	}
-	if err := os.WriteFile(o.json, append(encoded, '\n'), 0o644); err != nil {
-		return fmt.Errorf("write the results: %w", err)
-	}
-	plot, err := r.plot()
-	if err != nil {
-		return fmt.Errorf("draw the plot: %w", err)
-	}
-	if err := os.WriteFile(o.plot(), plot, 0o644); err != nil {
-		return fmt.Errorf("write the plot: %w", err)
-	}
-	say("results in %s, plot in %s", o.json, o.plot())
-	return nil
+	t.Flush()
 }

@@ -1,152 +1,201 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
+	"io"
+	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 	"time"
 
-	"github.com/google/uuid"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/worker"
 
-	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/activities"
+	"github.com/ordersaga/ordersaga/api/orderclient"
+	"github.com/ordersaga/ordersaga/catalog/catalogclient"
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
-// Task queues. The stack's own worker works on the first.
-const (
-	ordersQueue  = "orders"
-	regularQueue = "bench-regular"
-	emptyQueue   = "bench-empty"
-	localQueue   = "bench-local"
-)
-
-// stack is what is measured: the running stack and two more workers.
+// stack is the running stack, with what the benchmark starts on it.
 type stack struct {
-	c        config
-	o        options
-	http     *http.Client
-	temporal client.Client
-	products []string
-	children []*child
-	local    worker.Worker  // in this process, for the modes that need it
-	roots    map[int]string // the programs by their process IDs, once they are known
+	c          config
+	o          options
+	say        func(string, ...any)
+	http       *http.Client
+	temporal   client.Client
+	counters   *counters              // with -sheet: between the programs and what they call
+	activities *activities.Activities // once a mode needs them
+	shops      map[string]*orderclient.Client
+	children   map[int]string // names of the started programs by process ID
+	closers    []func() error
 }
 
-// open starts what the stack lacks and fills the catalog.
+// atClose registers what to do at the end, last first.
+func (s *stack) atClose(f func() error) { s.closers = append(s.closers, f) }
+
+func (s *stack) close() error {
+	var problems []error
+	for _, f := range slices.Backward(s.closers) {
+		problems = append(problems, f())
+	}
+	return errors.Join(problems...)
+}
+
+// open connects to the stack and fills the catalog.
 func open(ctx context.Context, c config, o options, say func(string, ...any)) (s *stack, err error) {
-	s = &stack{c: c, o: o, http: &http.Client{
-		Timeout:   callTimeout,
-		Transport: &http.Transport{MaxIdleConns: 2 * o.clients, MaxIdleConnsPerHost: 2 * o.clients},
-	}}
+	s = &stack{
+		c: c, o: o, say: say, shops: map[string]*orderclient.Client{}, children: map[int]string{},
+		http: &http.Client{Transport: &http.Transport{MaxIdleConns: 2 * o.clients, MaxIdleConnsPerHost: 2 * o.clients}},
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.temporal, err = temporalclient.Open(c.Temporal, slog.New(slog.DiscardHandler)); err != nil {
+	if o.sheet > 0 {
+		if err := s.count(ctx); err != nil {
+			return s, err
+		}
+	}
+	if s.temporal, err = temporalclient.Open(s.c.Temporal, discard); err != nil {
 		return s, err
 	}
-	if err := s.startWorkers(ctx); err != nil {
-		return s, err
-	}
+	s.atClose(func() error { s.temporal.Close(); return nil })
 	say("filling the catalog with %d products", o.products)
-	return s, s.seed(ctx)
-}
-
-// startWorkers starts a worker without the fast path, one that knows only the empty workflow, and one in this process.
-func (s *stack) startWorkers(ctx context.Context) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	probe, err := freeAddress()
-	if err != nil {
-		return err
-	}
-	regular, err := start("worker (regular)", filepath.Join(s.o.bin, "worker"), nil,
-		"TASK_QUEUE="+regularQueue, "FAST_PATH=false", "WORKER_ADDR="+probe, "LOG_LEVEL=WARN")
-	if err != nil {
-		return err
-	}
-	s.children = append(s.children, regular)
-	empty, err := start("worker (empty)", self, []string{emptyWorkerCommand}, "TASK_QUEUE="+emptyQueue, "LOG_LEVEL=WARN")
-	if err != nil {
-		return err
-	}
-	s.children = append(s.children, empty)
-	local := localWorker(s.temporal, localQueue)
-	if err := local.Start(); err != nil {
-		return fmt.Errorf("start a worker in this process: %w", err)
-	}
-	s.local = local
-	return regular.ready(ctx, s.http, "http://"+probe+"/readyz")
-}
-
-func (s *stack) close() error {
-	if s.local != nil {
-		s.local.Stop()
-	}
-	var problems []error
-	for _, c := range s.children {
-		problems = append(problems, c.stop())
-	}
-	if s.temporal != nil {
-		s.temporal.Close()
-	}
-	return errors.Join(problems...)
-}
-
-// Products never run out, and cost little enough for any number of lines.
-const (
-	unitsInStock = 1_000_000_000
-	price        = 1299 // cents
-)
-
-// seed makes sure that the products are in the catalog.
-func (s *stack) seed(ctx context.Context) error {
-	for i := range s.o.products {
-		id := fmt.Sprintf("bench-%d", i)
-		status, body, err := s.post(ctx, s.c.Catalog+"/products", map[string]any{
-			"id": id, "name": "Product " + id, "category": "bench", "stock": unitsInStock,
-			"price": map[string]any{"amount": price, "currency": "USD"},
-		})
-		if err != nil {
-			return fmt.Errorf("add product %s: %w", id, err)
+	for i := range o.products {
+		if err := s.addProduct(ctx, productID(i)); err != nil {
+			return s, fmt.Errorf("add product %s: %w", productID(i), err)
 		}
-		if status != http.StatusCreated && status != http.StatusConflict {
-			return fmt.Errorf("add product %s: the catalog answered %d %s", id, status, body)
-		}
-		s.products = append(s.products, id)
+	}
+	return s, nil
+}
+
+// addProduct makes sure that a product is in the catalog. It never runs out.
+func (s *stack) addProduct(ctx context.Context, id string) error {
+	body, err := json.Marshal(catalogclient.NewProduct{
+		ID: id, Name: "Product " + id, Category: "bench", Stock: 1_000_000_000,
+		Price: catalogclient.Price{Amount: 1299, Currency: "USD"},
+	})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.c.Catalog+"/products", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := s.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if text, err := io.ReadAll(res.Body); res.StatusCode != http.StatusCreated && res.StatusCode != http.StatusConflict {
+		return errors.Join(fmt.Errorf("%s %s", res.Status, text), err)
 	}
 	return nil
 }
 
-// Payment methods of stripesim, as of the real gateway's test mode.
-const (
-	goodCard     = "pm_card_visa"
-	declinedCard = "pm_card_chargeDeclined"
-)
-
-// request returns an order of random products; of failing ones the card is declined.
-func (s *stack) request(failing bool) order.Request {
-	req := order.Request{
-		ID: order.ID(uuid.Must(uuid.NewV7()).String()), UserID: 1 + rand.Int64N(1000), PaymentMethod: goodCard, Hash: "bench",
+// modes starts the modes that -only names, or all.
+func (s *stack) modes(ctx context.Context) ([]*measured, error) {
+	var wanted []*measured
+	for _, m := range modes {
+		if s.o.only != "" && !slices.Contains(strings.Split(s.o.only, ","), m.name) {
+			continue
+		}
+		run, err := m.start(ctx, s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", m.name, err)
+		}
+		wanted = append(wanted, &measured{mode: m, place: run})
 	}
-	if failing {
-		req.PaymentMethod = declinedCard
-	}
-	for _, i := range rand.Perm(len(s.products))[:s.o.lines] {
-		req.Items = append(req.Items, order.Item{ProductID: s.products[i], Quantity: 1})
-	}
-	return req
+	return wanted, nil
 }
 
-// callTimeout bounds everything that is asked of the stack. Orders on regular activities queue up on a small machine.
-const callTimeout = time.Minute
+// shop starts programs with a task queue of their own, unless they run already, and returns a client of their API.
+func (s *stack) shop(ctx context.Context, queue string, programs []string) (*orderclient.Client, error) {
+	if s.shops[queue] != nil {
+		return s.shops[queue], nil
+	}
+	api, probes, err := freeAddresses()
+	if err != nil {
+		return nil, err
+	}
+	settings := []string{
+		"TASK_QUEUE=bench-" + queue, "API_ADDR=" + api, "WORKER_ADDR=" + probes,
+		"TEMPORAL_ADDRESS=" + s.c.Temporal.Address, "CATALOG_URL=" + s.c.Catalog, "STRIPE_API_URL=" + s.c.StripeURL,
+		"AUTH_MODE=none", "RATE_LIMIT_PER_ADDRESS=0", "RECOVERY_INTERVAL=1h", "LOG_LEVEL=ERROR",
+		fmt.Sprintf("FAST_PATH=%t", queue != "regular"),
+	}
+	for _, name := range programs {
+		probe := api
+		if name == "worker" {
+			probe = probes
+		}
+		if err := s.run(ctx, name, name+" ("+queue+")", settings, "http://"+probe+"/readyz"); err != nil {
+			return nil, err
+		}
+	}
+	s.shops[queue], err = orderclient.New("http://"+api, orderclient.WithHTTPClient(s.http), orderclient.WithTries(1, 0))
+	return s.shops[queue], err
+}
+
+// freeAddresses returns two loopback addresses that nothing listens on.
+func freeAddresses() (first, second string, err error) {
+	l1, err1 := net.Listen("tcp", "127.0.0.1:0")
+	l2, err2 := net.Listen("tcp", "127.0.0.1:0")
+	if err := errors.Join(err1, err2); err != nil {
+		return "", "", err
+	}
+	return l1.Addr().String(), l2.Addr().String(), errors.Join(l1.Close(), l2.Close())
+}
+
+// How long a program may take to be ready and to stop.
+const (
+	readyTimeout = 60 * time.Second
+	stopTimeout  = 30 * time.Second
+)
+
+// run starts a program with settings on top of our environment, and waits until it is ready. It ends with the stack, and
+// with us if we die.
+func (s *stack) run(ctx context.Context, program, name string, settings []string, probe string) error {
+	path, err := filepath.Abs(filepath.Join(s.o.bin, program))
+	if err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	cmd := exec.CommandContext(running, path)
+	cmd.Env = append(os.Environ(), settings...)
+	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = stopTimeout // then it is killed
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		stop()
+		return fmt.Errorf("start %s: %w", name, err)
+	}
+	s.children[cmd.Process.Pid] = name
+	s.atClose(func() error { stop(); _ = cmd.Wait(); return nil })
+	for deadline := time.Now().Add(readyTimeout); ; {
+		res, err := s.http.Get(probe)
+		if err == nil {
+			if res.Body.Close(); res.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s is not ready: %w", name, err)
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}

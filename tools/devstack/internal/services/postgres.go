@@ -46,7 +46,8 @@ func (s *Stack) postgresArgs() []string {
 		"max_wal_size=2GB",
 		"checkpoint_timeout=15min",
 		// DocumentDB builds indexes in the background, through pg_cron or workers of its own; both need to know where.
-		"shared_preload_libraries=pg_cron,pg_documentdb_core,pg_documentdb,pg_documentdb_extended_rum",
+		"shared_preload_libraries=pg_cron,pg_documentdb_core,pg_documentdb,pg_documentdb_extended_rum,pg_stat_statements",
+		"pg_stat_statements.max=10000",
 		"cron.database_name=documentdb",
 		"cron.host=/run", // the socket, where no password is asked for
 		"cron.log_statement=off",
