@@ -69,11 +69,11 @@ type Events interface {
 	Publish(ctx context.Context, e order.Event) error
 }
 
-// Alarms tells operators.
-type Alarms interface {
-	// RaiseAlarm returns once the broker has taken responsibility for the alarm. Raising the same one again is harmless:
-	// its message ID is the same.
-	RaiseAlarm(ctx context.Context, a order.Attention) error
+// Alerts tells operators.
+type Alerts interface {
+	// SendAlert returns once the broker has taken responsibility for the alert. Sending the same one again is harmless: its
+	// message ID is the same.
+	SendAlert(ctx context.Context, a order.Alert) error
 }
 
 // Activities are the steps, over the outside systems. All fields must be set.
@@ -82,5 +82,5 @@ type Activities struct {
 	Payments Payments
 	Orders   Orders
 	Events   Events
-	Alarms   Alarms
+	Alerts   Alerts
 }

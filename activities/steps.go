@@ -161,9 +161,9 @@ func (a *Activities) PublishEvent(ctx context.Context, in order.Event) error {
 	return translate(a.Events.Publish(ctx, in), "publish %s of order %s", in.Type, in.OrderID)
 }
 
-// AnnounceTrouble tells operators that the order's saga needs attention. It is no step of the saga, which neither waits
-// for it nor retries it; as long as the trouble lasts the saga announces it again every hour. Safe to repeat: the message
-// ID is the same each time.
-func (a *Activities) AnnounceTrouble(ctx context.Context, in order.Attention) error {
-	return translate(a.Alarms.RaiseAlarm(ctx, in), "raise the alarm about %s of order %s", in.Step, in.OrderID)
+// AlertOperators tells operators that the order needs attention. It is not a step of the saga, which neither waits for it
+// nor retries it, but sends it again every hour while the step stays broken. Safe to repeat: the message ID is the same each
+// time.
+func (a *Activities) AlertOperators(ctx context.Context, in order.Alert) error {
+	return translate(a.Alerts.SendAlert(ctx, in), "send the alert about %s of order %s", in.Step, in.OrderID)
 }

@@ -90,9 +90,9 @@ func TestOperatorsBringSagasOutOfTrouble(t *testing.T) {
 	for name, wrong := range map[string]struct {
 		signal, step, answer string
 	}{
-		"nothing can be left out":    {"skip", "", "nothing is being waited for"},
-		"a step that is not due":     {"retry", "ReleaseStock", "ReleaseStock is not being waited for"},
-		"a step that does not exist": {"skip", "Nonsense", "Nonsense is not being waited for"},
+		"nothing can be left out":    {"skip", "", "waits for nothing"},
+		"a step that is not due":     {"retry", "ReleaseStock", "does not wait for ReleaseStock"},
+		"a step that does not exist": {"skip", "Nonsense", "does not wait for Nonsense"},
 	} {
 		s.signalSaga(retried, wrong.signal, operatorsOrder(wrong.step))
 		if got := s.details(retried, wrong.answer); !strings.Contains(got, "**ChargePayment** stays broken") {
@@ -122,9 +122,9 @@ func TestOperatorsBringSagasOutOfTrouble(t *testing.T) {
 	s.sagaStatus(retried, "HEALED")
 	s.sagaStatus(left, "GIVEN_UP")
 	for id, want := range map[string][]string{
-		retried: {"NEEDS_ATTENTION ChargePayment", "OPERATOR retry by alice: ticket 7", "HEALED ChargePayment"},
-		given:   {"OPERATOR compensate by alice: ticket 7", "NEEDS_ATTENTION RefundPayment", "OPERATOR retry by alice: ticket 7"},
-		left:    {"OPERATOR compensate by alice: ticket 7", "OPERATOR skip by alice: ticket 7", "SKIPPED RefundPayment"},
+		retried: {"NEEDS_ATTENTION ChargePayment", "COMMAND retry by alice: ticket 7", "HEALED ChargePayment"},
+		given:   {"COMMAND compensate by alice: ticket 7", "NEEDS_ATTENTION RefundPayment", "OPERATOR retry by alice: ticket 7"},
+		left:    {"COMMAND compensate by alice: ticket 7", "OPERATOR skip by alice: ticket 7", "SKIPPED RefundPayment"},
 	} {
 		s.closed(id) // what comes after the last transition is noted last
 		told := s.told(id)
@@ -161,7 +161,7 @@ func (s *system) told(id string) []string {
 	var lines []string
 	for _, e := range s.records(id) {
 		text := e.Step
-		if e.Type == "OPERATOR" {
+		if e.Type == "COMMAND" {
 			text = e.Detail
 		}
 		lines = append(lines, strings.TrimSpace(e.Type+" "+text))

@@ -105,7 +105,7 @@ func (o *operator) signals() {
 	o.book.run("retry-tctl", of(ids[1]))
 	wantEnd(o.t, o.finished(ids[0]), "CONFIRMED", "")
 	wantEnd(o.t, o.finished(ids[1]), "CONFIRMED", "")
-	if told := o.told(ids[0]); !slices.Contains(told, "OPERATOR retry by alice: ticket 7: the key is right again") {
+	if told := o.told(ids[0]); !slices.Contains(told, "COMMAND retry by alice: ticket 7: the key is right again") {
 		o.t.Errorf("the timeline is %q", told)
 	}
 	o.book.run("loop")
@@ -120,7 +120,7 @@ func (o *operator) batches() {
 	o.book.run("batch")
 	for _, id := range ids {
 		wantEnd(o.t, o.finished(id), "CONFIRMED", "")
-		if told := o.told(id); !slices.Contains(told, "OPERATOR retry by alice: ticket 7") {
+		if told := o.told(id); !slices.Contains(told, "COMMAND retry by alice: ticket 7") {
 			o.t.Errorf("the timeline of order %s is %q", id, told)
 		}
 	}
@@ -139,7 +139,7 @@ func (o *operator) cancels() {
 	wantEnd(o.t, o.finished(ids[0]), "CANCELLED", "CANCELLED_BY_USER")
 	wantEnd(o.t, o.finished(ids[1]), "CANCELLED", "CANCELLED_BY_OPERATOR")
 	wantEnd(o.t, o.finished(ids[2]), "CANCELLED", "CANCELLED_BY_OPERATOR")
-	if told := o.told(ids[0]); !slices.Contains(told, "OPERATOR cancel asked by user: ticket 7") {
+	if told := o.told(ids[0]); !slices.Contains(told, "COMMAND cancel asked by user: ticket 7") {
 		o.t.Errorf("the timeline is %q", told)
 	}
 }

@@ -128,7 +128,7 @@ func newRow(l order.Line) (row, error) {
 }
 
 // operatorsLetter is what operators read about an order in trouble.
-func operatorsLetter(a order.Attention, body []byte) (letter, error) {
+func operatorsLetter(a order.Alert, body []byte) (letter, error) {
 	l := letter{
 		Subject: fmt.Sprintf("Order %s needs attention: %s", a.OrderID, a.Step),
 		Short:   fmt.Sprintf("Order %s needs attention: %s stays broken since %s: %s", a.OrderID, a.Step, a.Since.UTC().Format(time.RFC3339), a.Error),

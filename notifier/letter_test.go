@@ -32,8 +32,8 @@ func checkGolden(t *testing.T, name, got string) {
 	}
 }
 
-func attention() order.Attention {
-	return order.NewAttention(event(1, order.Confirmed).OrderID, 42, "PublishEvent", time.Date(2026, 11, 2, 9, 40, 0, 0, time.UTC),
+func attention() order.Alert {
+	return order.NewAlert(event(1, order.Confirmed).OrderID, 42, "PublishEvent", time.Date(2026, 11, 2, 9, 40, 0, 0, time.UTC),
 		"publish ORDER_CONFIRMED: connection refused", "It goes on by itself once the cause is gone.")
 }
 

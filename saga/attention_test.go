@@ -13,7 +13,7 @@ import (
 	"github.com/ordersaga/ordersaga/saga"
 )
 
-// lock is an outside system that does not open before somebody brings the right key.
+// lock is an outside system that opens only at a given attempt, when the right key is there.
 type lock struct{ attempts, opensAt int }
 
 func (l *lock) Open(context.Context, string) error {
@@ -26,18 +26,18 @@ func (l *lock) Open(context.Context, string) error {
 
 func (*lock) Close(context.Context, string) error { return nil }
 
-func TestWhatOnlyAPersonCanPutRightIsSaidAtOnceAndHeals(t *testing.T) {
+func TestErrorThatOnlyAPersonCanPutRightNeedsAttentionAtOnceAndHeals(t *testing.T) {
 	t.Parallel()
 	l := &lock{opensAt: 4}
-	open := func(ctx workflow.Context) error { return saga.Execute(ctx, l.Open, "", nil) }
-	shut := func(ctx workflow.Context) error { return saga.Execute(ctx, l.Close, "", nil) }
+	open := func(ctx workflow.Context) error { return saga.Do(ctx, l.Open, "") }
+	shut := func(ctx workflow.Context) error { return saga.Do(ctx, l.Close, "") }
 	opening := func(ctx workflow.Context) error {
 		return saga.Plan{
 			Steps:  []saga.Step{{Name: "Open", Do: open}},
 			Pivot:  saga.Step{Name: "Enter", Do: shut},
 			Fence:  func(workflow.Context, saga.Cause) (saga.Verdict, error) { return saga.Backward, nil },
 			Finish: saga.Step{Name: "Leave", Do: shut},
-		}.Run(ctx, saga.Options{Deadline: time.Hour})
+		}.Run(ctx, saga.Options{PivotTimeout: time.Hour})
 	}
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()

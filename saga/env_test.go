@@ -18,7 +18,7 @@ import (
 
 var noFastPath = worker.Options{DeadlockDetectionTimeout: time.Minute, Interceptors: []interceptor.WorkerInterceptor{saga.NoFastPath()}}
 
-// onActivity listens to the names of regular activities.
+// onActivity returns a listener that passes the names of regular activities to f.
 func onActivity(f func(name string)) func(*activity.Info, context.Context, converter.EncodedValues) {
 	return func(info *activity.Info, _ context.Context, _ converter.EncodedValues) { f(info.ActivityType.Name) }
 }
@@ -37,7 +37,7 @@ func currentDetails(t *testing.T, env *testsuite.TestWorkflowEnvironment) string
 	return metadata.CurrentDetails
 }
 
-// mortal returns the options of a worker that dies when the ledger says so: the workflow then gets no further.
+// mortal returns the options of a worker that dies when the ledger says so: the workflow then stops there.
 func mortal(l *ledger) worker.Options {
 	return worker.Options{DeadlockDetectionTimeout: time.Minute, Interceptors: []interceptor.WorkerInterceptor{&reaper{l: l}}}
 }

@@ -29,7 +29,7 @@ func (*trips) CancelFlight(_ context.Context, trip string) error {
 	return nil
 }
 
-// BookHotel is refused when there is no room: a final no. Any other error would be tried again.
+// BookHotel is refused when there is no room: a final no. Any other error would be retried.
 func (t *trips) BookHotel(_ context.Context, trip string) error {
 	if t.fullyBooked {
 		return saga.Refuse("NO_ROOM", "the hotel is fully booked", trip)
@@ -66,8 +66,8 @@ func (*trips) RecordFailure(_ context.Context, trip string) error {
 // Trip is a workflow that runs a whole plan, and fails when it was unwound.
 func Trip(ctx workflow.Context, trip string) error {
 	var t *trips // names the activities; never called
-	do := func(activity any) saga.Func {
-		return func(ctx workflow.Context) error { return saga.Execute(ctx, activity, trip, nil) }
+	do := func(activity func(context.Context, string) error) saga.Func {
+		return func(ctx workflow.Context) error { return saga.Do(ctx, activity, trip) }
 	}
 	plan := saga.Plan{
 		Steps: []saga.Step{
@@ -75,9 +75,8 @@ func Trip(ctx workflow.Context, trip string) error {
 			{Name: "BookHotel", Do: do(t.BookHotel), Undo: saga.Undo{Name: "CancelHotel", Do: do(t.CancelHotel)}},
 		},
 		Pivot: saga.Step{Name: "Confirm", Do: do(t.Confirm)},
-		Fence: func(ctx workflow.Context, _ saga.Cause) (verdict saga.Verdict, err error) {
-			err = saga.Execute(ctx, t.CloseTrip, trip, &verdict)
-			return verdict, err
+		Fence: func(ctx workflow.Context, _ saga.Cause) (saga.Verdict, error) {
+			return saga.Execute(ctx, t.CloseTrip, trip)
 		},
 		Finish: saga.Step{Name: "RecordFailure", Do: do(t.RecordFailure)},
 	}
@@ -98,7 +97,7 @@ func takeTrip(t *trips) error {
 	return env.GetWorkflowError()
 }
 
-// A plan that nothing stands against goes through its steps to its pivot.
+// An undisturbed plan runs its steps and then its pivot.
 func ExamplePlan() {
 	fmt.Println(takeTrip(&trips{}))
 	// Output:
@@ -108,8 +107,8 @@ func ExamplePlan() {
 	// <nil>
 }
 
-// A refused step turns the saga to its fence. All undos of the plan run, also that of the step which was refused: an
-// answer may have been lost, and a saga does not rely on what it remembers.
+// A refused step turns the saga to its fence. All undos of the plan run, also the undo of the refused step: a response may
+// have been lost, and a saga does not rely on what it remembers.
 func ExampleRefuse() {
 	err := takeTrip(&trips{fullyBooked: true})
 	fmt.Println(err != nil)

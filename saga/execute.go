@@ -1,33 +1,51 @@
 package saga
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 )
 
-// scope is what Execute needs to know of the step it runs in.
-type scope struct {
-	run      *run
-	name     string
-	wait     time.Duration // bounds one attempt
-	local    time.Duration // bounds the attempt on the fast path
-	patience time.Duration // how long it may stay broken until the saga needs attention
-	forward  bool          // before or at the pivot: deadline and cancellation apply, and a refusal is an answer
+// Execute runs an activity as part of a step: locally first, then, if that breaks, as a regular activity that is
+// retried until it succeeds.
+//
+// In a step or the pivot it returns no error, a refusal, a cancellation, or an error that tells the saga that its deadline
+// has passed: the step returns these as they are. In a fence, an undo, Finish or a retriable step it returns only when the
+// activity succeeded.
+//
+// It panics on mistakes in the plan's code, which no retry would mend: outside a step, and in a coroutine that has outlived
+// its step. The workflow then stands still until the code is right, and nothing is lost.
+func Execute[I, O any](ctx workflow.Context, activity func(context.Context, I) (O, error), in I) (O, error) {
+	var out O
+	err := currentScope(ctx).execute(ctx, activity, in, &out)
+	return out, err
+}
 
-	skippable bool   // an operator may leave it out
+// Do is Execute for an activity that returns nothing but an error.
+func Do[I any](ctx workflow.Context, activity func(context.Context, I) error, in I) error {
+	return currentScope(ctx).execute(ctx, activity, in, nil)
+}
+
+// scope is what Execute needs to know about the step it runs in.
+type scope struct {
+	run          *run
+	name         string
+	timeout      time.Duration // bounds one attempt
+	localTimeout time.Duration // bounds the attempt on the fast path
+	patience     time.Duration // how long it may stay broken before the saga needs attention
+	forward      bool          // before or at the pivot: deadline and cancellation apply, and a refusal is final
+
+	skippable bool   // an operator may skip it
 	summary   string // shown in the Web UI; default name
 	visit     *visit
 }
 
-// visit is the step's function while it runs.
-type visit struct {
-	ended bool
-}
+// visit is one call of the step's function.
+type visit struct{ ended bool }
 
 type scopeKey struct{}
 
@@ -41,11 +59,11 @@ func (s scope) do(ctx workflow.Context, f Func) error {
 }
 
 func (s scope) attach(ctx workflow.Context) workflow.Context {
-	if s.wait <= 0 {
-		s.wait = DefaultTimeout
+	if s.timeout <= 0 {
+		s.timeout = DefaultTimeout
 	}
-	if s.local <= 0 {
-		s.local = s.wait
+	if s.localTimeout <= 0 {
+		s.localTimeout = s.timeout
 	}
 	if s.summary == "" {
 		s.summary = s.name
@@ -58,29 +76,20 @@ func scopeOf(ctx workflow.Context) (scope, bool) {
 	return s, ok
 }
 
-// Execute runs an activity as part of a step: locally first, then, if that breaks, as a regular activity that is
-// retried until it succeeds. in is its only argument; out receives its result and may be nil.
-//
-// In a step or the pivot it returns nil, a refusal, a cancellation, or an error that tells the saga that its deadline
-// has passed: the step hands these on. In a fence, an undo, Finish or Then it returns only when the activity succeeded.
-//
-// It panics on mistakes in the plan's code, which no retry would mend: outside of a step, in a coroutine that has outlived
-// its step, and on what is no activity. The workflow then stands still until the code is right, and nothing is lost.
-func Execute(ctx workflow.Context, activity any, in, out any) error {
+// currentScope is the scope of the step that is running. It panics when there is none.
+func currentScope(ctx workflow.Context) scope {
 	s, ok := scopeOf(ctx)
 	switch {
 	case !ok:
-		panic("saga.Execute was called outside a step of a saga")
+		panic("saga: an activity was called outside a step of a saga")
 	case s.visit.ended:
-		panic(fmt.Sprintf("saga.Execute was called in %s, which has ended", s.name))
-	case !callable(activity):
-		panic(fmt.Sprintf("saga.Execute was called in %s with a %T: want an activity's function or name", s.name, activity))
+		panic(fmt.Sprintf("saga: an activity was called in %s, which has ended", s.name))
 	}
-	return s.try(ctx, activity, in, out)
+	return s
 }
 
-// try runs the activity until its result is settled.
-func (s scope) try(ctx workflow.Context, activity any, in, out any) error {
+// execute runs the activity until its result is settled. out is nil or points to what receives the result.
+func (s scope) execute(ctx workflow.Context, activity, in, out any) error {
 	yield := s.run.yield
 	s.run.yield = false
 	if s.run.fast && !yield {
@@ -89,48 +98,36 @@ func (s scope) try(ctx workflow.Context, activity any, in, out any) error {
 			return err
 		}
 		s.run.fast = false
-		s.run.timeline = append(s.run.timeline,
-			Entry{Step: s.name, Kind: FellBack, At: workflow.Now(ctx), Detail: rootMessage(err)})
+		s.run.note(ctx, s.name, EntryFellBack, rootMessage(err))
 	}
 	return s.durable(ctx, activity, in, out)
 }
 
-// callable reports whether activity is a function or a name.
-func callable(activity any) bool {
-	v := reflect.ValueOf(activity)
-	switch v.Kind() {
-	case reflect.Func:
-		return !v.IsNil()
-	case reflect.String:
-		return v.Len() > 0
-	}
-	return false
-}
-
-// settle reports whether err, the result of an activity, is an answer rather than a failure, and which answer.
-func (s scope) settle(ctx workflow.Context, err error) (done bool, answer error) {
+// settle reports whether err, the result of an activity, ends the step rather than calling for a retry, and with which
+// error.
+func (s scope) settle(ctx workflow.Context, err error) (done bool, result error) {
 	switch {
 	case err == nil:
 		return true, nil
 	case errors.Is(err, errSkipped), errors.Is(err, errGivenUp):
 		return true, err
 	case !s.forward:
-		return false, nil // what must be done is tried again, whatever it answered
-	case IsRefused(err), errors.Is(err, errDeadline):
+		return false, nil // it must be done, so every error is retried, a refusal too
+	case IsRefused(err), errors.Is(err, errTimedOut):
 		return true, err
 	case ctx.Err() != nil:
 		return true, temporal.NewCanceledError()
 	case s.run.given != nil:
-		return true, errGivenUp // while a local attempt ran, for which nobody waits as a waiter
+		return true, errGivenUp // the command came during a local attempt, which has no waiter
 	default:
 		return false, nil
 	}
 }
 
 // tryLocally is the fast path: one attempt inside the workflow task.
-func (s scope) tryLocally(ctx workflow.Context, activity any, in, out any) error {
+func (s scope) tryLocally(ctx workflow.Context, activity, in, out any) error {
 	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		ScheduleToCloseTimeout: s.local,
+		ScheduleToCloseTimeout: s.localTimeout,
 		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
 		Summary:                s.summary,
 	})
@@ -140,33 +137,34 @@ func (s scope) tryLocally(ctx workflow.Context, activity any, in, out any) error
 // durable runs a regular activity until its result is settled, in windows: the first is as long as the saga's
 // patience, then the saga needs attention and a new window begins. Each window ends with the error of its last attempt,
 // which is how the workflow, and so the operator, learns what is wrong.
-func (s scope) durable(ctx workflow.Context, activity any, in, out any) error {
+func (s scope) durable(ctx workflow.Context, activity, in, out any) error {
 	retry, window, pause := eager, s.patience, patient.InitialInterval
 	for {
 		err := s.window(ctx, retry, window, activity, in, out)
 		if done, err := s.settle(ctx, err); done {
-			s.run.leaveTrouble(ctx, s, err)
+			s.run.endAttention(ctx, s, err)
 			return err
 		}
+		// An operator's retry starts over, with short intervals.
 		if errors.Is(err, errRetry) {
 			retry, window, pause = eager, s.patience, patient.InitialInterval
 			continue
 		}
-		s.run.needsAttention(ctx, s, err)
+		s.run.callAttention(ctx, s, err)
+		// What the server did not retry, for example a refused undo, waits here, longer each time: it would spin otherwise.
 		if !serverGaveUp(err) {
-			// Not retried by the server, as a refusal of what must be done: wait here, ever longer, or it would spin.
 			if done, err := s.settle(ctx, s.sleep(ctx, pause)); done && err != nil {
-				s.run.leaveTrouble(ctx, s, err)
+				s.run.endAttention(ctx, s, err)
 				return err
 			}
-			pause = min(2*pause, troubledWindow)
+			pause = min(2*pause, attentionWindow)
 		}
-		retry, window = patient, troubledWindow
+		retry, window = patient, attentionWindow
 	}
 }
 
-// eager is how a step is retried at first: soon, since most disturbances are short. What needs attention is not: the
-// window ends at once, and patient retries follow.
+// eager is how a step is retried at first: soon, since most disturbances are short. An error that only a person can put
+// right ends the window at once, and patient retries follow.
 var eager = temporal.RetryPolicy{
 	InitialInterval:        500 * time.Millisecond,
 	BackoffCoefficient:     2,
@@ -180,15 +178,15 @@ var patient = temporal.RetryPolicy{
 	BackoffCoefficient: 1,
 }
 
-// troubledWindow is how often a saga in trouble refreshes what it says about the failure. A day in trouble is then
-// some 24 activities in its history.
-const troubledWindow = time.Hour
+// attentionWindow is how often a saga that needs attention refreshes what it says about the failure. A day of that adds
+// some 24 activities to its history.
+const attentionWindow = time.Hour
 
 // window runs the activity with server-side retries for at most d.
 func (s scope) window(ctx workflow.Context, retry temporal.RetryPolicy, d time.Duration, activity, in, out any) error {
 	ctx, cancel := workflow.WithCancel(ctx)
 	future := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout:    s.wait,
+		StartToCloseTimeout:    s.timeout,
 		ScheduleToCloseTimeout: d,
 		RetryPolicy:            &retry,
 		Summary:                s.summary,
@@ -215,7 +213,7 @@ func (s scope) await(ctx workflow.Context, future workflow.Future, get func() er
 	if timer := s.run.deadlineTimer(ctx, s); timer != nil {
 		selector.AddFuture(timer, func(f workflow.Future) {
 			if f.Get(ctx, nil) == nil {
-				instead = errDeadline
+				instead = errTimedOut
 			}
 		})
 	}
@@ -230,11 +228,11 @@ func (s scope) await(ctx workflow.Context, future workflow.Future, get func() er
 // deadlineTimer returns the timer of the saga's deadline, or nil when none applies. An undisturbed saga never gets
 // here, and so pays for no timer.
 func (r *run) deadlineTimer(ctx workflow.Context, s scope) workflow.Future {
-	if !s.forward || r.options.Deadline <= 0 {
+	if !s.forward || r.options.PivotTimeout <= 0 {
 		return nil
 	}
 	if r.deadline == nil {
-		left := r.options.Deadline - workflow.Now(ctx).Sub(r.started)
+		left := r.options.PivotTimeout - workflow.Now(ctx).Sub(r.started)
 		r.deadline = workflow.NewTimerWithOptions(r.timerCtx, max(left, time.Millisecond),
 			workflow.TimerOptions{Summary: "saga deadline"})
 	}

@@ -9,7 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// Func is a step or an undo: workflow code that calls activities through [Execute].
+// Func is a step or an undo: workflow code that calls activities through [Execute] and [Do].
 type Func func(ctx workflow.Context) error
 
 // Step is one forward step.
@@ -18,17 +18,17 @@ type Step struct {
 	Do      Func
 	Undo    Undo          // the zero value when there is nothing to undo
 	Timeout time.Duration // bounds one attempt of the step's activity; default DefaultTimeout
-	// LocalWait bounds the attempt on the fast path, when that has to be shorter; default Wait.
+	// LocalTimeout bounds the attempt on the fast path, when that has to be shorter; default Timeout.
 	LocalTimeout time.Duration
-	// Together holds steps that run side by side, in place of Do and Undo. The step is done when all of them are. Once one
-	// is refused, the others are cancelled, and the saga turns to its fence when all have come back. They are undone one
+	// Together holds steps that run side by side, instead of Do and Undo. The step is done when all of them are. Once one
+	// is refused, the others are cancelled, and the saga turns to its fence when all have returned. They are undone one
 	// after the other, the last one first.
 	Together []Step
 }
 
 // Undo takes a step back. It succeeds when there is nothing to take back, and makes a late run of its step fail.
 type Undo struct {
-	Name    string // unique in the plan; two steps may share one undo by giving it the same name, it then runs once
+	Name    string // unique in the plan; two steps may share one undo by giving it the same name: it then runs once
 	Do      Func
 	Timeout time.Duration // bounds one attempt of the undo's activity; default DefaultTimeout
 }
@@ -38,11 +38,11 @@ type Verdict int
 
 // The verdicts of a fence.
 const (
-	// Backward: the pivot has not happened and never will. Undos, Finish and Then follow.
+	// Backward: the pivot has not happened and never will. Undos, Finish and the retriable steps follow.
 	Backward Verdict = iota + 1
-	// Forward: the pivot has happened. Then follows.
+	// Forward: the pivot has happened. The retriable steps follow.
 	Forward
-	// Ended: the saga was unwound and finished before. Only Then is left.
+	// Ended: the saga was unwound and finished before. Only the retriable steps are left.
 	Ended
 )
 
@@ -57,7 +57,7 @@ type Plan struct {
 	Pivot     Step   // the point of no return; has no undo
 	Fence     Fence
 	Finish    Step   // records the end of an unwound saga, after the last undo
-	Retriable []Step // what is left to do after either end, in order; have no undos
+	Retriable []Step // run in order once the end is decided, whichever it is; have no undos
 }
 
 // DefaultTimeout bounds one attempt of an activity when its step does not say.
@@ -68,50 +68,60 @@ const FenceName = "Fence"
 
 // validate reports every mistake in the plan at once.
 func (p Plan) validate() error {
-	var problems []error
-	seen := map[string]bool{}
-	check := func(kind string, s Step, undoAllowed bool) {
-		switch {
-		case s.Name == "":
-			problems = append(problems, fmt.Errorf("%s without a name", kind))
-		case s.Do == nil && len(s.Together) == 0:
-			problems = append(problems, fmt.Errorf("%s %s without a function", kind, s.Name))
-		case seen[s.Name]:
-			problems = append(problems, fmt.Errorf("two steps are named %s", s.Name))
-		}
-		seen[s.Name] = true
-		if (s.Undo.Do == nil) != (s.Undo.Name == "") {
-			problems = append(problems, fmt.Errorf("the undo of %s needs both a name and a function", s.Name))
-		}
-		if s.Undo.Do != nil && !undoAllowed {
-			problems = append(problems, fmt.Errorf("%s %s cannot have an undo", kind, s.Name))
-		}
-		if len(s.Together) > 0 && (kind != "step" || s.Do != nil || s.Undo.Do != nil) {
-			problems = append(problems, fmt.Errorf("%s %s cannot hold other steps: only a step without a function and an undo can", kind, s.Name))
-		}
-	}
+	v := validation{seen: map[string]bool{}}
 	for _, s := range p.Steps {
-		check("step", s, true)
+		v.check("step", s, true)
 		for _, side := range s.Together {
-			check("side-by-side step", side, true)
+			v.check("side-by-side step", side, true)
 		}
 	}
-	check("pivot", p.Pivot, false)
-	check("finishing step", p.Finish, false)
+	v.check("pivot", p.Pivot, false)
+	v.check("finishing step", p.Finish, false)
 	for _, s := range p.Retriable {
-		check("last step", s, false)
+		v.check("retriable step", s, false)
 	}
 	if p.Fence == nil {
-		problems = append(problems, errors.New("no fence"))
+		v.problem("no fence")
 	}
-	if len(problems) > 0 {
-		return fmt.Errorf("saga plan: %w", errors.Join(problems...))
+	if len(v.problems) > 0 {
+		return fmt.Errorf("saga plan: %w", errors.Join(v.problems...))
 	}
 	return nil
 }
 
-// undos returns the undos of all steps, last step first. One that several steps share takes the place of the first of
-// them: it undoes that step too, so it has to come after the undos of all steps behind it.
+// validation collects the mistakes in a plan.
+type validation struct {
+	problems []error
+	seen     map[string]bool // names of steps
+}
+
+func (v *validation) problem(format string, args ...any) {
+	v.problems = append(v.problems, fmt.Errorf(format, args...))
+}
+
+func (v *validation) check(kind string, s Step, undoAllowed bool) {
+	switch {
+	case s.Name == "":
+		v.problem("%s without a name", kind)
+	case s.Do == nil && len(s.Together) == 0:
+		v.problem("%s %s without a function", kind, s.Name)
+	case v.seen[s.Name]:
+		v.problem("two steps are named %s", s.Name)
+	}
+	v.seen[s.Name] = true
+	if (s.Undo.Do == nil) != (s.Undo.Name == "") {
+		v.problem("the undo of %s needs both a name and a function", s.Name)
+	}
+	if s.Undo.Do != nil && !undoAllowed {
+		v.problem("%s %s cannot have an undo", kind, s.Name)
+	}
+	if len(s.Together) > 0 && (kind != "step" || s.Do != nil || s.Undo.Do != nil) {
+		v.problem("%s %s cannot hold other steps: only a step without a function and an undo can", kind, s.Name)
+	}
+}
+
+// undos returns the undos of all steps, last step first. An undo that several steps share runs at the position of the
+// first of them: it undoes that step too, so the undos of all later steps must come before it.
 func (p Plan) undos() []Undo {
 	var out []Undo
 	seen := map[string]bool{}

@@ -19,7 +19,7 @@ func validPlan() Plan {
 	}
 }
 
-func TestPlanWithAMistakeIsRefusedAndTheMistakeNamed(t *testing.T) {
+func TestMistakeInAPlanIsNamed(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		spoil func(*Plan)
@@ -32,10 +32,10 @@ func TestPlanWithAMistakeIsRefusedAndTheMistakeNamed(t *testing.T) {
 		"undo without a name":              {func(p *Plan) { p.Steps[0].Undo.Name = "" }, "undo of A needs both"},
 		"undo without a function":          {func(p *Plan) { p.Steps[0].Undo.Do = nil }, "undo of A needs both"},
 		"pivot with an undo":               {func(p *Plan) { p.Pivot.Undo = Undo{Name: "-P", Do: nothing} }, "pivot Pivot cannot have an undo"},
-		"last step with an undo":           {func(p *Plan) { p.Retriable[0].Undo = Undo{Name: "-T", Do: nothing} }, "last step Tell cannot have an undo"},
+		"retriable step with an undo":      {func(p *Plan) { p.Retriable[0].Undo = Undo{Name: "-T", Do: nothing} }, "retriable step Tell cannot have an undo"},
 		"a step that holds steps and acts": {func(p *Plan) { p.Steps[0].Together = []Step{{Name: "C", Do: nothing}} }, "step A cannot hold other steps"},
 		"two steps of one name, beside":    {func(p *Plan) { p.Steps[1] = Step{Name: "B", Together: []Step{{Name: "A", Do: nothing}}} }, "two steps are named A"},
-		"steps beside steps beside steps": {func(p *Plan) {
+		"steps nested twice": {func(p *Plan) {
 			p.Steps[1] = Step{Name: "B", Together: []Step{{Name: "C", Together: []Step{{Name: "D", Do: nothing}}}}}
 		}, "side-by-side step C cannot hold other steps"},
 		"pivot that holds steps": {func(p *Plan) { p.Pivot.Do, p.Pivot.Together = nil, []Step{{Name: "C", Do: nothing}} }, "pivot Pivot cannot hold"},

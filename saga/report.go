@@ -6,18 +6,18 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// Report says why a saga was unwound, and what has become of each undo. It survives JSON.
+// Report says why a saga was unwound, and how each undo ended. It survives JSON.
 type Report struct {
-	Kind    Kind          `json:"kind"`
+	Kind    CauseKind     `json:"kind"`
 	Step    string        `json:"step,omitempty"`    // that was running or about to run
 	Message string        `json:"message,omitempty"` // of the first cause; no undo's error replaces it
 	Undos   []UndoOutcome `json:"undos"`             // in the order in which they ended
 }
 
-// UndoOutcome is what has become of an undo.
+// UndoOutcome is how an undo ended.
 type UndoOutcome struct {
 	Name    string    `json:"name"`
-	Outcome EntryKind `json:"outcome"` // Undone, Skipped by an operator, or NotDone: its own workflow code failed
+	Outcome EntryKind `json:"outcome"` // EntryUndone, EntrySkipped by an operator, or EntryNotDone: its own code failed
 	At      time.Time `json:"at"`
 	Detail  string    `json:"detail,omitempty"` // an error, for operators
 }
@@ -25,8 +25,8 @@ type UndoOutcome struct {
 // UnwoundType is the type of the error that [Report.Failure] makes.
 const UnwoundType = "Unwound"
 
-// Failure returns the error for workflows that should fail when their saga was unwound: final, no alarm, with the report
-// in its details.
+// Failure returns the error for workflows that should fail when their saga was unwound. It is final, raises no alert, and
+// has the report in its details.
 func (r Report) Failure() error {
 	message := string(r.Kind)
 	if r.Step != "" {
@@ -50,8 +50,11 @@ func (r *run) report(c Cause) Report {
 		undo[u.Name] = true
 	}
 	for _, e := range r.timeline {
-		if undo[e.Step] && (e.Kind == Undone || e.Kind == Skipped || e.Kind == NotDone) {
-			out.Undos = append(out.Undos, UndoOutcome{Name: e.Step, Outcome: e.Kind, At: e.At, Detail: e.Detail})
+		switch e.Kind {
+		case EntryUndone, EntrySkipped, EntryRefused, EntryNotDone:
+			if undo[e.Step] {
+				out.Undos = append(out.Undos, UndoOutcome{Name: e.Step, Outcome: e.Kind, At: e.At, Detail: e.Detail})
+			}
 		}
 	}
 	return out

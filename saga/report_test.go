@@ -13,7 +13,7 @@ import (
 	"github.com/ordersaga/ordersaga/saga"
 )
 
-// failing is a workflow that fails when its saga was unwound, as many do; with a plan whose undo may itself be wrong.
+// failing is a workflow that fails when its saga was unwound. With "wrong", an undo of its plan has a bug.
 func failing(ctx workflow.Context, in shape) error {
 	p := plan(in)
 	if in.Undoable["wrong"] {
@@ -29,15 +29,15 @@ func failing(ctx workflow.Context, in shape) error {
 
 func TestFailureReportsTheFirstCauseAndEveryUndo(t *testing.T) {
 	t.Parallel()
-	undone := func(name string) saga.UndoOutcome { return saga.UndoOutcome{Name: name, Outcome: saga.Undone} }
+	undone := func(name string) saga.UndoOutcome { return saga.UndoOutcome{Name: name, Outcome: saga.EntryUndone} }
 	tests := map[string]struct {
 		skip  bool
 		wrong bool
 		want  []saga.UndoOutcome
 	}{
 		"all is undone":                 {want: []saga.UndoOutcome{undone("UndoB"), undone("UndoA")}},
-		"one is left out":               {skip: true, want: []saga.UndoOutcome{undone("UndoA"), {Name: "UndoB", Outcome: saga.Skipped}}},
-		"one has a bug, the others run": {wrong: true, want: []saga.UndoOutcome{{Name: "UndoB", Outcome: saga.NotDone, Detail: "a bug"}, undone("UndoA")}},
+		"one is skipped":                {skip: true, want: []saga.UndoOutcome{undone("UndoA"), {Name: "UndoB", Outcome: saga.EntrySkipped}}},
+		"one has a bug, the others run": {wrong: true, want: []saga.UndoOutcome{{Name: "UndoB", Outcome: saga.EntryNotDone, Detail: "a bug"}, undone("UndoA")}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -11,24 +11,25 @@ import (
 
 // Options say how a saga runs. The zero value is usable: no deadline, default patience.
 type Options struct {
-	// Deadline bounds the way to the pivot, counted from the start of the workflow. A saga that has not passed its
-	// pivot by then is unwound. 0: none.
-	Deadline time.Duration
-	// StepPatience is how long a step before the pivot may stay broken until the saga needs attention. Default 5 min.
+	// PivotTimeout is how long the saga may take to pass its pivot, counted from the start of the workflow: its deadline.
+	// A saga that has not passed its pivot by then is unwound. 0: no deadline.
+	PivotTimeout time.Duration
+	// StepPatience is how long a step before the pivot may stay broken before the saga needs attention. Default 5 min.
 	StepPatience time.Duration
 	// UndoPatience is the same for the fence, undos and everything after the pivot. Default 10 min.
 	UndoPatience time.Duration
-	// Decided is called once, as soon as the saga's end is known: after the pivot or the fence, before undos and Then.
+	// Decided is called once, as soon as the saga's end is known: after the pivot or the fence, before the undos and the
+	// retriable steps.
 	Decided func()
 	// Unwound is called when every undo has ended, before Finish.
 	Unwound func(Report)
-	// Answering reports whether somebody waits for the decision (in an update). Then a saga that unwinds first lets
-	// the answer go out: the server gets it only when no local activity is pending.
+	// Answering reports whether a client waits for the decision (in an update). A saga that unwinds then lets the update's
+	// result leave first: the server gets it only when no local activity is pending.
 	Answering func() bool
-	// OnTrouble is called when the saga begins to need attention, and again every hour for as long as it does, so that an
-	// alarm that was lost is raised again: Trouble.Since stays the same. It runs beside the saga, which does not wait for
-	// it, on a context that is not cancelled with the saga's.
-	OnTrouble func(ctx workflow.Context, t Trouble)
+	// OnAttention is called when a step begins to need attention, and again every hour for as long as it does, because an
+	// alert may get lost: Attention.Since stays the same. It runs beside the saga, which does not wait for it, on a context
+	// that is not cancelled with the saga's.
+	OnAttention func(ctx workflow.Context, a Attention)
 }
 
 // Default patience, see [Options].
@@ -37,10 +38,10 @@ const (
 	DefaultUndoPatience = 10 * time.Minute
 )
 
-// Run takes the saga from its first step to its end. It returns nil when the saga ended, either way: how, the plan's
-// own functions and [Options] Unwound know. An error means that the plan is wrong or that a function of the plan failed in
-// another way than by an activity; the workflow should then fail. When that function is an undo, the error's details hold
-// a [Report]: why the saga was unwound, and what has become of each undo.
+// Run takes the saga from its first step to its end. It returns nil when the saga has reached either end; the plan's own
+// functions and [Options] Unwound know which. An error means that the plan is wrong, or that a function of the plan failed
+// in its own code rather than in an activity; the workflow should then fail. When that function is an undo, the error's
+// details hold a [Report].
 //
 // Cancelling ctx unwinds the saga unless the pivot has happened. Run returns only when the saga has ended.
 func (p Plan) Run(ctx workflow.Context, options Options) error {
@@ -52,7 +53,7 @@ func (p Plan) Run(ctx workflow.Context, options Options) error {
 	return r.end(ctx, cause, passed)
 }
 
-// Recover finishes a saga whose workflow was interrupted: the fence first, then whatever it says.
+// Recover finishes a saga whose workflow was terminated or failed: the fence first, then what its verdict asks for.
 func (p Plan) Recover(ctx workflow.Context, options Options) error {
 	r, err := newRun(ctx, p, options)
 	if err != nil {
@@ -62,7 +63,7 @@ func (p Plan) Recover(ctx workflow.Context, options Options) error {
 }
 
 // run is one run of a plan. Its coroutines share it, and only one of them runs at a time. Nothing that touches it is
-// deferred: when a worker forgets a workflow, deferred calls of all its coroutines run, and at the same time.
+// deferred: when a worker evicts a workflow, deferred calls of all its coroutines run, and at the same time.
 type run struct {
 	plan     Plan
 	options  Options
@@ -73,11 +74,11 @@ type run struct {
 	timerCtx workflow.Context // the timer's, which outlives a single wait
 	timeline []Entry
 
-	troubles []trouble // empty while all is well
-	waiting  []*waiter // what an operator could retry or skip
-	fenced   bool      // the pivot is passed or the fence was asked: too late to give up
-	given    *Command  // the operator's order to give up
-	reply    string    // to the operator's last signal
+	broken  []brokenStep // need attention; empty while all is well
+	waiting []*waiter    // what an operator could retry or skip
+	fenced  bool         // the pivot is passed or the fence was asked: too late to give up
+	given   *Command     // the operator's command to give up
+	reply   string       // to the operator's last signal
 }
 
 func newRun(ctx workflow.Context, p Plan, options Options) (*run, error) {
@@ -119,7 +120,7 @@ func (r *run) toPivot(ctx workflow.Context) (cause Cause, passed bool) {
 	return Cause{}, true
 }
 
-// together runs steps side by side and returns when all have come back, with the first cause if one of them has any.
+// together runs steps side by side and returns when all have returned, with the first cause if one of them has any.
 func (r *run) together(ctx workflow.Context, steps []Step) (first *Cause) {
 	side, cancel := workflow.WithCancel(ctx)
 	ended := 0
@@ -133,7 +134,7 @@ func (r *run) together(ctx workflow.Context, steps []Step) (first *Cause) {
 			ended++
 		})
 	}
-	// On a disconnected context: cancelled or not, each step has to come back before anything is undone.
+	// On a disconnected context: cancelled or not, each step has to return before anything is undone.
 	wait, stop := workflow.NewDisconnectedContext(ctx)
 	_ = workflow.Await(wait, func() bool { return ended == len(steps) })
 	stop()
@@ -141,7 +142,8 @@ func (r *run) together(ctx workflow.Context, steps []Step) (first *Cause) {
 	return first
 }
 
-// step runs one step before or at the pivot. It returns nil, a refusal, a cancellation, errDeadline or ErrStop.
+// step runs one step before or at the pivot. It returns nil, a refusal, a cancellation, errTimedOut, errGivenUp or
+// ErrStop.
 func (r *run) step(ctx workflow.Context, s Step) error {
 	switch {
 	case ctx.Err() != nil:
@@ -149,19 +151,21 @@ func (r *run) step(ctx workflow.Context, s Step) error {
 	case r.given != nil:
 		return errGivenUp
 	case r.late(ctx):
-		return errDeadline
+		return errTimedOut
 	}
-	sc := scope{run: r, name: s.Name, wait: s.Timeout, local: s.LocalTimeout, patience: r.options.StepPatience, forward: true}
+	sc := scope{
+		run: r, name: s.Name, timeout: s.Timeout, localTimeout: s.LocalTimeout, patience: r.options.StepPatience, forward: true,
+	}
 	err := sc.do(ctx, s.Do)
-	r.note(ctx, s.Name, Done, err)
+	r.noteResult(ctx, s.Name, EntryDone, err)
 	return err
 }
 
 func (r *run) late(ctx workflow.Context) bool {
-	return r.options.Deadline > 0 && workflow.Now(ctx).Sub(r.started) >= r.options.Deadline
+	return r.options.PivotTimeout > 0 && workflow.Now(ctx).Sub(r.started) >= r.options.PivotTimeout
 }
 
-// end brings the saga from the pivot, or from what kept it from there, to its end. Nothing here can be cancelled.
+// end takes the saga from the pivot, or from what kept it from there, to its end. Nothing here can be cancelled.
 func (r *run) end(ctx workflow.Context, cause Cause, passed bool) error {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	err := r.toEnd(ctx, cause, passed)
@@ -187,18 +191,19 @@ func (r *run) toEnd(ctx workflow.Context, cause Cause, passed bool) error {
 			return err
 		}
 	}
+	// One retriable step that failed in its own code does not keep the others from running.
 	var failed []error
 	for _, s := range r.plan.Retriable {
 		sc := r.scope(s.Name, s.Timeout, true)
-		sc.local = s.LocalTimeout
-		failed = append(failed, r.must(ctx, sc, s.Do, Done))
+		sc.localTimeout = s.LocalTimeout
+		failed = append(failed, r.must(ctx, sc, s.Do, EntryDone))
 	}
 	return errors.Join(failed...)
 }
 
-// scope is that of something that may not be left out, or only by an operator.
-func (r *run) scope(name string, wait time.Duration, skippable bool) scope {
-	return scope{run: r, name: name, wait: wait, patience: r.options.UndoPatience, skippable: skippable}
+// scope is the scope of what must be done, and may be skipped by an operator only if skippable.
+func (r *run) scope(name string, timeout time.Duration, skippable bool) scope {
+	return scope{run: r, name: name, timeout: timeout, patience: r.options.UndoPatience, skippable: skippable}
 }
 
 func (r *run) fence(ctx workflow.Context, cause Cause) (Verdict, error) {
@@ -206,19 +211,18 @@ func (r *run) fence(ctx workflow.Context, cause Cause) (Verdict, error) {
 	err := r.must(ctx, r.scope(FenceName, 0, false), func(ctx workflow.Context) (err error) {
 		verdict, err = r.plan.Fence(ctx, cause)
 		return err
-	}, Done)
+	}, EntryDone)
 	if err == nil && (verdict < Backward || verdict > Ended) {
-		err = fmt.Errorf("saga plan: the fence answered verdict %d", verdict)
+		err = fmt.Errorf("saga plan: the fence returned the unknown verdict %d", verdict)
 	}
 	return verdict, err
 }
 
-// unwind runs every undo, then Finish. An undo that stays broken does not keep the others waiting: the next one starts
-// once it is in trouble. Finish is reached only when all are done, so that the end is not recorded while something is
-// left to undo.
+// unwind runs every undo, then Finish. An undo that stays broken does not hold up the others: the next one starts once it
+// needs attention. Finish runs only when all have ended, so that the end is not recorded while something is left to undo.
 func (r *run) unwind(ctx workflow.Context, cause Cause) error {
-	// A regular activity ends the workflow task, and with it the wait of whoever asked for the outcome. (A timer would
-	// do as well, but the server fires timers up to a second late.)
+	// A regular activity ends the workflow task, and with it the wait of a client that asked for the outcome. (A timer
+	// would do as well, but the server fires timers up to a second late.)
 	r.yield = r.options.Answering != nil && r.options.Answering()
 	undos := r.plan.undos()
 	ended, failed := 0, make([]error, len(undos))
@@ -227,11 +231,11 @@ func (r *run) unwind(ctx workflow.Context, cause Cause) error {
 		workflow.GoNamed(ctx, u.Name, func(ctx workflow.Context) {
 			sc := r.scope(u.Name, u.Timeout, true)
 			sc.summary = u.Name + " (undo)"
-			failed[i] = r.must(ctx, sc, u.Do, Undone)
+			failed[i] = r.must(ctx, sc, u.Do, EntryUndone)
 			done = true
 			ended++
 		})
-		if err := workflow.Await(ctx, func() bool { return done || r.inTrouble(u.Name) }); err != nil {
+		if err := workflow.Await(ctx, func() bool { return done || r.needsAttention(u.Name) }); err != nil {
 			return err
 		}
 	}
@@ -244,18 +248,17 @@ func (r *run) unwind(ctx workflow.Context, cause Cause) error {
 	if r.options.Unwound != nil {
 		r.options.Unwound(r.report(cause))
 	}
-	return r.must(ctx, r.scope(r.plan.Finish.Name, r.plan.Finish.Timeout, false), r.plan.Finish.Do, Done)
+	return r.must(ctx, r.scope(r.plan.Finish.Name, r.plan.Finish.Timeout, false), r.plan.Finish.Do, EntryDone)
 }
 
-// must runs what may not be left out. A refusal of such a thing has no sense that the saga could act on, so it counts
-// as broken (see Execute); an error that gets here is a mistake in the plan's own code, unless an operator had it left
-// out.
+// must runs what has to be done. The saga could not act on a refusal here, so a refusal counts as broken (see Execute). An
+// error that gets here comes from the plan's own code, unless an operator skipped the step.
 func (r *run) must(ctx workflow.Context, s scope, do Func, kind EntryKind) error {
 	err := s.do(ctx, do)
 	if errors.Is(err, errSkipped) {
-		kind, err = Skipped, nil
+		kind, err = EntrySkipped, nil
 	}
-	r.note(ctx, s.name, kind, err)
+	r.noteResult(ctx, s.name, kind, err)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/ordersaga/ordersaga/saga"
 )
 
-// ledger is the outside of a saga of any shape: what each step has done, and which faults are due.
+// ledger is the outside world of a saga of any shape: what each step has done, and which faults are due.
 type ledger struct {
 	mu        sync.Mutex
 	log       []string        // effects in order
@@ -34,11 +34,11 @@ type ledger struct {
 	told      []string
 	refuse    string              // this step is refused
 	shares    map[string][]string // by the step that gives an undo its name: all steps that it undoes
-	hangs     map[string]int      // by call: so many have no answer and take effect only when the fence closes
+	hangs     map[string]int      // by call: how many get no response and take effect only when the fence closes
 	late      []func() error
 	fenced    bool              // the fence was closed in this run
 	tooLate   []string          // steps that were begun after that
-	dieAfter  int               // the worker dies after so many effects; 0: never
+	dieAfter  int               // the worker dies after this many effects; 0: never
 	dead      bool              // nothing takes effect and nothing is recorded until the next run
 	faults    map[string][]bool // by call: fail before (false) or after (true) it takes effect
 }
@@ -50,7 +50,7 @@ func newLedger() *ledger {
 
 var errBroken = errors.New("connection reset")
 
-// call runs effect as one call of name, with whatever fault is due.
+// call runs effect as one call of name, with the fault that is due.
 func (l *ledger) call(name string, effect func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,8 +82,7 @@ func (l *ledger) call(name string, effect func() error) error {
 	return nil
 }
 
-// land makes happen what hanging calls would have done long ago. It is not written down: the order of such effects says
-// nothing about the saga.
+// land makes hanging calls take effect. It does not log them: the order of such effects says nothing about the saga.
 func (l *ledger) land() {
 	late, log := l.late, slices.Clone(l.log)
 	l.late = nil
@@ -93,8 +92,8 @@ func (l *ledger) land() {
 	}
 }
 
-// begin is told by the workflow that it begins a step. When it takes effect says little: a step that is under way when
-// the saga is cancelled, or when one beside it fails, is given up and may take effect later, as if it hung.
+// begin records that the workflow begins a step. When the step takes effect says little: a step that is under way when
+// the saga is cancelled, or when one beside it fails, is abandoned and may take effect later, as if it hung.
 func (l *ledger) begin(step string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -176,15 +175,15 @@ type shape struct {
 	Undoable map[string]bool
 	Shared   map[string]string // by step: the earlier step whose undo undoes it too
 	Beside   map[string]bool   // steps that run beside the step before them
-	Deadline time.Duration
+	Timeout  time.Duration
 }
 
 // steps is the workflow under test: a saga of the given shape over a ledger.
 func steps(ctx workflow.Context, in shape) error {
-	return plan(in).Run(ctx, saga.Options{Deadline: in.Deadline})
+	return plan(in).Run(ctx, saga.Options{PivotTimeout: in.Timeout})
 }
 
-// watched is steps, of which the ledger is told what it begins.
+// watched is steps, and records in the ledger what it begins.
 func (l *ledger) watched(ctx workflow.Context, in shape) error {
 	p := plan(in)
 	watch := func(s *saga.Step) {
@@ -203,24 +202,23 @@ func (l *ledger) watched(ctx workflow.Context, in shape) error {
 		}
 	}
 	watch(&p.Pivot)
-	return p.Run(ctx, saga.Options{Deadline: in.Deadline})
+	return p.Run(ctx, saga.Options{PivotTimeout: in.Timeout})
 }
 
 func plan(in shape) saga.Plan {
 	var l *ledger
-	call := func(activity any, arg string) saga.Func {
-		return func(ctx workflow.Context) error { return saga.Execute(ctx, activity, arg, nil) }
+	call := func(activity func(context.Context, string) error, arg string) saga.Func {
+		return func(ctx workflow.Context) error { return saga.Do(ctx, activity, arg) }
 	}
 	p := saga.Plan{
 		Pivot: saga.Step{Name: "Confirm", Do: func(ctx workflow.Context) error {
-			var confirmed bool
-			if err := saga.Execute(ctx, l.Confirm, "", &confirmed); err != nil || confirmed {
+			if confirmed, err := saga.Execute(ctx, l.Confirm, ""); err != nil || confirmed {
 				return err
 			}
 			return saga.ErrStop
 		}},
-		Fence: func(ctx workflow.Context, _ saga.Cause) (v saga.Verdict, err error) {
-			return v, saga.Execute(ctx, l.Close, "", &v)
+		Fence: func(ctx workflow.Context, _ saga.Cause) (saga.Verdict, error) {
+			return saga.Execute(ctx, l.Close, "")
 		},
 		Finish:    saga.Step{Name: "Finish", Do: call(l.Finish, "")},
 		Retriable: []saga.Step{{Name: "Tell", Do: call(l.Tell, "")}},
@@ -255,8 +253,8 @@ func newEnv(l *ledger) *testsuite.TestWorkflowEnvironment {
 	return env
 }
 
-// TestAnySagaUnderAnyFaultsEndsInOneOfItsTwoEnds is the promise of the package.
-func TestAnySagaUnderAnyFaultsEndsInOneOfItsTwoEnds(t *testing.T) {
+// TestAnySagaUnderAnyFaultsReachesOneOfItsTwoEnds is the promise of the package.
+func TestAnySagaUnderAnyFaultsReachesOneOfItsTwoEnds(t *testing.T) {
 	t.Parallel()
 	for i := range campaigns {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
@@ -289,7 +287,7 @@ func anySaga(t *rapid.T) {
 		env.ExecuteWorkflow(l.watched, in)
 		if l.survived() {
 			if !env.IsWorkflowCompleted() || env.GetWorkflowError() != nil {
-				t.Fatalf("the saga did not end well: %v", env.GetWorkflowError())
+				t.Fatalf("the saga did not complete: %v", env.GetWorkflowError())
 			}
 			break
 		}
@@ -297,10 +295,10 @@ func anySaga(t *rapid.T) {
 	l.check(t, in)
 }
 
-// harmless signals leave nothing out.
+// harmless signals skip nothing.
 var harmless = []string{saga.SignalRetry, saga.SignalCompensate}
 
-// survived reports whether the worker lived until the end of the run, and makes way for the next run.
+// survived reports whether the worker lived until the end of the run, and prepares the next run.
 func (l *ledger) survived() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -313,7 +311,7 @@ func (l *ledger) survived() bool {
 }
 
 func drawShape(t *rapid.T) shape {
-	in := shape{Undoable: map[string]bool{}, Shared: map[string]string{}, Beside: map[string]bool{}, Deadline: time.Hour}
+	in := shape{Undoable: map[string]bool{}, Shared: map[string]string{}, Beside: map[string]bool{}, Timeout: time.Hour}
 	for i := range rapid.IntRange(1, 6).Draw(t, "steps") {
 		name := fmt.Sprintf("S%d", i)
 		in.Steps = append(in.Steps, name)
@@ -379,8 +377,8 @@ func (l *ledger) check(t *rapid.T, in shape) {
 	}
 }
 
-// checkOrder verifies of a run that undos came last step first (a lost answer repeats one), and that none came after the
-// end was recorded.
+// checkOrder verifies that in a run the undos came last step first (a lost response repeats one), and that none came after
+// the end was recorded.
 func checkOrder(t *rapid.T, log []string) {
 	log = slices.DeleteFunc(slices.Clone(log), func(entry string) bool { return strings.HasPrefix(entry, "+") })
 	last := "\xff"
@@ -398,13 +396,13 @@ func checkOrder(t *rapid.T, log []string) {
 	}
 }
 
-func TestSagaWithoutTroubleUsesNoRegularActivityAndNoTimer(t *testing.T) {
+func TestUndisturbedSagaUsesNoRegularActivityAndNoTimer(t *testing.T) {
 	t.Parallel()
 	l := newLedger()
 	env := newEnv(l)
 	env.SetOnTimerScheduledListener(func(string, time.Duration) { t.Error("a timer was started") })
 	env.SetOnActivityStartedListener(onActivity(func(name string) { t.Errorf("%s ran as a regular activity", name) }))
-	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Deadline: time.Hour})
+	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Timeout: time.Hour})
 	if err := env.GetWorkflowError(); err != nil {
 		t.Fatal(err)
 	}
@@ -417,7 +415,7 @@ func TestSagaThatFellBackStaysOnRegularActivities(t *testing.T) {
 	env := newEnv(l)
 	var regular []string
 	env.SetOnActivityStartedListener(onActivity(func(name string) { regular = append(regular, name) }))
-	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Deadline: time.Hour})
+	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Timeout: time.Hour})
 	if err := env.GetWorkflowError(); err != nil {
 		t.Fatal(err)
 	}
@@ -426,12 +424,12 @@ func TestSagaThatFellBackStaysOnRegularActivities(t *testing.T) {
 	}
 }
 
-func TestDeadlineUnwindsWhatStaysBroken(t *testing.T) {
+func TestDeadlineUnwindsASagaThatStaysBroken(t *testing.T) {
 	t.Parallel()
 	l := newLedger()
 	l.faults["B"] = make([]bool, 10_000)
 	env := newEnv(l)
-	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Undoable: map[string]bool{"A": true, "B": true}, Deadline: time.Hour})
+	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Undoable: map[string]bool{"A": true, "B": true}, Timeout: time.Hour})
 	if err := env.GetWorkflowError(); err != nil {
 		t.Fatal(err)
 	}
@@ -447,7 +445,7 @@ func TestWorkerWithoutTheFastPathRunsEveryStepAsARegularActivity(t *testing.T) {
 	env.SetWorkerOptions(noFastPath)
 	var regular []string
 	env.SetOnActivityStartedListener(onActivity(func(name string) { regular = append(regular, name) }))
-	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Deadline: time.Hour})
+	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Timeout: time.Hour})
 	if err := env.GetWorkflowError(); err != nil {
 		t.Fatal(err)
 	}
@@ -456,7 +454,7 @@ func TestWorkerWithoutTheFastPathRunsEveryStepAsARegularActivity(t *testing.T) {
 	}
 }
 
-func TestTroubleIsSaidAndTakenBackWhenItHeals(t *testing.T) {
+func TestDetailsSayWhatIsBrokenUntilItHeals(t *testing.T) {
 	t.Parallel()
 	l := newLedger()
 	l.faults["A"] = make([]bool, 30) // about 13 minutes of retries
@@ -468,7 +466,7 @@ func TestTroubleIsSaidAndTakenBackWhenItHeals(t *testing.T) {
 		}, time.Duration(minute)*time.Minute)
 	}
 	l.faults["Tell"] = make([]bool, 60) // keeps the workflow alive until after the last look
-	env.ExecuteWorkflow(steps, shape{Steps: []string{"A"}, Deadline: time.Hour})
+	env.ExecuteWorkflow(steps, shape{Steps: []string{"A"}, Timeout: time.Hour})
 	if err := env.GetWorkflowError(); err != nil {
 		t.Fatal(err)
 	}

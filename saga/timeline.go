@@ -6,30 +6,32 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// EntryKind says what became of a step.
+// EntryKind says what an entry of the timeline is about.
 type EntryKind string
 
 // The kinds of entries.
 const (
-	Done            EntryKind = "DONE"
-	Undone          EntryKind = "UNDONE"
-	NotDone         EntryKind = "REFUSED"         // refused, cancelled, too late
-	FellBack        EntryKind = "FELL_BACK"       // the fast path broke here; regular activities from here
-	NeededAttention EntryKind = "NEEDS_ATTENTION" // see Trouble
-	Healed          EntryKind = "HEALED"          // it healed
-	Skipped         EntryKind = "SKIPPED"         // left out by an operator: what it would have done is theirs to do
-	Obeyed          EntryKind = "OBEYED"          // an operator's signal, obeyed
+	EntryDone           EntryKind = "DONE"
+	EntryUndone         EntryKind = "UNDONE"
+	EntryRefused        EntryKind = "REFUSED"
+	EntryNotDone        EntryKind = "NOT_DONE"        // cancelled, too late, given up, or found decided
+	EntryFellBack       EntryKind = "FELL_BACK"       // the fast path broke here; regular activities from here
+	EntryNeedsAttention EntryKind = "NEEDS_ATTENTION" // stays broken; see Attention
+	EntryHealed         EntryKind = "HEALED"          // it needed attention and is settled
+	EntryGivenUp        EntryKind = "GIVEN_UP"        // it needed attention and was given up or skipped
+	EntrySkipped        EntryKind = "SKIPPED"         // an operator skipped it, and must now do by hand what it would have done
+	EntryCommand        EntryKind = "COMMAND"         // an operator's command that was carried out
 )
 
-// Entry is a line of what the saga has done so far.
+// Entry is a line of what happened in the saga.
 type Entry struct {
 	Step   string
 	Kind   EntryKind
 	At     time.Time // workflow time
-	Detail string    // an error, for operators
+	Detail string    // an error or a command, for operators
 }
 
-// Timeline returns what the saga that ctx belongs to has done so far, oldest first. Plans store it with their own
+// Timeline returns what has happened so far in the saga that ctx belongs to, oldest first. Plans store it with their own
 // transitions, so that it costs no round trip.
 func Timeline(ctx workflow.Context) []Entry {
 	s, ok := scopeOf(ctx)
@@ -39,10 +41,18 @@ func Timeline(ctx workflow.Context) []Entry {
 	return s.run.timeline
 }
 
-func (r *run) note(ctx workflow.Context, step string, kind EntryKind, err error) {
-	e := Entry{Step: step, Kind: kind, At: workflow.Now(ctx)}
-	if err != nil {
-		e.Kind, e.Detail = NotDone, rootMessage(err)
+func (r *run) note(ctx workflow.Context, step string, kind EntryKind, detail string) {
+	r.timeline = append(r.timeline, Entry{Step: step, Kind: kind, At: workflow.Now(ctx), Detail: detail})
+}
+
+// noteResult notes that a step was done or undone, as kind says, unless err says that it was not.
+func (r *run) noteResult(ctx workflow.Context, step string, kind EntryKind, err error) {
+	switch {
+	case err == nil:
+		r.note(ctx, step, kind, "")
+	case IsRefused(err):
+		r.note(ctx, step, EntryRefused, rootMessage(err))
+	default:
+		r.note(ctx, step, EntryNotDone, rootMessage(err))
 	}
-	r.timeline = append(r.timeline, e)
 }

@@ -56,8 +56,8 @@ func TestTheBreakerAndSagasInTroubleAreMeasured(t *testing.T) {
 	shows("catalog_breaker_state 2", `catalog_breaker_changes_total{from="closed",to="open"} 1`)
 
 	sdk := opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: metrics.Meter("temporal")})
-	sdk.WithTags(map[string]string{"step": "ChargePayment"}).Counter(saga.TroubleCounter).Inc(1)
-	shows(saga.TroubleCounter + `{step="ChargePayment"} 1`)
+	sdk.WithTags(map[string]string{"step": "ChargePayment"}).Counter(saga.AttentionCounter).Inc(1)
+	shows(saga.AttentionCounter + `{step="ChargePayment"} 1`)
 
 	res := httptest.NewRecorder()
 	h.ServeHTTP(res, httptest.NewRequestWithContext(t.Context(), "GET", "/livez", nil))

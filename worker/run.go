@@ -95,7 +95,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) (err error) {
 
 	fatal := make(chan error, 1)
 	w := newWorker(temporal, c, fatal)
-	w.RegisterActivity(&activities.Activities{Catalog: catalogadapter.New(catalog), Payments: payments, Orders: orders, Events: events, Alarms: events})
+	w.RegisterActivity(&activities.Activities{Catalog: catalogadapter.New(catalog), Payments: payments, Orders: orders, Events: events, Alerts: events})
 	w.RegisterActivity(&activities.Settlement{Payments: payments, Orders: orders})
 	w.RegisterActivity(&activities.Recovery{Sagas: sagas, Orders: orders, MinAge: c.RecoveryMinAge, Log: log})
 	probes := httpserver.Probes(map[string]httpserver.Check{

@@ -20,8 +20,8 @@ const (
 
 	// UpdateOutcome waits until the order's end is known and returns the order (order.Order). No argument.
 	UpdateOutcome = "outcome"
-	// UpdateCancel asks to cancel the order (CancelRequest), waits until its end is known and returns the order: whether
-	// it was in time, the order says.
+	// UpdateCancel asks to cancel the order (CancelRequest), waits until its end is known and returns the order: its status
+	// says whether the request was in time.
 	UpdateCancel = "cancel"
 )
 
@@ -42,8 +42,8 @@ func CreateOrder(ctx workflow.Context, req order.Request) (order.Order, error) {
 	return s.row, s.awaitHandlers(ctx)
 }
 
-// checkRequest refuses, before anything happened, a workflow that was started by hand with something that is no order,
-// or under an ID that is not the order's: two workflows for one order would not know of each other.
+// checkRequest rejects, before anything happens, a workflow that an operator started by hand with an invalid order, or
+// under an ID that is not the order's: two workflows for one order would not know of each other.
 func checkRequest(ctx workflow.Context, req order.Request, workflowID string) error {
 	err := req.Validate()
 	if got := workflow.GetInfo(ctx).WorkflowExecution.ID; err == nil && got != workflowID {
@@ -55,42 +55,42 @@ func checkRequest(ctx workflow.Context, req order.Request, workflowID string) er
 	return nil
 }
 
-// plan is the business process: each step, what undoes it, and the point of no return.
+// plan is the business process: each step, its undo, and the point of no return.
 func (s *orderSaga) plan() saga.Plan {
 	return saga.Plan{
 		Steps: []saga.Step{
 			{Name: "PriceItems", Do: s.priceItems},
 			{Name: "CreateOrder", Do: s.createOrder}, // undone by the fence and FinishOrder: the row stays, as FAILED
 			{Name: "ReserveStock", Do: s.reserveStock, Undo: saga.Undo{Name: "ReleaseStock", Do: s.releaseStock}},
-			{Name: "ChargePayment", Do: s.chargePayment, Timeout: paymentWait,
-				Undo: saga.Undo{Name: "RefundPayment", Do: s.refundPayment, Timeout: paymentWait}},
+			{Name: "ChargePayment", Do: s.chargePayment, Timeout: paymentTimeout,
+				Undo: saga.Undo{Name: "RefundPayment", Do: s.refundPayment, Timeout: paymentTimeout}},
 			{Name: "CommitStock", Do: s.commitStock, Undo: saga.Undo{Name: "ReleaseStock", Do: s.releaseStock}},
 		},
 		Pivot:  saga.Step{Name: "ConfirmOrder", Do: s.confirmOrder},
 		Fence:  s.closeOrder,
 		Finish: saga.Step{Name: "FinishOrder", Do: s.finishOrder},
 		Retriable: []saga.Step{
-			{Name: "PublishEvent", Do: s.publishEvent, LocalTimeout: publishLocalWait, Timeout: publishWait},
-			{Name: "AppendTimeline", Do: s.appendTimeline}, // calls nothing unless operators or troubles left something to note
+			{Name: "PublishEvent", Do: s.publishEvent, LocalTimeout: publishLocalTimeout, Timeout: publishTimeout},
+			{Name: "AppendTimeline", Do: s.appendTimeline}, // calls nothing unless something broke or an operator acted
 		},
 	}
 }
 
-// How long one attempt of a step may take. Each is longer than the time-outs of the client that the step calls, so that
-// the client sees its own time-outs and its circuit breaker counts them.
+// Timeouts of one attempt of a step. Each is longer than the timeouts of the client that the step calls, so that the client
+// sees its own timeouts and its circuit breaker counts them.
 const (
-	paymentWait = 35 * time.Second // a refund after a lost answer takes up to 6 calls of 5 s to the gateway
-	publishWait = 20 * time.Second // the broker's confirm is waited for 15 s
-	// publishLocalWait is short, because a customer's answer leaves only after the local attempt. A broker that is slower
-	// than this gets the event from the regular activity.
-	publishLocalWait = 2 * time.Second
+	paymentTimeout = 35 * time.Second // a refund after a lost response takes up to 6 calls of 5 s to the gateway
+	publishTimeout = 20 * time.Second // the publisher waits 15 s for the broker's confirm
+	// publishLocalTimeout is short, because a customer's response leaves only after the local attempt. A slower broker gets
+	// the event from the regular activity.
+	publishLocalTimeout = 2 * time.Second
 )
 
-// Deadline bounds the way to the pivot. Holds of stock outlive it, so that a hold never expires under an order that may
-// still be confirmed.
+// PivotTimeout is how long an order may take to reach its pivot. Stock holds outlive it by HoldMargin, so that a hold never
+// expires under an order that may still be confirmed.
 const (
-	Deadline   = 15 * time.Minute
-	HoldMargin = 5 * time.Minute
+	PivotTimeout = 15 * time.Minute
+	HoldMargin   = 5 * time.Minute
 )
 
 // orderSaga is one run of the saga: the request, what the steps learned, and the order's row as last seen.
@@ -101,7 +101,7 @@ type orderSaga struct {
 	paymentID string
 	row       order.Order
 	decided   bool // the row says how the order ends
-	stored    int  // how many entries of the saga's journal are stored with the order
+	stored    int  // how many entries of the saga's timeline are stored with the order
 
 	cancel       CancelRequest // the first, if any
 	cancelAt     time.Time
@@ -116,75 +116,67 @@ func newOrderSaga(ctx workflow.Context, req order.Request) *orderSaga {
 
 func (s *orderSaga) options() saga.Options {
 	return saga.Options{
-		Deadline:  Deadline,
-		Decided:   func() { s.decided = true },
-		Answering: func() bool { return s.asking > 0 },
-		OnTrouble: s.announceTrouble,
+		PivotTimeout: PivotTimeout,
+		Decided:      func() { s.decided = true },
+		Answering:    func() bool { return s.asking > 0 },
+		OnAttention:  s.alertOperators,
 	}
 }
 
-// steps names the activities by their methods; it is never called.
+// steps names the activities by their methods; nothing is called on it.
 var steps *activities.Activities
 
-func (s *orderSaga) priceItems(ctx workflow.Context) error {
-	in := activities.PriceItemsInput{OrderID: s.req.ID, Items: s.req.Items}
-	return saga.Execute(ctx, steps.PriceItems, in, &s.priced)
+func (s *orderSaga) priceItems(ctx workflow.Context) (err error) {
+	s.priced, err = saga.Execute(ctx, steps.PriceItems, activities.PriceItemsInput{OrderID: s.req.ID, Items: s.req.Items})
+	return err
 }
 
-func (s *orderSaga) createOrder(ctx workflow.Context) error {
-	in := activities.CreateOrderInput{Order: order.Order{
+func (s *orderSaga) createOrder(ctx workflow.Context) (err error) {
+	s.row, err = saga.Execute(ctx, steps.CreateOrder, activities.CreateOrderInput{Order: order.Order{
 		ID: s.req.ID, UserID: s.req.UserID, Status: order.Pending,
 		Items: s.priced.Lines, Total: s.priced.Total,
 		PaymentMethod: s.req.PaymentMethod, Hash: s.req.Hash,
-	}}
-	if err := saga.Execute(ctx, steps.CreateOrder, in, &s.row); err != nil {
-		return err
+	}})
+	if err == nil && s.row.Decided() {
+		return saga.ErrStop // an earlier run, which this one does not remember, got further
 	}
-	if s.row.Decided() {
-		return saga.ErrStop // a run before this one, of which this one knows nothing, got further
-	}
-	return nil
+	return err
 }
 
 func (s *orderSaga) reserveStock(ctx workflow.Context) error {
-	return saga.Execute(ctx, steps.ReserveStock, activities.ReserveStockInput{
-		OrderID: s.req.ID, Items: s.req.Items, ExpiresAt: s.start.Add(Deadline + HoldMargin),
-	}, nil)
+	return saga.Do(ctx, steps.ReserveStock, activities.ReserveStockInput{
+		OrderID: s.req.ID, Items: s.req.Items, ExpiresAt: s.start.Add(PivotTimeout + HoldMargin),
+	})
 }
 
 func (s *orderSaga) chargePayment(ctx workflow.Context) error {
-	var charged activities.ChargePaymentResult
-	err := saga.Execute(ctx, steps.ChargePayment, s.row.Payment(), &charged)
+	charged, err := saga.Execute(ctx, steps.ChargePayment, s.row.Payment())
 	s.paymentID = charged.PaymentID
 	return err
 }
 
 func (s *orderSaga) commitStock(ctx workflow.Context) error {
-	return saga.Execute(ctx, steps.CommitStock, activities.OrderInput{OrderID: s.req.ID}, nil)
+	return saga.Do(ctx, steps.CommitStock, activities.OrderInput{OrderID: s.req.ID})
 }
 
 func (s *orderSaga) confirmOrder(ctx workflow.Context) error {
-	err := s.store(ctx, steps.ConfirmOrder, func(records []order.Entry) any {
-		return activities.ConfirmOrderInput{OrderID: s.req.ID, PaymentID: s.paymentID, Entries: records}
+	err := transition(ctx, s, steps.ConfirmOrder, func(entries []order.Entry) activities.ConfirmOrderInput {
+		return activities.ConfirmOrderInput{OrderID: s.req.ID, PaymentID: s.paymentID, Entries: entries}
 	})
-	if err != nil {
-		return err
-	}
-	if s.row.Status != order.Confirmed {
+	if err == nil && s.row.Status != order.Confirmed {
 		return saga.ErrStop
 	}
-	return nil
+	return err
 }
 
 // closeOrder is the fence.
 func (s *orderSaga) closeOrder(ctx workflow.Context, cause saga.Cause) (saga.Verdict, error) {
-	err := s.store(ctx, steps.CloseOrder, func(records []order.Entry) any {
-		return activities.CloseOrderInput{Request: s.req, Cause: s.cause(cause), Entries: records}
+	err := transition(ctx, s, steps.CloseOrder, func(entries []order.Entry) activities.CloseOrderInput {
+		return activities.CloseOrderInput{Request: s.req, Cause: s.cause(cause), Entries: entries}
 	})
-	if err != nil {
-		return 0, err
-	}
 	switch {
+	case err != nil:
+		return 0, err
 	case s.row.Status == order.Confirmed:
 		return saga.Forward, nil
 	case s.row.Status.Final():
@@ -196,21 +188,21 @@ func (s *orderSaga) closeOrder(ctx workflow.Context, cause saga.Cause) (saga.Ver
 
 func (s *orderSaga) refundPayment(ctx workflow.Context) error {
 	if s.row.Total.IsZero() {
-		return nil // closed before it was priced: without a priced row no payment can have been asked for
+		return nil // closed before it was priced: without a priced row no run can have asked for a payment
 	}
-	return saga.Execute(ctx, steps.RefundPayment, s.row.Payment(), nil)
+	return saga.Do(ctx, steps.RefundPayment, s.row.Payment())
 }
 
 func (s *orderSaga) releaseStock(ctx workflow.Context) error {
-	return saga.Execute(ctx, steps.ReleaseStock, activities.OrderInput{OrderID: s.req.ID}, nil)
+	return saga.Do(ctx, steps.ReleaseStock, activities.OrderInput{OrderID: s.req.ID})
 }
 
 func (s *orderSaga) finishOrder(ctx workflow.Context) error {
-	return s.store(ctx, steps.FinishOrder, func(records []order.Entry) any {
-		return activities.FinishOrderInput{OrderID: s.req.ID, Entries: records}
+	return transition(ctx, s, steps.FinishOrder, func(entries []order.Entry) activities.FinishOrderInput {
+		return activities.FinishOrderInput{OrderID: s.req.ID, Entries: entries}
 	})
 }
 
 func (s *orderSaga) publishEvent(ctx workflow.Context) error {
-	return saga.Execute(ctx, steps.PublishEvent, order.NewEvent(s.row), nil)
+	return saga.Do(ctx, steps.PublishEvent, order.NewEvent(s.row))
 }

@@ -219,7 +219,7 @@ func TestOperatorsActionsAreInTheTimeline(t *testing.T) {
 			}
 			found := false
 			for _, r := range records {
-				found = found || r.Type == order.EntryOperator && r.Detail == "retry by alice: it is back"
+				found = found || r.Type == order.EntryCommand && r.Detail == "retry by alice: it is back"
 			}
 			if !found {
 				t.Errorf("timeline %+v", records)

@@ -290,7 +290,7 @@ func (s story) explain(i int, e entry) string {
 	because := map[order.Reason]bool{
 		order.CancelledByUser:     cancel,
 		order.CancelledByOperator: cancel || before.happened(e.run, given),
-		order.TimedOut:            e.at.Sub(startOf(s.log)) >= workflows.Deadline,
+		order.TimedOut:            e.at.Sub(startOf(s.log)) >= workflows.PivotTimeout,
 		order.Interrupted:         before.happened(-1, rerun) || before.happened(-1, recovered) || before.happened(-1, tookEffect, "CloseOrder"),
 	}
 	if refusal >= 0 {

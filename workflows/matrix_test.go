@@ -45,7 +45,7 @@ type manner struct {
 }
 
 func manners() []manner {
-	late := workflows.Deadline + time.Minute
+	late := workflows.PivotTimeout + time.Minute
 	all := []manner{
 		{"refused", refuse},
 		{"broken, then well", func(w *world, op string) { w.breakNext(op, 3, fault{before: errBroken}) }},
@@ -74,8 +74,8 @@ var losses = []struct {
 }{
 	{"unchanged", func(*world) {}},
 	{"cancelled", func(w *world) { w.asleep = true }},
-	{"past its deadline", func(w *world) { w.pause = workflows.Deadline + time.Minute }},
-	{"past the expiry of its hold", func(w *world) { w.pause = workflows.Deadline + workflows.HoldMargin + time.Minute }},
+	{"past its deadline", func(w *world) { w.pause = workflows.PivotTimeout + time.Minute }},
+	{"past the expiry of its hold", func(w *world) { w.pause = workflows.PivotTimeout + workflows.HoldMargin + time.Minute }},
 	{"without the product", func(w *world) { w.catalog.Remove(lamp) }},
 	{"at another price", func(w *world) { w.catalog.SetPrice(lamp, money.Money{Amount: 9999, Currency: "USD"}) }},
 	{"terminated and recovered", func(w *world) { w.recovering = true }},

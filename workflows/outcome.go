@@ -2,11 +2,9 @@ package workflows
 
 import (
 	"errors"
-	"slices"
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/ordersaga/ordersaga/activities"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/saga"
 )
@@ -14,13 +12,13 @@ import (
 // CancelRequest is the argument of UpdateCancel.
 type CancelRequest struct {
 	By     Canceller `json:"by"`
-	Reason string    `json:"reason,omitempty"` // in the words of whoever asks; stored in the order's timeline
+	Reason string    `json:"reason,omitempty"` // in the words of who asks; stored in the order's timeline
 }
 
-// Canceller says who asks for a cancellation.
+// Canceller is a kind of person who may cancel an order.
 type Canceller string
 
-// Who may ask.
+// The cancellers.
 const (
 	ByUser     Canceller = "user"
 	ByOperator Canceller = "operator"
@@ -41,8 +39,8 @@ func (s *orderSaga) handleUpdates(ctx workflow.Context) (workflow.Context, error
 
 func (s *orderSaga) outcome(ctx workflow.Context) (order.Order, error) {
 	s.asking++
-	// On a disconnected context: a cancelled workflow still owes its caller an answer. Nothing is deferred: when a worker
-	// forgets a workflow, deferred calls of all its coroutines run, and at the same time.
+	// On a disconnected context: a cancelled workflow still has to return the outcome. Nothing is deferred: when a worker
+	// evicts a workflow, deferred calls of all its coroutines run, and at the same time.
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	err := workflow.Await(ctx, func() bool { return s.decided })
 	cancel()
@@ -68,7 +66,7 @@ func validateCancel(_ workflow.Context, req CancelRequest) error {
 	return nil
 }
 
-// awaitHandlers lets every update answer before the workflow ends.
+// awaitHandlers lets every update return before the workflow ends.
 func (s *orderSaga) awaitHandlers(ctx workflow.Context) error {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
@@ -76,13 +74,13 @@ func (s *orderSaga) awaitHandlers(ctx workflow.Context) error {
 	return err
 }
 
-// cause says in the order's terms why the saga turned to its fence. It is only a proposal: the row keeps the first.
+// cause says in the order's terms why the saga turned to its fence. The row keeps the first cause that it is given.
 func (s *orderSaga) cause(c saga.Cause) order.Cause {
 	var refused order.Cause
 	switch {
 	case c.Kind == saga.Refused && saga.Refusal(c.Err, &refused):
 		return refused
-	case c.Kind == saga.DeadlineHit:
+	case c.Kind == saga.TimedOut:
 		return order.Cause{Reason: order.TimedOut, Message: "the order could not be completed in time"}
 	case c.Kind == saga.Cancelled && s.cancel.By == ByUser:
 		return order.Cause{Reason: order.CancelledByUser, Message: "cancelled by the customer"}
@@ -92,59 +90,4 @@ func (s *orderSaga) cause(c saga.Cause) order.Cause {
 	default:
 		return order.Cause{Reason: order.Interrupted, Message: "the order could not be completed"}
 	}
-}
-
-// store runs an activity that stores records with its transition: what is new in the saga's journal since the last one.
-func (s *orderSaga) store(ctx workflow.Context, activity any, input func([]order.Entry) any) error {
-	journal := saga.Timeline(ctx)
-	asked := s.asked()
-	err := saga.Execute(ctx, activity, input(append(asked, records(journal[s.stored:])...)), &s.row)
-	if err == nil {
-		s.stored, s.cancelStored = len(journal), s.cancelStored || asked != nil
-	}
-	return err
-}
-
-// appendTimeline stores the entries since the last transition if something broke or an operator acted. Steps that just
-// worked are not worth a round trip.
-func (s *orderSaga) appendTimeline(ctx workflow.Context) error {
-	left := saga.Timeline(ctx)[s.stored:]
-	if !slices.ContainsFunc(left, func(e saga.Entry) bool { return e.Kind != saga.Done && e.Kind != saga.Undone }) {
-		return nil
-	}
-	run := workflow.GetInfo(ctx).WorkflowExecution.RunID
-	in := activities.AppendTimelineInput{OrderID: s.req.ID, RunID: run, Entries: records(left)}
-	return saga.Execute(ctx, steps.AppendTimeline, in, nil)
-}
-
-// asked is the record of who asked for the order to be cancelled, if somebody did.
-func (s *orderSaga) asked() []order.Entry {
-	if s.cancel.By == "" || s.cancelStored {
-		return nil
-	}
-	detail := "cancel asked by " + string(s.cancel.By)
-	if s.cancel.Reason != "" {
-		detail += ": " + s.cancel.Reason
-	}
-	return []order.Entry{{Type: order.EntryOperator, At: s.cancelAt, Detail: detail}}
-}
-
-// records turns a part of the saga's journal into lines of the order's timeline.
-func records(journal []saga.Entry) []order.Entry {
-	out := make([]order.Entry, 0, len(journal))
-	for _, e := range journal {
-		out = append(out, order.Entry{Type: recordTypes[e.Kind], At: e.At, Step: e.Step, Detail: e.Detail})
-	}
-	return out
-}
-
-var recordTypes = map[saga.EntryKind]order.EntryType{
-	saga.Done:            order.EntryStepDone,
-	saga.Undone:          order.EntryUndone,
-	saga.NotDone:         order.EntryStepRefused,
-	saga.FellBack:        order.EntryStepFellBack,
-	saga.NeededAttention: order.EntryNeedsAttention,
-	saga.Healed:          order.EntryHealed,
-	saga.Skipped:         order.EntrySkipped,
-	saga.Obeyed:          order.EntryOperator,
 }

@@ -144,7 +144,7 @@ type earlyOut struct {
 
 func (o *earlyOut) GetInfo(ctx workflow.Context) *workflow.Info {
 	info := *o.Next.GetInfo(ctx)
-	info.WorkflowStartTime = info.WorkflowStartTime.Add(3*time.Second - workflows.Deadline)
+	info.WorkflowStartTime = info.WorkflowStartTime.Add(3*time.Second - workflows.PivotTimeout)
 	return &info
 }
 
@@ -247,7 +247,7 @@ func TestRecordHistories(t *testing.T) {
 
 func record(t *testing.T, c client.Client, name string, rec recording) {
 	r := &recorder{t: t, w: newWorld(), c: c, req: request(rec.method, rec.items...)}
-	r.w.start = time.Now().Add(-workflows.Deadline)
+	r.w.start = time.Now().Add(-workflows.PivotTimeout)
 	r.req.ID = order.ID(uuid.NewHash(sha1.New(), uuid.Nil, []byte(name), 5).String())
 	if rec.prepare != nil {
 		rec.prepare(r)

@@ -29,7 +29,7 @@ var seeds = []seed{
 	{"no fence", "saga/run.go", "\terr := r.must(ctx, r.scope(FenceName", "\tif SEEDED {\n\t\treturn Backward, nil\n\t}\n\terr := r.must(ctx, r.scope(FenceName",
 		"the fence comes before any undo"},
 	{"status written before the undos", "saga/run.go", "\tundos := r.plan.undos()\n",
-		"\tif SEEDED {\n\t\t_ = r.must(ctx, r.scope(r.plan.Finish.Name, 0, false), r.plan.Finish.Do, Done)\n\t}\n\tundos := r.plan.undos()\n",
+		"\tif SEEDED {\n\t\t_ = r.must(ctx, r.scope(r.plan.Finish.Name, 0, false), r.plan.Finish.Do, EntryDone)\n\t}\n\tundos := r.plan.undos()\n",
 		"the end is recorded after the last undo"},
 	{"undo registered after its step: only what this run remembers is undone", "saga/run.go", "\tundos := r.plan.undos()\n",
 		"\tundos := r.plan.undos()\n\tif SEEDED {\n\t\tundos = r.remembered()\n\t}\n", "all undos run, whatever the run remembers"},
@@ -52,7 +52,7 @@ var seeds = []seed{
 		"\tif SEEDED && verdict == Backward {\n\t\t_ = r.step(ctx, r.plan.Steps[len(r.plan.Steps)-1])\n\t}\n\tif verdict == Backward {\n",
 		"no step starts once unwinding began"},
 	{"the first cause is lost", "saga/run.go", "\treturn r.end(ctx, cause, passed)\n",
-		"\tif SEEDED {\n\t\tcause = Cause{Kind: DeadlineHit}\n\t}\n\treturn r.end(ctx, cause, passed)\n", "the first cause is kept"},
+		"\tif SEEDED {\n\t\tcause = Cause{Kind: TimedOut}\n\t}\n\treturn r.end(ctx, cause, passed)\n", "the first cause is kept"},
 	{"the row takes the last cause", "internal/order/ordertest/memory.go", "\tcase o.Status == order.Pending && !o.Closing:\n",
 		"\tcase o.Status == order.Pending && (!o.Closing || SEEDED):\n", "the first cause is kept"},
 	{"the pivot is ignored: undone although CONFIRMED", "workflows/createorder.go", "\tcase s.row.Status == order.Confirmed:\n",
@@ -90,7 +90,7 @@ func seeded(bug string) bool { return os.Getenv("SEEDED_BUG") == bug }
 func (r *run) remembered() []Undo {
 	return slices.DeleteFunc(r.plan.undos(), func(u Undo) bool {
 		return !slices.ContainsFunc(r.plan.Steps, func(s Step) bool {
-			done := slices.ContainsFunc(r.timeline, func(e Entry) bool { return e.Step == s.Name && e.Kind == Done })
+			done := slices.ContainsFunc(r.timeline, func(e Entry) bool { return e.Step == s.Name && e.Kind == EntryDone })
 			return done && s.Undo.Name == u.Name
 		})
 	})

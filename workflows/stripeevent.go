@@ -96,7 +96,7 @@ func note(ctx workflow.Context, event order.PaymentEvent, payment order.GatewayP
 
 // settleOptions: nobody waits for an event to be settled, and it must not be lost. There is no end to retrying.
 var settleOptions = workflow.ActivityOptions{
-	StartToCloseTimeout: paymentWait,
+	StartToCloseTimeout: paymentTimeout,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute},
 }
 

@@ -30,7 +30,7 @@ type world struct {
 	run    int                                // counts runs, from 0
 	dead   bool                               // the worker of this run has died: it records nothing and does nothing any more
 	events []order.Event
-	alarms []order.Attention
+	alarms []order.Alert
 	faults map[string][]fault // by operation; each call takes the first
 	always map[string]error   // what an operation answers when no fault is due
 	calls  map[string]int
@@ -99,7 +99,7 @@ func (w *world) now() time.Time {
 // activities are those of the run that is under way.
 func (w *world) activities() *activities.Activities {
 	h := hands{w, w.run}
-	return &activities.Activities{Catalog: h, Payments: h, Orders: handsOnOrders{h}, Events: h, Alarms: h}
+	return &activities.Activities{Catalog: h, Payments: h, Orders: handsOnOrders{h}, Events: h, Alerts: h}
 }
 
 // breakNext makes the next n calls of op fail in the way of f.
@@ -206,7 +206,7 @@ func (h hands) PriceItems(ctx context.Context, items []order.Item) ([]order.Line
 
 func (h hands) Reserve(ctx context.Context, id order.ID, items []order.Item, expiresAt time.Time) error {
 	return h.call("ReserveStock", func() error {
-		if expiresAt.Before(h.w.start.Add(workflows.Deadline)) {
+		if expiresAt.Before(h.w.start.Add(workflows.PivotTimeout)) {
 			return fmt.Errorf("a hold until %s does not outlive the order's deadline", expiresAt)
 		}
 		return h.w.catalog.Reserve(ctx, id, items, expiresAt)
@@ -249,8 +249,8 @@ func (h hands) Publish(_ context.Context, e order.Event) error {
 	})
 }
 
-func (h hands) RaiseAlarm(_ context.Context, a order.Attention) error {
-	return h.call("RaiseAlarm", func() error {
+func (h hands) SendAlert(_ context.Context, a order.Alert) error {
+	return h.call("SendAlert", func() error {
 		h.w.alarms = append(h.w.alarms, a)
 		return nil
 	})

@@ -266,6 +266,7 @@ const marks = {
   CANCELLED: () => ["FinishOrder", "undone"],
   STEP_DONE: (r) => r.step === "Fence" ? ["CloseOrder", "undone"] : [r.step, "done"],
   STEP_REFUSED: (r) => [r.step, "refused"],
+  STEP_NOT_DONE: (r) => [r.step, "refused"],
   STEP_FELL_BACK: (r) => [r.step, "now"],
   NEEDS_ATTENTION: (r) => [r.step, "attention"],
   HEALED: (r) => [r.step, "now"],
@@ -371,6 +372,7 @@ function next(sequence) {
 function sentence(r, name) {
   switch (r.type) {
     case "STEP_REFUSED": return `${r.step} was refused${r.detail ? ": " + r.detail : ""}. Everything done so far is now undone.`;
+    case "STEP_NOT_DONE": return `${r.step} was stopped${r.detail ? ": " + r.detail : ""}. Everything done so far is now undone.`;
     case "CLOSING": return "The fence is closed: this order can never be confirmed. The undos follow.";
     case "UNDONE": return `${r.step}: undone.`;
     case "STEP_FELL_BACK": return `${r.step} is broken; it is retried until it succeeds.`;

@@ -2,12 +2,12 @@ package order
 
 import "time"
 
-// Entry is a line of an order's timeline: a step, an undo, a transition or an operator's action. Records of steps are
-// collected by the saga and stored in the transaction of its next transition, so that the timeline costs no round trip.
+// Entry is a line of an order's timeline: a step, an undo, a transition or a command. The saga collects the entries of its
+// steps and stores them in the transaction of its next transition, so that the timeline costs no round trip.
 type Entry struct {
 	Type EntryType `json:"type"`
 	At   time.Time `json:"at"`
-	// Step names what was done, as in ReserveStock; empty for transitions of the order itself.
+	// Step names what was done, for example ReserveStock; empty for transitions of the order itself.
 	Step string `json:"step,omitempty"`
 	// Detail is a short text for operators: a refusal, what is broken, an operator's reason.
 	Detail string `json:"detail,omitempty"`
@@ -19,16 +19,16 @@ type StoredEntry struct {
 	Entry
 }
 
-// Change is an order with what was added to its timeline since somebody looked, oldest first; both as of one moment.
+// Change is an order with the entries added to its timeline since a reader last looked, oldest first; both as of one moment.
 type Change struct {
 	Order   Order
 	Entries []StoredEntry
 }
 
-// EntryType says what a Entry is about.
+// EntryType says what an entry is about.
 type EntryType string
 
-// The types of records. The first five are written by the transitions themselves.
+// The types of entries. The transitions themselves write the first five.
 const (
 	EntryCreated   EntryType = "CREATED"
 	EntryClosing   EntryType = "CLOSING" // fenced; undos follow
@@ -37,12 +37,14 @@ const (
 	EntryCancelled EntryType = "CANCELLED"
 
 	EntryStepDone       EntryType = "STEP_DONE"
-	EntryStepRefused    EntryType = "STEP_REFUSED"    // refused, cancelled, or too late
+	EntryStepRefused    EntryType = "STEP_REFUSED"
+	EntryStepNotDone    EntryType = "STEP_NOT_DONE"   // cancelled, too late, given up, or the end was already decided
 	EntryStepFellBack   EntryType = "STEP_FELL_BACK"  // the fast path broke; retried as a regular activity from here
 	EntryNeedsAttention EntryType = "NEEDS_ATTENTION" // stays broken; still being tried
 	EntryHealed         EntryType = "HEALED"
+	EntryGivenUp        EntryType = "GIVEN_UP" // it needed attention and was given up or skipped
 	EntryUndone         EntryType = "UNDONE"
-	EntrySkipped        EntryType = "SKIPPED"  // an operator had an undo or an announcement left out
-	EntryOperator       EntryType = "OPERATOR" // an operator asked for a retry or to give up
-	EntryRefunded       EntryType = "REFUNDED" // money was given back outside of the saga
+	EntrySkipped        EntryType = "SKIPPED"  // an operator skipped an undo or a retriable step
+	EntryCommand        EntryType = "COMMAND"  // an operator's command that was carried out, or a request to cancel
+	EntryRefunded       EntryType = "REFUNDED" // money was given back outside the saga
 )

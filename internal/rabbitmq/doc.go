@@ -50,7 +50,7 @@
 // Bodies are JSON with a version. docs/events.md and its JSON Schemas describe them; testdata has one of each kind. Fields
 // may be added to a version, and consumers leave out those that they do not know; anything else is a new version, which
 // consumers refuse as poison until they know it.
-// [order.Event] is about an order that has ended, [order.Attention] about one in trouble, for operators. Message ID,
+// [order.Event] is about an order that has ended, [order.Alert] about one in trouble, for operators. Message ID,
 // type, time and correlation ID (the order's) are AMQP properties. Headers: traceparent and tracestate (W3C trace
 // context: the publisher's, or else one that begins with the order's ID as its trace ID), and for messages that failed
 // attempt, reason, queue and failedAt.

@@ -21,7 +21,7 @@ func encode(e order.Event) (amqp.Publishing, error) {
 }
 
 // encodeAttention is encode for what operators should know.
-func encodeAttention(a order.Attention) (amqp.Publishing, error) {
+func encodeAttention(a order.Alert) (amqp.Publishing, error) {
 	return encodeJSON(a, amqp.Publishing{
 		MessageId: a.MessageID(), CorrelationId: string(a.OrderID), Type: string(a.Type), Timestamp: a.Since,
 	})
@@ -47,12 +47,12 @@ func DecodeEvent(m Message) (order.Event, error) {
 }
 
 // DecodeAttention is DecodeEvent for messages to operators.
-func DecodeAttention(m Message) (order.Attention, error) {
-	var a order.Attention
+func DecodeAttention(m Message) (order.Alert, error) {
+	var a order.Alert
 	if err := decode(m, &a); err != nil {
 		return a, err
 	}
-	return a, check(m, a.Version, order.AttentionVersion, a.OrderID, a.MessageID())
+	return a, check(m, a.Version, order.AlertVersion, a.OrderID, a.MessageID())
 }
 
 func decode(m Message, into any) error {

@@ -51,8 +51,8 @@ func TestBodiesAreAPublicFormat(t *testing.T) {
 	}
 }
 
-func needsAttention() order.Attention {
-	return order.NewAttention(confirmed(7).OrderID, 42, "ChargePayment", time.Date(2026, 11, 2, 9, 35, 0, 0, time.UTC),
+func needsAttention() order.Alert {
+	return order.NewAlert(confirmed(7).OrderID, 42, "ChargePayment", time.Date(2026, 11, 2, 9, 35, 0, 0, time.UTC),
 		"charge order: connection refused", "It goes on by itself once the cause is gone.")
 }
 

@@ -34,7 +34,7 @@ const (
 )
 
 // Publisher publishes with confirms, over one connection with a pool of channels. It is safe for many goroutines and
-// implements activities.Events and activities.Alarms.
+// implements activities.Events and activities.Alerts.
 type Publisher struct {
 	supervisor *supervisor
 	topology   Topology
@@ -93,8 +93,8 @@ func (p *Publisher) Publish(ctx context.Context, e order.Event) error {
 	return nil
 }
 
-// RaiseAlarm publishes what operators should know, as Publish does for events.
-func (p *Publisher) RaiseAlarm(ctx context.Context, a order.Attention) error {
+// SendAlert publishes what operators should know, as Publish does for events.
+func (p *Publisher) SendAlert(ctx context.Context, a order.Alert) error {
 	message, err := encodeAttention(a)
 	if err == nil {
 		inject(ctx, a.OrderID, &message)

@@ -48,7 +48,7 @@ func nothingIsMissed(t *testing.T, s Store) {
 	var writers sync.WaitGroup
 	for i := range notes {
 		writers.Go(func() {
-			r := order.Entry{Type: order.EntryOperator, At: o.CreatedAt, Step: fmt.Sprint(i)}
+			r := order.Entry{Type: order.EntryCommand, At: o.CreatedAt, Step: fmt.Sprint(i)}
 			if err := s.AppendTimeline(t.Context(), o.ID, fmt.Sprint("note-", i), r); err != nil {
 				t.Error(err)
 			}

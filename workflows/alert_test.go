@@ -13,14 +13,14 @@ import (
 func TestOperatorsAreToldOfAnOrderThatStaysInTrouble(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	w.breakNext("RaiseAlarm", 1, fault{before: errBroken}) // the first alarm is lost; another comes an hour later
+	w.breakNext("SendAlert", 1, fault{before: errBroken}) // the first alarm is lost; another comes an hour later
 	w.breakNext("FinishOrder", 110, fault{before: errBroken})
 	run(t, w, request(broke))
 	if len(w.alarms) == 0 {
 		t.Fatal("no alarm")
 	}
-	want := order.Attention{Version: 1, Type: "ORDER_NEEDS_ATTENTION", OrderID: orderID, UserID: 42, Step: "FinishOrder"}
-	if diff := cmp.Diff(want, w.alarms[0], cmpopts.IgnoreFields(order.Attention{}, "Since", "Error", "Advice")); diff != "" {
+	want := order.Alert{Version: 1, Type: "ORDER_NEEDS_ATTENTION", OrderID: orderID, UserID: 42, Step: "FinishOrder"}
+	if diff := cmp.Diff(want, w.alarms[0], cmpopts.IgnoreFields(order.Alert{}, "Since", "Error", "Advice")); diff != "" {
 		t.Errorf("alarm (-want +got):\n%s", diff)
 	}
 	for _, a := range w.alarms {
@@ -36,7 +36,7 @@ func TestOperatorsAreToldOfAnOrderThatStaysInTrouble(t *testing.T) {
 func TestOrderGoesOnWhenNobodyHearsItsAlarm(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	w.breakNext("RaiseAlarm", 1000, fault{before: errBroken})
+	w.breakNext("SendAlert", 1000, fault{before: errBroken})
 	w.breakNext("PublishEvent", 40, fault{before: errBroken})
 	wantEnd(t, run(t, w, request(visa)), order.Confirmed, "")
 }

@@ -17,7 +17,7 @@ var alice = saga.Command{Operator: "alice", Reason: "the gateway is back"}
 // broken is a queue of faults that lasts for weeks.
 func broken() []bool { return make([]bool, 100_000) }
 
-// after does something some time into the saga, with the ledger locked.
+// after calls do when d has passed, with the ledger locked.
 func (l *ledger) after(env *testsuite.TestWorkflowEnvironment, d time.Duration, do func()) {
 	env.RegisterDelayedCallback(func() {
 		l.mu.Lock()
@@ -38,7 +38,7 @@ func runToEnd(t *testing.T, env *testsuite.TestWorkflowEnvironment, in shape) {
 	}
 }
 
-func TestRetrySignalTriesAtOnce(t *testing.T) {
+func TestRetrySignalRetriesAtOnce(t *testing.T) {
 	t.Parallel()
 	l := newLedger()
 	l.faults["Tell"] = broken()
@@ -65,7 +65,7 @@ func TestCompensateSignalUndoesTheSagaBeforeItsPivot(t *testing.T) {
 	}
 }
 
-func TestCompensateSignalDuringALocalAttemptThatBreaksIsObeyed(t *testing.T) {
+func TestCompensateSignalDuringALocalAttemptThatBreaksUndoesTheSaga(t *testing.T) {
 	t.Parallel()
 	l := newLedger()
 	l.faults["B"] = broken()
@@ -82,7 +82,7 @@ func TestCompensateSignalDuringALocalAttemptThatBreaksIsObeyed(t *testing.T) {
 	}
 }
 
-func TestSkipSignalLeavesOutAnUndoThatCannotSucceed(t *testing.T) {
+func TestSkipSignalSkipsAnUndoThatCannotSucceed(t *testing.T) {
 	t.Parallel()
 	l := newLedger()
 	l.refuse, l.faults["-A"] = "B", broken()
@@ -94,7 +94,7 @@ func TestSkipSignalLeavesOutAnUndoThatCannotSucceed(t *testing.T) {
 	}
 }
 
-func TestUndoThatStaysBrokenDoesNotKeepTheOthersWaiting(t *testing.T) {
+func TestUndoThatStaysBrokenDoesNotHoldUpTheOthers(t *testing.T) {
 	t.Parallel()
 	l := newLedger()
 	l.refuse, l.faults["-B"] = "C", broken()
@@ -120,20 +120,20 @@ func TestSignalThatMakesNoSenseChangesNothingAndSaysWhy(t *testing.T) {
 		input          any
 		want           string
 	}{
-		"skip of a forward step":     {"A", saga.SignalSkip, alice, "nothing is being waited for"},
-		"skip of the fence":          {"Close", saga.SignalSkip, alice, "nothing is being waited for"},
-		"skip of the finish":         {"Finish", saga.SignalSkip, alice, "nothing is being waited for"},
-		"skip of another step":       {"-A", saga.SignalSkip, saga.Command{Operator: "a", Reason: "b", Step: "UndoB"}, "UndoB is not being waited for"},
+		"skip of a forward step":     {"A", saga.SignalSkip, alice, "waits for nothing"},
+		"skip of the fence":          {"Close", saga.SignalSkip, alice, "waits for nothing"},
+		"skip of the finish":         {"Finish", saga.SignalSkip, alice, "waits for nothing"},
+		"skip of another step":       {"-A", saga.SignalSkip, saga.Command{Operator: "a", Reason: "b", Step: "UndoB"}, "does not wait for UndoB"},
 		"compensate after the fence": {"-A", saga.SignalCompensate, alice, "already decided"},
 		"compensate after the pivot": {"Tell", saga.SignalCompensate, alice, "already decided"},
-		"nobody says who":            {"Tell", saga.SignalRetry, saga.Command{Reason: "x"}, `needs an "operator"`},
+		"no operator":                {"Tell", saga.SignalRetry, saga.Command{Reason: "x"}, `needs an "operator"`},
 		"no such signal":             {"Tell", "restart", alice, "a saga knows retry, compensate and skip"},
 		"no such signal, undoing":    {"-A", "restart", alice, "a saga knows retry, compensate and skip"},
 		"not an object":              {"Tell", saga.SignalRetry, "now", "want an object with"},
 		"another type":               {"-A", saga.SignalSkip, map[string]any{"operator": 7, "reason": "x"}, "operator"},
 		"a misspelt field":           {"-A", saga.SignalSkip, map[string]any{"operator": "a", "reason": "x", "stepp": "UndoB"}, `unknown field "stepp"`},
 		"nothing":                    {"Tell", saga.SignalRetry, nil, `needs an "operator"`},
-		"an essay":                   {"Tell", saga.SignalRetry, saga.Command{Operator: "a", Reason: strings.Repeat("x", 501)}, "500 bytes"},
+		"too long":                   {"Tell", saga.SignalRetry, saga.Command{Operator: "a", Reason: strings.Repeat("x", 501)}, "500 bytes"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestSignalThatMakesNoSenseChangesNothingAndSaysWhy(t *testing.T) {
 	}
 }
 
-func TestDetailsSayWhichSignalsThereAre(t *testing.T) {
+func TestDetailsSayWhichSignalsHelp(t *testing.T) {
 	t.Parallel()
 	for step, want := range map[string]string{"A": "retry compensate", "-A": "retry skip", "Close": "retry", "Tell": "retry skip"} {
 		t.Run(step, func(t *testing.T) {

@@ -1,0 +1,74 @@
+package workflows
+
+import (
+	"context"
+	"slices"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/ordersaga/ordersaga/activities"
+	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/saga"
+)
+
+// transition runs an activity that changes the order's row and returns it. The activity stores, in the same transaction,
+// the entries that the saga's timeline has gained since the last transition.
+func transition[I any](
+	ctx workflow.Context, s *orderSaga, activity func(context.Context, I) (order.Order, error), input func([]order.Entry) I,
+) error {
+	timeline, cancel := saga.Timeline(ctx), s.cancelEntry()
+	row, err := saga.Execute(ctx, activity, input(append(cancel, entries(timeline[s.stored:])...)))
+	if err != nil {
+		return err
+	}
+	s.row, s.stored = row, len(timeline)
+	s.cancelStored = s.cancelStored || cancel != nil
+	return nil
+}
+
+// appendTimeline stores the entries since the last transition if something broke or an operator acted. Steps that just
+// worked are not worth a round trip.
+func (s *orderSaga) appendTimeline(ctx workflow.Context) error {
+	left := saga.Timeline(ctx)[s.stored:]
+	notable := func(e saga.Entry) bool { return e.Kind != saga.EntryDone && e.Kind != saga.EntryUndone }
+	if !slices.ContainsFunc(left, notable) {
+		return nil
+	}
+	return saga.Do(ctx, steps.AppendTimeline, activities.AppendTimelineInput{
+		OrderID: s.req.ID, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID, Entries: entries(left),
+	})
+}
+
+// cancelEntry is the entry that says who asked to cancel the order, until it is stored.
+func (s *orderSaga) cancelEntry() []order.Entry {
+	if s.cancel.By == "" || s.cancelStored {
+		return nil
+	}
+	detail := "cancel asked by " + string(s.cancel.By)
+	if s.cancel.Reason != "" {
+		detail += ": " + s.cancel.Reason
+	}
+	return []order.Entry{{Type: order.EntryCommand, At: s.cancelAt, Detail: detail}}
+}
+
+// entries turns a part of the saga's timeline into entries of the order's.
+func entries(timeline []saga.Entry) []order.Entry {
+	out := make([]order.Entry, 0, len(timeline))
+	for _, e := range timeline {
+		out = append(out, order.Entry{Type: entryTypes[e.Kind], At: e.At, Step: e.Step, Detail: e.Detail})
+	}
+	return out
+}
+
+var entryTypes = map[saga.EntryKind]order.EntryType{
+	saga.EntryDone:           order.EntryStepDone,
+	saga.EntryUndone:         order.EntryUndone,
+	saga.EntryRefused:        order.EntryStepRefused,
+	saga.EntryNotDone:        order.EntryStepNotDone,
+	saga.EntryFellBack:       order.EntryStepFellBack,
+	saga.EntryNeedsAttention: order.EntryNeedsAttention,
+	saga.EntryHealed:         order.EntryHealed,
+	saga.EntryGivenUp:        order.EntryGivenUp,
+	saga.EntrySkipped:        order.EntrySkipped,
+	saga.EntryCommand:        order.EntryCommand,
+}
