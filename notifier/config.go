@@ -14,22 +14,22 @@ type Config struct {
 	Addr        string `env:"NOTIFIER_ADDR" envDefault:"127.0.0.1:4004" form:"host:port" help:"host:port of the probes and of GET /notifications"`
 	DatabaseURL string `env:"NOTIFIER_DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL database of the notifier: postgres://user:password@host:port/name"`
 	RabbitMQURL string `env:"RABBITMQ_URL,required,notEmpty" form:"amqp://user:password@host:port/vhost" secret:"true" help:"broker of the order events: amqp://user:password@host:port/vhost"`
-	Workers     int    `env:"NOTIFIER_WORKERS" envDefault:"4" help:"messages of each queue that are handled at a time, 1 to 64"`
-	Senders     int    `env:"NOTIFIER_SENDERS" envDefault:"4" help:"mails and webhooks that are sent at a time, 1 to 64"`
+	Workers     int    `env:"NOTIFIER_WORKERS" envDefault:"1" help:"batches of up to 20 messages recorded at the same time, per queue, 1 to 64"`
+	Senders     int    `env:"NOTIFIER_SENDERS" envDefault:"4" help:"mails and webhooks sent at the same time, 1 to 64"`
 
-	RetryTiers []time.Duration `env:"NOTIFIER_RETRY_TIERS" envDefault:"5s,30s,2m,10m" help:"how long a message that failed waits before its second, third, … attempt; after the last one it is dead-lettered"`
+	RetryTiers []time.Duration `env:"NOTIFIER_RETRY_TIERS" envDefault:"5s,30s,2m,10m" help:"delays before the second, third, … attempt at a message that failed; after the last one it is dead-lettered"`
 
-	SMTPURL  string `env:"SMTP_URL" secret:"true" help:"mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, or smtp://host:25?tls=none; without one, what would be mailed is logged"`
-	MailFrom string `env:"MAIL_FROM" help:"sender of mail, as in Shop <orders@shop.example>; required with SMTP_URL"`
+	SMTPURL  string `env:"SMTP_URL" secret:"true" help:"mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, or smtp://host:25?tls=none; if empty, mails are logged instead"`
+	MailFrom string `env:"MAIL_FROM" help:"sender of mail, for example Shop <orders@shop.example>; required with SMTP_URL"`
 
-	OperatorEmail  string `env:"OPERATOR_EMAIL" help:"where operators are told of orders in trouble; without it and a webhook, the log is"`
-	OperatorURL    string `env:"OPERATOR_WEBHOOK_URL" form:"http://host/path" secret:"true" help:"webhook that is called about orders in trouble"`
-	OperatorSecret string `env:"OPERATOR_WEBHOOK_SECRET" secret:"true" help:"secret that it is signed with: whsec_ and 24 to 64 bytes in base64"`
+	OperatorEmail  string `env:"OPERATOR_EMAIL" help:"receives alerts about orders that need attention; without it and a webhook, alerts are logged"`
+	OperatorURL    string `env:"OPERATOR_WEBHOOK_URL" form:"http://host/path" secret:"true" help:"webhook for alerts about orders that need attention"`
+	OperatorSecret string `env:"OPERATOR_WEBHOOK_SECRET" secret:"true" help:"signs calls of that webhook: whsec_ and 24 to 64 bytes in base64"`
 }
 
-// Validate checks what no single field's type does.
+// Validate checks what the fields' types cannot.
 func (c Config) Validate() error {
-	problems := []error{atATime("NOTIFIER_WORKERS", c.Workers), atATime("NOTIFIER_SENDERS", c.Senders)}
+	problems := []error{concurrency("NOTIFIER_WORKERS", c.Workers), concurrency("NOTIFIER_SENDERS", c.Senders)}
 	if err := c.topology().Validate(); err != nil {
 		problems = append(problems, fmt.Errorf("NOTIFIER_RETRY_TIERS: %w", err))
 	}
@@ -43,7 +43,7 @@ func (c Config) Validate() error {
 	}
 	if c.OperatorURL != "" || c.OperatorSecret != "" {
 		if c.OperatorURL == "" {
-			problems = append(problems, errors.New("OPERATOR_WEBHOOK_URL: is missing, with OPERATOR_WEBHOOK_SECRET set"))
+			problems = append(problems, errors.New("OPERATOR_WEBHOOK_URL: is missing although OPERATOR_WEBHOOK_SECRET is set"))
 		}
 		if _, err := webhook.ParseKey(c.OperatorSecret); err != nil {
 			problems = append(problems, fmt.Errorf("OPERATOR_WEBHOOK_SECRET: %w", err))
@@ -52,21 +52,21 @@ func (c Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// topology is that of every program, with retry tiers as configured.
+// topology is the topology of all programs with the configured retry tiers.
 func (c Config) topology() rabbitmq.Topology {
 	t := rabbitmq.DefaultTopology()
 	t.Tiers = c.RetryTiers
 	return t
 }
 
-func atATime(variable string, n int) error {
+func concurrency(variable string, n int) error {
 	if n < 1 || n > 64 {
 		return fmt.Errorf("%s: %d is not between 1 and 64", variable, n)
 	}
 	return nil
 }
 
-// mailer returns nil when no mail server is configured.
+// mailer returns nil if no mail server is configured.
 func (c Config) mailer() (*mailer, error) {
 	if c.SMTPURL == "" {
 		return nil, nil
@@ -74,6 +74,6 @@ func (c Config) mailer() (*mailer, error) {
 	return newMailer(c.SMTPURL, c.MailFrom)
 }
 
-func (c Config) operators() entry {
-	return entry{Email: c.OperatorEmail, WebhookURL: c.OperatorURL, WebhookSecret: c.OperatorSecret}
+func (c Config) operators() contact {
+	return contact{Email: c.OperatorEmail, WebhookURL: c.OperatorURL, WebhookSecret: c.OperatorSecret}
 }

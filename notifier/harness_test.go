@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
-// asProgram makes the test binary run as the notifier itself, so that a test can kill it.
+// asProgram makes the test binary run as the notifier, so that a test can kill it.
 const asProgram = "NOTIFIER_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -41,12 +42,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// patience is how long a test waits for what should happen soon, on a machine that is busy with other tests.
+// patience is how long a test waits for what should happen soon, on a machine busy with other tests.
 const patience = 30 * time.Second
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// newStore is a store on a database of its own.
+// newStore returns a store on a new database.
 func newStore(t *testing.T) (s *store, databaseURL string) {
 	t.Helper()
 	databaseURL = servicestest.Postgres(t)
@@ -61,16 +62,16 @@ func newStore(t *testing.T) (s *store, databaseURL string) {
 	return &store{pool}, databaseURL
 }
 
-// newNotifier is one that tells customers by the log, or as the directory says.
+// newNotifier returns a notifier that uses the contacts.
 func newNotifier(s *store, log *slog.Logger) *notifier {
 	return &notifier{store: s, mails: true, recorded: func() {}, log: log}
 }
 
-// sendAll works until nothing is due.
+// sendAll sends until nothing is due.
 func sendAll(t *testing.T, s *sender) {
 	t.Helper()
 	for {
-		d, err := s.store.claim(t.Context(), s.pace.lease)
+		d, err := s.store.claim(t.Context(), s.timing.lease)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,20 +82,20 @@ func sendAll(t *testing.T, s *sender) {
 	}
 }
 
-// list puts the user of all test events into the directory, in place of the demo's entry.
-func list(t *testing.T, s *store, e entry) {
+// setContact replaces the contacts by that of the user of all test events.
+func setContact(t *testing.T, s *store, c contact) {
 	t.Helper()
-	_, err := s.pool.Exec(t.Context(), `DELETE FROM directory`)
+	_, err := s.pool.Exec(t.Context(), `DELETE FROM contacts`)
 	if err == nil {
-		_, err = s.pool.Exec(t.Context(), `INSERT INTO directory VALUES (42, nullif($1, ''), nullif($2, ''), nullif($3, ''))`,
-			e.Email, e.WebhookURL, e.WebhookSecret)
+		_, err = s.pool.Exec(t.Context(), `INSERT INTO contacts VALUES (42, nullif($1, ''), nullif($2, ''), nullif($3, ''))`,
+			c.Email, c.WebhookURL, c.WebhookSecret)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// state is that of a delivery.
+// state is the state of a delivery.
 type state struct {
 	Channel  channel
 	Attempts int
@@ -116,7 +117,7 @@ func outbox(t *testing.T, s *store) []state {
 	return all
 }
 
-// event is the end of an order whose ID ends in n.
+// event is the event of a finished order whose ID ends in n.
 func event(n int, status order.Status) order.Event {
 	o := order.Order{
 		ID:        order.ID(fmt.Sprintf("0197a4b2-6c1e-7d3f-8a55-%012d", n)),
@@ -132,14 +133,20 @@ func event(n int, status order.Status) order.Event {
 	return order.NewEvent(o)
 }
 
-// message is the event as it is consumed.
-func message(t *testing.T, e order.Event) rabbitmq.Message {
+// messages are the events as the consumer gets them.
+func messages(t *testing.T, events ...order.Event) []rabbitmq.Message {
 	t.Helper()
-	body, err := json.Marshal(e)
-	if err != nil {
-		t.Fatal(err)
+	var batch []rabbitmq.Message
+	for _, e := range events {
+		body, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch = append(batch, rabbitmq.Message{
+			ID: e.MessageID(), Type: string(e.Type), CorrelationID: string(e.OrderID), Queue: string(e.Type), Attempt: 1, Body: body,
+		})
 	}
-	return rabbitmq.Message{ID: e.MessageID(), Type: string(e.Type), CorrelationID: string(e.OrderID), Queue: string(e.Type), Attempt: 1, Body: body}
+	return batch
 }
 
 func newBroker(t *testing.T) string { return servicestest.RabbitMQ(t) }
@@ -163,32 +170,35 @@ func publish(t *testing.T, p *rabbitmq.Publisher, e order.Event) {
 	}
 }
 
-// counts returns how many rows there are; both numbers are the same unless "once" is broken.
-func (s *store) counts(ctx context.Context) (inbox, notifications int, err error) {
-	err = s.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM inbox), (SELECT count(*) FROM notifications)`).Scan(&inbox, &notifications)
-	return inbox, notifications, err
+// counts returns how many rows there are. With one address per user, both numbers are equal unless "once" is broken.
+func (s *store) counts(ctx context.Context) (notifications, deliveries int, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM notifications), (SELECT count(*) FROM outbox)`).Scan(&notifications, &deliveries)
+	return notifications, deliveries, err
 }
 
 func checkCounts(t *testing.T, s *store, want int) {
 	t.Helper()
-	inbox, notifications, err := s.counts(t.Context())
-	if err != nil || inbox != want || notifications != want {
-		t.Errorf("%d rows in the inbox and %d notifications (%v), want %d of each", inbox, notifications, err, want)
+	notifications, deliveries, err := s.counts(t.Context())
+	if err != nil || notifications != want || deliveries != want {
+		t.Errorf("%d notifications and %d deliveries (%v), want %d of each", notifications, deliveries, err, want)
 	}
+}
+
+// awaitNotifications waits until there are that many.
+func awaitNotifications(t *testing.T, s *store, want int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%d notifications", want), func() bool {
+		notifications, _, err := s.counts(t.Context())
+		return err == nil && notifications >= want
+	})
 }
 
 func eventually(t *testing.T, what string, happened func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !happened() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %s for %s", patience, what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	servicestest.Eventually(t, patience, what, happened)
 }
 
-// get asks a handler and returns the status and the body.
+// get sends a request to the handler and returns status and body.
 func get(t *testing.T, h http.Handler, target string) (int, string) {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
@@ -201,8 +211,7 @@ func get(t *testing.T, h http.Handler, target string) (int, string) {
 	return w.Code, strings.TrimSpace(string(body))
 }
 
-// queue returns how many messages the queue has that nobody holds, and how many somebody holds, as the management API
-// knows it.
+// queue returns how many messages of the queue are ready and how many a consumer holds, as the management API knows it.
 func queue(t *testing.T, brokerURL, name string) (ready, held int) {
 	t.Helper()
 	u, err := url.Parse(brokerURL)
@@ -226,4 +235,24 @@ func queue(t *testing.T, brokerURL, name string) (ready, held int) {
 		t.Fatal(err)
 	}
 	return q.Ready, q.Held
+}
+
+// startConsumer runs the program's consumer until the test ends or stop is called.
+func startConsumer(t *testing.T, brokerURL string, n *notifier) (stop func()) {
+	t.Helper()
+	c, err := newConsumer(rabbitmq.Config{URL: brokerURL, Name: t.Name(), Log: discard()}, n, newPublisher(t, brokerURL), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
 }

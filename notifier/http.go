@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	readTimeout = 5 * time.Second // of the database, for one request
-	retryAfter  = 5 * time.Second // that a client is told while the database is down
+	readTimeout = 5 * time.Second // of one query
+	retryAfter  = 5 * time.Second // sent to clients while the database is down
 )
 
-// newAPI answers which notifications an order has led to, and probes.
+// newAPI serves the notifications of an order, and the probes.
 func newAPI(store *store, checks map[string]httpserver.Check, log *slog.Logger) http.Handler {
 	api := httpapi.New(httpapi.Config{
 		Title: "Notifications", Version: "1.0.0", Log: log, Checks: checks,
-		Description: "What customers were told about their orders. Read-only, for operators and tests.",
+		Description: "What customers and operators were told about orders. Read-only, for operators and tests.",
 	})
 	httpapi.Register(api, huma.Operation{
 		Method: http.MethodGet, Path: "/notifications", OperationID: "listNotifications",
@@ -33,16 +33,16 @@ func newAPI(store *store, checks map[string]httpserver.Check, log *slog.Logger) 
 }
 
 type listInput struct {
-	OrderID string `query:"orderId" required:"true" format:"uuid" doc:"The order, a UUID in lower case." example:"0197a4b2-6c1e-7d3f-8a55-000000000001"`
+	OrderID string `query:"orderId" required:"true" format:"uuid" doc:"The order's ID, a UUID in lower case." example:"0197a4b2-6c1e-7d3f-8a55-000000000001"`
 }
 
 type listOutput struct {
 	Body struct {
-		Notifications []notification `json:"notifications" nullable:"false" doc:"Oldest first; empty when there are none yet."`
+		Notifications []notification `json:"notifications" nullable:"false" doc:"Oldest first; empty if there are none yet."`
 	}
 }
 
-// list answers an order that is not known like one about which nothing was said yet: the notifier knows no orders.
+// list returns an empty list for an unknown order, because the notifier knows no orders, only its notifications.
 func (s *store) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	id, err := order.ParseID(in.OrderID)
 	if err != nil {
@@ -55,7 +55,7 @@ func (s *store) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	notes, err := s.ofOrder(ctx, id)
 	if err != nil {
 		httpapi.Log(ctx).Error("list notifications", "order_id", id, "error", err.Error())
-		return nil, problem.Unavailable.New("the notifications cannot be read at present").RetryAfter(retryAfter)
+		return nil, problem.Unavailable.New("the notifications cannot be read at the moment").RetryAfter(retryAfter)
 	}
 	var out listOutput
 	out.Body.Notifications = notes

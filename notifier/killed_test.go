@@ -15,10 +15,11 @@ import (
 	"github.com/ordersaga/ordersaga/internal/rabbitmq"
 )
 
-// TestKilledBetweenEffectAndAckTheNextProcessDropsTheMessage: the effect is committed, the acknowledgement never arrives,
-// the process is killed. The message comes again, to another process, and changes nothing.
-func TestKilledBetweenEffectAndAckTheNextProcessDropsTheMessage(t *testing.T) {
+// TestKilledBetweenEffectAndAckTheNextProcessDropsTheMessages: the effects are committed, the acknowledgement never
+// arrives, the process is killed. The messages come again, to another process, and change nothing.
+func TestKilledBetweenEffectAndAckTheNextProcessDropsTheMessages(t *testing.T) {
 	t.Parallel()
+	const events = 5
 	s, databaseURL := newStore(t)
 	broker := newBroker(t)
 	line := startLine(t, broker)
@@ -27,16 +28,16 @@ func TestKilledBetweenEffectAndAckTheNextProcessDropsTheMessage(t *testing.T) {
 	eventually(t, "the notifier to consume", func() bool { return consumers(t, broker, rabbitmq.QueueConfirmed) == 1 })
 
 	line.mute.Store(true)
-	publish(t, newPublisher(t, broker), event(1, order.Confirmed))
-	eventually(t, "the effect", func() bool {
-		_, notifications, err := s.counts(t.Context())
-		return err == nil && notifications == 1
-	})
+	p := newPublisher(t, broker)
+	for n := range events {
+		publish(t, p, event(n, order.Confirmed))
+	}
+	awaitNotifications(t, s, events)
 	kill(t, first)
 
 	second := startProcess(t, append(environ, "RABBITMQ_URL="+broker)...)
-	eventually(t, "the message again", func() bool { return strings.Contains(second.output(), "seen before, dropped") })
-	checkCounts(t, s, 1)
+	eventually(t, "the messages again", func() bool { return strings.Count(second.output(), "seen before, dropped") == events })
+	checkCounts(t, s, events)
 	for _, name := range []string{rabbitmq.QueueConfirmed, rabbitmq.DeadLetterQueue, "retry.20ms", "retry.40ms"} {
 		eventually(t, "an empty "+name, func() bool {
 			ready, held := queue(t, broker, name)
@@ -45,8 +46,16 @@ func TestKilledBetweenEffectAndAckTheNextProcessDropsTheMessage(t *testing.T) {
 	}
 }
 
-// consumers returns how many consumers the queue has, none when it does not exist.
+// consumers returns how many consumers the queue has.
 func consumers(t *testing.T, brokerURL, name string) int {
+	return declared(t, brokerURL, name).Consumers
+}
+
+// ready returns how many messages of the queue no consumer holds.
+func ready(t *testing.T, brokerURL, name string) int { return declared(t, brokerURL, name).Messages }
+
+// declared returns the broker's present view of the queue; the zero value if it does not exist.
+func declared(t *testing.T, brokerURL, name string) amqp.Queue {
 	t.Helper()
 	conn, err := amqp.Dial(brokerURL)
 	if err != nil {
@@ -59,12 +68,12 @@ func consumers(t *testing.T, brokerURL, name string) int {
 	}
 	q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
 	if err != nil {
-		return 0
+		return amqp.Queue{}
 	}
-	return q.Consumers
+	return q
 }
 
-// line carries a program's connections to the broker. While it is mute, what the program says is lost.
+// line carries a program's connections to the broker. While it is mute, it drops what the program sends.
 type line struct {
 	url  string
 	mute atomic.Bool
@@ -108,7 +117,7 @@ func startLine(t *testing.T, brokerURL string) *line {
 	return l
 }
 
-// carry ends both connections when one of them has ended.
+// carry closes both connections when one of them has ended.
 func (l *line) carry(program net.Conn, brokerAddress string) {
 	broker, err := net.Dial("tcp", brokerAddress)
 	if err != nil {

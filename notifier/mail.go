@@ -21,12 +21,12 @@ type mailer struct {
 	domain  string // of the Message-IDs
 }
 
-// smtpTimeout bounds each of dialling, greeting and sending, which together must stay below the lease of a delivery.
+// smtpTimeout bounds each of dialling, greeting and sending. Together they must stay below the lease of a delivery.
 const smtpTimeout = 7 * time.Second
 
-// newMailer reads the mail server's URL, smtp://user:password@host:587 (with STARTTLS, required) or
-// smtps://user:password@host:465. smtp://host:25?tls=none sends in the clear, for a server on the same machine. The
-// error does not show the URL.
+// newMailer parses the mail server's URL: smtp://user:password@host:587 requires STARTTLS, smtps://user:password@host:465
+// is TLS from the start, and smtp://host:25?tls=none is unencrypted, for a server on the same machine. The error does not
+// show the URL.
 func newMailer(server, from string) (*mailer, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Hostname() == "" || u.Scheme != "smtp" && u.Scheme != "smtps" {
@@ -34,7 +34,7 @@ func newMailer(server, from string) (*mailer, error) {
 	}
 	sender, err := mail.ParseAddress(from)
 	if err != nil {
-		return nil, fmt.Errorf("MAIL_FROM: %q is no address, as in Shop <orders@shop.example>: %w", from, err)
+		return nil, fmt.Errorf("MAIL_FROM: %q is not an address such as Shop <orders@shop.example>: %w", from, err)
 	}
 	_, domain, _ := strings.Cut(sender.Address, "@")
 	m := &mailer{host: u.Hostname(), from: sender, domain: domain, options: []gomail.Option{gomail.WithTimeout(smtpTimeout)}}
@@ -49,7 +49,7 @@ func newMailer(server, from string) (*mailer, error) {
 	if u.Port() != "" {
 		port, err := strconv.Atoi(u.Port())
 		if err != nil {
-			return nil, errors.New("SMTP_URL: the port is no number")
+			return nil, errors.New("SMTP_URL: the port is not a number")
 		}
 		m.options = append(m.options, gomail.WithPort(port))
 	}
@@ -61,8 +61,8 @@ func newMailer(server, from string) (*mailer, error) {
 	return m, nil
 }
 
-// send returns nil once the server has taken the mail. Message-ID and date are the same in every attempt.
-func (m *mailer) send(ctx context.Context, d *due) error {
+// send returns nil once the server has accepted the mail. Message-ID and date are the same in every attempt.
+func (m *mailer) send(ctx context.Context, d *claimed) error {
 	message, err := m.compose(d)
 	if err != nil {
 		return &finalError{err}
@@ -75,14 +75,14 @@ func (m *mailer) send(ctx context.Context, d *due) error {
 		return fmt.Errorf("connect to the mail server: %w", err)
 	}
 	err = client.Send(message)
-	_ = client.Close() // what the server has taken stays taken
+	_ = client.Close() // a mail that the server has accepted stays accepted
 	if err != nil {
 		return refusedForGood(fmt.Errorf("send mail: %w", err))
 	}
 	return nil
 }
 
-func (m *mailer) compose(d *due) (*gomail.Msg, error) {
+func (m *mailer) compose(d *claimed) (*gomail.Msg, error) {
 	message := gomail.NewMsg()
 	message.FromMailAddress(m.from)
 	if err := message.To(d.Address); err != nil {
@@ -91,7 +91,7 @@ func (m *mailer) compose(d *due) (*gomail.Msg, error) {
 	message.Subject(d.Subject)
 	message.SetMessageIDWithValue(d.MessageID + "@" + m.domain)
 	message.SetDateWithValue(d.CreatedAt)
-	message.SetGenHeader("Auto-Submitted", "auto-generated") // so that no out-of-office reply comes back
+	message.SetGenHeader("Auto-Submitted", "auto-generated") // no out-of-office replies, please
 	message.SetBodyString(gomail.TypeTextPlain, d.Body)
 	if d.HTML != "" {
 		message.AddAlternativeString(gomail.TypeTextHTML, d.HTML)
@@ -99,14 +99,14 @@ func (m *mailer) compose(d *due) (*gomail.Msg, error) {
 	return message, nil
 }
 
-// refusedForGood makes the error final when the server says that the recipient, or this mail, will never be taken
-// (5xx). The same answer to anything else is about our configuration, which can be mended.
+// refusedForGood makes the error final if the server will never accept the recipient or this mail (5xx). A 5xx to any other
+// command is about our configuration, which operators can correct.
 func refusedForGood(err error) error {
-	var answer *gomail.SendError
-	if !errors.As(err, &answer) || answer.IsTemp() || answer.ErrorCode() < 500 {
+	var reply *gomail.SendError
+	if !errors.As(err, &reply) || reply.IsTemp() || reply.ErrorCode() < 500 {
 		return err
 	}
-	switch answer.Reason {
+	switch reply.Reason {
 	case gomail.ErrSMTPRcptTo, gomail.ErrSMTPDataClose:
 		return &finalError{err}
 	}

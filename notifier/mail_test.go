@@ -21,8 +21,8 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// postOffice is a real SMTP server that keeps what it gets.
-type postOffice struct {
+// mailServer is a real SMTP server that keeps what it gets.
+type mailServer struct {
 	addr string
 
 	mu     sync.Mutex
@@ -35,14 +35,14 @@ type envelope struct {
 	Data     []byte
 }
 
-func startPostOffice(t *testing.T) *postOffice {
+func startMailServer(t *testing.T) *mailServer {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &postOffice{addr: listener.Addr().String()}
-	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{office: p}, nil }))
+	p := &mailServer{addr: listener.Addr().String()}
+	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{server: p}, nil }))
 	server.Domain = "localhost"
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
@@ -53,13 +53,13 @@ func startPostOffice(t *testing.T) *postOffice {
 	return p
 }
 
-func (p *postOffice) received() []envelope {
+func (p *mailServer) received() []envelope {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.mails
 }
 
-func (p *postOffice) mailer(t *testing.T) *mailer {
+func (p *mailServer) mailer(t *testing.T) *mailer {
 	t.Helper()
 	m, err := newMailer("smtp://"+p.addr+"?tls=none", "Shop <orders@shop.example>")
 	if err != nil {
@@ -68,9 +68,9 @@ func (p *postOffice) mailer(t *testing.T) *mailer {
 	return m
 }
 
-// session is one conversation with the post office.
+// session is one SMTP session.
 type session struct {
-	office *postOffice
+	server *mailServer
 	envelope
 }
 
@@ -83,11 +83,11 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 }
 
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	s.office.mu.Lock()
-	defer s.office.mu.Unlock()
-	if len(s.office.refuse) > 0 {
-		err := s.office.refuse[0]
-		s.office.refuse = s.office.refuse[1:]
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	if len(s.server.refuse) > 0 {
+		err := s.server.refuse[0]
+		s.server.refuse = s.server.refuse[1:]
 		return err
 	}
 	s.To = to
@@ -98,13 +98,13 @@ func (s *session) Data(r io.Reader) (err error) {
 	if s.envelope.Data, err = io.ReadAll(r); err != nil {
 		return err
 	}
-	s.office.mu.Lock()
-	defer s.office.mu.Unlock()
-	s.office.mails = append(s.office.mails, s.envelope)
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	s.server.mails = append(s.server.mails, s.envelope)
 	return nil
 }
 
-// parts reads a mail with two alternatives, by their content types.
+// parts returns the alternatives of a mail, by content type.
 func parts(t *testing.T, data []byte) (*mail.Message, map[string]string) {
 	t.Helper()
 	m, err := mail.ReadMessage(bytes.NewReader(data))
@@ -136,19 +136,19 @@ func parts(t *testing.T, data []byte) (*mail.Message, map[string]string) {
 func TestTheCustomerGetsOneMailWithTheOrdersLinesAndTotal(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
-	office := startPostOffice(t)
-	list(t, s, entry{Email: "ada@customers.example"})
+	server := startMailServer(t)
+	setContact(t, s, contact{Email: "ada@customers.example"})
 	e := event(1, order.Confirmed)
 	e.Items = append(e.Items, order.Line{ProductID: "t", Name: "Tamper <58 mm> & café", Quantity: 1, Price: money.Money{Amount: 3950, Currency: "USD"}})
 	e.Total.Amount += 3950
 	for range 3 {
-		if err := newNotifier(s, discard()).handle(t.Context(), message(t, e)); err != nil {
+		if err := newNotifier(s, discard()).handle(t.Context(), messages(t, e)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	sendAll(t, newSender(s, office.mailer(t), discard(), 1))
+	sendAll(t, newSender(s, server.mailer(t), discard(), 1))
 
-	got := office.received()
+	got := server.received()
 	if len(got) != 1 {
 		t.Fatalf("%d mails, want 1: %v", len(got), outbox(t, s))
 	}
@@ -172,66 +172,66 @@ func TestTheCustomerGetsOneMailWithTheOrdersLinesAndTotal(t *testing.T) {
 	checkGolden(t, "confirmed.txt", content["text/plain"])
 	checkGolden(t, "confirmed.html", content["text/html"])
 	if strings.Contains(string(got[0].Data), "pm_card") {
-		t.Error("the mail speaks of the payment method")
+		t.Error("the mail shows the payment method")
 	}
 	if diff := cmp.Diff([]state{{Channel: toMail, Attempts: 1, Sent: true}}, outbox(t, s)); diff != "" {
 		t.Errorf("outbox (-want +got):\n%s", diff)
 	}
 }
 
-func TestMailThatIsRefusedForNowIsSentAgainAsTheSameMail(t *testing.T) {
+func TestMailThatIsRefusedForNowIsSentAgainUnchanged(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
-	office := startPostOffice(t)
-	office.refuse = []*smtp.SMTPError{{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "not now"}}
-	list(t, s, entry{Email: "ada@customers.example"})
-	if err := newNotifier(s, discard()).handle(t.Context(), message(t, event(1, order.Cancelled))); err != nil {
+	server := startMailServer(t)
+	server.refuse = []*smtp.SMTPError{{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "not now"}}
+	setContact(t, s, contact{Email: "ada@customers.example"})
+	if err := newNotifier(s, discard()).handle(t.Context(), messages(t, event(1, order.Cancelled))); err != nil {
 		t.Fatal(err)
 	}
-	sender := newSender(s, office.mailer(t), discard(), 1)
-	sender.pace.backoff = time.Millisecond
+	sender := newSender(s, server.mailer(t), discard(), 1)
+	sender.timing.backoff = time.Millisecond
 	eventually(t, "the mail", func() bool {
 		sendAll(t, sender)
-		return len(office.received()) > 0
+		return len(server.received()) > 0
 	})
 	if diff := cmp.Diff([]state{{Channel: toMail, Attempts: 2, Sent: true}}, outbox(t, s)); diff != "" {
 		t.Errorf("outbox (-want +got):\n%s", diff)
 	}
-	_, content := parts(t, office.received()[0].Data)
+	_, content := parts(t, server.received()[0].Data)
 	checkGolden(t, "cancelled.txt", content["text/plain"])
 }
 
 func TestMailToAnAddressThatDoesNotExistIsGivenUp(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
-	office := startPostOffice(t)
-	office.refuse = []*smtp.SMTPError{{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}}
-	list(t, s, entry{Email: "nobody@customers.example"})
-	if err := newNotifier(s, discard()).handle(t.Context(), message(t, event(1, order.Confirmed))); err != nil {
+	server := startMailServer(t)
+	server.refuse = []*smtp.SMTPError{{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}}
+	setContact(t, s, contact{Email: "nobody@customers.example"})
+	if err := newNotifier(s, discard()).handle(t.Context(), messages(t, event(1, order.Confirmed))); err != nil {
 		t.Fatal(err)
 	}
-	sendAll(t, newSender(s, office.mailer(t), discard(), 1))
+	sendAll(t, newSender(s, server.mailer(t), discard(), 1))
 	got := outbox(t, s)
 	if len(got) != 1 || !got[0].GivenUp || !strings.Contains(got[0].Error, "no such user") {
 		t.Errorf("outbox %+v", got)
 	}
 }
 
-func TestSilentMailServerIsLeft(t *testing.T) {
+func TestASilentMailServerIsGivenUpInTime(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and never says a word
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections, and never sends anything
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	list(t, s, entry{Email: "ada@customers.example"})
-	if err := newNotifier(s, discard()).handle(t.Context(), message(t, event(1, order.Confirmed))); err != nil {
+	setContact(t, s, contact{Email: "ada@customers.example"})
+	if err := newNotifier(s, discard()).handle(t.Context(), messages(t, event(1, order.Confirmed))); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	sendAll(t, newSender(s, (&postOffice{addr: silent.Addr().String()}).mailer(t), discard(), 1))
-	if took := time.Since(began); took > defaultPace.lease {
+	sendAll(t, newSender(s, (&mailServer{addr: silent.Addr().String()}).mailer(t), discard(), 1))
+	if took := time.Since(began); took > defaultTiming.lease {
 		t.Errorf("it took %s, longer than the lease", took)
 	}
 	if got := outbox(t, s); len(got) != 1 || got[0].Attempts != 1 || got[0].Sent || got[0].GivenUp || got[0].Error == "" {

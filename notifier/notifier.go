@@ -10,7 +10,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/rabbitmq"
 )
 
-// Whom a notification is for.
+// The audiences of notifications.
 const (
 	forCustomer  = "customer"
 	forOperators = "operators"
@@ -27,80 +27,90 @@ type notification struct {
 	CreatedAt time.Time `json:"createdAt"`
 }
 
-// notifier turns events into notifications and puts into the outbox what is to be sent about them.
+// note is a notification with its content, before it is recorded.
+type note struct {
+	notification
+	content
+}
+
+// notifier turns events into notifications, and puts into the outbox what is to be sent about them.
 type notifier struct {
 	store     *store
-	mails     bool  // whether mail can be sent
-	operators entry // where operators are told
-	recorded  func()
+	mails     bool    // whether mail can be sent
+	operators contact // where operators are told
+	recorded  func()  // called for each new notification
 	log       *slog.Logger
 }
 
-// handle records the notification for an event and its deliveries, once; when it returns nil, that is committed and the
-// message can be acknowledged.
-func (n *notifier) handle(ctx context.Context, m rabbitmq.Message) error {
-	note, l, err := read(m)
+// handle records the notifications for a batch of events with their deliveries, each once. When it returns nil, all of
+// them are committed and the messages can be acknowledged; otherwise none is.
+func (n *notifier) handle(ctx context.Context, batch []rabbitmq.Message) error {
+	notes := make([]note, len(batch))
+	for i, m := range batch {
+		var err error
+		if notes[i], err = read(m); err != nil {
+			return err
+		}
+	}
+	recorded, err := n.store.record(ctx, notes, n.deliveries)
 	if err != nil {
 		return err
 	}
-	note.MessageID, note.Text = m.ID, l.Short
-	first, err := n.store.record(ctx, note, func(listed entry) []delivery {
-		if note.Audience == forOperators {
-			listed = n.operators
+	for _, note := range notes {
+		log := n.log.With("order_id", note.OrderID, "message_id", note.MessageID)
+		if !recorded[note.MessageID] {
+			log.Info("seen before, dropped")
+			continue
 		}
-		return n.deliveries(listed, l)
-	})
-	log := n.log.With("order_id", note.OrderID, "message_id", m.ID)
-	switch {
-	case err != nil:
-		return err
-	case first:
+		delete(recorded, note.MessageID) // a copy in the same batch is dropped
 		log.Debug("recorded, to be sent")
 		n.recorded()
-	default:
-		log.Info("seen before, dropped")
 	}
 	return nil
 }
 
-// read decides by the message's queue what it is about.
-func read(m rabbitmq.Message) (notification, letter, error) {
+// read decodes a message and writes its notification. The queue says which kind of event it is.
+func read(m rabbitmq.Message) (note, error) {
 	if m.Queue == rabbitmq.QueueNeedsAttention {
-		a, err := rabbitmq.DecodeAttention(m)
+		a, err := rabbitmq.DecodeAlert(m)
 		if err != nil {
-			return notification{}, letter{}, err
+			return note{}, err
 		}
-		l, err := operatorsLetter(a, m.Body)
-		return notification{OrderID: a.OrderID, UserID: a.UserID, Audience: forOperators, Type: string(a.Type)}, l, unwritable(err)
+		c, err := alertContent(a, m.Body)
+		return newNote(m, notification{OrderID: a.OrderID, UserID: a.UserID, Audience: forOperators, Type: string(a.Type)}, c, err)
 	}
 	e, err := rabbitmq.DecodeEvent(m)
 	if err != nil {
-		return notification{}, letter{}, err
+		return note{}, err
 	}
-	l, err := customerLetter(e, m.Body)
-	return notification{OrderID: e.OrderID, UserID: e.UserID, Audience: forCustomer, Type: string(e.Type)}, l, unwritable(err)
+	c, err := customerContent(e, m.Body)
+	return newNote(m, notification{OrderID: e.OrderID, UserID: e.UserID, Audience: forCustomer, Type: string(e.Type)}, c, err)
 }
 
-func unwritable(err error) error {
-	if err == nil {
-		return nil
+func newNote(m rabbitmq.Message, n notification, c content, err error) (note, error) {
+	if err != nil {
+		return note{}, rabbitmq.Poison(fmt.Errorf("write the notification: %w", err))
 	}
-	return rabbitmq.Poison(fmt.Errorf("find words for it: %w", err))
+	n.MessageID, n.Text = m.ID, c.Short
+	return note{n, c}, nil
 }
 
-// deliveries are the ways in which somebody is told: by mail and webhook as listed, otherwise by the log.
-func (n *notifier) deliveries(listed entry, l letter) []delivery {
+// deliveries returns what to send: a mail and a webhook if there are addresses, otherwise a line in the log.
+func (n *notifier) deliveries(note note, to contact) []delivery {
+	if note.Audience == forOperators {
+		to = n.operators
+	}
 	var out []delivery
-	if listed.Email != "" && n.mails {
-		out = append(out, delivery{Channel: toMail, Address: listed.Email, Subject: l.Subject, Body: l.Text, HTML: l.HTML})
+	if to.Email != "" && n.mails {
+		out = append(out, delivery{Channel: toMail, Address: to.Email, Subject: note.Subject, Body: note.Plain, HTML: note.HTML})
 	}
-	if listed.WebhookURL != "" {
+	if to.WebhookURL != "" {
 		out = append(out, delivery{
-			Channel: toWebhook, Address: listed.WebhookURL, Secret: listed.WebhookSecret, Subject: l.Subject, Body: l.Payload,
+			Channel: toWebhook, Address: to.WebhookURL, Secret: to.WebhookSecret, Subject: note.Subject, Body: note.Payload,
 		})
 	}
 	if len(out) == 0 {
-		out = append(out, delivery{Channel: toLog, Subject: l.Subject, Body: l.Short})
+		out = append(out, delivery{Channel: toLog, Subject: note.Subject, Body: note.Short})
 	}
 	return out
 }

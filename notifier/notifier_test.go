@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,7 +31,7 @@ func TestAMessageThatComesAgainTellsTheCustomerOnce(t *testing.T) {
 	n.mails = false
 	e := event(1, order.Failed)
 	for range 3 {
-		if err := n.handle(t.Context(), message(t, e)); err != nil {
+		if err := n.handle(t.Context(), messages(t, e)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -54,42 +55,127 @@ func TestAMessageThatComesAgainTellsTheCustomerOnce(t *testing.T) {
 	}
 }
 
-func TestCopiesThatAreHandledAtOnceTellTheCustomerOnce(t *testing.T) {
+func TestCopiesThatAreHandledConcurrentlyTellTheCustomerOnce(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
 	n := newNotifier(s, discard())
 	var copies errgroup.Group
-	for range 8 {
-		m := message(t, event(1, order.Confirmed))
-		copies.Go(func() error { return n.handle(t.Context(), m) })
+	for i := range 8 {
+		batch := messages(t, event(1, order.Confirmed), event(2, order.Failed), event(1, order.Confirmed))
+		if i%2 == 1 {
+			slices.Reverse(batch) // the other way round would deadlock if the order of the rows depended on it
+		}
+		copies.Go(func() error { return n.handle(t.Context(), batch) })
 	}
 	if err := copies.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	checkCounts(t, s, 1)
+	checkCounts(t, s, 2)
 }
 
-func TestANotificationThatCannotBeWrittenLeavesNoTraceInTheInbox(t *testing.T) {
+func TestABatchIsRecordedAsAWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
-	note := notification{MessageID: "m1", OrderID: event(1, order.Confirmed).OrderID, UserID: 42, Audience: forCustomer, Type: "ORDER_CONFIRMED"}
-	nothing := func(entry) []delivery { return nil }
-	if _, err := s.record(t.Context(), note, nothing); err == nil {
-		t.Fatal("a notification without text was accepted")
+	newNote := func(id, text string) note {
+		return note{notification: notification{
+			MessageID: id, OrderID: event(1, order.Confirmed).OrderID, UserID: 42, Audience: forCustomer, Type: "ORDER_CONFIRMED", Text: text,
+		}}
 	}
-	checkCounts(t, s, 0)
-	note.Text = "Hello"
-	if first, err := s.record(t.Context(), note, nothing); err != nil || !first {
-		t.Errorf("after that: first %v, error %v", first, err)
+	toTheLog := func(note, contact) []delivery { return []delivery{{Channel: toLog}} }
+	twice := func(note, contact) []delivery { return []delivery{{Channel: toLog}, {Channel: toLog}} }
+	for name, test := range map[string]struct {
+		last       note
+		deliveries func(note, contact) []delivery
+	}{
+		"a notification without text":              {newNote("m3", ""), toTheLog},
+		"a text that PostgreSQL cannot store":      {newNote("m3", "\x00"), toTheLog},
+		"a delivery that breaks a rule of the row": {newNote("m3", "Hello"), twice},
+	} {
+		recorded, err := s.record(t.Context(), []note{newNote("m1", "Hello"), newNote("m2", "Hello"), test.last}, test.deliveries)
+		if err == nil || len(recorded) != 0 {
+			t.Errorf("%s: recorded %v (%v), want an error", name, recorded, err)
+		}
+		checkCounts(t, s, 0)
 	}
-	checkCounts(t, s, 1)
+	recorded, err := s.record(t.Context(), []note{newNote("m2", "Hello"), newNote("m1", "Hello"), newNote("m2", "Hello")}, toTheLog)
+	if diff := cmp.Diff(map[string]bool{"m1": true, "m2": true}, recorded); diff != "" || err != nil {
+		t.Errorf("recorded (%v, -want +got):\n%s", err, diff)
+	}
+	checkCounts(t, s, 2)
 }
 
-func TestOrdersAreAnsweredByWhatTheirCustomersWereTold(t *testing.T) {
+// TestPrefetchedMessagesCostOneTransaction keeps the consumer busy with the first message, by a lock on the table, until it
+// has prefetched all the others.
+func TestPrefetchedMessagesCostOneTransaction(t *testing.T) {
+	t.Parallel()
+	const events = rabbitmq.MaxPrefetch
+	s, _ := newStore(t)
+	broker := newBroker(t)
+	locker, err := s.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = locker.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := locker.Exec(t.Context(), `LOCK TABLE notifications IN EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	p := newPublisher(t, broker)
+	publish(t, p, event(0, order.Confirmed))
+	stop := startConsumer(t, broker, newNotifier(s, discard()))
+	eventually(t, "a blocked transaction", func() bool { return blocked(t, s) > 0 })
+	for n := 1; n < events; n++ {
+		publish(t, p, event(n, order.Confirmed))
+	}
+	eventually(t, "all messages to be prefetched", func() bool { return ready(t, broker, rabbitmq.QueueConfirmed) == 0 })
+	if err := locker.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	awaitNotifications(t, s, events)
+	stop()
+	checkCounts(t, s, events)
+	var transactions int
+	if err := s.pool.QueryRow(t.Context(), `SELECT count(DISTINCT xmin::text) FROM (SELECT xmin FROM notifications UNION ALL SELECT xmin FROM outbox)`).
+		Scan(&transactions); err != nil {
+		t.Fatal(err)
+	}
+	if transactions != 2 { // that of the first message, and that of the others
+		t.Errorf("%d messages cost %d transactions, want 2", events, transactions)
+	}
+	if n := ready(t, broker, rabbitmq.QueueConfirmed); n != 0 {
+		t.Errorf("%d messages came back to the queue: they were not acknowledged", n)
+	}
+}
+
+// TestAMessageThatCannotBeRecordedHoldsUpNoOther has an event that decodes but that PostgreSQL does not take.
+func TestAMessageThatCannotBeRecordedHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	const events = 10
+	s, _ := newStore(t)
+	broker := newBroker(t)
+	p := newPublisher(t, broker)
+	for n := range events {
+		e := event(n, order.Failed)
+		if n == events/2 {
+			e.Message = "\x00"
+		}
+		publish(t, p, e)
+	}
+	startConsumer(t, broker, newNotifier(s, discard()))
+	awaitNotifications(t, s, events-1)
+	eventually(t, "the dead letter", func() bool { return ready(t, broker, rabbitmq.DeadLetterQueue) == 1 })
+	checkCounts(t, s, events-1)
+	for _, delay := range rabbitmq.DefaultTopology().Tiers {
+		if n := ready(t, broker, rabbitmq.TierName(delay)); n != 0 {
+			t.Errorf("%d messages wait in %s", n, rabbitmq.TierName(delay))
+		}
+	}
+}
+
+func TestTheNotificationsOfAnOrderCanBeListed(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
 	e := event(1, order.Confirmed)
-	if err := newNotifier(s, discard()).handle(t.Context(), message(t, e)); err != nil {
+	if err := newNotifier(s, discard()).handle(t.Context(), messages(t, e)); err != nil {
 		t.Fatal(err)
 	}
 	api := newAPI(s, map[string]httpserver.Check{"database": s.pool.Ping}, discard())
@@ -97,7 +183,7 @@ func TestOrdersAreAnsweredByWhatTheirCustomersWereTold(t *testing.T) {
 	status, body := get(t, api, "/notifications?orderId="+string(e.OrderID))
 	var got struct{ Notifications []notification }
 	if err := json.Unmarshal([]byte(body), &got); err != nil || status != http.StatusOK || len(got.Notifications) != 1 {
-		t.Fatalf("answered %d (%v): %s", status, err, body)
+		t.Fatalf("status %d (%v): %s", status, err, body)
 	}
 	if n := got.Notifications[0]; n.MessageID != e.MessageID() || n.Type != "ORDER_CONFIRMED" {
 		t.Errorf("notification %+v", n)
@@ -122,14 +208,14 @@ func TestOrdersAreAnsweredByWhatTheirCustomersWereTold(t *testing.T) {
 	}
 }
 
-// TestWhileTheDatabaseIsDownMessagesWait runs the real consumer on a store that cannot be reached at first.
+// TestWhileTheDatabaseIsDownMessagesWait runs the real consumer on a store that is out of reach at first.
 func TestWhileTheDatabaseIsDownMessagesWait(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
 	broker := rabbitmq.Config{URL: newBroker(t), Name: t.Name(), Log: discard()}
 	p := newPublisher(t, broker.URL)
 	n := newNotifier(s, discard())
-	nowhere, err := pgdb.Open(t.Context(), "postgres://127.0.0.1:1/notifier") // nobody listens there
+	nowhere, err := pgdb.Open(t.Context(), "postgres://127.0.0.1:1/notifier") // nothing listens there
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,17 +225,17 @@ func TestWhileTheDatabaseIsDownMessagesWait(t *testing.T) {
 	var failed error
 	c, err := rabbitmq.NewConsumer(rabbitmq.ConsumerConfig{
 		Config: broker, Queues: []string{rabbitmq.QueueConfirmed},
-		Handle: func(ctx context.Context, m rabbitmq.Message) error {
+		Handle: func(ctx context.Context, batch []rabbitmq.Message) error {
 			mu.Lock()
 			defer mu.Unlock()
 			if failed == nil {
-				failed = newNotifier(dead, discard()).handle(ctx, m)
+				failed = newNotifier(dead, discard()).handle(ctx, batch)
 				return failed
 			}
-			if m.Attempt != 1 {
+			if batch[0].Attempt != 1 {
 				t.Errorf("the outage used up an attempt")
 			}
-			return n.handle(ctx, m)
+			return n.handle(ctx, batch)
 		},
 	}, p)
 	if err != nil {
@@ -159,15 +245,12 @@ func TestWhileTheDatabaseIsDownMessagesWait(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
 	publish(t, p, event(1, order.Confirmed))
-	eventually(t, "the notification", func() bool {
-		_, notifications, err := s.counts(t.Context())
-		return err == nil && notifications == 1
-	})
+	awaitNotifications(t, s, 1)
 	stop()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
 	if failed == nil {
-		t.Error("the database was never down")
+		t.Error("the database was never out of reach")
 	}
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/rabbitmq"
 )
 
-// process is the notifier in a process of its own.
+// process is a notifier in another process.
 type process struct {
 	cmd  *exec.Cmd
 	addr string
@@ -77,9 +77,9 @@ func (p *process) ready(t *testing.T) bool {
 	return res.StatusCode == http.StatusOK
 }
 
-// TestKilledWithMessagesInHandTheNextProcessDoesTheRestOnce kills notifiers while a lock on the inbox keeps their
-// transactions open, and while they work; every event leads to one notification all the same.
-func TestKilledWithMessagesInHandTheNextProcessDoesTheRestOnce(t *testing.T) {
+// TestKilledWithBatchesInHandTheNextProcessDoesTheRestOnce kills notifiers while a lock on the table keeps their
+// transactions open, and while they work. Every event leads to one notification nevertheless.
+func TestKilledWithBatchesInHandTheNextProcessDoesTheRestOnce(t *testing.T) {
 	t.Parallel()
 	const events = 60
 	s, databaseURL := newStore(t)
@@ -99,24 +99,18 @@ func TestKilledWithMessagesInHandTheNextProcessDoesTheRestOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := startProcess(t, environ...)
-	eventually(t, "a transaction in hand", func() bool { return blocked(t, s) > 0 })
+	eventually(t, "a blocked transaction", func() bool { return blocked(t, s) > 0 })
 	kill(t, first)
 	if err := locker.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 
 	second := startProcess(t, environ...)
-	eventually(t, "some notifications", func() bool {
-		_, notifications, err := s.counts(t.Context())
-		return err == nil && notifications > events/10
-	})
-	kill(t, second) // somewhere in between: effects may be committed and not acknowledged
+	awaitNotifications(t, s, events/10)
+	kill(t, second) // at any point: effects may be committed and not acknowledged
 
 	third := startProcess(t, environ...)
-	eventually(t, "all notifications", func() bool {
-		_, notifications, err := s.counts(t.Context())
-		return err == nil && notifications == events
-	})
+	awaitNotifications(t, s, events)
 	eventually(t, "readiness", func() bool { return third.ready(t) })
 	if err := third.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -155,7 +149,7 @@ func kill(t *testing.T, p *process) {
 	_ = p.cmd.Wait() // killed
 }
 
-func TestAWrongConfigurationIsNamedAndShowsNoPassword(t *testing.T) {
+func TestMistakesInTheConfigurationAreNamedWithoutPasswords(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		environ []string
@@ -182,7 +176,7 @@ func TestAWrongConfigurationIsNamedAndShowsNoPassword(t *testing.T) {
 	}
 }
 
-func TestAQueueWithOtherArgumentsEndsTheProgramWithItsName(t *testing.T) {
+func TestAQueueWithOtherArgumentsEndsTheProgramAndIsNamed(t *testing.T) {
 	t.Parallel()
 	_, databaseURL := newStore(t)
 	broker := newBroker(t)
@@ -212,7 +206,7 @@ func TestWithoutABrokerTheProgramWaitsForIt(t *testing.T) {
 	t.Parallel()
 	_, databaseURL := newStore(t)
 	p := startProcess(t, "NOTIFIER_DATABASE_URL="+databaseURL, "RABBITMQ_URL=amqp://orders:s3cret@127.0.0.1:1/")
-	eventually(t, "the second try", func() bool { return strings.Count(p.output(), "no connection to RabbitMQ") >= 4 })
+	eventually(t, "the second attempt", func() bool { return strings.Count(p.output(), "no connection to RabbitMQ") >= 4 })
 	if p.ready(t) {
 		t.Error("ready without a broker")
 	}

@@ -1,20 +1,16 @@
-// Package notifier tells customers how their orders ended, and operators of orders that cannot go on by themselves. It
-// consumes ORDER_CONFIRMED, ORDER_CANCELLED and ORDER_NEEDS_ATTENTION:
+// Package notifier tells customers how their orders ended, and operators which orders need attention. It consumes
+// ORDER_CONFIRMED, ORDER_CANCELLED and ORDER_NEEDS_ATTENTION, in batches:
 //
-//	message ──▶ inbox + notification + outbox ──commit──▶ ack
-//	                                    │
-//	                                    └──▶ mail, webhook or log ──▶ recorded as sent
+//	messages ──▶ notifications + outbox ──commit──▶ one ack for the batch
+//	                               │
+//	                               └──▶ mail, webhook or log ──▶ recorded as sent
 //
-// The first half happens once for each event, however often the event comes: store.go. The second happens at least once:
-// a crash between sending and recording that sends again, under the same Message-ID or webhook-id (sender.go, outbox.go).
-// letter.go and text.go are what people read. Where a user is told is in the table directory; who is not listed there is
-// told by a line in the log.
+// The first half takes effect once per event, even if the event comes again (store.go). The second half takes effect at
+// least once: after a crash between sending and recording, the delivery is sent again under the same Message-ID or
+// webhook-id (sender.go, outbox.go). content.go and summary.go write what people read. The table contacts says where each
+// user wants to be told; users without an address are told by a line in the log.
 //
-// Which notifications there are:
-//
-//	GET /notifications?orderId=ID
-//
-// `notifier --help` lists the configuration.
+// GET /notifications?orderId=ID lists what was told about an order. `notifier --help` lists the configuration.
 package notifier
 
 import (
@@ -30,7 +26,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/rabbitmq"
 )
 
-// run consumes and sends until ctx is done. It needs its database to start, but not the broker, for which it waits.
+// Run consumes and sends until ctx is done. To start it needs its database. For the broker it waits.
 func Run(ctx context.Context, config Config, log *slog.Logger) (err error) {
 	pool, err := pgdb.Open(ctx, config.DatabaseURL)
 	if err != nil {

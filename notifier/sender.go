@@ -10,79 +10,79 @@ import (
 	"time"
 )
 
-// sender sends what is in the outbox, at least once: it takes a delivery for a while (the lease), sends it and records
-// that. A crash in between leaves it to whoever comes next, once the lease is over; the receiver recognises a repetition
-// by its Message-ID or webhook-id. Any number of senders may work on one outbox.
+// sender sends what is in the outbox, at least once: it claims a delivery for a limited time (the lease), sends it and
+// records the outcome. If it crashes in between, another sender repeats the delivery once the lease has expired, and the
+// receiver recognises the repetition by its Message-ID or webhook-id. Any number of senders may share an outbox.
 type sender struct {
-	store   *store
-	mail    *mailer // nil: no mail is in the outbox, unless it was configured before
-	hooks   *caller
-	log     *slog.Logger
-	workers int
-	pace    pace
-	wake    chan struct{} // says that something was put into the outbox here
+	store    *store
+	mail     *mailer // nil if no mail server is configured; the outbox may still hold mails from before
+	webhooks *webhookClient
+	log      *slog.Logger
+	workers  int
+	timing   timing
+	wake     chan struct{} // receives when this process has put something into the outbox
 }
 
-// pace says when things are tried.
-type pace struct {
-	poll        time.Duration // how often an idle worker looks for what others put into the outbox, or what is due again
-	deadline    time.Duration // for one attempt
-	lease       time.Duration // more than the deadline
+// timing says when deliveries are attempted.
+type timing struct {
+	poll        time.Duration // between two looks of an idle worker for what is due
+	timeout     time.Duration // of one attempt
+	lease       time.Duration // longer than the timeout
 	backoff     time.Duration // after the first failure; doubles with every further one
 	maxBackoff  time.Duration
-	maxAttempts int // then it is given up
+	maxAttempts int // then the delivery is given up
 }
 
-// defaultPace tries for about a day.
-var defaultPace = pace{
-	poll: time.Second, deadline: 15 * time.Second, lease: 45 * time.Second,
+// defaultTiming keeps trying for about a day.
+var defaultTiming = timing{
+	poll: time.Second, timeout: 15 * time.Second, lease: 45 * time.Second,
 	backoff: 5 * time.Second, maxBackoff: time.Hour, maxAttempts: 32,
 }
 
 func newSender(store *store, mail *mailer, log *slog.Logger, workers int) *sender {
 	return &sender{
-		store: store, mail: mail, hooks: newCaller(), log: log, workers: workers, pace: defaultPace,
+		store: store, mail: mail, webhooks: newWebhookClient(), log: log, workers: workers, timing: defaultTiming,
 		wake: make(chan struct{}, workers),
 	}
 }
 
-// nudge tells an idle worker that there is something to send.
+// nudge wakes an idle worker, because there is something to send.
 func (s *sender) nudge() {
 	select {
 	case s.wake <- struct{}{}:
-	default: // all of them have been told
+	default: // a wake-up is pending for every worker
 	}
 }
 
-// run sends until ctx is done; attempts that have begun are finished.
+// run sends until ctx is done, and then finishes the attempts that have begun.
 func (s *sender) run(ctx context.Context) error {
 	var working sync.WaitGroup
 	for range s.workers {
 		working.Go(func() { s.work(ctx) })
 	}
 	working.Wait()
-	s.hooks.close()
+	s.webhooks.close()
 	return nil
 }
 
 func (s *sender) work(ctx context.Context) {
 	for ctx.Err() == nil {
-		d, err := s.store.claim(ctx, s.pace.lease)
+		d, err := s.store.claim(ctx, s.timing.lease)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
 			s.log.Warn("the outbox cannot be read", "error", err.Error())
-			s.idle(ctx, 5*s.pace.poll)
+			s.idle(ctx, 5*s.timing.poll)
 		case d == nil:
-			s.idle(ctx, s.pace.poll)
+			s.idle(ctx, s.timing.poll)
 		default:
 			s.attempt(context.WithoutCancel(ctx), d)
 		}
 	}
 }
 
-// idle waits until there may be something to do.
+// idle waits until there may be something to send.
 func (s *sender) idle(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -93,11 +93,11 @@ func (s *sender) idle(ctx context.Context, d time.Duration) {
 	}
 }
 
-// recordTimeout bounds the recording of an outcome.
+// recordTimeout bounds recording an outcome.
 const recordTimeout = 10 * time.Second
 
-// attempt sends the delivery and records what became of it.
-func (s *sender) attempt(ctx context.Context, d *due) {
+// attempt sends the delivery and records the outcome.
+func (s *sender) attempt(ctx context.Context, d *claimed) {
 	log := s.log.With("message_id", d.MessageID, "channel", d.Channel, "attempt", d.Attempt)
 	err := s.send(ctx, d)
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
@@ -106,44 +106,44 @@ func (s *sender) attempt(ctx context.Context, d *due) {
 	switch {
 	case err == nil:
 		err = s.store.sent(ctx, d)
-	case errors.As(err, &final) || d.Attempt >= s.pace.maxAttempts:
+	case errors.As(err, &final) || d.Attempt >= s.timing.maxAttempts:
 		log.Error("delivery given up", "error", err.Error())
 		err = s.store.giveUp(ctx, d, err)
 	default:
-		pause := s.pace.after(d.Attempt)
+		pause := s.timing.after(d.Attempt)
 		log.Warn("delivery failed", "error", err.Error(), "again_in", pause.String())
 		err = s.store.again(ctx, d, err, pause)
 	}
 	if err != nil {
-		log.Warn("the outcome is not recorded: it is sent again when its lease is over", "error", err.Error())
+		log.Warn("the outcome is not recorded, so the delivery is sent again when its lease expires", "error", err.Error())
 	}
 }
 
-// finalError is the error of a delivery that can never succeed, as when the address does not exist.
+// finalError is the error of a delivery that can never succeed, for example because the address does not exist.
 type finalError struct{ error }
 
 func (e *finalError) Unwrap() error { return e.error }
 
-func (s *sender) send(ctx context.Context, d *due) error {
-	ctx, cancel := context.WithTimeout(ctx, s.pace.deadline)
+func (s *sender) send(ctx context.Context, d *claimed) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timing.timeout)
 	defer cancel()
 	switch d.Channel {
 	case toMail:
 		if s.mail == nil {
-			return errors.New("no mail server is configured any more")
+			return errors.New("no mail server is configured now")
 		}
 		return s.mail.send(ctx, d)
 	case toWebhook:
-		return s.hooks.send(ctx, d)
+		return s.webhooks.send(ctx, d)
 	case toLog:
 		s.write(d)
 		return nil
 	}
-	return &finalError{fmt.Errorf("no way to send to %q", d.Channel)}
+	return &finalError{fmt.Errorf("the unknown channel %q", d.Channel)}
 }
 
-// write tells by a line in the log.
-func (s *sender) write(d *due) {
+// write delivers to the log.
+func (s *sender) write(d *claimed) {
 	log := s.log.With("message_id", d.MessageID, "type", d.Type, "user_id", d.UserID, "text", d.Body)
 	if d.Audience == forOperators {
 		log.Warn("operators notified")
@@ -152,12 +152,12 @@ func (s *sender) write(d *due) {
 	log.Info("customer notified")
 }
 
-// after returns the pause after so many attempts, between half and all of its bound: receivers that come back are not
-// called by everybody at once.
-func (p pace) after(attempts int) time.Duration {
-	bound := p.maxBackoff
+// after returns the pause after that number of attempts: a random time between half the bound and the bound, so that a
+// receiver that recovers does not get all calls at once.
+func (t timing) after(attempts int) time.Duration {
+	bound := t.maxBackoff
 	if doublings := attempts - 1; doublings < 30 {
-		bound = min(p.backoff<<doublings, p.maxBackoff)
+		bound = min(t.backoff<<doublings, t.maxBackoff)
 	}
 	return bound/2 + rand.N(bound/2+1)
 }

@@ -15,33 +15,33 @@ func TestManySendersShareAnOutboxAndSendEachDeliveryOnce(t *testing.T) {
 	t.Parallel()
 	const events = 60
 	s, _ := newStore(t)
-	office := startPostOffice(t)
-	list(t, s, entry{Email: "ada@customers.example"})
+	server := startMailServer(t)
+	setContact(t, s, contact{Email: "ada@customers.example"})
 	ctx, stop := context.WithCancel(t.Context())
 	var senders errgroup.Group
 	for range 3 {
-		sender := newSender(s, office.mailer(t), discard(), 2)
-		sender.pace.poll = 10 * time.Millisecond
+		sender := newSender(s, server.mailer(t), discard(), 2)
+		sender.timing.poll = 10 * time.Millisecond
 		senders.Go(func() error { return sender.run(ctx) })
 	}
 	n := newNotifier(s, discard())
 	for i := range events {
-		if err := n.handle(t.Context(), message(t, event(i, order.Confirmed))); err != nil {
+		if err := n.handle(t.Context(), messages(t, event(i, order.Confirmed))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "all mails", func() bool { return len(office.received()) >= events })
+	eventually(t, "all mails", func() bool { return len(server.received()) >= events })
 	stop()
 	if err := senders.Wait(); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]int{}
-	for _, m := range office.received() {
+	for _, m := range server.received() {
 		parsed, _ := parts(t, m.Data)
 		seen[parsed.Header.Get("Message-Id")]++
 	}
-	if len(seen) != events || len(office.received()) != events {
-		t.Errorf("%d mails about %d events, want %d", len(office.received()), len(seen), events)
+	if len(seen) != events || len(server.received()) != events {
+		t.Errorf("%d mails about %d events, want %d", len(server.received()), len(seen), events)
 	}
 	for _, d := range outbox(t, s) {
 		if diff := cmp.Diff(state{Channel: toMail, Attempts: 1, Sent: true}, d); diff != "" {
@@ -50,15 +50,15 @@ func TestManySendersShareAnOutboxAndSendEachDeliveryOnce(t *testing.T) {
 	}
 }
 
-func TestSenderThatDiesBetweenSendingAndRecordingLeavesTheDeliveryToTheNext(t *testing.T) {
+func TestAfterASenderDiesBetweenSendingAndRecordingAnotherRepeatsTheDelivery(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
-	office := startPostOffice(t)
-	list(t, s, entry{Email: "ada@customers.example"})
-	if err := newNotifier(s, discard()).handle(t.Context(), message(t, event(1, order.Confirmed))); err != nil {
+	server := startMailServer(t)
+	setContact(t, s, contact{Email: "ada@customers.example"})
+	if err := newNotifier(s, discard()).handle(t.Context(), messages(t, event(1, order.Confirmed))); err != nil {
 		t.Fatal(err)
 	}
-	dying := newSender(s, office.mailer(t), discard(), 1)
+	dying := newSender(s, server.mailer(t), discard(), 1)
 	const lease = 200 * time.Millisecond
 	first, err := s.claim(t.Context(), lease)
 	if err != nil || first == nil {
@@ -68,22 +68,22 @@ func TestSenderThatDiesBetweenSendingAndRecordingLeavesTheDeliveryToTheNext(t *t
 		t.Fatal(err)
 	}
 	if second, err := s.claim(t.Context(), lease); err != nil || second != nil {
-		t.Fatalf("another sender gets %v (%v) while the lease lasts", second, err)
+		t.Fatalf("another sender claimed %v (%v) before the lease expired", second, err)
 	}
-	next := newSender(s, office.mailer(t), discard(), 1)
+	next := newSender(s, server.mailer(t), discard(), 1)
 	eventually(t, "the next sender", func() bool {
 		sendAll(t, next)
 		return outbox(t, s)[0].Sent
 	})
-	mails := office.received()
+	mails := server.received()
 	if len(mails) != 2 {
-		t.Fatalf("%d mails, want the one that nobody recorded and another", len(mails))
+		t.Fatalf("%d mails, want the one that was not recorded and another", len(mails))
 	}
 	a, _ := parts(t, mails[0].Data)
 	b, _ := parts(t, mails[1].Data)
 	for _, name := range []string{"Message-Id", "Date", "Subject"} {
 		if a.Header.Get(name) != b.Header.Get(name) || a.Header.Get(name) == "" {
-			t.Errorf("%s is %q, then %q: want the same mail", name, a.Header.Get(name), b.Header.Get(name))
+			t.Errorf("%s is %q, then %q: want the same mail twice", name, a.Header.Get(name), b.Header.Get(name))
 		}
 	}
 	if err := s.again(t.Context(), first, context.Canceled, 0); err != nil { // the dead one comes back
@@ -97,9 +97,9 @@ func TestSenderThatDiesBetweenSendingAndRecordingLeavesTheDeliveryToTheNext(t *t
 func TestPausesBetweenAttemptsGrowToTheirBound(t *testing.T) {
 	t.Parallel()
 	total := time.Duration(0)
-	for attempt := 1; attempt < defaultPace.maxAttempts; attempt++ {
-		pause := defaultPace.after(attempt)
-		if pause < defaultPace.backoff/2 || pause > defaultPace.maxBackoff {
+	for attempt := 1; attempt < defaultTiming.maxAttempts; attempt++ {
+		pause := defaultTiming.after(attempt)
+		if pause < defaultTiming.backoff/2 || pause > defaultTiming.maxBackoff {
 			t.Errorf("after attempt %d: %s", attempt, pause)
 		}
 		total += pause

@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -29,80 +31,106 @@ func migrations() fs.FS {
 	return sub
 }
 
-// consumerName tells this consumer's rows in the inbox from those of others that may come to share the database.
-const consumerName = "notifier"
-
-// store keeps the notifications.
+// store keeps the notifications and the outbox.
 type store struct{ pool *pgxpool.Pool }
 
-// entry is a user's row in the directory; the zero value is a user who is not listed.
-type entry struct{ Email, WebhookURL, WebhookSecret string }
+// contact is where a user wants to be told; the zero value means by the log.
+type contact struct{ Email, WebhookURL, WebhookSecret string }
 
 // delivery is what is sent to one address about a notification.
 type delivery struct {
-	Channel channel
-	Address string // e-mail address or URL; empty for the log
-	Secret  string // that a webhook is signed with
-	Subject string
-	Body    string
-	HTML    string
+	Channel channel `json:"channel"`
+	Address string  `json:"address"` // e-mail address or URL; empty for the log
+	Secret  string  `json:"secret"`  // signs a webhook
+	Subject string  `json:"subject"`
+	Body    string  `json:"body"`
+	HTML    string  `json:"html"`
 }
 
-// record stores the notification and what is to be sent about it, unless its message was seen before, and reports
-// whether this was the first time. deliveries says what to send, by the user's entry in the directory. Inbox row,
-// notification and deliveries are one transaction: two copies of a message that are handled at once wait for each other
-// at the inbox's primary key.
+// record stores the notifications and their deliveries, except for messages that it has seen before, and returns the IDs
+// of those that were new. deliveries returns what to send about a note to a user with that contact.
 //
-// While the database cannot be reached or takes no writes the error is rabbitmq.Unavailable; a notification that it will
-// never take is rabbitmq.Poison.
-func (s *store) record(ctx context.Context, n notification, deliveries func(entry) []delivery) (first bool, err error) {
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx,
-			`INSERT INTO inbox (consumer, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, consumerName, n.MessageID)
-		if err != nil {
-			return err
-		}
-		if first = tag.RowsAffected() == 1; !first {
-			return nil
-		}
-		var id int64
-		err = tx.QueryRow(ctx,
-			`INSERT INTO notifications (message_id, order_id, user_id, audience, type, text)
-			VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`,
-			n.MessageID, n.OrderID, n.UserID, n.Audience, n.Type, n.Text).Scan(&id)
-		if err != nil {
-			return err
-		}
-		listed, err := directoryEntry(ctx, tx, n.UserID)
-		if err != nil {
-			return err
-		}
-		return enqueue(ctx, tx, id, deliveries(listed))
-	})
+// All of it is one statement and so one transaction: all notes are recorded or none. Two transactions with copies of a
+// message wait for each other at the unique message ID. Both insert in the order of the IDs, so they cannot deadlock.
+//
+// While the database is out of reach or takes no writes, the error is rabbitmq.Unavailable. If the database will never
+// take one of the notes, it is rabbitmq.Poison.
+func (s *store) record(ctx context.Context, notes []note, deliveries func(note, contact) []delivery) (recorded map[string]bool, err error) {
+	notes = slices.SortedFunc(slices.Values(notes), func(a, b note) int { return strings.Compare(a.MessageID, b.MessageID) })
+	notes = slices.CompactFunc(notes, func(a, b note) bool { return a.MessageID == b.MessageID })
+	contacts, err := s.contactsOf(ctx, notes)
 	if err != nil {
-		return false, classify(fmt.Errorf("record the notification %s: %w", n.MessageID, err))
+		return nil, classify(fmt.Errorf("read the contacts of %d users: %w", len(notes), err))
 	}
-	return first, nil
+	type outboxRow struct {
+		MessageID string `json:"messageId"`
+		delivery
+	}
+	outbox := []outboxRow{}
+	notifications := make([]notification, len(notes))
+	for i, n := range notes {
+		notifications[i] = n.notification
+		for _, d := range deliveries(n, contacts[n.UserID]) {
+			outbox = append(outbox, outboxRow{n.MessageID, d})
+		}
+	}
+	rows, err := s.pool.Query(ctx, `
+		WITH recorded AS (
+			INSERT INTO notifications (message_id, order_id, user_id, audience, type, text)
+			SELECT "messageId", "orderId", "userId", audience, type, text
+			FROM jsonb_to_recordset($1) AS n("messageId" text, "orderId" uuid, "userId" bigint, audience text, type text, text text)
+			ON CONFLICT (message_id) DO NOTHING
+			RETURNING id, message_id
+		), queued AS (
+			INSERT INTO outbox (notification_id, channel, address, secret, subject, body, html)
+			SELECT r.id, channel, address, secret, subject, body, html
+			FROM jsonb_to_recordset($2) AS d("messageId" text, channel text, address text, secret text, subject text, body text, html text)
+			JOIN recorded r ON r.message_id = d."messageId"
+		)
+		SELECT message_id FROM recorded`, notifications, outbox)
+	if err != nil {
+		return nil, classify(fmt.Errorf("record %d notifications: %w", len(notes), err))
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, classify(fmt.Errorf("record %d notifications: %w", len(notes), err))
+	}
+	recorded = map[string]bool{}
+	for _, id := range ids {
+		recorded[id] = true
+	}
+	return recorded, nil
 }
 
-// directoryEntry returns where the user is told.
-func directoryEntry(ctx context.Context, tx pgx.Tx, userID int64) (entry, error) {
-	var e entry
-	err := tx.QueryRow(ctx,
-		`SELECT coalesce(email, ''), coalesce(webhook_url, ''), coalesce(webhook_secret, '') FROM directory WHERE user_id = $1`,
-		userID).Scan(&e.Email, &e.WebhookURL, &e.WebhookSecret)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return entry{}, nil
+// contactsOf returns where the users want to be told, by user ID.
+func (s *store) contactsOf(ctx context.Context, notes []note) (map[int64]contact, error) {
+	users := make([]int64, len(notes))
+	for i, n := range notes {
+		users[i] = n.UserID
 	}
-	return e, err
+	rows, err := s.pool.Query(ctx, `
+		SELECT user_id, coalesce(email, ''), coalesce(webhook_url, ''), coalesce(webhook_secret, '')
+		FROM contacts WHERE user_id = ANY($1)`, users)
+	if err != nil {
+		return nil, err
+	}
+	contacts := map[int64]contact{}
+	var id int64
+	var c contact
+	_, err = pgx.ForEachRow(rows, []any{&id, &c.Email, &c.WebhookURL, &c.WebhookSecret}, func() error {
+		contacts[id] = c
+		return nil
+	})
+	return contacts, err
 }
 
-// classify tells a row that the database will never take from a database that is down or not itself. Whatever else the
-// database answers, such as a missing table or a full disk, is about every row, so the messages wait until it is mended.
+// classify distinguishes a row that the database will never take from a database that is down or out of order. Any other
+// error of the database, for example a missing table or a full disk, concerns every row, so the messages wait until it is
+// repaired.
 func classify(err error) error {
-	var answer *pgconn.PgError
-	if errors.As(err, &answer) {
-		switch answer.Code[:min(2, len(answer.Code))] {
+	var reply *pgconn.PgError
+	if errors.As(err, &reply) {
+		switch reply.Code[:min(2, len(reply.Code))] {
 		case "22", "23", "54": // data exception, constraint violated, limit exceeded
 			return rabbitmq.Poison(err)
 		}
@@ -114,14 +142,14 @@ func classify(err error) error {
 	return err
 }
 
-// notReached reports whether an error is about the connection to the database, or about time.
+// notReached reports whether an error is about the connection to the database, or a timeout.
 func notReached(err error) bool {
 	var network net.Error
 	return pgconn.SafeToRetry(err) || pgconn.Timeout(err) || errors.As(err, &network) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// maxListed bounds an answer. An order has one final event, or a few of operators.
+// maxListed bounds a list. An order has one final event, and perhaps a few alerts.
 const maxListed = 100
 
 // ofOrder returns the order's notifications, oldest first.

@@ -13,17 +13,16 @@ import (
 type Config struct {
 	// URL is amqp://user:password@host:port/vhost, or amqps:// for TLS. It is never logged.
 	URL string
-	// Name is how the connection is called in the management UI, as in "worker".
+	// Name names the connection in the management UI, for example "worker".
 	Name string
-	// Topology is what is declared on every connection; the zero value is the DefaultTopology.
+	// Topology is declared on every connection; the zero value means DefaultTopology.
 	Topology Topology
 	Log      *slog.Logger
-	// MaxBackoff bounds the pause before a new connection is tried; 5 s when zero.
+	// MaxBackoff bounds the pause between two attempts to connect; 5 s when zero.
 	MaxBackoff time.Duration
 }
 
-// withDefaults checks the configuration and fills in what was left out. The error does not show the URL, which holds a
-// password.
+// withDefaults checks the configuration and fills in defaults. The error does not show the URL, which holds a password.
 func (c Config) withDefaults() (Config, error) {
 	if _, err := amqp.ParseURI(c.URL); err != nil {
 		return c, errors.New("the RabbitMQ URL cannot be parsed: want amqp://user:password@host:port/vhost")

@@ -9,16 +9,16 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Bounds of everything that waits for the broker.
+// The timeouts of everything that waits for the broker.
 const (
-	heartbeat    = 5 * time.Second  // a broker that is silent for three of them is gone
+	heartbeat    = 5 * time.Second  // a broker that is silent for three of them is taken to be gone
 	dialTimeout  = 5 * time.Second  // for the TCP connection
-	writeTimeout = 10 * time.Second // for one write to a socket of which nobody reads
+	writeTimeout = 10 * time.Second // for one write to a socket that the broker does not read
 	setupTimeout = 30 * time.Second // for dialling, handshake and declaring the topology together
-	closeTimeout = 5 * time.Second  // for saying goodbye
+	closeTimeout = 5 * time.Second  // for closing a connection in order
 )
 
-// dial opens a connection. ctx bounds the whole handshake: when it is done, the socket is closed under it.
+// dial opens a connection. ctx bounds the whole handshake: when it ends, it closes the socket.
 func dial(ctx context.Context, url, name string) (*amqp.Connection, *socket, error) {
 	var s *socket
 	properties := amqp.NewConnectionProperties()
@@ -47,12 +47,12 @@ func dial(ctx context.Context, url, name string) (*amqp.Connection, *socket, err
 	return conn, s, nil
 }
 
-// socket bounds every write. The client library starts a write without regard to any context, and a broker that is out
-// of memory or disk stops reading from those who publish.
+// socket puts a deadline on every write. The client library ignores contexts once it writes, and a broker that is short
+// of memory or disk stops reading from publishers.
 type socket struct {
 	net.Conn
 	timeout time.Duration // of a write
-	keep    func() bool   // takes back closeWhenDone
+	keep    func() bool   // undoes closeWhenDone; false if it was too late
 }
 
 func (s *socket) Write(b []byte) (int, error) {
@@ -66,17 +66,17 @@ func (s *socket) closeWhenDone(ctx context.Context) {
 	s.keep = context.AfterFunc(ctx, func() { _ = s.Close() })
 }
 
-// kill closes the socket without a word to the broker; everybody who waits on the connection wakes up.
+// kill closes the socket without telling the broker. That wakes every goroutine that waits on the connection.
 func (s *socket) kill() {
 	s.keep()
 	_ = s.Close()
 }
 
-// closeConnection says goodbye to the broker, or closes the socket when it does not answer in time: a broker that does
-// not read still sends heartbeats, which would keep a polite close waiting for ever.
+// closeConnection closes the connection in order, or the socket if the broker does not respond in time: a broker that
+// does not read still sends heartbeats, and those would keep an orderly close waiting forever.
 func closeConnection(conn *amqp.Connection, s *socket) {
 	s.keep()
 	hangUp := time.AfterFunc(closeTimeout, func() { _ = s.Close() })
 	defer hangUp.Stop()
-	_ = conn.CloseDeadline(time.Now().Add(closeTimeout)) // it is over either way
+	_ = conn.CloseDeadline(time.Now().Add(closeTimeout)) // it is closed either way
 }

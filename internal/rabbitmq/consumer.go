@@ -12,19 +12,19 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// MaxPrefetch bounds how many messages a worker holds without having acknowledged them: that many come again when the
-// consumer dies, and wait behind a slow one.
+// MaxPrefetch bounds how many unacknowledged messages a worker holds, and so the size of a batch. If the consumer dies,
+// the broker delivers that many again.
 const MaxPrefetch = 20
 
-// ConsumerConfig says what is consumed and how. Queues and Handle must be set.
+// ConsumerConfig says what to consume and how. Queues and Handle must be set.
 type ConsumerConfig struct {
 	Config
 	Queues []string // each must be in the topology
 	Handle Handler
-	// Workers is how many messages of each queue are handled at a time; 1 when zero. Only one worker keeps the order
-	// of a queue, as long as nothing fails.
+	// Workers is how many batches of each queue are handled at the same time; 1 when zero. Only a single worker keeps
+	// the order of a queue, and only while nothing fails.
 	Workers int
-	// Prefetch is how many messages a worker has waiting; MaxPrefetch when zero.
+	// Prefetch is how many messages a worker holds, and the largest batch; MaxPrefetch when zero.
 	Prefetch int
 	// HandlerTimeout bounds one call of Handle; 15 s when zero.
 	HandlerTimeout time.Duration
@@ -51,7 +51,7 @@ func (c ConsumerConfig) withDefaults() (ConsumerConfig, error) {
 	return c, nil
 }
 
-// Consumer hands messages to a Handler and sees to what becomes of them.
+// Consumer passes messages to a Handler, in batches, and settles them by its result.
 type Consumer struct {
 	config     ConsumerConfig
 	supervisor *supervisor
@@ -59,7 +59,7 @@ type Consumer struct {
 	log        *slog.Logger
 }
 
-// NewConsumer returns a consumer, which does nothing until it is run. Messages that fail are moved on by the publisher.
+// NewConsumer returns a consumer, which does nothing until Run. The publisher moves messages that fail.
 func NewConsumer(config ConsumerConfig, publisher *Publisher) (*Consumer, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -78,12 +78,12 @@ func NewConsumer(config ConsumerConfig, publisher *Publisher) (*Consumer, error)
 	return c, nil
 }
 
-// Ready returns nil while messages are consumed, otherwise what is wrong.
+// Ready returns nil while the consumer is connected, otherwise what is wrong.
 func (c *Consumer) Ready(context.Context) error { return c.supervisor.ready() }
 
-// Run consumes until ctx is done; then it takes no more messages, finishes those that are being handled (at most
-// HandlerTimeout and the time to move on one that failed), gives back the others and returns nil. It returns an error
-// only for a *DifferentError, which no repetition can heal.
+// Run consumes until ctx is done. Then it takes no more messages, finishes the batches in hand (which takes at most
+// HandlerTimeout, plus the time to move a message that failed), returns the other messages to their queues and returns
+// nil. It returns an error only for a *DifferentError, which no retry can heal.
 func (c *Consumer) Run(ctx context.Context) error { return c.supervisor.run(ctx, c.consume) }
 
 // consume runs the workers on one connection.
@@ -103,22 +103,25 @@ func (c *Consumer) consume(ctx context.Context, s *session) error {
 	return g.Wait()
 }
 
-// worker handles the messages of one channel, one after the other. It belongs to one goroutine.
+// worker handles the messages of one channel, one batch after the other. It belongs to one goroutine.
+//
+// It settles batches in the order of delivery, so when it acknowledges the last message of a batch "and all before", that
+// covers exactly the batch.
 type worker struct {
 	consumer   *Consumer
 	session    *session
 	queue      string
 	ch         *amqp.Channel
 	closed     chan *amqp.Error
-	deliveries <-chan amqp.Delivery
+	prefetched chan amqp.Delivery // room for the whole prefetch; closed when the channel has ended
 }
 
-// workerTag names the worker within its channel, which has no other.
+// workerTag names the worker within its channel, where it is the only consumer.
 const workerTag = "worker"
 
 func (c *Consumer) startWorker(s *session, queue string) (*worker, error) {
-	w := &worker{consumer: c, session: s, queue: queue}
-	err := s.within(func() (err error) {
+	w := &worker{consumer: c, session: s, queue: queue, prefetched: make(chan amqp.Delivery, c.config.Prefetch)}
+	return w, s.within(func() (err error) {
 		if w.ch, err = s.conn.Channel(); err != nil {
 			return fmt.Errorf("open a channel: %w", err)
 		}
@@ -126,23 +129,37 @@ func (c *Consumer) startWorker(s *session, queue string) (*worker, error) {
 		if err := w.ch.Qos(c.config.Prefetch, 0, false); err != nil {
 			return fmt.Errorf("set the prefetch: %w", err)
 		}
-		w.deliveries, err = w.ch.Consume(queue, workerTag, false, false, false, false, nil)
-		return err
+		deliveries, err := w.ch.Consume(queue, workerTag, false, false, false, false, nil)
+		if err != nil {
+			return err
+		}
+		go w.prefetch(deliveries)
+		return nil
 	})
-	return w, err
 }
 
-// run returns when ctx is done, after the message in hand, or when the channel has ended.
+// prefetch collects what the broker delivers while a batch is handled: the client library passes deliveries on one at a
+// time, so without it nobody could tell what has arrived. It never blocks, because the broker sends no more than the
+// prefetch, and it ends with the channel.
+func (w *worker) prefetch(deliveries <-chan amqp.Delivery) {
+	defer close(w.prefetched)
+	for d := range deliveries {
+		w.prefetched <- d
+	}
+}
+
+// run returns when ctx is done, after the batch in hand, or when the channel has ended.
 func (w *worker) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case d, ok := <-w.deliveries:
+		case first, ok := <-w.prefetched:
 			if !ok {
 				return w.ended()
 			}
-			if err := w.consumer.process(ctx, w.queue, d); err != nil {
-				return fmt.Errorf("settle message %s of %s: %w", d.MessageId, w.queue, err)
+			batch := w.batch(first)
+			if err := w.consumer.process(ctx, w.queue, batch); err != nil {
+				return fmt.Errorf("settle %d messages of %s: %w", len(batch), w.queue, err)
 			}
 		}
 	}
@@ -150,66 +167,116 @@ func (w *worker) run(ctx context.Context) error {
 	return nil
 }
 
-// ended says why there are no more deliveries: the channel was closed, or only the consumer was cancelled, which is
-// what happens when the queue is deleted.
+// batch returns the message with all that have arrived after it. It does not wait for more: a lone message is handled at
+// once.
+func (w *worker) batch(first amqp.Delivery) []amqp.Delivery {
+	batch := []amqp.Delivery{first}
+	for len(batch) < cap(w.prefetched) {
+		select {
+		case d, ok := <-w.prefetched:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, d)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// ended returns why there are no more deliveries. Either the channel was closed, or the broker cancelled the consumer,
+// which happens when the queue is deleted.
 func (w *worker) ended() error {
 	if w.ch.IsClosed() {
 		return fmt.Errorf("consume %s: %w", w.queue, closedBecause(<-w.closed))
 	}
-	return fmt.Errorf("the broker ended the consumption of %s; the queue was probably deleted", w.queue)
+	return fmt.Errorf("the broker cancelled the consumer of %s; the queue was probably deleted", w.queue)
 }
 
-// giveBack returns the messages that were delivered but not started, so that another consumer gets them at once. On a
-// connection that is lost the broker has already taken them back, and the calls return errors without effect.
+// giveBack returns the messages that were delivered but not started, so that another consumer gets them at once. If the
+// connection is lost, the broker has already taken them back, and the calls return errors without effect.
 func (w *worker) giveBack() {
 	_ = w.session.within(func() error {
 		if err := w.ch.Cancel(workerTag, false); err != nil {
 			return err
 		}
-		for d := range w.deliveries {
+		for d := range w.prefetched {
 			_ = d.Nack(false, true)
 		}
 		return w.ch.Close()
 	})
 }
 
-// process sees one message through to its acknowledgement. An error means that the channel is of no more use.
-func (c *Consumer) process(ctx context.Context, queue string, d amqp.Delivery) error {
-	m := newMessage(queue, d)
-	work := extract(ctx, d.Headers)
-	err := c.handle(work, m)
-	for tries := 0; isUnavailable(err); tries++ {
-		pause := backoff(tries, unavailableBackoff)
-		c.log.Warn("message waits in hand", "message_id", m.ID, "queue", queue, "error", err.Error(), "again_in", pause.String())
-		if sleep(ctx, pause) != nil {
-			return d.Nack(false, true)
-		}
-		err = c.handle(work, m)
+// process handles a batch and settles every message of it. An error means that the channel is unusable.
+func (c *Consumer) process(ctx context.Context, queue string, batch []amqp.Delivery) error {
+	last := batch[len(batch)-1]
+	err := c.handleWhenAvailable(ctx, queue, batch)
+	switch {
+	case err == nil:
+		return last.Ack(true)
+	case isUnavailable(err):
+		return last.Nack(true, true) // the consumer stops
+	case len(batch) > 1:
+		return c.processEach(ctx, queue, batch)
 	}
-	if err == nil {
-		return d.Ack(false)
+	// A single message has failed. Once the broker has it elsewhere, it can leave this queue; until then it stays.
+	if err := c.failures.move(ctx, newMessage(queue, last), last, err); err != nil {
+		return last.Nack(true, true)
 	}
-	if err := c.failures.move(ctx, m, d, err); err != nil {
-		return d.Nack(false, true) // nobody has taken it: it stays where it is
-	}
-	return d.Ack(false)
+	return last.Ack(true)
 }
 
-// unavailableBackoff bounds the pause before a message in hand is tried again, and so how long it takes to notice that
-// what was down is back.
+// processEach handles the messages of a failed batch, which had no effect, one by one: the culprit fails alone.
+func (c *Consumer) processEach(ctx context.Context, queue string, batch []amqp.Delivery) error {
+	c.log.Warn("batch failed, its messages are handled one by one", "queue", queue, "messages", len(batch))
+	for i := range batch {
+		if ctx.Err() != nil {
+			return batch[len(batch)-1].Nack(true, true)
+		}
+		if err := c.process(ctx, queue, batch[i:i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handleWhenAvailable keeps the batch in hand and tries again while what every message needs is unavailable. It returns an
+// Unavailable error only when ctx is done.
+func (c *Consumer) handleWhenAvailable(ctx context.Context, queue string, batch []amqp.Delivery) error {
+	messages := make([]Message, len(batch))
+	for i, d := range batch {
+		messages[i] = newMessage(queue, d)
+	}
+	for tries := 0; ; tries++ {
+		err := c.handle(ctx, messages)
+		if !isUnavailable(err) {
+			return err
+		}
+		pause := backoff(tries, unavailableBackoff)
+		c.log.Warn("messages wait in hand", "queue", queue, "messages", len(batch), "first_message_id", messages[0].ID,
+			"error", err.Error(), "again_in", pause.String())
+		if sleep(ctx, pause) != nil {
+			return err
+		}
+	}
+}
+
+// unavailableBackoff bounds the pause before a batch in hand is tried again. A recovery is noticed within that time.
 const unavailableBackoff = 5 * time.Second
 
-// handle calls the handler. It is not cancelled when the consumer stops or its connection is lost: work that has begun
-// is worth finishing, and the next delivery of the message will find it done. A panic is a failure like others, so that
-// one message cannot stop all.
-func (c *Consumer) handle(ctx context.Context, m Message) (err error) {
+// handle calls the handler. Neither a stop nor a lost connection cancels it: work that has begun is worth finishing, and
+// the next delivery of the messages will find it done. A panic is an error like others, so that one message cannot stop
+// the consumer.
+func (c *Consumer) handle(ctx context.Context, batch []Message) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.config.HandlerTimeout)
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			c.log.Error("the handler panicked", "message_id", m.ID, "queue", m.Queue, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			c.log.Error("the handler panicked", "queue", batch[0].Queue, "messages", len(batch), "first_message_id", batch[0].ID,
+				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = fmt.Errorf("the handler panicked: %v", p)
 		}
 	}()
-	return c.config.Handle(ctx, m)
+	return c.config.Handle(ctx, batch)
 }

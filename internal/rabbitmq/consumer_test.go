@@ -8,18 +8,20 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 )
 
-// effects stands for a consumer's database: what has been done, by message ID.
+// effects stands for a consumer's database: it holds what has been done, by message ID.
 type effects struct {
 	mu       sync.Mutex
-	done     map[string]int // how often each was handed over
+	done     map[string]int // how many times the handler got each message
 	attempts []int
 }
 
@@ -74,7 +76,7 @@ func TestAHandledMessageIsGone(t *testing.T) {
 		ID: e.MessageID(), Type: "ORDER_CONFIRMED", CorrelationID: string(e.OrderID), Queue: QueueConfirmed,
 		Timestamp: e.OccurredAt.Truncate(time.Second), Attempt: 1, Body: message.Body,
 	}
-	got.Timestamp = got.Timestamp.UTC()
+	got.Timestamp, got.Trace = got.Timestamp.UTC(), trace.SpanContext{} // trace_test.go tests the trace
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("message (-want +got):\n%s", diff)
 	}
@@ -121,11 +123,11 @@ func TestPoisonIsDeadLetteredAtOnceWithItsReason(t *testing.T) {
 		t.Errorf("dead letter (-want +got):\n%s", diff)
 	}
 	if n := calls.times(); n != 1 {
-		t.Errorf("the handler saw it %d times", n)
+		t.Errorf("the handler got it %d times", n)
 	}
 }
 
-func TestAMessageThatKeepsFailingGoesThroughTheTiersAndIsDeadLettered(t *testing.T) {
+func TestAMessageThatKeepsFailingGoesThroughTheTiersToTheDeadLetters(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
 	var calls effects
@@ -194,23 +196,171 @@ func TestAnOutageUsesUpNoAttempts(t *testing.T) {
 	}
 }
 
-func TestAConnectionLostBetweenEffectAndAckBringsTheMessageAgain(t *testing.T) {
+func TestAConnectionLostBetweenEffectAndAckBringsTheWholeBatchAgain(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
+	p := startPublisher(t, config)
+	var want []string
+	for n := range 5 {
+		publishAtLast(t, p, confirmed(n))
+		want = append(want, confirmed(n).MessageID())
+	}
 	var calls effects
-	startConsumer(t, config, func(ctx context.Context, m Message) error {
-		if !calls.record(m) {
-			return nil // done before
+	var lost atomic.Int64 // how many messages were in the batch whose acknowledgement failed
+	startBatchConsumer(t, config, func(ctx context.Context, batch []Message) error {
+		for _, m := range batch {
+			calls.record(m)
+		}
+		if !lost.CompareAndSwap(0, int64(len(batch))) {
+			return nil
 		}
 		if err := closeConnections(ctx, config.URL); err != nil {
 			t.Errorf("close the connections: %v", err)
 		}
 		return nil // and then the acknowledgement fails
 	})
-	publishAtLast(t, startPublisher(t, config), confirmed(1))
-	eventually(t, "the message again", func() bool { return calls.times() >= 2 })
-	if diff := cmp.Diff([]string{confirmed(1).MessageID()}, calls.ids()); diff != "" {
+	eventually(t, "the batch again", func() bool { return calls.times() >= len(want)+int(lost.Load()) && lost.Load() > 0 })
+	if diff := cmp.Diff(want, calls.ids()); diff != "" {
 		t.Errorf("effects (-want +got):\n%s", diff)
+	}
+}
+
+// startBusyConsumer starts a consumer whose handler is busy with the event 0 until release is called.
+func startBusyConsumer(t *testing.T, config Config, p *Publisher, handle Handler) (release func()) {
+	t.Helper()
+	busy, released := make(chan struct{}), make(chan struct{})
+	startBatchConsumer(t, config, func(ctx context.Context, batch []Message) error {
+		if batch[0].ID == confirmed(0).MessageID() {
+			close(busy)
+			<-released
+		}
+		return handle(ctx, batch)
+	})
+	publish(t, p, confirmed(0))
+	receive(t, "the first message", busy)
+	return func() { close(released) }
+}
+
+func TestWhatArrivesWhileTheHandlerIsBusyIsOneBatch(t *testing.T) {
+	t.Parallel()
+	const messages = MaxPrefetch // the first, and what can be prefetched beside it
+	config := testConfig(t)
+	p := startPublisher(t, config)
+	sizes := make(chan int, messages)
+	release := startBusyConsumer(t, config, p, func(_ context.Context, batch []Message) error {
+		sizes <- len(batch)
+		return nil
+	})
+	for n := 1; n < messages; n++ {
+		publish(t, p, confirmed(n))
+	}
+	ch := inspect(t, config.URL)
+	eventually(t, "all messages to be prefetched", func() bool { return count(t, ch, QueueConfirmed) == 0 })
+	release()
+	batches := 0
+	for handled := 0; handled < messages; batches++ {
+		handled += receive(t, "a batch", sizes)
+	}
+	if batches > 3 { // the first message, the others, and those that were still on their way
+		t.Errorf("%d messages were handled in %d batches", messages, batches)
+	}
+}
+
+func TestABatchIsAtMostThePrefetchInTheOrderOfDelivery(t *testing.T) {
+	t.Parallel()
+	w := &worker{prefetched: make(chan amqp.Delivery, 3)}
+	deliveries := make(chan amqp.Delivery)
+	go w.prefetch(deliveries)
+	for tag := range 3 {
+		deliveries <- amqp.Delivery{DeliveryTag: uint64(tag + 1)}
+	}
+	close(deliveries)
+	batch := w.batch(amqp.Delivery{})
+	for len(batch) < 3 { // the last one may still be on its way
+		batch = append(batch, w.batch(receive(t, "a delivery", w.prefetched))...)
+	}
+	for i, d := range batch {
+		if d.DeliveryTag != uint64(i) {
+			t.Errorf("delivery %d has tag %d", i, d.DeliveryTag)
+		}
+	}
+}
+
+func TestAMessageThatFailsInABatchHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	const messages, poisoned, failing = 10, 4, 6
+	config := testConfig(t)
+	p := startPublisher(t, config)
+	var done effects
+	release := startBusyConsumer(t, config, p, func(_ context.Context, batch []Message) error {
+		for _, m := range batch { // all or nothing, so the mistakes are found first
+			switch {
+			case m.ID == confirmed(poisoned).MessageID():
+				return Poison(errors.New("it will never work"))
+			case m.ID == confirmed(failing).MessageID() && m.Attempt == 1:
+				return errors.New("not today")
+			}
+		}
+		for _, m := range batch {
+			done.record(m)
+		}
+		return nil
+	})
+	var want []string
+	for n := 1; n < messages; n++ {
+		publish(t, p, confirmed(n))
+	}
+	for n := range messages {
+		if n != poisoned {
+			want = append(want, confirmed(n).MessageID())
+		}
+	}
+	ch := inspect(t, config.URL)
+	eventually(t, "all messages to be prefetched", func() bool { return count(t, ch, QueueConfirmed) == 0 })
+	release()
+	eventually(t, "all but the poison", func() bool { return done.times() >= len(want) })
+	if diff := cmp.Diff(want, done.ids()); diff != "" {
+		t.Errorf("effects (-want +got):\n%s", diff)
+	}
+	if second := slices.DeleteFunc(done.seen(), func(attempt int) bool { return attempt == 1 }); len(second) != 1 {
+		t.Errorf("%d messages went through a retry tier, want only the one that failed", len(second))
+	}
+	if got := take(t, ch, DeadLetterQueue); got.MessageId != confirmed(poisoned).MessageID() || got.Headers[HeaderAttempt] != int32(1) {
+		t.Errorf("dead letter %s with headers %v", got.MessageId, got.Headers)
+	}
+}
+
+func TestAnOutageKeepsTheBatchInHand(t *testing.T) {
+	t.Parallel()
+	const messages = 10
+	config := testConfig(t)
+	p := startPublisher(t, config)
+	var done effects
+	outages := 0
+	release := startBusyConsumer(t, config, p, func(_ context.Context, batch []Message) error {
+		if len(batch) > 1 && outages < 4 { // more times than there are tiers
+			outages++
+			return Unavailable(errors.New("connection refused"))
+		}
+		for _, m := range batch {
+			done.record(m)
+		}
+		return nil
+	})
+	for n := 1; n < messages; n++ {
+		publish(t, p, confirmed(n))
+	}
+	ch := inspect(t, config.URL)
+	eventually(t, "all messages to be prefetched", func() bool { return count(t, ch, QueueConfirmed) == 0 })
+	release()
+	eventually(t, "all messages", func() bool { return done.times() >= messages })
+	for _, attempt := range done.seen() {
+		if attempt != 1 {
+			t.Errorf("the outage used up an attempt: %v", done.seen())
+		}
+	}
+	if done.times() != messages {
+		t.Errorf("%d messages were handled %d times", messages, done.times())
 	}
 }
 
@@ -296,25 +446,25 @@ func TestAQueueThatWasDeletedIsDeclaredAgain(t *testing.T) {
 	eventually(t, "the second message", func() bool { return calls.times() == 2 })
 }
 
-func TestAStopFinishesTheMessageInHandAndGivesBackTheOthers(t *testing.T) {
+func TestAStopFinishesTheBatchInHandAndGivesBackTheOthers(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
 	p := startPublisher(t, config)
 	for n := range 5 {
 		publish(t, p, confirmed(n))
 	}
-	begun, finish := make(chan struct{}, 5), make(chan struct{})
-	stop := startConsumer(t, config, func(ctx context.Context, _ Message) error {
-		begun <- struct{}{}
+	begun, finish := make(chan int, 5), make(chan struct{})
+	stop := startBatchConsumer(t, config, func(ctx context.Context, batch []Message) error {
+		begun <- len(batch)
 		<-finish
 		return ctx.Err()
 	})
-	receive(t, "the first message", begun)
+	inHand := receive(t, "the first batch", begun)
 	stopped := make(chan error, 1)
 	go func() { stopped <- stop() }()
 	select {
 	case err := <-stopped:
-		t.Fatalf("stopped with a message in hand: %v", err)
+		t.Fatalf("stopped with a batch in hand: %v", err)
 	case <-time.After(20 * time.Millisecond): // enough to notice that it did not wait
 	}
 	close(finish)
@@ -322,13 +472,13 @@ func TestAStopFinishesTheMessageInHandAndGivesBackTheOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	ch := inspect(t, config.URL)
-	eventually(t, "four messages", func() bool { return count(t, ch, QueueConfirmed) == 4 })
+	eventually(t, "the other messages", func() bool { return count(t, ch, QueueConfirmed) == 5-inHand })
 	if len(begun) != 0 {
-		t.Error("another message was begun after the stop")
+		t.Error("the consumer started another batch after the stop")
 	}
 }
 
-func TestAConsumerThatItsHandlerKillsOverAndOverIsSavedByTheBroker(t *testing.T) {
+func TestTheBrokerDeadLettersAMessageThatKillsItsConsumerAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
 	publish(t, startPublisher(t, config), confirmed(1))

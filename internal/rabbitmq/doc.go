@@ -1,69 +1,80 @@
-// Package rabbitmq carries the order events: it publishes them so that none is lost, and consumes them so that each
-// takes effect. It is the only package that speaks AMQP, and can be used on its own.
+// Package rabbitmq carries the order events: it publishes them so that none is lost, and consumes them so that each takes
+// effect once. It is the only package that speaks AMQP.
 //
-// # The way of a message
+// # The path of a message
 //
 //	Publisher ──mandatory, persistent, confirmed──▶ exchange orders (topic)
 //	                                                      │ routing key = event type
 //	                                     ┌────────────────┼───────────────────┐
 //	                                     ▼                ▼                   ▼
 //	                              ORDER_CONFIRMED  ORDER_CANCELLED  ORDER_NEEDS_ATTENTION
-//	                                     └───────┬────────┘
+//	                                     └───────┬────────┴───────────────────┘
 //	                                             ▼
 //	   ┌──after the tier's delay──────────── Consumer ──handled──▶ ack
 //	   │                                     │      │
-//	   │          failed, may work later     │      │  poison, or every tier was tried
+//	   │          failed, may work later     │      │  poison, or no tier is left
 //	   └── retry.5s … retry.10m ◀────────────┘      └────▶ exchange dlx, key failed ──▶ failed_messages
 //
-// [Topology] declares all of it, on every connection, by whoever comes first; declaring what is there is harmless. All
-// queues are durable quorum queues, and what they dead-letter is moved at least once. A queue that exists with other
-// arguments is a [*DifferentError], which says what to do.
+// Every program declares the [Topology] on every connection; declaring what exists is harmless. All queues are durable
+// quorum queues that dead-letter at least once. A queue that exists with other arguments is a [*DifferentError], which
+// says what to do.
 //
 // # Publishing
 //
 // [Publisher.Publish] returns nil only when the broker has confirmed that the message is safe in a queue. Otherwise the
-// error is one of three kinds:
+// error is one of three:
 //
-//   - [ErrRefused]: the broker said no, for example because no queue takes the message.
-//   - [ErrUnknown]: the connection or the time ended before the answer. The message may be there. Publish it again: it
-//     has the same message ID, and consumers drop what they have already seen.
-//   - [ErrNotSent]: there was no connection in time (or the broker was out of memory or disk and had asked for a pause);
-//     nothing was sent.
+//   - [ErrRefused]: the broker refused the message, for example because no queue takes it.
+//   - [ErrUnknown]: the connection or the time ended before the confirm. The message may be in the queue. Publish it again:
+//     it has the same message ID, and consumers drop what they have already seen.
+//   - [ErrNotSent]: there was no connection in time, or the broker had asked for a pause because it is short of memory or
+//     disk. Nothing was sent.
 //
 // # Consuming
 //
-// A [Consumer] acknowledges a message when its [Handler] has returned nil, so a handler commits its effect first.
-// The broker delivers at least once: a handler recognises by [Message.ID] what it has already done. Its error decides
-// what happens next:
+// A [Consumer] passes messages to its [Handler] in batches and acknowledges them when it has returned nil, so a handler
+// commits its effects first. The broker delivers at least once: a handler recognises by [Message.ID] what it has already
+// done. The error about a single message decides what happens next:
 //
 //   - [Poison]: this message will never work. It goes to failed_messages at once, with the reason in a header.
-//   - [Unavailable]: nothing would work now, because something that every message needs is down. The message stays in
-//     hand and is tried again until that is over; no attempt is used up, and nothing is dead-lettered by an outage.
-//   - any other error: this message may work later. It waits in the retry tiers, one after the other, and ends in
-//     failed_messages when the last one did not help.
+//   - [Unavailable]: no message would work now, because something that all of them need is down. The messages stay in hand
+//     and are tried again. An outage uses up no attempts and dead-letters nothing.
+//   - any other error: this message may work later. It goes through the retry tiers, one after the other, and ends in
+//     failed_messages after the last one.
 //
-// What is in failed_messages is for people: [DeadLetters] shows, replays and discards it, and the program deadletter is
-// its command line. Every action is recorded, with the message, in the stream dead_letter_audit before it is done.
+// failed_messages is for operators: [DeadLetters] shows, replays and discards its messages. Every such action is recorded
+// first, with the message, in the stream dead_letter_audit.
+//
+// # Batches
+//
+// A batch is what has arrived from one queue while the worker was busy, at most the prefetch, in the order of delivery. One
+// transaction and one acknowledgement can thus serve up to [MaxPrefetch] messages. These rules hold:
+//
+//  1. A message is acknowledged only when its effect is committed, or when the broker has confirmed it elsewhere (in a
+//     retry tier or in failed_messages). A crash before the acknowledgement delivers it again, and changes nothing.
+//  2. An acknowledgement covers exactly the batch. It names the last delivery "and all before" of a channel that has one
+//     consumer, which settles batches in order.
+//  3. A batch takes effect as a whole or not at all. That is the handler's part.
+//  4. A message that fails holds up no other: if a batch fails, its messages are handled one by one, and each is settled
+//     by its own error.
+//  5. The worker never waits for a batch to fill. A lone message is handled as soon as it arrives.
 //
 // # Bodies and headers
 //
-// Bodies are JSON with a version. docs/events.md and its JSON Schemas describe them; testdata has one of each kind. Fields
-// may be added to a version, and consumers leave out those that they do not know; anything else is a new version, which
-// consumers refuse as poison until they know it.
-// [order.Event] is about an order that has ended, [order.Alert] about one in trouble, for operators. Message ID,
-// type, time and correlation ID (the order's) are AMQP properties. Headers: traceparent and tracestate (W3C trace
-// context: the publisher's, or else one that begins with the order's ID as its trace ID), and for messages that failed
-// attempt, reason, queue and failedAt.
+// Bodies are versioned JSON, described by docs/events.md and its JSON Schemas; testdata has one of each kind. A version may
+// gain fields, and consumers ignore those that they do not know. Any other change is a new version, which consumers refuse
+// as poison until they know it. Message ID, type, time and correlation ID (the order's) are AMQP properties. Headers:
+// traceparent and tracestate (W3C trace context: the publisher's, or else one whose trace ID is the order's ID), and for
+// messages that failed attempt, reason, queue and failedAt.
 //
 // # Connections
 //
-// Publisher and Consumer have a connection each, so that a broker which throttles publishing does not hold up
-// acknowledgements. A supervisor owns each connection: it dials, declares the topology, starts the channels, and when
-// anything of it fails, all of it ends together (connection, channels, deliveries, pending confirms) and a new one is
-// made after a pause with full jitter. Nothing outlives the connection that it came from, so a late acknowledgement can
-// never hit another message. The client library has a recovery of its own, which is left off: it uses delivery tags
-// again after reconnecting.
+// Publisher and Consumer have a connection each, so that a broker that throttles publishing does not delay
+// acknowledgements. A supervisor owns each connection: it dials, declares the topology and starts the channels. When any of
+// that fails, everything ends together (connection, channels, deliveries, outstanding confirms), and after a pause with full
+// jitter the supervisor starts again. Nothing outlives its connection, so a late acknowledgement can never hit another
+// message. The client library has a recovery of its own, which stays off: it reuses delivery tags after reconnecting.
 //
-// Every wait is bounded: dialling and declaring by setupTimeout, a write by writeTimeout, silence of the broker by the
-// heartbeat, a confirm by confirmTimeout, closing by closeTimeout.
+// Every wait has a timeout: dialling and declaring setupTimeout, a write writeTimeout, a silent broker the heartbeat, a
+// confirm confirmTimeout, closing closeTimeout.
 package rabbitmq

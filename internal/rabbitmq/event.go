@@ -12,16 +12,16 @@ import (
 
 const contentType = "application/json"
 
-// encode makes the message of an event. Its ID is the event's, so that a repetition is recognised; its correlation ID
-// is the order's. testdata shows bodies.
+// encode returns the message of an event. It has the event's ID, so that consumers recognise a repetition, and the
+// order's ID as correlation ID. testdata shows the bodies.
 func encode(e order.Event) (amqp.Publishing, error) {
 	return encodeJSON(e, amqp.Publishing{
 		MessageId: e.MessageID(), CorrelationId: string(e.OrderID), Type: string(e.Type), Timestamp: e.OccurredAt,
 	})
 }
 
-// encodeAttention is encode for what operators should know.
-func encodeAttention(a order.Alert) (amqp.Publishing, error) {
+// encodeAlert is encode for alerts.
+func encodeAlert(a order.Alert) (amqp.Publishing, error) {
 	return encodeJSON(a, amqp.Publishing{
 		MessageId: a.MessageID(), CorrelationId: string(a.OrderID), Type: string(a.Type), Timestamp: a.Since,
 	})
@@ -36,8 +36,8 @@ func encodeJSON(body any, message amqp.Publishing) (amqp.Publishing, error) {
 	return message, nil
 }
 
-// DecodeEvent returns the event that a message holds. Fields that it does not know are left out, so that publishers can
-// add some; everything else that is wrong is Poison: another version, no JSON, no message ID.
+// DecodeEvent returns the event in a message. It ignores unknown fields, so that publishers can add some. Any other
+// mistake is Poison: another version, invalid JSON, no message ID.
 func DecodeEvent(m Message) (order.Event, error) {
 	var e order.Event
 	if err := decode(m, &e); err != nil {
@@ -46,8 +46,8 @@ func DecodeEvent(m Message) (order.Event, error) {
 	return e, check(m, e.Version, order.EventVersion, e.OrderID, e.MessageID())
 }
 
-// DecodeAttention is DecodeEvent for messages to operators.
-func DecodeAttention(m Message) (order.Alert, error) {
+// DecodeAlert is DecodeEvent for alerts.
+func DecodeAlert(m Message) (order.Alert, error) {
 	var a order.Alert
 	if err := decode(m, &a); err != nil {
 		return a, err
@@ -65,7 +65,7 @@ func decode(m Message, into any) error {
 	return nil
 }
 
-// check returns nil for a body of the known version that belongs to its message.
+// check returns nil if the body has the known version and belongs to its message.
 func check(m Message, version, known int, orderID order.ID, messageID string) error {
 	if version != known {
 		return Poison(fmt.Errorf("the event has version %d, and only version %d is known", version, known))

@@ -59,19 +59,19 @@ func needsAttention() order.Alert {
 func TestBodiesForOperatorsAreAPublicFormat(t *testing.T) {
 	t.Parallel()
 	a := needsAttention()
-	m, err := encodeAttention(a)
+	m, err := encodeAlert(a)
 	if err != nil {
 		t.Fatal(err)
 	}
 	checkGolden(t, "needs-attention", m.Body)
-	back, err := DecodeAttention(Message{ID: m.MessageId, Body: m.Body})
+	back, err := DecodeAlert(Message{ID: m.MessageId, Body: m.Body})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(a, back); diff != "" {
 		t.Errorf("decoded (-want +got):\n%s", diff)
 	}
-	if _, err := DecodeAttention(Message{ID: "another", Body: m.Body}); !isPoison(err) {
+	if _, err := DecodeAlert(Message{ID: "another", Body: m.Body}); !isPoison(err) {
 		t.Errorf("under another message's ID: got %v, want poison", err)
 	}
 }

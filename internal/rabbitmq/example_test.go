@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/rabbitmq"
@@ -23,7 +24,7 @@ func ExamplePublisher() {
 	case err == nil:
 		fmt.Println("safe in a queue, on disk")
 	case errors.Is(err, rabbitmq.ErrRefused):
-		fmt.Println("nobody takes it")
+		fmt.Println("no queue takes it")
 	default: // rabbitmq.ErrUnknown, rabbitmq.ErrNotSent
 		fmt.Println("publish it again, as it is")
 	}
@@ -39,13 +40,17 @@ func ExampleConsumer() {
 	consumer, err := rabbitmq.NewConsumer(rabbitmq.ConsumerConfig{
 		Config: config,
 		Queues: []string{rabbitmq.QueueConfirmed},
-		Handle: func(_ context.Context, m rabbitmq.Message) error {
-			event, err := rabbitmq.DecodeEvent(m) // its error is Poison
-			if err != nil {
-				return err
+		Handle: func(_ context.Context, batch []rabbitmq.Message) error {
+			var lines strings.Builder
+			for _, m := range batch {
+				event, err := rabbitmq.DecodeEvent(m)
+				if err != nil {
+					return err // Poison, and nothing is printed: the others come again, one by one
+				}
+				fmt.Fprintln(&lines, event.OrderID, event.Status)
 			}
-			fmt.Println(event.OrderID, event.Status)
-			return nil // acknowledges
+			fmt.Print(lines.String())
+			return nil // acknowledges the batch
 		},
 	}, publisher)
 	if err != nil {

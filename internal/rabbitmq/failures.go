@@ -6,23 +6,22 @@ import (
 	"log/slog"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// failures moves messages that failed to where they wait or rest.
+// failures moves messages that failed: to a retry tier, or to the dead letters.
 type failures struct {
 	publisher *Publisher
 	tiers     []time.Duration
 	log       *slog.Logger
 }
 
-// move publishes the message to the next retry tier, or to the dead letters when it is poison or no tier is left, and
-// returns nil once the broker has confirmed that. The caller then acknowledges the original. When the acknowledgement
-// is lost there are two copies under one ID, of which a handler acts on one.
+// move publishes the message to its next retry tier, or to the dead letters when it is poison or no tier is left. It
+// returns nil once the broker has confirmed that; the caller then acknowledges the original. If that acknowledgement is
+// lost, two copies exist under one ID, and a handler acts on one.
 //
-// It tries until ctx is done, and at least once: a stop is no reason to leave a copy on its way, moveTimeout is.
+// It tries until ctx is done, and at least once. A stop does not interrupt a publish that has begun, moveTimeout does.
 func (f *failures) move(ctx context.Context, m Message, d amqp.Delivery, cause error) error {
 	exchange, key, message := f.next(m, d, cause)
 	for tries := 0; ; tries++ {
@@ -30,14 +29,14 @@ func (f *failures) move(ctx context.Context, m Message, d amqp.Delivery, cause e
 		if err == nil {
 			return nil
 		}
-		f.log.Error("a failed message could not be moved on", "message_id", m.ID, "queue", m.Queue, "to", exchange, "error", err.Error())
+		f.log.Error("a failed message could not be moved", "message_id", m.ID, "queue", m.Queue, "to", exchange, "error", err.Error())
 		if err := sleep(ctx, backoff(tries, unavailableBackoff)); err != nil {
 			return fmt.Errorf("move message %s to %s: %w", m.ID, exchange, err)
 		}
 	}
 }
 
-// moveTimeout bounds one try to move a message, and so how long it can hold up a stop.
+// moveTimeout bounds one try to move a message, and so how long it can delay a stop.
 const moveTimeout = 5 * time.Second
 
 func (f *failures) publish(ctx context.Context, exchange, key string, message amqp.Publishing) error {
@@ -46,7 +45,7 @@ func (f *failures) publish(ctx context.Context, exchange, key string, message am
 	return f.publisher.send(ctx, exchange, key, message)
 }
 
-// next says where the message goes, and logs it.
+// next returns where the message goes, and logs it.
 func (f *failures) next(m Message, d amqp.Delivery, cause error) (exchange, key string, message amqp.Publishing) {
 	log := f.log.With("message_id", m.ID, "queue", m.Queue, "order_id", m.CorrelationID, "attempt", m.Attempt, "error", cause.Error())
 	if !isPoison(cause) && m.Attempt <= len(f.tiers) {
@@ -55,13 +54,13 @@ func (f *failures) next(m Message, d amqp.Delivery, cause error) (exchange, key 
 		headers := amqp.Table{HeaderAttempt: int32(m.Attempt + 1), HeaderReason: headerText(cause)}
 		return TierName(delay), m.Queue, again(d, headers)
 	}
-	log.Error("message given up", "poison", isPoison(cause), "to", DeadLetterQueue)
+	log.Error("message dead-lettered", "poison", isPoison(cause), "to", DeadLetterQueue)
 	return DeadLetterExchange, DeadLetterKey, again(d, amqp.Table{
 		HeaderAttempt: int32(m.Attempt), HeaderReason: headerText(cause), HeaderQueue: m.Queue, HeaderFailed: time.Now().UTC(),
 	})
 }
 
-// maxHeaderText keeps headers readable; all headers of a message have to fit into one frame.
+// maxHeaderText keeps headers readable, in bytes. All headers of a message have to fit into one frame.
 const maxHeaderText = 500
 
 // headerText shortens an error for a header.
@@ -70,9 +69,5 @@ func headerText(err error) string {
 	if len(s) <= maxHeaderText {
 		return s
 	}
-	s = s[:maxHeaderText]
-	for !utf8.ValidString(s) {
-		s = s[:len(s)-1]
-	}
-	return s + "…"
+	return strings.ToValidUTF8(s[:maxHeaderText], "") + "…" // without half a character
 }

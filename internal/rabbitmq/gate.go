@@ -5,54 +5,43 @@ import (
 	"sync"
 )
 
-// gate lets everybody through, except while it is closed.
+// gate holds callers back while it is closed. The zero value is open.
 type gate struct {
 	mu     sync.Mutex
-	opened chan struct{} // closed while the gate is open
-}
-
-func newGate() *gate {
-	g := &gate{opened: make(chan struct{})}
-	close(g.opened)
-	return g
-}
-
-func (g *gate) open() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.openNow() {
-		close(g.opened)
-	}
+	closed chan struct{} // nil while the gate is open; open closes it to release the waiting
 }
 
 func (g *gate) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.openNow() {
-		g.opened = make(chan struct{})
+	if g.closed == nil {
+		g.closed = make(chan struct{})
 	}
 }
 
-func (g *gate) isOpen() bool {
+func (g *gate) open() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.openNow()
-}
-
-func (g *gate) openNow() bool {
-	select {
-	case <-g.opened:
-		return true
-	default:
-		return false
+	if g.closed != nil {
+		close(g.closed)
+		g.closed = nil
 	}
 }
 
-// wait returns nil once the gate is open, or the error of the first context that is done before that.
-func (g *gate) wait(ctx, other context.Context) error {
+func (g *gate) isOpen() bool { return g.waiting() == nil }
+
+func (g *gate) waiting() <-chan struct{} {
 	g.mu.Lock()
-	opened := g.opened
-	g.mu.Unlock()
+	defer g.mu.Unlock()
+	return g.closed
+}
+
+// wait returns nil once the gate is open, or the error of the first context that ends before.
+func (g *gate) wait(ctx, other context.Context) error {
+	opened := g.waiting()
+	if opened == nil {
+		return nil
+	}
 	select {
 	case <-opened:
 		return nil

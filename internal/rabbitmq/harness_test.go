@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -31,10 +32,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// patience is how long a test waits for what should happen soon, on a machine that is busy with other tests.
+// patience is how long a test waits for what should happen soon, on a machine busy with other tests.
 const patience = 30 * time.Second
 
-// testConfig is a virtual host of its own, with short retry tiers.
+// testConfig returns the configuration for a new virtual host, with short retry tiers.
 func testConfig(t *testing.T) Config {
 	t.Helper()
 	return Config{
@@ -64,8 +65,21 @@ func startPublisher(t *testing.T, config Config) *Publisher {
 	return p
 }
 
-// startConsumer runs a consumer of ORDER_CONFIRMED until the test ends or stop is called, which returns what Run did.
-func startConsumer(t *testing.T, config Config, handle Handler) (stop func() error) {
+// startConsumer runs a consumer of ORDER_CONFIRMED, message by message, until the test ends or stop is called, which returns
+// Run's error.
+func startConsumer(t *testing.T, config Config, handle func(context.Context, Message) error) (stop func() error) {
+	t.Helper()
+	return startBatchConsumer(t, config, func(ctx context.Context, batch []Message) error {
+		for _, m := range batch {
+			if err := handle(ctx, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func startBatchConsumer(t *testing.T, config Config, handle Handler) (stop func() error) {
 	t.Helper()
 	c, err := NewConsumer(ConsumerConfig{Config: config, Queues: []string{QueueConfirmed}, Handle: handle}, startPublisher(t, config))
 	if err != nil {
@@ -82,10 +96,10 @@ func startConsumer(t *testing.T, config Config, handle Handler) (stop func() err
 	return stop
 }
 
-// confirmed is an event like those of real orders, with an order ID that ends in n.
+// confirmed is the event of a realistic order, whose ID ends in n.
 func confirmed(n int) order.Event {
 	return order.NewEvent(order.Order{
-		ID:     order.ID("0197a4b2-6c1e-7d3f-8a55-" + strings.Repeat("0", 12-len(digits(n))) + digits(n)),
+		ID:     order.ID(fmt.Sprintf("0197a4b2-6c1e-7d3f-8a55-%012d", n)),
 		UserID: 42,
 		Status: order.Confirmed,
 		Items: []order.Line{
@@ -97,11 +111,6 @@ func confirmed(n int) order.Event {
 	})
 }
 
-func digits(n int) string {
-	b, _ := json.Marshal(n)
-	return string(b)
-}
-
 func publish(t *testing.T, p *Publisher, e order.Event) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -111,7 +120,7 @@ func publish(t *testing.T, p *Publisher, e order.Event) {
 	}
 }
 
-// persist publishes until it is confirmed, as the saga does, and gives up only when ctx is done.
+// persist publishes the event until it is confirmed, as the saga does. It gives up only when ctx is done.
 func persist(ctx context.Context, p *Publisher, e order.Event) error {
 	for {
 		err := p.Publish(ctx, e)
@@ -121,7 +130,7 @@ func persist(ctx context.Context, p *Publisher, e order.Event) error {
 	}
 }
 
-// publishAtLast publishes until it is confirmed, within a bound.
+// publishAtLast is persist with a timeout.
 func publishAtLast(t *testing.T, p *Publisher, e order.Event) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
@@ -146,7 +155,7 @@ func inspect(t *testing.T, url string) *amqp.Channel {
 	return ch
 }
 
-// take waits for a message in the queue and removes it.
+// take waits for a message in the queue, and removes it.
 func take(t *testing.T, ch *amqp.Channel, queue string) amqp.Delivery {
 	t.Helper()
 	var d amqp.Delivery
@@ -171,7 +180,7 @@ func count(t *testing.T, ch *amqp.Channel, queue string) int {
 	return q.Messages
 }
 
-// receive waits for what is sent on the channel.
+// receive waits for a value on the channel.
 func receive[T any](t *testing.T, what string, c <-chan T) T {
 	t.Helper()
 	select {
@@ -185,17 +194,11 @@ func receive[T any](t *testing.T, what string, c <-chan T) T {
 
 func eventually(t *testing.T, what string, happened func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !happened() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %s for %s", patience, what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	servicestest.Eventually(t, patience, what, happened)
 }
 
-// closeConnections has the broker close every connection of the test's virtual host, as an operator can. It waits for
-// one: the management API lists a connection some seconds after it was opened.
+// closeConnections makes the broker close every connection of the test's virtual host, as an operator can. It waits for at
+// least one: the management API lists a connection only some seconds after it was opened.
 func closeConnections(ctx context.Context, brokerURL string) error {
 	u, err := url.Parse(brokerURL)
 	if err != nil {

@@ -15,25 +15,24 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// The three ways in which a message is not confirmed; see the package's documentation for what to do about each.
+// The three ways in which a publish fails. The package's documentation says what to do about each.
 var (
 	ErrRefused = errors.New("refused by RabbitMQ")
-	ErrUnknown = errors.New("not known whether RabbitMQ has the message")
+	ErrUnknown = errors.New("RabbitMQ may or may not have the message")
 	ErrNotSent = errors.New("not sent to RabbitMQ")
 )
 
 const (
 	// publishTimeout bounds a Publish whose context allows more.
 	publishTimeout = 30 * time.Second
-	// confirmTimeout is how long the broker may take to confirm. One that takes longer is in trouble: the connection is
-	// given up.
+	// confirmTimeout is how long the broker may take to confirm. After that the publisher gives up the connection.
 	confirmTimeout = 15 * time.Second
-	// confirmChannels is how many messages can be on their way at a time. A quorum queue confirms in some milliseconds,
-	// so this is good for some thousand a second.
+	// confirmChannels is how many messages can wait for their confirms at the same time. A quorum queue confirms within
+	// milliseconds, so 16 are enough for a few thousand messages a second.
 	confirmChannels = 16
 )
 
-// Publisher publishes with confirms, over one connection with a pool of channels. It is safe for many goroutines and
+// Publisher publishes with confirms, over one connection with a pool of channels. It is safe for concurrent use, and
 // implements activities.Events and activities.Alerts.
 type Publisher struct {
 	supervisor *supervisor
@@ -42,11 +41,11 @@ type Publisher struct {
 
 	stop context.CancelFunc
 	done chan struct{} // closed when the supervisor has ended
-	err  error         // with which it ended; read after done
+	err  error         // the supervisor's; read it after done
 }
 
-// NewPublisher starts a publisher. It does not wait for the broker: one that is down makes Publish wait, not the
-// program fail. Close it.
+// NewPublisher starts a publisher. It does not wait for the broker: while that is down, Publish waits. Call Close at the
+// end.
 func NewPublisher(config Config) (*Publisher, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -67,20 +66,20 @@ func NewPublisher(config Config) (*Publisher, error) {
 	return p, nil
 }
 
-// Close waits for the confirms of what was sent (at most confirmTimeout), then closes the connection. A Publish that
-// comes later or has sent nothing yet returns ErrNotSent.
+// Close waits for outstanding confirms (at most confirmTimeout), then closes the connection. A Publish that has not sent
+// its message yet returns ErrNotSent, and so does any later one.
 func (p *Publisher) Close() error {
 	p.stop()
 	<-p.done
 	return p.err
 }
 
-// Ready returns nil while there is a connection with the topology declared, otherwise what is wrong.
+// Ready returns nil while the publisher is connected and the topology declared, otherwise what is wrong.
 func (p *Publisher) Ready(context.Context) error { return p.supervisor.ready() }
 
-// Publish returns nil once the broker has the event in a queue, on disk. Otherwise the error is ErrRefused, ErrUnknown
-// or ErrNotSent. Publishing the same event again is harmless after any of them: its message ID is the same. It waits
-// for a connection when there is none, at most until ctx is done or publishTimeout is over.
+// Publish returns nil once the broker has stored the event in a queue, on disk. Otherwise the error is ErrRefused,
+// ErrUnknown or ErrNotSent, and after any of them publishing the same event again is harmless: it has the same message
+// ID. Without a connection it waits for one, until ctx is done or publishTimeout has passed.
 func (p *Publisher) Publish(ctx context.Context, e order.Event) error {
 	message, err := encode(e)
 	if err == nil {
@@ -93,9 +92,9 @@ func (p *Publisher) Publish(ctx context.Context, e order.Event) error {
 	return nil
 }
 
-// SendAlert publishes what operators should know, as Publish does for events.
+// SendAlert publishes an alert to operators, with the same guarantees as Publish.
 func (p *Publisher) SendAlert(ctx context.Context, a order.Alert) error {
-	message, err := encodeAttention(a)
+	message, err := encodeAlert(a)
 	if err == nil {
 		inject(ctx, a.OrderID, &message)
 		err = p.send(ctx, Exchange, string(a.Type), message)
@@ -106,24 +105,24 @@ func (p *Publisher) SendAlert(ctx context.Context, a order.Alert) error {
 	return nil
 }
 
-// request is a message on its way through the pool. Whoever takes it from the queue answers it.
+// request is a message on its way through the pool. The channel that receives it reports the outcome.
 type request struct {
 	ctx           context.Context
 	exchange, key string
 	message       amqp.Publishing
-	answer        chan error // buffered: the asker may have left
-	// settled is set by whoever is first: the channel that is about to send, or the asker who leaves. So one that leaves
-	// knows whether the message can still go out.
+	outcome       chan error // buffered, because send may have returned
+	// settled is set once, either by the channel that is about to publish or by a send that gives up. So a send that
+	// gives up knows whether the message can still be published.
 	settled atomic.Bool
 }
 
-// send has the message published by the first free channel and waits for the outcome. What a dying channel took but
-// did not send goes to another.
+// send passes the message to the first free channel and waits for the outcome. If that channel dies before it has
+// published, another one gets the message.
 func (p *Publisher) send(ctx context.Context, exchange, key string, message amqp.Publishing) error {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	for {
-		r := &request{ctx: ctx, exchange: exchange, key: key, message: message, answer: make(chan error, 1)}
+		r := &request{ctx: ctx, exchange: exchange, key: key, message: message, outcome: make(chan error, 1)}
 		select {
 		case p.requests <- r:
 		case <-p.done:
@@ -140,10 +139,10 @@ func (p *Publisher) send(ctx context.Context, exchange, key string, message amqp
 	}
 }
 
-// wait returns the answer, at most until the request's context is done.
+// wait returns the outcome, or gives up when the request's context is done.
 func (r *request) wait() error {
 	select {
-	case err := <-r.answer:
+	case err := <-r.outcome:
 		return err
 	case <-r.ctx.Done():
 	}
@@ -151,14 +150,14 @@ func (r *request) wait() error {
 		return ErrNotSent
 	}
 	select {
-	case err := <-r.answer: // just in time
+	case err := <-r.outcome: // just in time
 		return err
 	default:
-		return fmt.Errorf("%w: no answer yet: %w", ErrUnknown, r.ctx.Err())
+		return fmt.Errorf("%w: no confirm yet: %w", ErrUnknown, r.ctx.Err())
 	}
 }
 
-// notSent says why no channel sent a message in time.
+// notSent returns why no channel published a message in time.
 func (p *Publisher) notSent(ctx context.Context) error {
 	if why := p.supervisor.ready(); why != nil {
 		return fmt.Errorf("%w: %w (%w)", ErrNotSent, ctx.Err(), why)
@@ -192,7 +191,7 @@ type confirmChannel struct {
 	session *session
 	ch      *amqp.Channel
 	closed  chan *amqp.Error
-	returns chan amqp.Return // room for one: only one message is on its way
+	returns chan amqp.Return // room for one, because only one message is outstanding
 	repair  func() error     // declares the topology again
 }
 
@@ -215,7 +214,7 @@ func openConfirmChannel(s *session) (*confirmChannel, error) {
 	return c, nil
 }
 
-// serve publishes what is requested until ctx is done, or the channel is of no more use.
+// serve publishes what is requested until ctx is done or the channel is unusable.
 func (c *confirmChannel) serve(ctx context.Context, requests <-chan *request) error {
 	for {
 		select {
@@ -225,7 +224,7 @@ func (c *confirmChannel) serve(ctx context.Context, requests <-chan *request) er
 			return closedBecause(err)
 		case r := <-requests:
 			outcome, broken := c.publish(ctx, r)
-			r.answer <- outcome
+			r.outcome <- outcome
 			if broken != nil {
 				return broken
 			}
@@ -233,8 +232,8 @@ func (c *confirmChannel) serve(ctx context.Context, requests <-chan *request) er
 	}
 }
 
-// publish sends the message unless the broker has asked for a pause, and returns what became of it. The second error is
-// not nil when the channel must not be used again.
+// publish sends the message, unless the broker has asked for a pause, and returns the outcome. The second error is not
+// nil when the channel must not be used again.
 func (c *confirmChannel) publish(ctx context.Context, r *request) (outcome, broken error) {
 	if err := c.session.blocked.wait(r.ctx, ctx); err != nil {
 		return fmt.Errorf("%w: the broker asks publishers to pause: %w", ErrNotSent, err), nil
@@ -243,7 +242,7 @@ func (c *confirmChannel) publish(ctx context.Context, r *request) (outcome, brok
 		return fmt.Errorf("%w: %w", ErrNotSent, errEnded), c.ended()
 	}
 	if !r.settled.CompareAndSwap(false, true) {
-		return fmt.Errorf("%w: the asker has left", ErrNotSent), nil
+		return fmt.Errorf("%w: the caller has given up", ErrNotSent), nil
 	}
 	confirm, err := c.ch.PublishWithDeferredConfirm(r.exchange, r.key, true, false, r.message)
 	if err != nil {
@@ -252,11 +251,11 @@ func (c *confirmChannel) publish(ctx context.Context, r *request) (outcome, brok
 	return c.outcome(ctx, confirm)
 }
 
-// outcome waits for the confirm. It does not watch the asker's context, who may leave without the channel losing count.
+// outcome waits for the confirm. It ignores the caller's context: a caller may give up, but the channel must keep count.
 func (c *confirmChannel) outcome(ctx context.Context, confirm *amqp.DeferredConfirmation) (outcome, broken error) {
 	acked, err := c.confirmed(ctx, confirm)
 	select {
-	case returned := <-c.returns: // comes before the confirm, which is an ack all the same
+	case returned := <-c.returns: // arrives before the confirm, which is an ack nevertheless
 		refused := fmt.Errorf("%w: %s (exchange %s, key %s)", ErrRefused, returned.ReplyText, returned.Exchange, returned.RoutingKey)
 		return refused, c.repair()
 	default:
@@ -272,8 +271,8 @@ func (c *confirmChannel) outcome(ctx context.Context, confirm *amqp.DeferredConf
 	return fmt.Errorf("%w: the broker could not store it", ErrUnknown), nil
 }
 
-// confirmed returns what the broker has answered, or an error when it has not within confirmTimeout. While the broker
-// asks for a pause it also delays confirms: those are waited for, until ctx is done.
+// confirmed returns the broker's confirm, or an error if none arrives within confirmTimeout. A broker that asks for a
+// pause also delays confirms; those it waits for until ctx is done.
 func (c *confirmChannel) confirmed(ctx context.Context, confirm *amqp.DeferredConfirmation) (acked bool, err error) {
 	for {
 		wait, cancel := context.WithTimeout(c.session.lost, confirmTimeout)
@@ -290,24 +289,24 @@ func (c *confirmChannel) confirmed(ctx context.Context, confirm *amqp.DeferredCo
 	return acked, err
 }
 
-// closedOutcome tells a message that the broker would not have, and closed the channel for, from one that was under way
-// when the channel was lost.
+// closedOutcome distinguishes a message that the broker refused by closing the channel from one that was under way when
+// the channel was lost.
 func (c *confirmChannel) closedOutcome() (outcome, broken error) {
 	broken = c.ended()
-	var answer *amqp.Error
-	if errors.As(broken, &answer) && slices.Contains(refusals, answer.Code) {
+	var reply *amqp.Error
+	if errors.As(broken, &reply) && slices.Contains(refusals, reply.Code) {
 		return fmt.Errorf("%w: %w", ErrRefused, broken), broken
 	}
 	return fmt.Errorf("%w: %w", ErrUnknown, broken), broken
 }
 
-// refusals are the codes with which the broker closes a channel because of what was published on it.
+// refusals are the codes with which the broker closes a channel because of a message that was published on it.
 var refusals = []int{amqp.NotFound, amqp.AccessRefused, amqp.PreconditionFailed}
 
-// ended returns why the channel, which is closed, was closed.
+// ended returns why the channel, which must be closed, was closed.
 func (c *confirmChannel) ended() error { return closedBecause(<-c.closed) }
 
-// closedBecause makes an error of what a closed channel's NotifyClose has said; nil when the connection was closed.
+// closedBecause returns an error for what NotifyClose has reported: nil if the connection was closed in order.
 func closedBecause(err *amqp.Error) error {
 	if err == nil {
 		return errEnded

@@ -14,39 +14,39 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// session is one connection and all that came from it.
+// session is one connection and everything that came from it.
 type session struct {
 	conn   *amqp.Connection
 	socket *socket
 	// lost is done when the connection has ended; its cause says why.
 	lost context.Context
-	// blocked tells whether the broker has asked publishers to pause (it is short of memory or disk).
+	// blocked is closed while the broker asks publishers to pause, because it is short of memory or disk.
 	blocked *gate
 }
 
-// within makes calls to the broker, which know no deadline themselves: when the answers take longer than setupTimeout,
-// the socket is closed, which ends the calls and the session.
+// within puts setupTimeout on calls to the broker, which have no deadline of their own. When it expires, it closes the
+// socket, which ends the calls and the session.
 func (s *session) within(calls func() error) error {
 	timer := time.AfterFunc(setupTimeout, func() { _ = s.socket.Close() })
 	defer timer.Stop()
 	return calls()
 }
 
-// use works with a session. It returns when ctx is done (nobody wants it any more, or the connection is lost) or when
-// the session is of no more use, and leaves no goroutine behind.
+// use works with a session. It returns when ctx is done, because of a stop or because the connection is lost, or when the
+// session is unusable. It leaves no goroutine behind.
 type use func(ctx context.Context, s *session) error
 
-// supervisor keeps one connection going: whenever a session ends, it makes another.
+// supervisor keeps a program connected: whenever a session ends, it starts another.
 type supervisor struct {
 	config Config
 	log    *slog.Logger
-	// hopeless tells errors after which trying again is pointless; nil: none.
+	// hopeless reports whether an error makes another attempt pointless; nil if none does.
 	hopeless func(error) bool
 
 	state atomic.Pointer[state]
 }
 
-// state is why nothing can be done at present; err is nil while there is a session that is not paused.
+// state is why the supervisor is not ready; err is nil while there is a session that is not paused.
 type state struct{ err error }
 
 var (
@@ -64,7 +64,8 @@ func newSupervisor(config Config, purpose string) *supervisor {
 // ready returns nil while there is a session that is not paused, otherwise why not.
 func (s *supervisor) ready() error { return s.state.Load().err }
 
-// run makes sessions until ctx is done, and then returns nil; or until an error is hopeless, which it returns.
+// run starts one session after the other until ctx is done, and returns nil; or until an error is hopeless, and returns
+// that.
 func (s *supervisor) run(ctx context.Context, use use) error {
 	failures := 0
 	for {
@@ -78,7 +79,7 @@ func (s *supervisor) run(ctx context.Context, use use) error {
 			return err
 		}
 		if time.Since(began) > s.config.MaxBackoff {
-			failures = 0 // it was up for a while: a new trouble, not the old one
+			failures = 0 // it was up for a while, so this is another failure
 		}
 		pause := backoff(failures, s.config.MaxBackoff)
 		failures++
@@ -89,7 +90,7 @@ func (s *supervisor) run(ctx context.Context, use use) error {
 	}
 }
 
-// session connects, declares the topology and lets use work until one of them ends; then it ends everything.
+// session connects, declares the topology and calls use. When use returns or the connection is lost, it ends both.
 func (s *supervisor) session(ctx context.Context, use use) (err error) {
 	setup, cancelSetup := context.WithTimeout(ctx, setupTimeout)
 	defer cancelSetup()
@@ -103,13 +104,13 @@ func (s *supervisor) session(ctx context.Context, use use) (err error) {
 	defer lose(nil)
 	defer closeConnection(conn, socket)
 
-	blocked := newGate()
+	blocked := &gate{}
 	watchers.Go(watchClose(conn, lose))
 	watchers.Go(s.watchBlocked(conn, blocked))
 	if err := s.config.Topology.declare(conn); err != nil {
 		return err
 	}
-	if !socket.keep() { // setup is over, also as a bound; unless it just ran out
+	if !socket.keep() { // the setup is done, but its timeout has just closed the socket
 		return fmt.Errorf("set up the connection to RabbitMQ: %w", setup.Err())
 	}
 	s.state.Store(&state{})
@@ -125,7 +126,7 @@ func (s *supervisor) session(ctx context.Context, use use) (err error) {
 	return err
 }
 
-// watchClose says why the connection ended, once it has.
+// watchClose reports why the connection ended, once it has.
 func watchClose(conn *amqp.Connection, lose context.CancelCauseFunc) func() {
 	closed := conn.NotifyClose(make(chan *amqp.Error, 1))
 	return func() {
@@ -137,7 +138,7 @@ func watchClose(conn *amqp.Connection, lose context.CancelCauseFunc) func() {
 	}
 }
 
-// watchBlocked keeps the gate as the broker asks, until the connection ends.
+// watchBlocked closes and opens the gate as the broker asks, until the connection ends.
 func (s *supervisor) watchBlocked(conn *amqp.Connection, g *gate) func() {
 	changes := conn.NotifyBlocked(make(chan amqp.Blocking, 8))
 	return func() {
@@ -147,7 +148,7 @@ func (s *supervisor) watchBlocked(conn *amqp.Connection, g *gate) func() {
 				s.state.Store(&state{fmt.Errorf("RabbitMQ asks publishers to pause: %s", change.Reason)})
 				g.close()
 			} else {
-				s.log.Info("RabbitMQ lets publishers go on")
+				s.log.Info("RabbitMQ lets publishers continue")
 				s.state.Store(&state{})
 				g.open()
 			}
@@ -155,17 +156,17 @@ func (s *supervisor) watchBlocked(conn *amqp.Connection, g *gate) func() {
 	}
 }
 
-// baseBackoff is the longest pause before the first new try; it doubles with every failure.
+// baseBackoff is the longest pause before the second attempt; it doubles with every failure.
 const baseBackoff = 100 * time.Millisecond
 
-// backoff returns a pause between nothing and the bound after so many failures. Full jitter keeps those who lost the
-// broker together from coming back together.
+// backoff returns a random pause up to the bound for that number of failures. Full jitter keeps programs that lost the
+// broker together from reconnecting together.
 func backoff(failures int, most time.Duration) time.Duration {
 	bound := min(baseBackoff<<min(failures, 16), most)
 	return rand.N(bound) + time.Millisecond
 }
 
-// sleep waits for d, or returns ctx's error when that is done first.
+// sleep waits for d, or returns ctx's error if ctx is done first.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

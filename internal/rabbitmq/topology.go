@@ -15,32 +15,32 @@ const (
 	Exchange           = "orders"          // topic; the routing key is the event's type
 	DeadLetterExchange = "dlx"             // direct
 	DeadLetterKey      = "failed"          // its only routing key
-	DeadLetterQueue    = "failed_messages" // what nobody could handle, until somebody looks
+	DeadLetterQueue    = "failed_messages" // messages that no consumer could handle, kept for operators
 )
 
-// The queues of events. Each is bound under its own name, which is the type of the events that it holds. Publishers
-// declare them as well as consumers, so that events are kept for a consumer that has never run.
+// The queues of events. Each is bound under its own name, which is the type of its events. Publishers declare them too,
+// so that they keep events for a consumer that has never run.
 const (
 	QueueConfirmed      = "ORDER_CONFIRMED"
 	QueueCancelled      = "ORDER_CANCELLED"
 	QueueNeedsAttention = "ORDER_NEEDS_ATTENTION"
 )
 
-// deliveryLimit is how often the broker hands out a message that is never acknowledged, because its consumer dies of
-// it or its connections break, before it dead-letters the message.
+// deliveryLimit is how many times the broker redelivers a message that is not acknowledged, because it kills its consumer
+// or because connections break. Then the broker dead-letters it.
 const deliveryLimit = 20
 
-// Topology is what has to exist in the broker. Arguments of a queue cannot change once it exists; a change needs a new
-// name. The names of retry tiers hold their delay for that reason: after a change the old tiers drain by themselves and
-// can then be deleted.
+// Topology is what has to exist in the broker. The arguments of an existing queue cannot change, so a change needs a new
+// name. That is why the names of retry tiers hold their delay: after a change the old tiers drain by themselves and can
+// then be deleted.
 type Topology struct {
 	// Queues are declared and bound to the exchange under their own names.
 	Queues []string
-	// Tiers are the delays before the second, third, … attempt at a message, to the millisecond.
+	// Tiers are the delays before the second, third, … attempt at a message, in whole milliseconds.
 	Tiers []time.Duration
 }
 
-// DefaultTopology is what the programs use.
+// DefaultTopology is the topology of all programs.
 func DefaultTopology() Topology {
 	return Topology{
 		Queues: []string{QueueConfirmed, QueueCancelled, QueueNeedsAttention},
@@ -50,8 +50,8 @@ func DefaultTopology() Topology {
 
 func (t Topology) isZero() bool { return len(t.Queues) == 0 && len(t.Tiers) == 0 }
 
-// Validate reports retry tiers that cannot be: a delay is from a millisecond to a day, in whole milliseconds, and no two
-// are the same, because each is a queue of its own.
+// Validate rejects impossible retry tiers. A delay is a millisecond to a day, in whole milliseconds, and no two are equal,
+// because each has its own queue.
 func (t Topology) Validate() error {
 	var problems []error
 	for i, d := range t.Tiers {
@@ -68,7 +68,7 @@ func (t Topology) Validate() error {
 // maxTier is far below the longest time to live of a message (2³¹ ms).
 const maxTier = 24 * time.Hour
 
-// TierName is the name of the exchange and of the queue in which messages wait for d, as in retry.30s.
+// TierName returns the name of the exchange and the queue in which messages wait for d, for example retry.30s.
 func TierName(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -80,29 +80,29 @@ func TierName(d time.Duration) string {
 	return "retry." + s
 }
 
-// DifferentError says that something exists in the broker with other arguments than the topology needs. Repeating does
-// not help; an operator has to act.
+// DifferentError says that a queue or exchange exists with other arguments than the topology needs. Trying again does not
+// help; an operator has to act.
 type DifferentError struct {
 	Name  string // of the queue or exchange
-	Cause error  // the broker's words: which argument, what it is and what it should be
+	Cause error  // the broker's: which argument, its value and the value needed
 }
 
 func (e *DifferentError) Error() string {
 	return fmt.Sprintf("%s exists in RabbitMQ with other arguments than this version needs: "+
-		"drain and delete it, and it will be declared anew: %v", e.Name, e.Cause)
+		"drain it and delete it, then it will be declared again: %v", e.Name, e.Cause)
 }
 
 func (e *DifferentError) Unwrap() error { return e.Cause }
 
-// declare makes sure that everything exists and is as it has to be. It may be called at any time, by several at once.
+// declare makes sure that everything exists with the right arguments. It may be called at any time, also concurrently.
 func (t Topology) declare(conn *amqp.Connection) error {
 	ch, err := conn.Channel()
 	if err != nil {
 		return fmt.Errorf("open a channel to declare the topology: %w", err)
 	}
-	for _, step := range t.steps() {
-		if err := step.declare(ch); err != nil {
-			return different(step.name, err)
+	for _, d := range t.declarations() {
+		if err := d.declare(ch); err != nil {
+			return different(d.name, err)
 		}
 	}
 	if err := ch.Close(); err != nil {
@@ -112,42 +112,44 @@ func (t Topology) declare(conn *amqp.Connection) error {
 }
 
 func different(name string, err error) error {
-	var answer *amqp.Error
-	if errors.As(err, &answer) && answer.Code == amqp.PreconditionFailed {
+	var reply *amqp.Error
+	if errors.As(err, &reply) && reply.Code == amqp.PreconditionFailed {
 		return &DifferentError{Name: name, Cause: err}
 	}
 	return fmt.Errorf("declare %s: %w", name, err)
 }
 
-// step declares one exchange or queue with its binding.
-type step struct {
+// declaration declares one exchange, or one queue with its binding.
+type declaration struct {
 	name    string
 	declare func(*amqp.Channel) error
 }
 
-// steps come in the order of declaration: where messages go when something fails exists before what sends them there.
-func (t Topology) steps() []step {
-	steps := []step{
+// declarations are in an order in which the place for failed messages exists before anything sends messages there.
+func (t Topology) declarations() []declaration {
+	all := []declaration{
 		exchange(DeadLetterExchange, amqp.ExchangeDirect),
 		queue(DeadLetterQueue, DeadLetterExchange, DeadLetterKey, deadLetterArguments()),
 		exchange(Exchange, amqp.ExchangeTopic),
 	}
 	for _, name := range t.Queues {
-		steps = append(steps, queue(name, Exchange, name, eventArguments()))
+		all = append(all, queue(name, Exchange, name, eventArguments()))
 	}
 	for _, delay := range t.Tiers {
 		name := TierName(delay)
-		steps = append(steps, exchange(name, amqp.ExchangeFanout), queue(name, name, "", tierArguments(delay)))
+		all = append(all, exchange(name, amqp.ExchangeFanout), queue(name, name, "", tierArguments(delay)))
 	}
-	return slices.Clip(steps)
+	return all
 }
 
-func exchange(name, kind string) step {
-	return step{name, func(ch *amqp.Channel) error { return ch.ExchangeDeclare(name, kind, true, false, false, false, nil) }}
+func exchange(name, kind string) declaration {
+	return declaration{name, func(ch *amqp.Channel) error {
+		return ch.ExchangeDeclare(name, kind, true, false, false, false, nil)
+	}}
 }
 
-func queue(name, from, key string, arguments amqp.Table) step {
-	return step{name, func(ch *amqp.Channel) error {
+func queue(name, from, key string, arguments amqp.Table) declaration {
+	return declaration{name, func(ch *amqp.Channel) error {
 		if _, err := ch.QueueDeclare(name, true, false, false, false, arguments); err != nil {
 			return err
 		}
@@ -162,21 +164,21 @@ func eventArguments() amqp.Table {
 	return arguments
 }
 
-// tierArguments make a queue that nobody consumes: messages wait out their time and go back to the queue that they came
-// from, which is named by their routing key (the nameless exchange routes by queue name).
+// tierArguments are for a queue without consumers. Messages wait there until their time to live is over and return to the
+// queue that their routing key names (the nameless exchange routes by queue name).
 func tierArguments(delay time.Duration) amqp.Table {
 	arguments := deadLettering("")
 	arguments["x-message-ttl"] = int32(delay.Milliseconds())
 	return arguments
 }
 
-// deadLetterArguments lift the broker's own delivery limit: looking at a dead letter must never drop it.
+// deadLetterArguments lift the broker's own delivery limit: reading a dead letter must never drop it.
 func deadLetterArguments() amqp.Table {
 	return amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum, "x-delivery-limit": int32(-1)}
 }
 
-// deadLettering moves messages on with confirms between the queues. The broker does that only for queues which, when
-// full, reject what is published instead of dropping what they hold.
+// deadLettering makes the broker move messages to the exchange with confirms. It does so only for queues that, when full,
+// reject new messages instead of dropping old ones.
 func deadLettering(exchange string) amqp.Table {
 	return amqp.Table{
 		amqp.QueueTypeArg:        amqp.QueueTypeQuorum,

@@ -15,7 +15,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
-func TestDeclaringTwiceAndAtOnceIsHarmless(t *testing.T) {
+func TestDeclaringTwiceAndConcurrentlyIsHarmless(t *testing.T) {
 	t.Parallel()
 	url := servicestest.RabbitMQ(t)
 	conn, err := amqp.Dial(url)
@@ -43,7 +43,7 @@ func TestAQueueWithOtherArgumentsIsNamed(t *testing.T) {
 	}
 	p := startPublisher(t, config)
 	c, err := NewConsumer(ConsumerConfig{
-		Config: config, Queues: []string{QueueConfirmed}, Handle: func(context.Context, Message) error { return nil },
+		Config: config, Queues: []string{QueueConfirmed}, Handle: func(context.Context, []Message) error { return nil },
 	}, p)
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func TestTiersAreNamedByTheirDelay(t *testing.T) {
 	}
 }
 
-func TestTiersThatCannotBeAreRefused(t *testing.T) {
+func TestImpossibleTiersAreRejected(t *testing.T) {
 	t.Parallel()
 	if err := DefaultTopology().Validate(); err != nil {
 		t.Error(err)
@@ -98,7 +98,7 @@ func TestAWorkerHoldsAtMostTwentyMessages(t *testing.T) {
 	t.Parallel()
 	config := ConsumerConfig{
 		Config: Config{URL: "amqp://127.0.0.1:1/", Log: slog.New(slog.DiscardHandler)},
-		Queues: []string{QueueConfirmed}, Handle: func(context.Context, Message) error { return nil },
+		Queues: []string{QueueConfirmed}, Handle: func(context.Context, []Message) error { return nil },
 	}
 	for prefetch, want := range map[int]int{0: 20, 1: 1, 20: 20, 21: 0, -1: 0} {
 		config.Prefetch = prefetch

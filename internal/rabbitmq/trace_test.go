@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-func TestATraceGoesOnAtTheConsumerAlsoAfterARetry(t *testing.T) {
+func TestTheConsumerSeesThePublishersTraceAlsoAfterARetry(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
 	traceID, err := trace.TraceIDFromHex("4bf92f3577b34da6a3ce929d0e0e4736")
@@ -18,8 +18,8 @@ func TestATraceGoesOnAtTheConsumerAlsoAfterARetry(t *testing.T) {
 	}
 	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: traceID, SpanID: trace.SpanID{7}, TraceFlags: trace.FlagsSampled})
 	seen := make(chan trace.SpanContext, 2)
-	startConsumer(t, config, func(ctx context.Context, m Message) error {
-		seen <- trace.SpanContextFromContext(ctx)
+	startConsumer(t, config, func(_ context.Context, m Message) error {
+		seen <- m.Trace
 		if m.Attempt == 1 {
 			return errors.New("not today")
 		}
@@ -30,17 +30,17 @@ func TestATraceGoesOnAtTheConsumerAlsoAfterARetry(t *testing.T) {
 	}
 	for attempt := range 2 {
 		if got := receive(t, "the message", seen); got.TraceID() != traceID || got.SpanID() != span.SpanID() || !got.IsRemote() || !got.IsSampled() {
-			t.Errorf("attempt %d runs in the span %v, want the publisher's", attempt+1, got)
+			t.Errorf("attempt %d has the trace %v, want the publisher's", attempt+1, got)
 		}
 	}
 }
 
-func TestWithoutATraceTheOrdersOwnBegins(t *testing.T) {
+func TestWithoutATraceTheOrdersOwnStarts(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
 	seen := make(chan trace.SpanContext, 1)
-	startConsumer(t, config, func(ctx context.Context, _ Message) error {
-		seen <- trace.SpanContextFromContext(ctx)
+	startConsumer(t, config, func(_ context.Context, m Message) error {
+		seen <- m.Trace
 		return nil
 	})
 	e := confirmed(1)
@@ -49,6 +49,6 @@ func TestWithoutATraceTheOrdersOwnBegins(t *testing.T) {
 	}
 	want := strings.ReplaceAll(string(e.OrderID), "-", "")
 	if got := receive(t, "the message", seen); got.TraceID().String() != want || !got.IsValid() || got.IsSampled() {
-		t.Errorf("the handler runs in the span %v, want an unsampled one of trace %s", got, want)
+		t.Errorf("the message has the trace %v, want the unsampled one of order %s", got, want)
 	}
 }

@@ -8,7 +8,7 @@ CREATE ROLE orders LOGIN PASSWORD 'orders';
 CREATE DATABASE orders OWNER orders;
 CREATE ROLE orders_api LOGIN PASSWORD 'orders_api';
 
--- notifier: the inbox and the outbox of what customers are told.
+-- notifier: what customers and operators are told.
 CREATE ROLE notifier LOGIN PASSWORD 'notifier';
 CREATE DATABASE notifier OWNER notifier;
 

@@ -19,13 +19,13 @@ import (
 
 const webhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-// receiver is a webhook as its owner should write it: it checks signature and time, and acts once on each ID.
+// receiver is a webhook as its owner should write it: it checks signature and time, and acts once per ID.
 type receiver struct {
 	*httptest.Server
 	t *testing.T
 
 	mu      sync.Mutex
-	answers []int // of the next calls, one each, after they took effect; then 200
+	replies []int // statuses of the next calls, sent after they took effect; then 200
 	calls   []http.Header
 	acted   map[string]string // bodies by ID
 }
@@ -56,12 +56,12 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.calls = append(r.calls, req.Header)
 	id := req.Header.Get(webhook.HeaderID)
 	if before, seen := r.acted[id]; seen && before != string(body) {
-		r.t.Errorf("call %s came again with another body", id)
+		r.t.Errorf("call %s was repeated with another body", id)
 	}
 	r.acted[id] = string(body)
-	if len(r.answers) > 0 {
-		w.WriteHeader(r.answers[0])
-		r.answers = r.answers[1:]
+	if len(r.replies) > 0 {
+		w.WriteHeader(r.replies[0])
+		r.replies = r.replies[1:]
 	}
 }
 
@@ -71,21 +71,21 @@ func (r *receiver) seen() (calls int, acted map[string]string) {
 	return len(r.calls), r.acted
 }
 
-func TestWebhookIsCalledUntilItTakesTheEventUnderOneID(t *testing.T) {
+func TestAWebhookIsCalledUnderOneIDUntilItTakesTheEvent(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
 	r := startReceiver(t)
-	r.answers = []int{http.StatusInternalServerError, http.StatusFound, http.StatusTooManyRequests} // it acted all the same
-	list(t, s, entry{Email: "ada@customers.example", WebhookURL: r.URL + "/hook?token=t0ken", WebhookSecret: webhookSecret})
+	r.replies = []int{http.StatusInternalServerError, http.StatusFound, http.StatusTooManyRequests} // it acted nevertheless
+	setContact(t, s, contact{Email: "ada@customers.example", WebhookURL: r.URL + "/hook?token=t0ken", WebhookSecret: webhookSecret})
 	n := newNotifier(s, discard())
 	n.mails = false
-	m := message(t, event(1, order.Confirmed))
-	if err := n.handle(t.Context(), m); err != nil {
+	batch := messages(t, event(1, order.Confirmed))
+	if err := n.handle(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
 	sender := newSender(s, nil, discard(), 1)
-	defer sender.hooks.close()
-	sender.pace.backoff = time.Millisecond
+	defer sender.webhooks.close()
+	sender.timing.backoff = time.Millisecond
 	eventually(t, "the call to be taken", func() bool {
 		sendAll(t, sender)
 		return outbox(t, s)[0].Sent
@@ -105,27 +105,27 @@ func TestWebhookIsCalledUntilItTakesTheEventUnderOneID(t *testing.T) {
 	if err := json.Unmarshal([]byte(acted["0197a4b2-6c1e-7d3f-8a55-000000000001_ORDER_CONFIRMED"]), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Type != "order.confirmed" || string(got.Data) != string(m.Body) || !got.Timestamp.Equal(time.Date(2026, 11, 2, 9, 30, 15, 0, time.UTC)) {
+	if got.Type != "order.confirmed" || string(got.Data) != string(batch[0].Body) || !got.Timestamp.Equal(time.Date(2026, 11, 2, 9, 30, 15, 0, time.UTC)) {
 		t.Errorf("called with %+v, want the event as it was published", got)
 	}
 }
 
-func TestWebhookThatIsGoneOrNotOursIsNotCalledForEver(t *testing.T) {
+func TestAWebhookThatIsGoneOrWantsAnotherSecretIsGivenUp(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
 	r := startReceiver(t)
-	r.answers = []int{http.StatusGone}
-	list(t, s, entry{WebhookURL: r.URL, WebhookSecret: webhookSecret})
-	if err := newNotifier(s, discard()).handle(t.Context(), message(t, event(1, order.Confirmed))); err != nil {
+	r.replies = []int{http.StatusGone}
+	setContact(t, s, contact{WebhookURL: r.URL, WebhookSecret: webhookSecret})
+	if err := newNotifier(s, discard()).handle(t.Context(), messages(t, event(1, order.Confirmed))); err != nil {
 		t.Fatal(err)
 	}
-	list(t, s, entry{WebhookURL: r.URL, WebhookSecret: "whsec_" + strings.Repeat("QUJD", 10)}) // not the receiver's
-	if err := newNotifier(s, discard()).handle(t.Context(), message(t, event(2, order.Confirmed))); err != nil {
+	setContact(t, s, contact{WebhookURL: r.URL, WebhookSecret: "whsec_" + strings.Repeat("QUJD", 10)}) // not the receiver's
+	if err := newNotifier(s, discard()).handle(t.Context(), messages(t, event(2, order.Confirmed))); err != nil {
 		t.Fatal(err)
 	}
 	sender := newSender(s, nil, discard(), 1)
-	defer sender.hooks.close()
-	sender.pace.backoff, sender.pace.maxAttempts = time.Millisecond, 3
+	defer sender.webhooks.close()
+	sender.timing.backoff, sender.timing.maxAttempts = time.Millisecond, 3
 	eventually(t, "both to be given up", func() bool {
 		sendAll(t, sender)
 		all := outbox(t, s)
@@ -138,36 +138,36 @@ func TestWebhookThatIsGoneOrNotOursIsNotCalledForEver(t *testing.T) {
 
 func TestErrorsDoNotShowTheWebhooksURL(t *testing.T) {
 	t.Parallel()
-	c := newCaller()
+	c := newWebhookClient()
 	defer c.close()
-	d := &due{delivery: delivery{Channel: toWebhook, Address: "http://127.0.0.1:1/hook?token=t0ken", Secret: webhookSecret}}
+	d := &claimed{delivery: delivery{Channel: toWebhook, Address: "http://127.0.0.1:1/hook?token=t0ken", Secret: webhookSecret}}
 	if err := c.send(t.Context(), d); err == nil || strings.Contains(err.Error(), "t0ken") {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestOperatorsAreToldOfTroubleWhereTheyWantTo(t *testing.T) {
+func TestOperatorsGetAnAlertOnceAtEachOfTheirAddresses(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
-	office, r := startPostOffice(t), startReceiver(t)
+	server, r := startMailServer(t), startReceiver(t)
 	n := newNotifier(s, discard())
-	n.operators = entry{Email: "ops@shop.example", WebhookURL: r.URL, WebhookSecret: webhookSecret}
+	n.operators = contact{Email: "ops@shop.example", WebhookURL: r.URL, WebhookSecret: webhookSecret}
 	a := attention()
 	body, err := json.Marshal(a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the saga raises the alarm again every hour
+	for range 2 { // the saga repeats the alert every hour
 		m := rabbitmq.Message{ID: a.MessageID(), Queue: rabbitmq.QueueNeedsAttention, Attempt: 1, Body: body}
-		if err := n.handle(t.Context(), m); err != nil {
+		if err := n.handle(t.Context(), []rabbitmq.Message{m}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	sender := newSender(s, office.mailer(t), discard(), 1)
-	defer sender.hooks.close()
+	sender := newSender(s, server.mailer(t), discard(), 1)
+	defer sender.webhooks.close()
 	sendAll(t, sender)
 	calls, acted := r.seen()
-	if mails := office.received(); len(mails) != 1 || mails[0].To != "ops@shop.example" || calls != 1 || len(acted) != 1 {
+	if mails := server.received(); len(mails) != 1 || mails[0].To != "ops@shop.example" || calls != 1 || len(acted) != 1 {
 		t.Errorf("%d mails and %d calls, want one each", len(mails), calls)
 	}
 	notes, err := s.ofOrder(t.Context(), a.OrderID)

@@ -21,7 +21,7 @@ func TestWhatCustomersRead(t *testing.T) {
 		"confirmed": event(1, order.Confirmed), "failed": event(2, order.Failed), "cancelled": event(2, order.Cancelled),
 		"failed without a word": unexplained, "without a name, in yen": yen,
 	} {
-		text, err := shortText(e)
+		text, err := summary(e)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -39,14 +39,14 @@ func TestWhatCustomersRead(t *testing.T) {
 	}
 }
 
-func TestEventsWithoutWordsAreErrors(t *testing.T) {
+func TestEventsThatCannotBeSummarizedAreErrors(t *testing.T) {
 	t.Parallel()
 	unknown := event(1, order.Confirmed)
 	unknown.Type = "ORDER_SHIPPED"
 	noCurrency := event(1, order.Confirmed)
 	noCurrency.Total = money.Money{}
 	for name, e := range map[string]order.Event{"unknown type": unknown, "no currency": noCurrency} {
-		if text, err := shortText(e); err == nil {
+		if text, err := summary(e); err == nil {
 			t.Errorf("%s: got %q, want an error", name, text)
 		}
 	}

@@ -13,25 +13,25 @@ import (
 	"github.com/ordersaga/ordersaga/internal/webhook"
 )
 
-// caller calls webhooks, signed after the Standard Webhooks scheme.
-type caller struct{ client *http.Client }
+// webhookClient calls webhooks, signed by the Standard Webhooks scheme.
+type webhookClient struct{ client *http.Client }
 
-func newCaller() *caller {
+func newWebhookClient() *webhookClient {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	return &caller{&http.Client{
+	return &webhookClient{&http.Client{
 		Transport: transport,
-		// The address that operators have listed is called, and no other.
+		// Only the address in the contacts is called, which operators have entered.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-func (c *caller) close() { c.client.CloseIdleConnections() }
+func (c *webhookClient) close() { c.client.CloseIdleConnections() }
 
-// maxAnswer is how much of an answer is read, so that the connection can be used again.
-const maxAnswer = 64 << 10
+// maxResponse is how much of a response is read, so that the connection can be reused.
+const maxResponse = 64 << 10
 
-// send returns nil when the receiver has answered with 2xx. 410 Gone means that it wants no more of them, for ever.
-func (c *caller) send(ctx context.Context, d *due) error {
+// send returns nil if the receiver has returned 2xx. 410 Gone means that it wants no further calls, so that error is final.
+func (c *webhookClient) send(ctx context.Context, d *claimed) error {
 	key, err := webhook.ParseKey(d.Secret)
 	if err != nil {
 		return &finalError{err}
@@ -48,7 +48,7 @@ func (c *caller) send(ctx context.Context, d *due) error {
 		return fmt.Errorf("call the webhook at %s: %w", req.URL.Host, withoutURL(err))
 	}
 	defer res.Body.Close()
-	_, _ = io.CopyN(io.Discard, res.Body, maxAnswer)
+	_, _ = io.CopyN(io.Discard, res.Body, maxResponse)
 	switch {
 	case res.StatusCode >= 200 && res.StatusCode < 300:
 		return nil
@@ -58,10 +58,10 @@ func (c *caller) send(ctx context.Context, d *due) error {
 	return fmt.Errorf("call the webhook at %s: %s", req.URL.Host, res.Status)
 }
 
-// webhookID is the message's ID without full stops, which the scheme keeps for itself.
+// webhookID is the message's ID without full stops, which the scheme reserves.
 func webhookID(messageID string) string { return strings.ReplaceAll(messageID, ".", "_") }
 
-// withoutURL drops the URL from an HTTP client's error: it may hold a token.
+// withoutURL removes the URL from an HTTP client's error, because it may hold a token.
 func withoutURL(err error) error {
 	var failed *url.Error
 	if errors.As(err, &failed) {

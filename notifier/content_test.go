@@ -13,7 +13,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 func checkGolden(t *testing.T, name, got string) {
 	t.Helper()
@@ -34,25 +34,25 @@ func checkGolden(t *testing.T, name, got string) {
 
 func attention() order.Alert {
 	return order.NewAlert(event(1, order.Confirmed).OrderID, 42, "PublishEvent", time.Date(2026, 11, 2, 9, 40, 0, 0, time.UTC),
-		"publish ORDER_CONFIRMED: connection refused", "It goes on by itself once the cause is gone.")
+		"publish ORDER_CONFIRMED: connection refused", "It continues by itself once the cause is gone.")
 }
 
-func TestLetters(t *testing.T) {
+func TestContents(t *testing.T) {
 	t.Parallel()
 	unpriced := event(2, order.Failed)
 	unpriced.Items[0].Price, unpriced.Total = money.Money{}, money.Money{}
-	l, err := customerLetter(unpriced, []byte(`{"orderId":"2"}`))
+	c, err := customerContent(unpriced, []byte(`{"orderId":"2"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkGolden(t, "unpriced.txt", l.Text)
-	checkGolden(t, "unpriced.html", l.HTML)
-	checkGolden(t, "unpriced.json", l.Payload+"\n")
+	checkGolden(t, "unpriced.txt", c.Plain)
+	checkGolden(t, "unpriced.html", c.HTML)
+	checkGolden(t, "unpriced.json", c.Payload+"\n")
 
-	l, err = operatorsLetter(attention(), []byte(`{"orderId":"1"}`))
+	c, err = alertContent(attention(), []byte(`{"orderId":"1"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkGolden(t, "needs-attention.txt", l.Text)
-	checkGolden(t, "needs-attention.json", l.Payload+"\n")
+	checkGolden(t, "needs-attention.txt", c.Plain)
+	checkGolden(t, "needs-attention.json", c.Payload+"\n")
 }

@@ -10,21 +10,21 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// shortText is in one line what the customer reads about the end of an order. It fails for events of unknown types and for
-// amounts in no known currency.
-func shortText(e order.Event) (string, error) {
+// summary is one line for the customer about a finished order. It returns an error for an unknown type of event and for an
+// unknown currency.
+func summary(e order.Event) (string, error) {
 	switch {
 	case e.Type == order.EventConfirmed:
-		return confirmedText(e)
+		return confirmedSummary(e)
 	case e.Type == order.EventCancelled && e.Status == order.Cancelled:
 		return fmt.Sprintf("Your order %s was cancelled. %sYou pay nothing for it.", e.OrderID, sentence(e.Message)), nil
 	case e.Type == order.EventCancelled:
 		return fmt.Sprintf("We could not complete your order %s. %sYou pay nothing for it.", e.OrderID, sentence(e.Message)), nil
 	}
-	return "", fmt.Errorf("no words for an event of type %q", e.Type)
+	return "", fmt.Errorf("an event of the unknown type %q", e.Type)
 }
 
-func confirmedText(e order.Event) (string, error) {
+func confirmedSummary(e order.Event) (string, error) {
 	total, err := moneytext.Price(e.Total)
 	if err != nil {
 		return "", err
@@ -32,7 +32,7 @@ func confirmedText(e order.Event) (string, error) {
 	return fmt.Sprintf("Thank you! Your order %s is confirmed: %s. You were charged %s.", e.OrderID, lines(e.Items), total), nil
 }
 
-// lines lists what was bought, as in "2 × Espresso cup, 1 × Tamper".
+// lines lists what was bought, for example "2 × Espresso cup, 1 × Tamper".
 func lines(items []order.Line) string {
 	words := make([]string, len(items))
 	for i, l := range items {
@@ -48,7 +48,7 @@ func name(l order.Line) string {
 	return l.Name
 }
 
-// sentence makes a reason into a sentence before the next one; nothing stays nothing.
+// sentence turns a reason into a sentence that another can follow. An empty reason stays empty.
 func sentence(reason string) string {
 	reason = strings.TrimSpace(reason)
 	if reason == "" {

@@ -2,8 +2,9 @@ package notifier
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	html "html/template"
 	"strings"
@@ -14,31 +15,25 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// letter is what is said about an event, in the forms in which it is sent.
-type letter struct {
+// content is what a notification says, in every form in which it is sent.
+type content struct {
 	Subject string
-	Short   string // one line, for the log and the record
-	Text    string // of a mail
+	Short   string // one line, for the log and GET /notifications
+	Plain   string // of a mail
 	HTML    string // of the same mail
 	Payload string // of a webhook, JSON
 }
 
-//go:embed templates/customer.txt.tmpl
-var customerText string
-
-//go:embed templates/customer.html.tmpl
-var customerHTML string
-
-//go:embed templates/operators.txt.tmpl
-var operatorsText string
+//go:embed templates
+var templates embed.FS
 
 var (
-	customerTextTemplate  = text.Must(text.New("customer.txt").Parse(customerText))
-	customerHTMLTemplate  = html.Must(html.New("customer.html").Parse(customerHTML))
-	operatorsTextTemplate = text.Must(text.New("operators.txt").Parse(operatorsText))
+	customerText = text.Must(text.ParseFS(templates, "templates/customer.txt.tmpl"))
+	customerHTML = html.Must(html.ParseFS(templates, "templates/customer.html.tmpl"))
+	alertText    = text.Must(text.ParseFS(templates, "templates/alert.txt.tmpl"))
 )
 
-// page is what the templates for customers show.
+// page is what the customer's templates show.
 type page struct {
 	Title   string
 	Intro   string
@@ -55,28 +50,24 @@ type row struct {
 	UnitPrice, Sum string
 }
 
-// customerLetter is what the customer reads about the end of an order. It fails for events of unknown types and for
-// amounts in no known currency. It shows nothing of the payment but what was charged.
-func customerLetter(e order.Event, body []byte) (letter, error) {
-	short, err := shortText(e)
+// customerContent is what the customer reads about a finished order. It returns an error for an unknown type of event and
+// for an unknown currency. Of the payment it shows only the amount.
+func customerContent(e order.Event, body []byte) (content, error) {
+	short, err := summary(e)
 	if err != nil {
-		return letter{}, err
+		return content{}, err
 	}
 	p, err := newPage(e)
 	if err != nil {
-		return letter{}, err
+		return content{}, err
 	}
-	l := letter{Subject: p.Title, Short: short}
 	var plain, rich bytes.Buffer
-	if err := customerTextTemplate.Execute(&plain, p); err != nil {
-		return letter{}, err
+	if err := errors.Join(customerText.Execute(&plain, p), customerHTML.Execute(&rich, p)); err != nil {
+		return content{}, err
 	}
-	if err := customerHTMLTemplate.Execute(&rich, p); err != nil {
-		return letter{}, err
-	}
-	l.Text, l.HTML = plain.String(), rich.String()
-	l.Payload, err = payload(e.Type, e.OccurredAt, body)
-	return l, err
+	c := content{Subject: p.Title, Short: short, Plain: plain.String(), HTML: rich.String()}
+	c.Payload, err = payload(e.Type, e.OccurredAt, body)
+	return c, err
 }
 
 func newPage(e order.Event) (page, error) {
@@ -118,7 +109,7 @@ func newRow(l order.Line) (row, error) {
 	}
 	sum, err := l.Price.Times(l.Quantity)
 	if err != nil {
-		return r, fmt.Errorf("sum up the line %s: %w", l.ProductID, err)
+		return r, fmt.Errorf("the sum of the line %s: %w", l.ProductID, err)
 	}
 	if r.Sum, err = moneytext.Price(sum); err != nil {
 		return r, err
@@ -127,24 +118,25 @@ func newRow(l order.Line) (row, error) {
 	return r, err
 }
 
-// operatorsLetter is what operators read about an order in trouble.
-func operatorsLetter(a order.Alert, body []byte) (letter, error) {
-	l := letter{
-		Subject: fmt.Sprintf("Order %s needs attention: %s", a.OrderID, a.Step),
-		Short:   fmt.Sprintf("Order %s needs attention: %s stays broken since %s: %s", a.OrderID, a.Step, a.Since.UTC().Format(time.RFC3339), a.Error),
-	}
+// alertContent is what operators read about an order that needs attention.
+func alertContent(a order.Alert, body []byte) (content, error) {
 	var plain bytes.Buffer
-	if err := operatorsTextTemplate.Execute(&plain, a); err != nil {
-		return letter{}, err
+	if err := alertText.Execute(&plain, a); err != nil {
+		return content{}, err
 	}
-	l.Text = plain.String()
+	c := content{
+		Subject: fmt.Sprintf("Order %s needs attention: %s", a.OrderID, a.Step),
+		Short: fmt.Sprintf("Order %s needs attention: %s has been broken since %s: %s",
+			a.OrderID, a.Step, a.Since.UTC().Format(time.RFC3339), a.Error),
+		Plain: plain.String(),
+	}
 	var err error
-	l.Payload, err = payload(a.Type, a.Since, body)
-	return l, err
+	c.Payload, err = payload(a.Type, a.Since, body)
+	return c, err
 }
 
-// payload is a webhook's body in the form that the Standard Webhooks scheme recommends: what happened, when, and the
-// event as it was published.
+// payload is a webhook's body in the form that Standard Webhooks recommends: what happened, when, and the event as it was
+// published.
 func payload(t order.EventType, at time.Time, event []byte) (string, error) {
 	body, err := json.Marshal(struct {
 		Type      string          `json:"type"`
@@ -154,7 +146,7 @@ func payload(t order.EventType, at time.Time, event []byte) (string, error) {
 	return string(body), err
 }
 
-// webhookType is the event's type as webhooks name it, as in order.needs_attention.
+// webhookType is the event's type in the style of webhooks, for example order.needs_attention.
 func webhookType(t order.EventType) string {
 	return strings.Replace(strings.ToLower(string(t)), "_", ".", 1)
 }
