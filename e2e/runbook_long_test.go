@@ -22,14 +22,14 @@ type operator struct {
 	book *reader
 }
 
-// TestRunbook runs every command of docs/runbook.md with sagas that are really in trouble, and checks that it does what the
+// TestRunbook runs every command of docs/runbook.md with sagas that do need attention, and checks that each does what the
 // book says.
 func TestRunbook(t *testing.T) {
 	namespace := servicestest.Name("runbook")
 	address, _ := servicestest.Temporal(t)
 	newReader(t, "../docs/deploying.md", "TEMPORAL_NAMESPACE="+namespace, "TEMPORAL_ADDRESS="+address).run("namespace")
 	s := newGatedSystemIn(t, namespace)
-	o := &operator{gated: s, book: newReader(t, "../docs/runbook.md", append(s.toolEnv(), "OPERATOR=alice")...)}
+	o := &operator{gated: s, book: newReader(t, "../docs/runbook.md", s.toolEnv()...)}
 	defer o.book.finish()
 	o.book.run("environment")
 	o.signals()
@@ -38,11 +38,11 @@ func TestRunbook(t *testing.T) {
 	o.terminates()
 	o.resets()
 	o.deadLetters()
-	o.reconciles()
+	o.checksPayments()
 	o.checksStock()
 }
 
-// toolEnv is the environment of the tools that look after this system.
+// toolEnv is the environment of the operators' tools for this system.
 func (s *system) toolEnv() []string {
 	env := []string{
 		"TEMPORAL_ADDRESS=" + s.temporalAddress, "TEMPORAL_NAMESPACE=" + s.namespace,
@@ -61,7 +61,7 @@ func (s *system) toolEnv() []string {
 	return env
 }
 
-// stuck places orders whose payment the gateway refuses to talk about.
+// stuck places orders while the gateway rejects the API key.
 func (o *operator) stuck(n int) []string {
 	o.t.Helper()
 	o.gatewayKey("sk_test_another")
@@ -135,7 +135,7 @@ func (o *operator) cancels() {
 		o.inTrouble(id, "RefundPayment")
 	}
 	o.gatewayKey(apiKey)
-	o.book.run("loop") // the key is right again: no need to wait for the next attempt
+	o.book.run("loop") // the gateway accepts the key again: do not wait for the next attempt
 	wantEnd(o.t, o.finished(ids[0]), "CANCELLED", "CANCELLED_BY_USER")
 	wantEnd(o.t, o.finished(ids[1]), "CANCELLED", "CANCELLED_BY_OPERATOR")
 	wantEnd(o.t, o.finished(ids[2]), "CANCELLED", "CANCELLED_BY_OPERATOR")
@@ -173,7 +173,7 @@ func (o *operator) resets() {
 		out := reset()
 		o.closed(id)
 		if run := o.run(id); run == before {
-			o.t.Errorf("reset %d began no new run: %s", i, out)
+			o.t.Errorf("reset %d started no new run: %s", i, out)
 		} else {
 			before = run
 		}
@@ -188,26 +188,26 @@ func (o *operator) deadLetters() {
 		id := uuid.NewString()
 		o.publish("ORDER_CONFIRMED", id)
 		eventually(o.t, "the message is a dead letter", func(context.Context) bool {
-			out, _ := o.book.try("deadletter-show", "MESSAGE="+id)
+			out, _ := o.book.try("deadletters-show", "MESSAGE="+id)
 			return strings.Contains(out, "not an event")
 		})
 		return id
 	}
 	id := rubbish()
-	o.book.tells("deadletter-list", o.book.run("deadletter-list"), "ORDER_CONFIRMED")
-	o.book.tells("deadletter-show", o.book.run("deadletter-show", "MESSAGE="+id), id, "not an event")
-	o.book.run("deadletter-replay")
+	o.book.tells("deadletters-list", o.book.run("deadletters-list"), "ORDER_CONFIRMED")
+	o.book.tells("deadletters-show", o.book.run("deadletters-show", "MESSAGE="+id), id, "not an event")
+	o.book.run("deadletters-replay")
 	eventually(o.t, "the replayed message has failed again", func(context.Context) bool {
-		_, code := o.book.try("deadletter-show", "MESSAGE="+id)
+		_, code := o.book.try("deadletters-show", "MESSAGE="+id)
 		return code == 0
 	})
-	o.book.tells("deadletter-discard", o.book.run("deadletter-discard"), "alice", "not from our system")
-	if out, code := o.book.try("deadletter-show", "MESSAGE="+id); code == 0 {
+	o.book.tells("deadletters-discard", o.book.run("deadletters-discard"), "alice", "not from our system")
+	if out, code := o.book.try("deadletters-show", "MESSAGE="+id); code == 0 {
 		o.t.Errorf("the message is still there: %s", out)
 	}
 }
 
-// publish puts a message into the system that none of its programs understands.
+// publish publishes a message that no program understands.
 func (o *operator) publish(key, id string) {
 	o.t.Helper()
 	var broker string
@@ -231,33 +231,33 @@ func (o *operator) publish(key, id string) {
 	}
 }
 
-func (o *operator) reconciles() {
-	if out, code := o.book.try("reconcile"); code != 0 {
-		o.t.Errorf("before anything is wrong: exit code %d\n%s", code, out)
+func (o *operator) checksPayments() {
+	if out, code := o.book.try("payments-check"); code != 0 {
+		o.t.Errorf("nothing is wrong yet: exit code %d\n%s", code, out)
 	}
 	id := o.place(declined, lamp, 1).orderID()
 	intent := o.post("/v1/payment_intents", url.Values{
 		"amount": {"1299"}, "currency": {"usd"}, "payment_method": {visa}, "metadata[order_id]": {id},
 	})
 	o.post("/v1/payment_intents/"+intent+"/confirm", nil)
-	out, code := o.book.try("reconcile")
+	out, code := o.book.try("payments-check")
 	if code != 1 {
-		o.t.Errorf("money of a failed order: exit code %d", code)
+		o.t.Errorf("the gateway keeps money of a failed order: exit code %d", code)
 	}
-	o.book.tells("reconcile", out, id)
-	o.book.try("reconcile-repair")
+	o.book.tells("payments-check", out, id)
+	o.book.try("payments-repair")
 	if got := o.money(id).Net; got != 0 {
 		o.t.Errorf("the gateway still keeps %d", got)
 	}
 	if told := o.timeline(id); !slices.Contains(told, "REFUNDED") {
 		o.t.Errorf("the timeline is %v", told)
 	}
-	o.book.run("reconcile")
-	o.book.run("reconcile-repair")
+	o.book.run("payments-check")
+	o.book.run("payments-repair")
 }
 
 func (o *operator) checksStock() {
-	o.book.tells("catalog-check", o.book.run("catalog-check", "PRODUCT="+lamp), "0 drifted", "SALE")
-	o.book.run("catalog-repair")
+	o.book.tells("stock-check", o.book.run("stock-check", "PRODUCT="+lamp), "0 drifted", "SALE")
+	o.book.run("stock-repair")
 	o.unitsBecome(lamp, units{Available: lamps - o.units(lamp).Sold, Sold: o.units(lamp).Sold})
 }
