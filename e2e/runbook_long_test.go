@@ -257,7 +257,7 @@ func (o *operator) checksPayments() {
 }
 
 func (o *operator) checksStock() {
-	o.book.tells("stock-check", o.book.run("stock-check", "PRODUCT="+lamp), "0 drifted", "SALE")
+	o.book.tells("stock-check", o.book.run("stock-check", "PRODUCT="+lamp), "drifted: 0", "SALE")
 	o.book.run("stock-repair")
 	o.unitsBecome(lamp, units{Available: lamps - o.units(lamp).Sold, Sold: o.units(lamp).Sold})
 }

@@ -241,9 +241,9 @@ func (c *actOnLetters) act(ctx context.Context, out *output, action rabbitmq.Act
 	case n.Selected == 0:
 		return left("there is no such dead letter")
 	}
-	out.summary(n, "%d selected, %d done, %d cannot be done", n.Selected, n.Applied, n.Left)
+	out.summary(n, "selected: %d, done: %d, impossible: %d", n.Selected, n.Applied, n.Left)
 	if n.Left > 0 {
-		return leftf("%d of %d messages cannot be replayed", n.Left, n.Selected)
+		return leftf("messages that cannot be replayed: %d of %d", n.Left, n.Selected)
 	}
 	return nil
 }

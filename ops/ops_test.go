@@ -118,7 +118,9 @@ func TestEveryCommandRequiresItsOwnVariablesAndNoOthers(t *testing.T) {
 
 func TestWrongVariablesAreNamedAndNotShown(t *testing.T) {
 	eachCommand(t, func(t *testing.T, l leaf) {
-		environ := []string{"RABBITMQ_URL=hunter2", "DATABASE_URL=hunter2", "STRIPE_API_URL=hunter2", "STRIPE_API_KEY=", "MONGODB_URI=hunter2"}
+		environ := []string{
+			"RABBITMQ_URL=hunter2", "DATABASE_URL=hunter2", "STRIPE_API_URL=hunter2", "STRIPE_API_KEY=", "MONGODB_URI=hunter2",
+		}
 		got := run(t.Context(), environ, l.args...)
 		for _, v := range commandOf(l.Node).variables() {
 			if v.Name != "MONGODB_DATABASE" && !strings.Contains(got.stderr, v.Name) {

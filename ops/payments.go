@@ -86,7 +86,7 @@ func (c *compared) report(ctx context.Context, out *output, change change, offer
 		b.repair(ctx, change, found.differences)
 	}
 	if n := printComparison(found, out, offer); n > 0 {
-		return leftf("%d differences are left", n)
+		return leftf("differences left: %d", n)
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func printComparison(found *comparison, out *output, offer string) (left int) {
 	}
 	t.end("nothing differs")
 	n := paymentCount{Orders: found.orders, Payments: found.payments, Differences: len(found.differences), Left: left}
-	out.summary(n, "%d orders and %d payments compared: %d differences, %d left", n.Orders, n.Payments, n.Differences, n.Left)
+	out.summary(n, "compared %d orders and %d payments; differences: %d, left: %d", n.Orders, n.Payments, n.Differences, n.Left)
 	return left
 }
 

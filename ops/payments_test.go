@@ -247,7 +247,7 @@ func TestNothingDiffers(t *testing.T) {
 	stuck := w.created()
 	w.paid(stuck)
 	code, text := w.ops("check", "--min-age=1h")
-	if code != exitDone || !strings.Contains(text, "0 differences") {
+	if code != exitDone || !strings.Contains(text, "differences: 0") {
 		t.Errorf("all orders are young: exit code %d, %s", code, text)
 	}
 	w.failed(stuck)
@@ -255,10 +255,11 @@ func TestNothingDiffers(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, text = w.ops("check", "--min-age=0")
-	if want := "nothing differs\n106 orders and 106 payments compared: 0 differences, 0 left\n"; code != exitDone || text != want {
+	if want := "nothing differs\ncompared 106 orders and 106 payments; differences: 0, left: 0\n"; code != exitDone || text != want {
 		t.Errorf("exit code %d, %q; want %q", code, text, want)
 	}
-	if code, text := w.ops("check", "--since=1h", "--min-age=0"); code != exitDone || !strings.Contains(text, "106 orders and 106 payments compared") {
+	code, text = w.ops("check", "--since=1h", "--min-age=0")
+	if code != exitDone || !strings.Contains(text, "compared 106 orders and 106 payments;") {
 		t.Errorf("the last hour: exit code %d, %s", code, text)
 	}
 }
@@ -269,7 +270,9 @@ func TestTableSaysWhatCanBeDone(t *testing.T) {
 	w.failed(o)
 	id := w.byHand(o.ID)
 	_, text := w.ops("check", "--min-age=0")
-	for _, part := range []string{"MONEY_KEPT", "FAILED", string(o.ID), id, "29.97 USD", "repair gives it back", "1 differences, 1 left"} {
+	for _, part := range []string{
+		"MONEY_KEPT", "FAILED", string(o.ID), id, "29.97 USD", "repair gives it back", "differences: 1, left: 1",
+	} {
 		if !strings.Contains(text, part) {
 			t.Errorf("%q is missing in:\n%s", part, text)
 		}

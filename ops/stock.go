@@ -119,12 +119,12 @@ func reportStock(ctx context.Context, l ledger, out *output, product string, c c
 		}
 		out.line(shown, "%s%s", countersText(d), end)
 	}
-	out.summary(n, "%d products: %d drifted, %d repaired", n.Products, n.Drifted, n.Repaired)
+	out.summary(n, "products: %d, drifted: %d, repaired: %d", n.Products, n.Drifted, n.Repaired)
 	switch {
 	case n.Undecided > 0:
-		return fmt.Errorf("%d products were too busy to be compared, %s among them", n.Undecided, found.Undecided[0])
+		return fmt.Errorf("products too busy to be compared: %d, such as %s", n.Undecided, found.Undecided[0])
 	case n.Repaired < n.Drifted:
-		return leftf("%d products have drifted", n.Drifted-n.Repaired)
+		return leftf("drifted products left: %d", n.Drifted-n.Repaired)
 	}
 	return nil
 }

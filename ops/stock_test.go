@@ -20,7 +20,9 @@ import (
 // sold returns a stock of 3 kettles, 1 of them sold, in a store.
 func sold(t *testing.T, store storetest.Store) *stock.Service {
 	t.Helper()
-	kettle := product.Product{ID: "kettle", Name: "Kettle", Price: money.Money{Amount: 2999, Currency: "EUR"}, Stock: 3, Category: "kitchen"}
+	kettle := product.Product{
+		ID: "kettle", Name: "Kettle", Category: "kitchen", Price: money.Money{Amount: 2999, Currency: "EUR"}, Stock: 3,
+	}
 	if _, err := product.New(store, time.Now).Create(t.Context(), kettle); err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +41,8 @@ func sold(t *testing.T, store storetest.Store) *stock.Service {
 // loseUnits takes two units away and bypasses the protocol.
 func loseUnits(t *testing.T, store storetest.Store) {
 	t.Helper()
-	_, ok, err := store.Apply(t.Context(), stock.Update{ProductID: "kettle", Reservation: "unknown", Set: stock.MarkBar, Available: -2})
+	tampering := stock.Update{ProductID: "kettle", Reservation: "unknown", Set: stock.MarkBar, Available: -2}
+	_, ok, err := store.Apply(t.Context(), tampering)
 	if !ok || err != nil {
 		t.Fatalf("tamper: %t, %v", ok, err)
 	}
@@ -66,16 +69,16 @@ func TestStockIsCheckedAndRepaired(t *testing.T) {
 	}
 	loseUnits(t, store)
 	for _, product := range []string{"", "kettle"} {
-		if err := report(product, change{}); err == nil || err != left("1 products have drifted") {
+		if err := report(product, change{}); err == nil || err != left("drifted products left: 1") {
 			t.Errorf("product %q: got %v, want a drift", product, err)
 		}
 		wants("a drift", "kettle: available 0 (should be 2), held 0, sold 1, restocked 0, marks 2\n")
-		wants("the summary", "1 products: 1 drifted, 0 repaired\n")
+		wants("the summary", "products: 1, drifted: 1, repaired: 0\n")
 	}
 	if err := report("", change{Apply: true, Operator: "ann", Reason: "ticket 7"}); err != nil {
 		t.Errorf("the repair leaves %v", err)
 	}
-	wants("the repair", "1 products: 1 drifted, 1 repaired\n")
+	wants("the repair", "products: 1, drifted: 1, repaired: 1\n")
 	if err := report("", change{}); err != nil {
 		t.Errorf("after the repair: %v\n%s", err, &out)
 	}

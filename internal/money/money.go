@@ -20,8 +20,8 @@ type Money struct {
 	Currency string `json:"currency"` // ISO 4217 alphabetic code, upper case
 }
 
-// New returns amount minor units of currency. It checks the shape of the code (three upper-case letters); whether
-// such a currency exists, the catalog checks, where prices enter the system.
+// New returns amount minor units of currency. It checks the shape of the code (three upper-case letters). The
+// catalog checks that the currency exists, because prices enter the system there.
 func New(amount int64, currency string) (Money, error) {
 	m := Money{Amount: amount, Currency: currency}
 	return m, m.Validate()

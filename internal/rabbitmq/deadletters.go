@@ -14,13 +14,14 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// AuditStream keeps what was done to dead letters, by whom and why, with the messages themselves: an append-only stream
-// that nobody can change, for a year.
+// AuditStream records what operators did to dead letters and why, with the messages themselves. It is an append-only stream
+// that keeps its entries for a year; no client can change them.
 const AuditStream = "dead_letter_audit"
 
-// DeadLetters looks at the messages that nobody could handle, and replays or discards them. It is for a tool: it has one
-// connection, and when that is lost its calls fail. Whatever ends it, and whenever, no message is lost: one leaves
-// failed_messages only after the broker has confirmed where it goes. At worst it is in both places, under one ID.
+// DeadLetters reads, replays and discards the messages that consumers gave up. It is for a tool: it has one connection, and
+// its calls fail when that is lost. It never loses a message, even when it is killed: a message leaves failed_messages only
+// after the broker has confirmed its new place. At worst the message is in both places under one ID, and consumers act once
+// on an ID.
 type DeadLetters struct {
 	conn     *amqp.Connection
 	socket   *socket
@@ -29,7 +30,7 @@ type DeadLetters struct {
 	topology Topology
 }
 
-// OpenDeadLetters connects, at most until ctx is done, and declares the topology.
+// OpenDeadLetters connects and declares the topology. When ctx is done first, it gives up. The caller closes the result.
 func OpenDeadLetters(ctx context.Context, config Config) (_ *DeadLetters, err error) {
 	config, err = config.withDefaults()
 	if err != nil {
@@ -74,14 +75,14 @@ func (d *DeadLetters) setUp() (err error) {
 // Close ends the connection.
 func (d *DeadLetters) Close() { closeConnection(d.conn, d.socket) }
 
-// DeadLetter is a message that nobody could handle.
+// DeadLetter is a message that a consumer gave up, or that the broker gave up for it.
 type DeadLetter struct {
 	ID            string            `json:"id"`
 	Type          string            `json:"type"`
 	CorrelationID string            `json:"correlationId"`
-	Queue         string            `json:"queue"` // in which it failed; empty when nobody has said
+	Queue         string            `json:"queue"` // in which it failed; empty if unknown
 	Reason        string            `json:"reason"`
-	Group         string            `json:"group"` // the same for messages that failed in the same queue for the same reason, but for numbers and IDs
+	Group         string            `json:"group"` // same queue, same type, same Pattern of the reason
 	Attempts      int               `json:"attempts"`
 	FailedAt      time.Time         `json:"failedAt,omitzero"`
 	Headers       map[string]string `json:"headers,omitempty"`
@@ -96,7 +97,7 @@ func newDeadLetter(m amqp.Delivery) DeadLetter {
 	l.Queue, _ = m.Headers[HeaderQueue].(string)
 	l.Reason, _ = m.Headers[HeaderReason].(string)
 	l.FailedAt, _ = m.Headers[HeaderFailed].(time.Time)
-	if l.Queue == "" { // the broker gave it up: too often delivered and never acknowledged
+	if l.Queue == "" { // the broker gave it up: consumers took it too often and never acknowledged it
 		l.Queue, _ = m.Headers["x-last-death-queue"].(string)
 		why, _ := m.Headers["x-last-death-reason"].(string)
 		l.Reason = "given up by the broker: " + why
@@ -108,10 +109,10 @@ func newDeadLetter(m amqp.Delivery) DeadLetter {
 	return l
 }
 
-// individual is what differs between messages that failed for the same reason.
+// individual matches what differs between messages that failed for the same reason.
 var individual = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]+`)
 
-// Pattern is a reason without what belongs to a single message: numbers and IDs.
+// Pattern returns a reason without the numbers and IDs of a single message.
 func Pattern(reason string) string { return individual.ReplaceAllString(reason, "…") }
 
 func group(queue, kind, reason string) string {
@@ -119,39 +120,39 @@ func group(queue, kind, reason string) string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// Action is what becomes of a dead letter.
+// Action is what to do with a dead letter.
 type Action string
 
-// The actions. Whatever else is decided keeps the message where it is.
+// The actions.
 const (
-	Keep    Action = "keep"
-	Replay  Action = "replay"  // back into the queue in which it failed, as if for the first time
-	Discard Action = "discard" // only the audit stream keeps it
+	Keep    Action = "keep"    // leave it where it is
+	Replay  Action = "replay"  // put it back into the queue in which it failed, without a trace of the failure
+	Discard Action = "discard" // remove it; the audit stream keeps it
 )
 
-// By says who acts, and why.
+// By says who acts and why.
 type By struct{ Operator, Reason string }
 
-// Walk shows each message that is in failed_messages now, oldest first, to decide, and does what that says. The messages
-// that are kept are out of others' sight until Walk returns. It holds all of them in memory. It returns the first error
-// of decide, of an action, or of ctx.
+// Walk calls decide for each message that is in failed_messages now, oldest first, and carries out the action that it
+// returns. Messages that are kept stay invisible to other consumers until Walk returns; Walk holds all of them in memory.
+// It stops at the first error of decide, of an action, or of ctx, and returns it.
 func (d *DeadLetters) Walk(ctx context.Context, by By, decide func(DeadLetter) (Action, error)) error {
-	looking, err := d.conn.Channel()
+	reading, err := d.conn.Channel()
 	if err != nil {
 		return fmt.Errorf("open a channel: %w", err)
 	}
-	defer looking.Close() // gives back what was kept
-	queue, err := looking.QueueDeclarePassive(DeadLetterQueue, true, false, false, false, nil)
+	defer reading.Close() // returns the messages that were kept to the queue
+	queue, err := reading.QueueDeclarePassive(DeadLetterQueue, true, false, false, false, nil)
 	if err != nil {
-		return fmt.Errorf("look at %s: %w", DeadLetterQueue, err)
+		return fmt.Errorf("read %s: %w", DeadLetterQueue, err)
 	}
 	for range queue.Messages {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		m, ok, err := looking.Get(DeadLetterQueue, false)
+		m, ok, err := reading.Get(DeadLetterQueue, false)
 		if err != nil {
-			return fmt.Errorf("look at %s: %w", DeadLetterQueue, err)
+			return fmt.Errorf("read %s: %w", DeadLetterQueue, err)
 		}
 		if !ok {
 			return nil
@@ -168,19 +169,19 @@ func (d *DeadLetters) Walk(ctx context.Context, by By, decide func(DeadLetter) (
 	return nil
 }
 
-// Replayable returns why the message can not be replayed, or nil.
+// Replayable returns nil, or the reason why the message cannot be replayed.
 func (d *DeadLetters) Replayable(letter DeadLetter) error {
 	if slices.Contains(d.topology.Queues, letter.Queue) {
 		return nil
 	}
 	if letter.Queue == "" {
-		return errors.New("it does not say in which queue it failed; discard it, or publish it by hand")
+		return errors.New("it does not name the queue in which it failed; discard it, or publish it by hand")
 	}
-	return fmt.Errorf("there is no queue %s, in which it says that it failed; discard it, or publish it by hand", letter.Queue)
+	return fmt.Errorf("it failed in queue %s, which does not exist; discard it, or publish it by hand", letter.Queue)
 }
 
-// act does what was decided, in the order that loses nothing: first the record of it, then the message's new place, then
-// its removal.
+// act carries out an action in the order that loses nothing: it records the action, then publishes the message to its new
+// place, then removes it from the old one.
 func (d *DeadLetters) act(ctx context.Context, action Action, by By, letter DeadLetter, m amqp.Delivery) error {
 	if action == Replay {
 		if err := d.Replayable(letter); err != nil {
@@ -191,7 +192,7 @@ func (d *DeadLetters) act(ctx context.Context, action Action, by By, letter Dead
 		return fmt.Errorf("record the %s of %s: %w", action, letter.ID, err)
 	}
 	if action == Replay {
-		if err := d.publish(ctx, letter.Queue, afresh(m)); err != nil {
+		if err := d.publish(ctx, letter.Queue, unfailed(m)); err != nil {
 			return fmt.Errorf("replay %s to %s: %w", letter.ID, letter.Queue, err)
 		}
 	}
@@ -201,8 +202,8 @@ func (d *DeadLetters) act(ctx context.Context, action Action, by By, letter Dead
 	return nil
 }
 
-// afresh is the message without what its failures have added.
-func afresh(m amqp.Delivery) amqp.Publishing {
+// unfailed returns the message without the headers that its failures added.
+func unfailed(m amqp.Delivery) amqp.Publishing {
 	p := again(m, nil)
 	for _, name := range []string{HeaderAttempt, HeaderReason, HeaderQueue, HeaderFailed} {
 		delete(p.Headers, name)
@@ -225,7 +226,7 @@ func audited(action Action, by By, letter DeadLetter, m amqp.Delivery) amqp.Publ
 	})
 }
 
-// publish returns nil once the broker has the message in the queue.
+// publish returns nil after the broker has confirmed that the message is in the queue.
 func (d *DeadLetters) publish(ctx context.Context, queue string, message amqp.Publishing) error {
 	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
@@ -250,7 +251,8 @@ func (d *DeadLetters) publish(ctx context.Context, queue string, message amqp.Pu
 	return nil
 }
 
-// AuditEntry is an action on a dead letter. One that was interrupted may be there, and again when it was repeated.
+// AuditEntry is an action on a dead letter. Entries precede their actions, so an action that was interrupted and repeated has
+// two.
 type AuditEntry struct {
 	At       time.Time  `json:"at"`
 	Action   Action     `json:"action"`
@@ -259,10 +261,11 @@ type AuditEntry struct {
 	Letter   DeadLetter `json:"letter"`
 }
 
-// auditQuiet is how long nothing must come from the audit stream for its end to be reached.
-const auditQuiet = time.Second
+// auditQuiet is how long Audit waits for a next entry before it takes the stream's end as reached: the protocol does not
+// mark the end, and the broker does not count a stream's messages. A healthy broker needs milliseconds.
+const auditQuiet = 3 * time.Second
 
-// Audit shows every entry of the audit stream, oldest first.
+// Audit calls show for every entry of the audit stream, oldest first, and stops at its first error.
 func (d *DeadLetters) Audit(ctx context.Context, show func(AuditEntry) error) error {
 	ch, err := d.conn.Channel()
 	if err != nil {

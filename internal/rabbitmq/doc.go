@@ -42,8 +42,8 @@
 //   - any other error: this message may work later. It goes through the retry tiers, one after the other, and ends in
 //     failed_messages after the last one.
 //
-// failed_messages is for operators: [DeadLetters] shows, replays and discards its messages. Every such action is recorded
-// first, with the message, in the stream dead_letter_audit.
+// failed_messages is for operators: [DeadLetters] shows, replays and discards its messages (`ops deadletters`). Every such
+// action is recorded first, with the message, in the stream dead_letter_audit.
 //
 // # Batches
 //
