@@ -54,7 +54,7 @@ endif
 # Building
 
 # The compiler allocates much and lives shortly: collecting its garbage more rarely saves a tenth of its time.
-GO_BUILD := GOGC=400 CGO_ENABLED=0 go build
+GO_BUILD := GOGC=400 CGO_ENABLED=0 go build -trimpath
 
 .PHONY: build tools
 build: ## the programs, into bin/
