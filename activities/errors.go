@@ -11,17 +11,18 @@ import (
 	"github.com/ordersaga/ordersaga/saga"
 )
 
-// UnavailableType is the Temporal error type of a system that says when it is worth asking again.
+// UnavailableType is the Temporal error type for a system that says when to try again.
 const UnavailableType = "Unavailable"
 
-// delayed is implemented by errors that say when the call is worth trying again, such as an open circuit breaker.
-type delayed interface{ RetryDelay() time.Duration }
+// retryDelayer is implemented by errors that say when to try again, for example an open circuit breaker's.
+type retryDelayer interface{ RetryDelay() time.Duration }
 
-// personal is implemented by errors that may say that only a person can put them right, such as a wrong API key.
-type personal interface{ NeedsAttention() bool }
+// attentionNeeder is implemented by errors that may say that only a person can put them right, for example a wrong API key.
+type attentionNeeder interface{ NeedsAttention() bool }
 
-// translate is the border between the domain's errors and Temporal's: a refusal is final, everything else is retried,
-// at the time that the error itself names if it names one, and said aloud at once if only a person can help. what says what was being done, and to what.
+// translate turns the domain's errors into Temporal's. A refusal is final; every other error is retried, at the time that
+// it names if it names one. An error that only a person can put right needs attention at once. what says what was being
+// done, and to what.
 func translate(err error, what string, args ...any) error {
 	if err == nil {
 		return nil
@@ -31,11 +32,11 @@ func translate(err error, what string, args ...any) error {
 		return saga.Refuse(string(refusal.Cause.Reason), refusal.Cause.Message, refusal.Cause)
 	}
 	err = fmt.Errorf(what+": %w", append(args, err)...)
-	var helpless personal
-	if errors.As(err, &helpless) && helpless.NeedsAttention() {
+	var needer attentionNeeder
+	if errors.As(err, &needer) && needer.NeedsAttention() {
 		return saga.NeedsAttention(err)
 	}
-	var later delayed
+	var later retryDelayer
 	if errors.As(err, &later) {
 		return temporal.NewApplicationErrorWithOptions(err.Error(), UnavailableType,
 			temporal.ApplicationErrorOptions{NextRetryDelay: later.RetryDelay()})

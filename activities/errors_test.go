@@ -24,7 +24,7 @@ func TestRefusalIsFinalAndKeepsItsCause(t *testing.T) {
 	err := translate(&order.Refusal{Cause: want}, "reserve stock for order %s", "7")
 	var got order.Cause
 	if !saga.Refusal(err, &got) {
-		t.Fatalf("%v is no refusal", err)
+		t.Fatalf("%v is not a refusal", err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("cause (-want +got):\n%s", diff)
@@ -35,7 +35,7 @@ func TestRefusalIsFinalAndKeepsItsCause(t *testing.T) {
 	}
 }
 
-func TestEverythingElseIsRetried(t *testing.T) {
+func TestOtherErrorsAreRetried(t *testing.T) {
 	t.Parallel()
 	reset := errors.New("connection reset")
 	err := translate(reset, "charge order %s", "7")
@@ -43,7 +43,7 @@ func TestEverythingElseIsRetried(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if translate(nil, "x") != nil {
-		t.Error("no error became one")
+		t.Error("nil became an error")
 	}
 }
 
@@ -61,7 +61,7 @@ type wrongKey bool
 func (wrongKey) Error() string          { return "the API key is not accepted" }
 func (w wrongKey) NeedsAttention() bool { return bool(w) }
 
-func TestErrorThatOnlyAPersonCanPutRightIsSaidAloud(t *testing.T) {
+func TestErrorThatOnlyAPersonCanPutRightNeedsAttention(t *testing.T) {
 	t.Parallel()
 	want := saga.NeedsAttention(errors.New("charge order 7: the API key is not accepted"))
 	if got := translate(wrongKey(true), "charge order %s", "7"); got.Error() != want.Error() || saga.IsRefused(got) {
@@ -69,6 +69,6 @@ func TestErrorThatOnlyAPersonCanPutRightIsSaidAloud(t *testing.T) {
 	}
 	var app *temporal.ApplicationError
 	if err := translate(wrongKey(false), "charge order %s", "7"); errors.As(err, &app) {
-		t.Errorf("%v is said aloud", err)
+		t.Errorf("%v needs attention", err)
 	}
 }

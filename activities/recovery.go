@@ -6,18 +6,20 @@ import (
 	"log/slog"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// Sagas are the workflows of the orders, as the Temporal server knows them.
-type Sagas interface {
-	// Interrupted lists, page by page, orders of which a workflow ended at or after since in another way than
-	// completing. The list may lag. next is nil behind the last page.
+// Workflows are the orders' workflows, as the Temporal server knows them.
+type Workflows interface {
+	// Interrupted lists a page of the orders whose workflow was terminated, failed, timed out or was cancelled at or after
+	// since. The list may lag. next is nil after the last page.
 	Interrupted(ctx context.Context, since time.Time, page []byte) (ids []order.ID, next []byte, err error)
-	// State returns the state of the order's first workflow. It does not lag.
+	// State returns the state of the order's CreateOrder workflow. It does not lag.
 	State(ctx context.Context, id order.ID) (order.SagaState, error)
-	// Request returns what the order's workflow, or else its recovery, was started with. order.ErrNoRequest when neither holds
-	// a request for this order.
+	// Request returns the input of the order's workflow, or else of its recovery. It is order.ErrNoRequest when neither
+	// holds a request for this order.
 	Request(ctx context.Context, id order.ID) (order.Request, error)
 	// Recover starts the recovery of an order. It does nothing when one is running or has completed.
 	Recover(ctx context.Context, req order.Request) error
@@ -26,127 +28,121 @@ type Sagas interface {
 // UnfinishedOrders reads the orders that have not reached their end.
 type UnfinishedOrders interface {
 	// Unfinished returns a page of the PENDING orders created at least minAge ago, oldest first, and the cursor of the
-	// next page, empty behind the last. The first page has an empty cursor.
+	// next page, which is empty after the last. The first page has an empty cursor.
 	Unfinished(ctx context.Context, minAge time.Duration, cursor string, limit int) ([]order.Order, string, error)
 }
 
 // Recovery holds the activities of RecoverOrders. All fields must be set.
 type Recovery struct {
-	Sagas  Sagas
-	Orders UnfinishedOrders
-	MinAge time.Duration // rows younger than this are left to their workflow, which may just be starting
-	Log    *slog.Logger
+	Workflows Workflows
+	Orders    UnfinishedOrders
+	MinAge    time.Duration // rows younger than this are left to their workflow, which may just be starting
+	Log       *slog.Logger
 }
 
-// RecoverInterruptedInput asks for one page of interrupted workflows.
+// RecoverInterruptedInput says where the search begins.
 type RecoverInterruptedInput struct {
-	Since time.Time `json:"since"`
-	Page  []byte    `json:"page,omitempty"`
+	Since time.Time `json:"since"` // workflows that ended earlier were found by an earlier search
 }
 
-// RecoverInterruptedResult says where the next page begins; nil when there is none.
-type RecoverInterruptedResult struct {
-	Next      []byte `json:"next,omitempty"`
-	Recovered int    `json:"recovered"`
+// Recovered counts the orders for which RecoverOrder was started, or already running.
+type Recovered struct {
+	Orders int `json:"orders"`
 }
 
-// RecoverInterrupted starts RecoverOrder for each order on a page of interrupted workflows, whatever the order's row
-// says. An order that cannot be recovered does not keep the others waiting: it is logged, and the search goes on. Safe
-// to repeat: an order is recovered by at most one workflow at a time, and once.
-func (r *Recovery) RecoverInterrupted(
-	ctx context.Context, in RecoverInterruptedInput,
-) (result RecoverInterruptedResult, err error) {
-	ids, next, err := r.Sagas.Interrupted(ctx, in.Since, in.Page)
-	if err != nil {
-		return result, translate(err, "list interrupted orders")
-	}
-	for _, id := range ids {
-		recovered, err := r.recoverInterrupted(ctx, id)
-		if err != nil {
-			return result, err
-		}
-		if recovered {
-			result.Recovered++
-		}
-	}
-	result.Next = next
-	return result, nil
+// RecoverInterrupted starts RecoverOrder for each order whose workflow was interrupted, whatever the order's row says. An
+// order that cannot be recovered does not hold up the others: it is logged, and the search goes on. Safe to repeat: an
+// order is recovered by at most one workflow at a time, and once.
+func (r *Recovery) RecoverInterrupted(ctx context.Context, in RecoverInterruptedInput) (Recovered, error) {
+	return eachPage(ctx, func(page []byte) ([]order.ID, []byte, error) {
+		ids, next, err := r.Workflows.Interrupted(ctx, in.Since, page)
+		return ids, next, translate(err, "list interrupted orders")
+	}, r.recoverInterrupted)
 }
 
-// recoverInterrupted returns an error only when asking again may help: the server is not there.
+// recoverInterrupted returns an error only when a retry may help: the server does not respond.
 func (r *Recovery) recoverInterrupted(ctx context.Context, id order.ID) (recovered bool, err error) {
-	state, err := r.Sagas.State(ctx, id)
+	state, err := r.Workflows.State(ctx, id)
 	if err != nil {
 		return false, translate(err, "look up the workflow of order %s", id)
 	}
+	// An operator reset it: it goes on, or went on, by itself.
 	if state == order.SagaRunning || state == order.SagaCompleted {
-		return false, nil // it was reset, and goes on or went on
+		return false, nil
 	}
-	req, err := r.Sagas.Request(ctx, id)
+	req, err := r.Workflows.Request(ctx, id)
+	// An operator started it by hand with an invalid request. If there is a row, RecoverUnfinished finds it.
 	if errors.Is(err, order.ErrNoRequest) {
-		// Started by hand, with something that is no order. If there is a row, the search among the rows finds it.
 		r.Log.Error("an interrupted order cannot be recovered from its workflow", "orderId", id, "error", err.Error())
 		return false, nil
 	}
 	if err != nil {
 		return false, translate(err, "read the request of order %s", id)
 	}
-	if err := r.Sagas.Recover(ctx, req); err != nil {
-		return false, translate(err, "recover order %s", id)
-	}
-	return true, nil
+	return true, translate(r.Workflows.Recover(ctx, req), "recover order %s", id)
 }
 
-// RecoverUnfinishedInput asks for one page of unfinished rows.
-type RecoverUnfinishedInput struct {
-	Cursor string `json:"cursor,omitempty"`
-}
-
-// RecoverUnfinishedResult says where the next page begins; empty when there is none.
-type RecoverUnfinishedResult struct {
-	Next      string `json:"next,omitempty"`
-	Recovered int    `json:"recovered"`
-}
-
-// RecoverUnfinished starts RecoverOrder for each PENDING row on a page that has no workflow to bring it to its end.
-// Safe to repeat, as RecoverInterrupted.
-func (r *Recovery) RecoverUnfinished(
-	ctx context.Context, in RecoverUnfinishedInput,
-) (result RecoverUnfinishedResult, err error) {
-	rows, next, err := r.Orders.Unfinished(ctx, r.MinAge, in.Cursor, order.MaxPage)
-	if err != nil {
-		return result, translate(err, "list unfinished orders")
-	}
-	for _, row := range rows {
-		recovered, err := r.recoverUnfinished(ctx, row)
-		if err != nil {
-			return result, err
-		}
-		if recovered {
-			result.Recovered++
-		}
-	}
-	result.Next = next
-	return result, nil
+// RecoverUnfinished starts RecoverOrder for each PENDING row that has no workflow to finish it. Safe to repeat, like
+// RecoverInterrupted.
+func (r *Recovery) RecoverUnfinished(ctx context.Context) (Recovered, error) {
+	return eachPage(ctx, func(page []byte) ([]order.Order, []byte, error) {
+		rows, next, err := r.Orders.Unfinished(ctx, r.MinAge, string(page), order.MaxPage)
+		return rows, []byte(next), translate(err, "list unfinished orders")
+	}, r.recoverUnfinished)
 }
 
 func (r *Recovery) recoverUnfinished(ctx context.Context, row order.Order) (recovered bool, err error) {
-	state, err := r.Sagas.State(ctx, row.ID)
+	state, err := r.Workflows.State(ctx, row.ID)
 	switch {
 	case err != nil:
 		return false, translate(err, "look up the workflow of order %s", row.ID)
 	case state == order.SagaRunning:
 		return false, nil
 	case state == order.SagaCompleted:
-		// Either it completed since the page was read, or the database has lost its last commits. Undoing on our own an
-		// order that its customer may have been told is confirmed would be wrong: a person has to look.
+		// Either it completed since the page was read, or the database has lost its last commits. The customer may have been
+		// told that the order is confirmed, so undoing it unasked would be wrong: an operator has to look.
 		r.Log.Warn("an order is PENDING although its workflow has completed", "orderId", row.ID, "updatedAt", row.UpdatedAt)
 		return false, nil
 	}
-	if err := r.Sagas.Recover(ctx, requestOf(row)); err != nil {
-		return false, translate(err, "recover order %s", row.ID)
+	return true, translate(r.Workflows.Recover(ctx, requestOf(row)), "recover order %s", row.ID)
+}
+
+// searchProgress is the heartbeat of a search: a retry goes on where the attempt before it stopped.
+type searchProgress struct {
+	Page      []byte    `json:"page,omitempty"` // to read next
+	Recovered Recovered `json:"recovered"`
+}
+
+// eachPage recovers the orders on every page of a list. Each page is a heartbeat.
+func eachPage[T any](
+	ctx context.Context, read func(page []byte) ([]T, []byte, error), recover func(context.Context, T) (bool, error),
+) (Recovered, error) {
+	var at searchProgress
+	if activity.HasHeartbeatDetails(ctx) {
+		if err := activity.GetHeartbeatDetails(ctx, &at); err != nil {
+			at = searchProgress{} // an unreadable heartbeat only costs time
+		}
 	}
-	return true, nil
+	for {
+		found, next, err := read(at.Page)
+		if err != nil {
+			return at.Recovered, err
+		}
+		for _, one := range found {
+			recovered, err := recover(ctx, one)
+			if err != nil {
+				return at.Recovered, err
+			}
+			if recovered {
+				at.Recovered.Orders++
+			}
+		}
+		if len(next) == 0 {
+			return at.Recovered, nil
+		}
+		at.Page = next
+		activity.RecordHeartbeat(ctx, at)
+	}
 }
 
 func requestOf(o order.Order) order.Request {

@@ -8,14 +8,16 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
 
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 var discard = slog.New(slog.DiscardHandler)
 
-// fakeSagas knows workflows by the state that matters to recovery.
-type fakeSagas struct {
+// fakeWorkflows knows workflows by the state that matters to recovery.
+type fakeWorkflows struct {
 	pages      map[string][]order.ID // by page token
 	next       map[string]string
 	states     map[order.ID]order.SagaState // interrupted unless it says otherwise
@@ -23,25 +25,25 @@ type fakeSagas struct {
 	recoverErr error
 }
 
-func (f *fakeSagas) Interrupted(_ context.Context, _ time.Time, page []byte) ([]order.ID, []byte, error) {
+func (f *fakeWorkflows) Interrupted(_ context.Context, _ time.Time, page []byte) ([]order.ID, []byte, error) {
 	return f.pages[string(page)], []byte(f.next[string(page)]), nil
 }
 
-func (f *fakeSagas) State(_ context.Context, id order.ID) (order.SagaState, error) {
+func (f *fakeWorkflows) State(_ context.Context, id order.ID) (order.SagaState, error) {
 	if state, ok := f.states[id]; ok {
 		return state, nil
 	}
 	return order.SagaInterrupted, nil
 }
 
-func (f *fakeSagas) Request(_ context.Context, id order.ID) (order.Request, error) {
+func (f *fakeWorkflows) Request(_ context.Context, id order.ID) (order.Request, error) {
 	if id == "garbage" {
 		return order.Request{}, order.ErrNoRequest
 	}
 	return order.Request{ID: id, UserID: 42}, nil
 }
 
-func (f *fakeSagas) Recover(_ context.Context, req order.Request) error {
+func (f *fakeWorkflows) Recover(_ context.Context, req order.Request) error {
 	f.recovered = append(f.recovered, req)
 	return f.recoverErr
 }
@@ -52,21 +54,15 @@ func (f fakeRows) Unfinished(context.Context, time.Duration, string, int) ([]ord
 	return f.rows, "", nil
 }
 
-func TestInterruptedOrderIsRecoveredUnlessItWasResetAndGarbageHoldsUpNobody(t *testing.T) {
+func TestInterruptedOrdersAreRecoveredUnlessTheyWereResetOrHaveNoRequest(t *testing.T) {
 	t.Parallel()
-	f := &fakeSagas{
+	f := &fakeWorkflows{
 		pages:  map[string][]order.ID{"": {"running", "garbage", "a", "completed"}},
-		next:   map[string]string{"": "page 2"},
 		states: map[order.ID]order.SagaState{"running": order.SagaRunning, "completed": order.SagaCompleted},
 	}
-	r := &Recovery{Sagas: f, Orders: fakeRows{}, Log: discard}
-	got, err := r.RecoverInterrupted(t.Context(), RecoverInterruptedInput{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := RecoverInterruptedResult{Next: []byte("page 2"), Recovered: 1}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("result (-want +got):\n%s", diff)
+	r := &Recovery{Workflows: f, Orders: fakeRows{}, Log: discard}
+	if got, err := run(r.RecoverInterrupted, RecoverInterruptedInput{}); err != nil || got.Orders != 1 {
+		t.Fatalf("recovered %d orders, %v; want 1", got.Orders, err)
 	}
 	if diff := cmp.Diff([]order.Request{{ID: "a", UserID: 42}}, f.recovered); diff != "" {
 		t.Errorf("recovered (-want +got):\n%s", diff)
@@ -75,16 +71,16 @@ func TestInterruptedOrderIsRecoveredUnlessItWasResetAndGarbageHoldsUpNobody(t *t
 
 func TestUnfinishedRowIsRecoveredUnlessItsWorkflowRunsOrHasCompleted(t *testing.T) {
 	t.Parallel()
-	f := &fakeSagas{states: map[order.ID]order.SagaState{
+	f := &fakeWorkflows{states: map[order.ID]order.SagaState{
 		"running": order.SagaRunning, "completed": order.SagaCompleted, "lost": order.SagaUnknown,
 	}}
-	r := &Recovery{Log: discard, Sagas: f, Orders: fakeRows{[]order.Order{
+	r := &Recovery{Log: discard, Workflows: f, Orders: fakeRows{[]order.Order{
 		{ID: "running"},
 		{ID: "completed"},
 		{ID: "lost", UserID: 7, PaymentMethod: "pm_card_visa", Hash: "h", Items: []order.Line{{ProductID: "lamp", Name: "Lamp", Quantity: 2}}},
 	}}}
-	if _, err := r.RecoverUnfinished(t.Context(), RecoverUnfinishedInput{}); err != nil {
-		t.Fatal(err)
+	if got, err := run(r.RecoverUnfinished); err != nil || got.Orders != 1 {
+		t.Fatalf("recovered %d orders, %v; want 1", got.Orders, err)
 	}
 	want := []order.Request{{ID: "lost", UserID: 7, PaymentMethod: "pm_card_visa", Hash: "h",
 		Items: []order.Item{{ProductID: "lamp", Quantity: 2}}}}
@@ -95,9 +91,42 @@ func TestUnfinishedRowIsRecoveredUnlessItsWorkflowRunsOrHasCompleted(t *testing.
 
 func TestSearchThatCannotRecoverAnOrderFailsAndIsRetried(t *testing.T) {
 	t.Parallel()
-	f := &fakeSagas{pages: map[string][]order.ID{"": {"a"}}, recoverErr: errors.New("unavailable")}
-	r := &Recovery{Sagas: f, Orders: fakeRows{}, Log: discard}
-	if _, err := r.RecoverInterrupted(t.Context(), RecoverInterruptedInput{}); err == nil {
+	f := &fakeWorkflows{pages: map[string][]order.ID{"": {"a"}}, recoverErr: errors.New("unavailable")}
+	r := &Recovery{Workflows: f, Orders: fakeRows{}, Log: discard}
+	if _, err := run(r.RecoverInterrupted, RecoverInterruptedInput{}); err == nil {
 		t.Error("no error")
 	}
+}
+
+func TestRetriedSearchGoesOnWithThePageWhereItStopped(t *testing.T) {
+	t.Parallel()
+	f := &fakeWorkflows{pages: map[string][]order.ID{"": {"a"}, "page 2": {"b"}, "page 3": {"c"}}, next: map[string]string{"page 2": "page 3"}}
+	r := &Recovery{Workflows: f, Orders: fakeRows{}, Log: discard}
+	env := environment()
+	env.SetHeartbeatDetails(searchProgress{Page: []byte("page 2"), Recovered: Recovered{Orders: 1}})
+	got, err := runIn(env, r.RecoverInterrupted, RecoverInterruptedInput{})
+	if err != nil || got.Orders != 3 {
+		t.Errorf("recovered %d orders, %v; want 3", got.Orders, err)
+	}
+	if diff := cmp.Diff([]order.Request{{ID: "b", UserID: 42}, {ID: "c", UserID: 42}}, f.recovered); diff != "" {
+		t.Errorf("recovered (-want +got):\n%s", diff)
+	}
+}
+
+func environment() *testsuite.TestActivityEnvironment {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(sdklog.NewStructuredLogger(discard))
+	return suite.NewTestActivityEnvironment()
+}
+
+// run runs a search as an activity.
+func run(search any, in ...any) (Recovered, error) { return runIn(environment(), search, in...) }
+
+func runIn(env *testsuite.TestActivityEnvironment, search any, in ...any) (got Recovered, err error) {
+	env.RegisterActivity(search)
+	value, err := env.ExecuteActivity(search, in...)
+	if err != nil {
+		return got, err
+	}
+	return got, value.Get(&got)
 }

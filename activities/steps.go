@@ -35,7 +35,7 @@ func (a *Activities) PriceItems(ctx context.Context, in PriceItemsInput) (PriceI
 		return PriceItemsResult{}, translate(err, "sum up order %s", in.OrderID)
 	}
 	if err := a.Payments.Chargeable(total); err != nil {
-		return PriceItemsResult{}, translate(err, "look whether order %s can be charged", in.OrderID)
+		return PriceItemsResult{}, translate(err, "check whether order %s can be charged", in.OrderID)
 	}
 	return PriceItemsResult{Lines: lines, Total: total}, nil
 }
@@ -46,7 +46,7 @@ type CreateOrderInput struct {
 }
 
 // CreateOrder stores the order and returns the row. Safe to repeat: the ID is the primary key, and an existing row is
-// returned as it is.
+// returned unchanged.
 func (a *Activities) CreateOrder(ctx context.Context, in CreateOrderInput) (order.Order, error) {
 	o, err := a.Orders.Create(ctx, in.Order)
 	return o, translate(err, "create order %s", in.Order.ID)
@@ -70,13 +70,13 @@ type OrderInput struct {
 	OrderID order.ID `json:"orderId"`
 }
 
-// ReleaseStock gives back what the order holds or has bought. Safe to repeat, and before or instead of ReserveStock:
-// the release is remembered, and a later ReserveStock is refused.
+// ReleaseStock gives back what the order holds or has bought. Safe to repeat, and before or instead of ReserveStock: it
+// leaves a tombstone, and a later ReserveStock is refused.
 func (a *Activities) ReleaseStock(ctx context.Context, in OrderInput) error {
 	return translate(a.Catalog.Release(ctx, in.OrderID), "release the stock of order %s", in.OrderID)
 }
 
-// ChargePaymentResult is the gateway's reference of the payment.
+// ChargePaymentResult names the payment at the gateway.
 type ChargePaymentResult struct {
 	PaymentID string `json:"paymentId"`
 }
@@ -126,7 +126,7 @@ func (a *Activities) CloseOrder(ctx context.Context, in CloseOrderInput) (order.
 	return o, translate(err, "close order %s", in.Request.ID)
 }
 
-// FinishOrderInput ends a closing order of which everything has been undone.
+// FinishOrderInput ends a closing order once everything is undone.
 type FinishOrderInput struct {
 	OrderID order.ID      `json:"orderId"`
 	Entries []order.Entry `json:"entries"`
@@ -139,18 +139,18 @@ func (a *Activities) FinishOrder(ctx context.Context, in FinishOrderInput) (orde
 	return o, translate(err, "finish order %s", in.OrderID)
 }
 
-// AppendTimelineInput are lines for the timeline of an order that has reached its end.
+// AppendTimelineInput are entries for the timeline of an order that has reached its end.
 type AppendTimelineInput struct {
 	OrderID order.ID      `json:"orderId"`
-	RunID   string        `json:"runId"` // of the workflow; makes the lines' keys
+	RunID   string        `json:"runId"` // of the workflow; part of each entry's key
 	Entries []order.Entry `json:"entries"`
 }
 
-// AppendTimeline adds lines to the order's timeline. Safe to repeat: each has a key.
+// AppendTimeline adds entries to the order's timeline. Safe to repeat: each has a key.
 func (a *Activities) AppendTimeline(ctx context.Context, in AppendTimelineInput) error {
-	for i, r := range in.Entries {
-		if err := a.Orders.AppendTimeline(ctx, in.OrderID, fmt.Sprintf("%s.%d", in.RunID, i), r); err != nil {
-			return translate(err, "note what happened to order %s", in.OrderID)
+	for i, e := range in.Entries {
+		if err := a.Orders.AppendTimeline(ctx, in.OrderID, fmt.Sprintf("%s.%d", in.RunID, i), e); err != nil {
+			return translate(err, "append to the timeline of order %s", in.OrderID)
 		}
 	}
 	return nil

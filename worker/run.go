@@ -97,7 +97,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) (err error) {
 	w := newWorker(temporal, c, fatal)
 	w.RegisterActivity(&activities.Activities{Catalog: catalogadapter.New(catalog), Payments: payments, Orders: orders, Events: events, Alerts: events})
 	w.RegisterActivity(&activities.Settlement{Payments: payments, Orders: orders})
-	w.RegisterActivity(&activities.Recovery{Sagas: sagas, Orders: orders, MinAge: c.RecoveryMinAge, Log: log})
+	w.RegisterActivity(&activities.Recovery{Workflows: sagas, Orders: orders, MinAge: c.RecoveryMinAge, Log: log})
 	probes := httpserver.Probes(map[string]httpserver.Check{
 		"temporal": temporalclient.Check(temporal),
 		"postgres": pool.Ping,
@@ -141,10 +141,10 @@ func scheduleRecovery(ctx context.Context, temporal client.Client, c Config) err
 	return temporalclient.Every(ctx, temporal, id, c.RecoveryEvery, client.ScheduleWorkflowAction{
 		ID:        id,
 		Workflow:  workflows.RecoverOrdersWorkflow,
-		Args:      []any{workflows.RecoverOrdersState{}},
 		TaskQueue: c.TaskQueue,
-		// A search has nothing to undo, and one that hangs must not keep the next from starting.
-		WorkflowRunTimeout: 30 * time.Minute,
+		// A search has nothing to undo, and one that hangs must not keep the next from starting. Six hours are enough for some
+		// 500,000 interrupted orders.
+		WorkflowRunTimeout: 6 * time.Hour,
 	})
 }
 

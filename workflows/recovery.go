@@ -10,9 +10,9 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// RecoverOrder brings an order to its end of which the CreateOrder workflow ended in another way than completing: it
-// was terminated, or it failed. Forward when the order is CONFIRMED, otherwise undone and announced. It gives up nothing
-// on the way, whatever the row says: the row may be missing, and the announcement may be all that is left.
+// RecoverOrder finishes an order whose CreateOrder workflow was terminated or failed: forward when the order is CONFIRMED,
+// otherwise undone and announced. It leaves out nothing, whatever the row says: the row may be missing, and only the
+// announcement may be left.
 func RecoverOrder(ctx workflow.Context, req order.Request) (order.Order, error) {
 	if err := checkRequest(ctx, req, req.ID.RecoveryID()); err != nil {
 		return order.Order{}, err
@@ -22,94 +22,46 @@ func RecoverOrder(ctx workflow.Context, req order.Request) (order.Order, error) 
 	return s.row, err
 }
 
-// RecoverOrdersState is where a search for interrupted orders stands. It is the workflow's input when it continues as
-// new, and its result, which tells the next search where to begin.
-type RecoverOrdersState struct {
-	// Since bounds the search: workflows that ended before were seen by an earlier one.
-	Since time.Time `json:"since"`
-	// Next is the time from which the following search has to look.
+// RecoverOrdersResult is what a search for interrupted orders found, and where the next search begins.
+type RecoverOrdersResult struct {
+	// Next is the time from which the next search has to look at workflows.
 	Next      time.Time `json:"next"`
-	Phase     string    `json:"phase"`            // which list is being read
-	Page      []byte    `json:"page,omitempty"`   // of the workflows; nil at the beginning
-	Cursor    string    `json:"cursor,omitempty"` // of the rows; empty at the beginning
-	Recovered int       `json:"recovered"`        // orders handed to RecoverOrder
+	Recovered int       `json:"recovered"` // orders handed to RecoverOrder
 }
 
-// The phases of a search, in order.
-const (
-	readWorkflows = "workflows"
-	readRows      = "rows"
-	searchDone    = "done"
-)
-
-// visibilityLag is how much the list of workflows may lag behind; searches overlap by it. Handing an order to
-// RecoverOrder twice is harmless.
+// visibilityLag is how far the list of workflows may lag; searches overlap by it. Handing an order to RecoverOrder twice
+// is harmless.
 const visibilityLag = 10 * time.Minute
 
-// RecoverOrders finds the orders that no workflow will bring to their end and starts RecoverOrder for each. A schedule
-// runs it; searches do not overlap.
-func RecoverOrders(ctx workflow.Context, state RecoverOrdersState) (RecoverOrdersState, error) {
-	ctx = workflow.WithActivityOptions(ctx, searchOptions)
-	if state.Phase == "" {
-		if err := state.begin(ctx); err != nil {
-			return state, err
-		}
-	}
-	for state.Phase != searchDone {
-		if err := state.page(ctx); err != nil {
-			return state, err
-		}
-		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			return state, workflow.NewContinueAsNewError(ctx, RecoverOrders, state)
-		}
-	}
-	return state, nil
+// searchOptions: a search sends a heartbeat after each page, and a retry goes on from there. What bounds it is the schedule's
+// run timeout; the next search then begins where this one did.
+var searchOptions = workflow.ActivityOptions{
+	StartToCloseTimeout: 3 * time.Hour,
+	HeartbeatTimeout:    2 * time.Minute,
+	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 20 * time.Second},
 }
 
-// begin takes up where the last search that came to its end began.
-func (s *RecoverOrdersState) begin(ctx workflow.Context) error {
-	var last RecoverOrdersState
+var recovery *activities.Recovery // names the activities by their methods; nothing is called on it
+
+// RecoverOrders finds the orders that no workflow will finish, and starts RecoverOrder for each. A schedule runs it;
+// searches do not overlap. Each looks at the workflows that ended since the last successful search began.
+func RecoverOrders(ctx workflow.Context) (RecoverOrdersResult, error) {
+	ctx = workflow.WithActivityOptions(ctx, searchOptions)
+	var last RecoverOrdersResult
 	if workflow.HasLastCompletionResult(ctx) {
 		if err := workflow.GetLastCompletionResult(ctx, &last); err != nil {
-			return err
+			return last, err
 		}
 	}
-	*s = RecoverOrdersState{Since: last.Next, Next: workflow.Now(ctx).Add(-visibilityLag), Phase: readWorkflows}
-	return nil
-}
-
-var searchOptions = workflow.ActivityOptions{
-	StartToCloseTimeout:    time.Minute,
-	ScheduleToCloseTimeout: 5 * time.Minute, // then the next search begins where this one did
-	RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 20 * time.Second},
-}
-
-var recovery *activities.Recovery // names the activities by their methods; it is never called
-
-// page reads and recovers one page of the list that is being read.
-func (s *RecoverOrdersState) page(ctx workflow.Context) error {
-	if s.Phase == readWorkflows {
-		var found activities.RecoverInterruptedResult
-		in := activities.RecoverInterruptedInput{Since: s.Since, Page: s.Page}
-		if err := workflow.ExecuteActivity(ctx, recovery.RecoverInterrupted, in).Get(ctx, &found); err != nil {
-			return err
-		}
-		s.Page = found.Next
-		s.Recovered += found.Recovered
-		if len(s.Page) == 0 {
-			s.Phase = readRows
-		}
-		return nil
+	result := RecoverOrdersResult{Next: workflow.Now(ctx).Add(-visibilityLag)}
+	var interrupted, unfinished activities.Recovered
+	in := activities.RecoverInterruptedInput{Since: last.Next}
+	if err := workflow.ExecuteActivity(ctx, recovery.RecoverInterrupted, in).Get(ctx, &interrupted); err != nil {
+		return result, err
 	}
-	var found activities.RecoverUnfinishedResult
-	in := activities.RecoverUnfinishedInput{Cursor: s.Cursor}
-	if err := workflow.ExecuteActivity(ctx, recovery.RecoverUnfinished, in).Get(ctx, &found); err != nil {
-		return err
+	if err := workflow.ExecuteActivity(ctx, recovery.RecoverUnfinished).Get(ctx, &unfinished); err != nil {
+		return result, err
 	}
-	s.Cursor = found.Next
-	s.Recovered += found.Recovered
-	if s.Cursor == "" {
-		s.Phase = searchDone
-	}
-	return nil
+	result.Recovered = interrupted.Orders + unfinished.Orders
+	return result, nil
 }

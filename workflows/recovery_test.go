@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/ordersaga/ordersaga/activities"
@@ -14,7 +15,7 @@ import (
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
-// lists is what a search for interrupted orders reads: two pages of workflows, two of rows.
+// lists is what a search for interrupted orders reads: two pages of workflows, and two of rows.
 type lists struct {
 	since   []time.Time
 	cursors []string
@@ -23,7 +24,7 @@ type lists struct {
 
 func (l *lists) Interrupted(_ context.Context, since time.Time, page []byte) ([]order.ID, []byte, error) {
 	l.since = append(l.since, since)
-	if page == nil {
+	if len(page) == 0 {
 		return []order.ID{"workflow 1"}, []byte("second"), nil
 	}
 	return []order.ID{"workflow 2"}, nil, nil
@@ -50,7 +51,7 @@ func (l *lists) Recover(_ context.Context, req order.Request) error {
 	return nil
 }
 
-func TestSearchReadsEveryPageAndTheNextOneBeginsWhereItBegan(t *testing.T) {
+func TestSearchReadsEveryPageAndTheNextOneStartsWhereItStarted(t *testing.T) {
 	t.Parallel()
 	l := &lists{}
 	first := search(t, l, nil)
@@ -60,26 +61,27 @@ func TestSearchReadsEveryPageAndTheNextOneBeginsWhereItBegan(t *testing.T) {
 	}
 	second := search(t, l, &first)
 	if lag := time.Since(first.Next); lag < 9*time.Minute {
-		t.Errorf("the next search begins %s back: the list of workflows may lag by more", lag)
+		t.Errorf("the next search starts only %s back: the list of workflows may lag more", lag)
 	}
 	if !l.since[0].IsZero() {
-		t.Errorf("the first search began at %s, not at the beginning", l.since[0])
+		t.Errorf("the first search started at %s, want no bound", l.since[0])
 	}
 	if got := l.since[len(l.since)-1]; !got.Equal(first.Next) || second.Next.Before(first.Next) {
-		t.Errorf("the second search began at %s, want %s", got, first.Next)
+		t.Errorf("the second search started at %s, want %s", got, first.Next)
 	}
 }
 
-func search(t *testing.T, l *lists, last *workflows.RecoverOrdersState) workflows.RecoverOrdersState {
+func search(t *testing.T, l *lists, last *workflows.RecoverOrdersResult) workflows.RecoverOrdersResult {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
-	env.RegisterActivity(&activities.Recovery{Sagas: l, Orders: l, MinAge: time.Minute, Log: slog.New(slog.DiscardHandler)})
+	env.RegisterActivity(&activities.Recovery{Workflows: l, Orders: l, MinAge: time.Minute, Log: slog.New(slog.DiscardHandler)})
 	if last != nil {
 		env.SetLastCompletionResult(last)
 	}
-	env.ExecuteWorkflow(workflows.RecoverOrders, workflows.RecoverOrdersState{})
-	var got workflows.RecoverOrdersState
+	env.ExecuteWorkflow(workflows.RecoverOrders)
+	var got workflows.RecoverOrdersResult
 	if err := env.GetWorkflowResult(&got); err != nil {
 		t.Fatal(err)
 	}
