@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -23,6 +20,7 @@ import (
 	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/catalog/catalogclient"
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
+	"github.com/ordersaga/ordersaga/tools/internal/jsonhttp"
 )
 
 // stack is the running stack, with what the benchmark starts on it.
@@ -81,27 +79,14 @@ func open(ctx context.Context, c config, o options, say func(string, ...any)) (s
 
 // addProduct makes sure that a product is in the catalog. It never runs out.
 func (s *stack) addProduct(ctx context.Context, id string) error {
-	body, err := json.Marshal(catalogclient.NewProduct{
+	err := jsonhttp.Post(ctx, s.c.Catalog+"/products", catalogclient.NewProduct{
 		ID: id, Name: "Product " + id, Category: "bench", Stock: 1_000_000_000,
 		Price: catalogclient.Price{Amount: 1299, Currency: "USD"},
-	})
-	if err != nil {
-		return err
+	}, "")
+	if jsonhttp.HasStatus(err, http.StatusConflict) {
+		return nil // it was there
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.c.Catalog+"/products", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := s.http.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if text, err := io.ReadAll(res.Body); res.StatusCode != http.StatusCreated && res.StatusCode != http.StatusConflict {
-		return errors.Join(fmt.Errorf("%s %s", res.Status, text), err)
-	}
-	return nil
+	return err
 }
 
 // modes starts the modes that -only names, or all.
@@ -185,11 +170,9 @@ func (s *stack) run(ctx context.Context, program, name string, settings []string
 	s.children[cmd.Process.Pid] = name
 	s.atClose(func() error { stop(); _ = cmd.Wait(); return nil })
 	for deadline := time.Now().Add(readyTimeout); ; {
-		res, err := s.http.Get(probe)
+		err := jsonhttp.Get(ctx, probe, nil)
 		if err == nil {
-			if res.Body.Close(); res.StatusCode == http.StatusOK {
-				return nil
-			}
+			return nil
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%s is not ready: %w", name, err)

@@ -14,22 +14,22 @@ import (
 	"github.com/ordersaga/ordersaga/internal/rabbitmq"
 )
 
-// message is a message about an order, as RabbitMQ delivered it.
+// message is a message about an order.
 type message struct {
 	Type string // also its routing key
-	ID   string // consumers drop what they have already seen under it
+	ID   string // consumers drop a repeated ID
 	Body []byte
 }
 
-// listener receives a copy of every order event, beside the queues that the notifier consumes, in a queue of its own that
-// goes away with it. It is for one goroutine.
+// listener receives a copy of every order event through a queue of its own, which the broker deletes when we disconnect. It is
+// for one goroutine.
 type listener struct {
 	conn       *amqp.Connection
 	deliveries <-chan amqp.Delivery
-	seen       map[order.ID]message
+	seen       map[string]message // by order ID
 }
 
-// listen must be called before the orders are placed whose messages are awaited. Errors do not show the password.
+// listen must be called before the orders are placed. Errors do not show the password.
 func listen(ctx context.Context, url string) (*listener, error) {
 	uri, err := amqp.ParseURI(url)
 	if err != nil {
@@ -43,14 +43,14 @@ func listen(ctx context.Context, url string) (*listener, error) {
 		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("RabbitMQ does not answer at %s: %w", net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), err)
+		return nil, fmt.Errorf("no response from RabbitMQ at %s: %w", net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)), err)
 	}
 	deliveries, err := subscribe(conn)
 	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("listen to the order events: %w", err)
 	}
-	return &listener{conn: conn, deliveries: deliveries, seen: map[order.ID]message{}}, nil
+	return &listener{conn: conn, deliveries: deliveries, seen: map[string]message{}}, nil
 }
 
 func subscribe(conn *amqp.Connection) (<-chan amqp.Delivery, error) {
@@ -58,7 +58,7 @@ func subscribe(conn *amqp.Connection) (<-chan amqp.Delivery, error) {
 	if err != nil {
 		return nil, err
 	}
-	q, err := ch.QueueDeclare("", false, true, true, false, nil) // named by the broker; ours alone; gone when we are
+	q, err := ch.QueueDeclare("", false, true, true, false, nil) // the broker names it, and deletes it when we disconnect
 	if err != nil {
 		return nil, err
 	}
@@ -71,20 +71,20 @@ func subscribe(conn *amqp.Connection) (<-chan amqp.Delivery, error) {
 // Close ends the connection, and with it the queue.
 func (l *listener) Close() { _ = l.conn.Close() }
 
-func (l *listener) await(ctx context.Context, id order.ID) (message, error) {
+func (l *listener) await(ctx context.Context, id string) (message, error) {
 	for {
 		if m, ok := l.seen[id]; ok {
 			return m, nil
 		}
 		select {
 		case <-ctx.Done():
-			return message{}, fmt.Errorf("no message about order %s came out of RabbitMQ: %w", id, ctx.Err())
+			return message{}, fmt.Errorf("RabbitMQ delivered no message about order %s: %w", id, ctx.Err())
 		case d, ok := <-l.deliveries:
 			if !ok {
 				return message{}, errors.New("the connection to RabbitMQ was lost")
 			}
 			if d.RoutingKey == string(order.EventConfirmed) || d.RoutingKey == string(order.EventCancelled) {
-				l.seen[order.ID(d.CorrelationId)] = message{Type: d.RoutingKey, ID: d.MessageId, Body: d.Body}
+				l.seen[d.CorrelationId] = message{Type: d.RoutingKey, ID: d.MessageId, Body: d.Body}
 			}
 		}
 	}

@@ -57,7 +57,7 @@ func TestTheListenerHearsOfEveryOrderWithoutTakingMessagesFromOthers(t *testing.
 		"b": {Type: "ORDER_CONFIRMED", ID: "m2", Body: []byte("m2")}, // asked for in another sequence than they came
 		"a": {Type: "ORDER_CANCELLED", ID: "m1", Body: []byte("m1")},
 	} {
-		got, err := ours.await(t.Context(), id)
+		got, err := ours.await(t.Context(), string(id))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,15 +10,15 @@ import (
 // width is for terminals of 100 columns.
 const width = 100
 
-// report is what the reader sees. It counts what is not as promised.
+// report is what the reader sees. It collects broken promises.
 type report struct {
 	w      io.Writer
-	colour bool
+	color  bool
 	broken []string // one line for each
-	scene  string   // what the broken things are of
+	scene  string   // the current one
 }
 
-// Colours, as terminals name them.
+// Colors, by their terminal codes.
 const (
 	bold  = "1"
 	dim   = "2"
@@ -27,11 +27,11 @@ const (
 	blue  = "34"
 )
 
-func (r *report) paint(colour, s string) string {
-	if !r.colour {
+func (r *report) paint(color, s string) string {
+	if !r.color {
 		return s
 	}
-	return "\x1b[" + colour + "m" + s + "\x1b[0m"
+	return "\x1b[" + color + "m" + s + "\x1b[0m"
 }
 
 // title begins a part.
@@ -47,7 +47,7 @@ func (r *report) line(format string, args ...any) {
 
 func (r *report) link(url string) { fmt.Fprintf(r.w, "  → %s\n", r.paint(blue, url)) }
 
-// fact shows something of the system and whether it is as promised; promised says what was, for when it is not.
+// fact shows something that was read from the system, and whether it is as promised.
 func (r *report) fact(ok bool, name, is, promised string) {
 	mark := r.paint(green, "✓")
 	if !ok {
@@ -58,18 +58,10 @@ func (r *report) fact(ok bool, name, is, promised string) {
 	fmt.Fprintf(r.w, "  %s %-8s %s\n", mark, name, is)
 }
 
-// json shows a JSON document, indented to stand below a fact.
-func (r *report) json(document []byte) {
-	const indent = 13
-	for _, l := range pretty(document, width-indent) {
-		fmt.Fprintf(r.w, "%s%s\n", strings.Repeat(" ", indent), r.paint(dim, l))
-	}
-}
-
-// err is nil when everything was as promised.
+// err is nil when every promise was kept.
 func (r *report) err() error {
 	if len(r.broken) == 0 {
 		return nil
 	}
-	return fmt.Errorf("not as promised:\n  %s", strings.Join(r.broken, "\n  "))
+	return fmt.Errorf("broken promises:\n  %s", strings.Join(r.broken, "\n  "))
 }

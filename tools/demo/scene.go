@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -12,65 +13,98 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/moneytext"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// demoUser is whose orders these are.
+// demoUser is the customer.
 const demoUser = 42
 
-// newOrder is the body of POST /orders.
-type newOrder struct {
-	UserID        int64        `json:"userId"`
-	Items         []order.Item `json:"items"`
-	PaymentMethod string       `json:"paymentMethod,omitempty"`
-}
-
-// play places a scene's order and shows what comes of it.
-func play(ctx context.Context, s *stack, sc scene, out *report) (order.ID, error) {
+// play places a scene's order, shows what happens, and returns the order's ID.
+func play(ctx context.Context, s *stack, sc scene, out *report) (string, error) {
 	out.title(sc.title)
-	out.line("%s", out.paint(dim, sc.intro[:fold(sc.intro)]))
-	if rest := strings.TrimSpace(sc.intro[fold(sc.intro):]); rest != "" {
-		out.line("%s", out.paint(dim, rest))
+	for _, line := range sc.intro {
+		out.line("%s", out.paint(dim, line))
 	}
 	before, err := s.stock(ctx, sc.products())
 	if err != nil {
 		return "", err
 	}
 	body, key := sc.order(before), uuid.NewString()
-	out.line("POST /orders")
-	out.json(mustMarshal(body))
-
-	a, err := place(ctx, s, body, key)
+	request, err := json.Marshal(body)
 	if err != nil {
 		return "", err
 	}
-	id := showAnswer(sc, a, out)
-	if id == "" {
-		return "", fmt.Errorf("the api answered without an order's ID: %s", a.body)
+	out.line("POST /orders  %s", out.paint(dim, string(request)))
+	first, err := place(ctx, s, body, key)
+	if err != nil {
+		return "", err
 	}
+	promised := response{status: sc.status, problem: sc.problem}
+	out.fact(first.status == sc.status && first.problem == sc.problem, "response", first.String(), promised.String())
 	if sc.again {
-		if err := placeAgain(ctx, s, body, key, a, out); err != nil {
+		second, err := place(ctx, s, body, key)
+		if err != nil {
 			return "", err
 		}
+		out.fact(second.status == first.status && second.orderID == first.orderID && second.replayed, "again",
+			fmt.Sprintf("%d: order %s, replayed: %t", second.status, second.orderID, second.replayed),
+			"the same response, marked as replayed")
 	}
-	return id, aftermath(ctx, s, sc, body, before, id, out)
+	return first.orderID, aftermath(ctx, s, sc, body, before, first.orderID, out)
 }
 
-// fold returns where a text that is too long for a line is best broken.
-func fold(text string) int {
-	if len(text) <= width-2 {
-		return len(text)
-	}
-	if at := strings.LastIndexByte(text[:width-2], ' '); at > 0 {
-		return at
-	}
-	return len(text)
+// response is what the customer learns.
+type response struct {
+	status   int
+	problem  string // its type, empty when the order was accepted
+	orderID  string
+	text     string
+	replayed bool
+	took     time.Duration
 }
 
-func place(ctx context.Context, s *stack, body newOrder, key string) (answer, error) {
-	return s.api.call(ctx, http.MethodPost, "/orders", body, "Idempotency-Key: "+key, "Prefer: wait=30")
+func (r response) String() string {
+	s := fmt.Sprintf("%d %s", r.status, http.StatusText(r.status))
+	if r.problem != "" {
+		s += " " + r.problem
+	}
+	if r.took > 0 {
+		s += fmt.Sprintf(" after %s: %s", r.took.Round(time.Millisecond), r.text)
+	}
+	return s
+}
+
+func place(ctx context.Context, s *stack, body orderclient.NewOrder, key string) (response, error) {
+	began := time.Now()
+	o, err := s.orders.Place(ctx, body, orderclient.WithKey(key), orderclient.Wait(30*time.Second))
+	r := response{took: time.Since(began)}
+	var p *orderclient.Problem
+	switch {
+	case errors.As(err, &p) && p.OrderID != "":
+		r.status, r.problem, r.orderID, r.text = p.Status, p.Type, p.OrderID, p.Detail
+		return r, nil
+	case err != nil:
+		return r, err
+	case o.ID == "":
+		return r, errors.New("the api's response has no order ID")
+	}
+	r.status, r.orderID, r.replayed = http.StatusCreated, o.ID, o.Replayed
+	if o.Status == orderclient.Pending {
+		r.status = http.StatusAccepted
+	}
+	r.text = fmt.Sprintf("order %s, %s, %s", o.ID, o.Status, moneytext.Plain(total(o)))
+	return r, nil
+}
+
+// total is zero until the order is priced.
+func total(o *orderclient.Order) money.Money {
+	if o.Total == nil {
+		return money.Money{}
+	}
+	return money.Money{Amount: o.Total.Amount, Currency: o.Total.Currency}
 }
 
 // products are those of the scene's items.
@@ -82,63 +116,28 @@ func (sc scene) products() []string {
 	return ids
 }
 
-func (sc scene) order(stock map[string]int64) newOrder {
-	o := newOrder{UserID: demoUser, PaymentMethod: sc.payment}
+func (sc scene) order(stock map[string]int64) orderclient.NewOrder {
+	o := orderclient.NewOrder{UserID: demoUser, PaymentMethod: sc.payment}
 	for _, it := range sc.items {
 		n := it.quantity
 		if it.beyond > 0 {
 			n = int(stock[it.product]) + it.beyond
 		}
-		o.Items = append(o.Items, order.Item{ProductID: it.product, Quantity: n})
+		o.Items = append(o.Items, orderclient.Item{ProductID: it.product, Quantity: n})
 	}
 	return o
 }
 
-// showAnswer shows what the client was told and returns the ID of the order that it was told about.
-func showAnswer(sc scene, a answer, out *report) order.ID {
-	var told struct {
-		ID      order.ID `json:"id"`
-		OrderID order.ID `json:"orderId"` // of a problem
-		Type    string   `json:"type"`    // of a problem
-	}
-	_ = json.Unmarshal(a.body, &told) // what is no JSON has no ID
-	promised := fmt.Sprintf("%d %s", sc.status, http.StatusText(sc.status))
-	if sc.problem != "" {
-		promised += ", " + sc.problem
-	}
-	out.fact(a.status == sc.status && told.Type == sc.problem, "answer",
-		fmt.Sprintf("%d %s after %s", a.status, http.StatusText(a.status), a.took.Round(time.Millisecond)), promised)
-	out.json(a.body)
-	if told.ID != "" {
-		return told.ID
-	}
-	return told.OrderID
-}
-
-// placeAgain repeats the request with its key: the same order must come back.
-func placeAgain(ctx context.Context, s *stack, body newOrder, key string, first answer, out *report) error {
-	a, err := place(ctx, s, body, key)
-	if err != nil {
-		return err
-	}
-	var was, is shown
-	_, _ = json.Unmarshal(first.body, &was), json.Unmarshal(a.body, &is)
-	out.fact(a.status == first.status && is.ID == was.ID && a.header.Get("Idempotency-Replayed") == "true", "again",
-		fmt.Sprintf("%d, order %s, Idempotency-Replayed: %s", a.status, is.ID, a.header.Get("Idempotency-Replayed")),
-		"the same answer, marked as a repetition")
-	return nil
-}
-
-// aftermath shows what became of the order, of stock and money, and what was announced.
+// aftermath shows the order's end, the stock, the money and the message.
 func aftermath(
-	ctx context.Context, s *stack, sc scene, body newOrder, before map[string]int64, id order.ID, out *report,
+	ctx context.Context, s *stack, sc scene, body orderclient.NewOrder, before map[string]int64, id string, out *report,
 ) error {
 	o, err := s.ended(ctx, id)
 	if err != nil {
 		return err
 	}
-	out.fact(o.Status == sc.ends && o.Reason == sc.reason, "order", words(string(o.Status), string(o.Reason)),
-		words(string(sc.ends), string(sc.reason)))
+	out.fact(o.Status == sc.ends && o.Reason == string(sc.reason), "order",
+		words(string(o.Status), o.Reason), words(string(sc.ends), string(sc.reason)))
 	if err := showStock(ctx, s, sc, body, before, out); err != nil {
 		return err
 	}
@@ -153,26 +152,26 @@ func aftermath(
 	}
 	var e order.Event
 	err = json.Unmarshal(m.Body, &e)
-	out.fact(err == nil && m.Type == string(sc.event) && e.OrderID == id && e.Status == sc.ends && e.Reason == sc.reason,
-		"message", m.Type, words(string(sc.event), "about this end"))
-	out.json(m.Body)
+	out.fact(err == nil && m.Type == string(sc.event) && string(e.OrderID) == id && string(e.Status) == string(sc.ends) && e.Reason == sc.reason,
+		"message", words(m.Type, out.paint(dim, string(m.Body))), words(string(sc.event), "about this end"))
 	out.link(s.saga(id))
 	return nil
 }
 
-// showStock compares the stock before and after: sold when the order is confirmed, else as before.
+// showStock compares the stock before and after: sold when the order is confirmed, otherwise unchanged.
 func showStock(
-	ctx context.Context, s *stack, sc scene, body newOrder, before map[string]int64, out *report,
+	ctx context.Context, s *stack, sc scene, body orderclient.NewOrder, before map[string]int64, out *report,
 ) error {
 	promised := maps.Clone(before)
-	if sc.ends == order.Confirmed {
+	if sc.ends == orderclient.Confirmed {
 		for _, it := range body.Items {
 			promised[it.ProductID] -= int64(it.Quantity)
 		}
 	}
+	right := func(after map[string]int64) bool { return maps.Equal(after, promised) }
 	after, err := until(ctx, s.patience, func(ctx context.Context) (map[string]int64, error) {
 		return s.stock(ctx, sc.products())
-	}, func(after map[string]int64) bool { return maps.Equal(after, promised) })
+	}, right)
 	if err != nil {
 		return err
 	}
@@ -185,46 +184,43 @@ func showStock(
 		}
 		should = append(should, fmt.Sprintf("%s %d", id, promised[id]))
 	}
-	out.fact(maps.Equal(after, promised), "stock", strings.Join(is, ", "), strings.Join(should, ", "))
+	out.fact(right(after), "stock", strings.Join(is, ", "), strings.Join(should, ", "))
 	return nil
 }
 
-// showMoney shows what the gateway took and gave back: a confirmed order's total, taken once; nothing of any other.
-func showMoney(ctx context.Context, s *stack, sc scene, o shown, out *report) error {
+// showMoney shows what the gateway took and gave back: a confirmed order's total, once; nothing of any other.
+func showMoney(ctx context.Context, s *stack, sc scene, o *orderclient.Order, out *report) error {
 	var net int64
 	captures := 0
-	if sc.ends == order.Confirmed {
-		net, captures = o.Total.Amount, 1
+	if sc.ends == orderclient.Confirmed {
+		net, captures = total(o).Amount, 1
 	}
 	right := func(m payments) bool { return m.Net == net && m.Captures == captures }
 	m, err := until(ctx, s.patience, func(ctx context.Context) (payments, error) { return s.money(ctx, o.ID) }, right)
 	if err != nil {
 		return err
 	}
-	out.fact(right(m), "money", m.words(o.Total.Currency), fmt.Sprintf("%s, taken %d times", amount(net, o.Total.Currency), captures))
+	in := func(amount int64) string {
+		return moneytext.Plain(money.Money{Amount: amount, Currency: total(o).Currency})
+	}
+	out.fact(right(m), "money", m.words(in), fmt.Sprintf("%s, taken %d times", in(net), captures))
 	return nil
 }
 
-// words tells what the gateway holds.
-func (m payments) words(code string) string {
-	if m.Captures > 0 {
-		return fmt.Sprintf("the gateway holds %s: took %s, gave back %s",
-			amount(m.Net, code), amount(m.Captured, code), amount(m.Refunded, code))
-	}
-	if len(m.PaymentIntents) == 0 {
-		return "the gateway was never asked"
+// words says what the gateway holds.
+func (m payments) words(in func(amount int64) string) string {
+	switch {
+	case m.Captures > 0:
+		return fmt.Sprintf("the gateway holds %s: took %s, gave back %s", in(m.Net), in(m.Captured), in(m.Refunded))
+	case len(m.PaymentIntents) == 0:
+		return "the gateway holds nothing: it was not called"
 	}
 	for _, c := range m.PaymentIntents[len(m.PaymentIntents)-1].Charges {
 		if c.DeclineCode != "" {
 			return "the gateway holds nothing: declined (" + c.DeclineCode + "), then cancelled"
 		}
 	}
-	return "the gateway holds nothing: never charged, and cancelled so that no late charge succeeds"
-}
-
-// amount writes minor units of a currency.
-func amount(minor int64, code string) string {
-	return moneytext.Plain(money.Money{Amount: minor, Currency: code})
+	return "the gateway holds nothing: not charged, and cancelled so that no late charge succeeds"
 }
 
 // words joins those that are not empty.
