@@ -73,6 +73,7 @@ func (f formed) Validate() error {
 func TestValuesMustLookLikeTheirForms(t *testing.T) {
 	t.Parallel()
 	const database, mode = "DATABASE_URL: want postgres://user:password@host:port/name", "MODE: want on or off"
+	const page, db = "PAGE_URL: want http://host:port", "DATABASE_URL=postgres://h/n"
 	invalid := "DATABASE_URL: not that of a database" // Validate's; dropped where the URL is known to be wrong
 	for name, tt := range map[string]struct {
 		environ []string
@@ -80,20 +81,20 @@ func TestValuesMustLookLikeTheirForms(t *testing.T) {
 	}{
 		"all wrong": {
 			[]string{"ADDR=8080", "DATABASE_URL=hunter2", "PAGE_URL=localhost:80"},
-			[]string{"ADDR: want host:port", database, "PAGE_URL: want http://host:port", mode},
+			[]string{"ADDR: want host:port", database, page, mode},
 		},
-		"no number":          {[]string{"ADDR=:http", "DATABASE_URL=postgres://h/n"}, []string{"ADDR: want host:port", mode, invalid}},
-		"port too high":      {[]string{"ADDR=:70000", "DATABASE_URL=postgres://h/n"}, []string{"ADDR: want host:port", mode, invalid}},
+		"no number":          {[]string{"ADDR=:http", db}, []string{"ADDR: want host:port", mode, invalid}},
+		"port too high":      {[]string{"ADDR=:70000", db}, []string{"ADDR: want host:port", mode, invalid}},
 		"missing":            {nil, []string{`required environment variable "DATABASE_URL" is not set`, mode}},
-		"no host":            {[]string{"PAGE_URL=http://", "DATABASE_URL=postgres://h/n"}, []string{"PAGE_URL: want http://host:port", mode, invalid}},
-		"path, no host":      {[]string{"PAGE_URL=http:///page", "DATABASE_URL=postgres://h/n"}, []string{"PAGE_URL: want http://host:port", mode, invalid}},
-		"another scheme":     {[]string{"PAGE_URL=httpx://h", "DATABASE_URL=postgres://h/n"}, []string{"PAGE_URL: want http://host:port", mode, invalid}},
+		"no host":            {[]string{"PAGE_URL=http://", db}, []string{page, mode, invalid}},
+		"path, no host":      {[]string{"PAGE_URL=http:///page", db}, []string{page, mode, invalid}},
+		"another scheme":     {[]string{"PAGE_URL=httpx://h", db}, []string{page, mode, invalid}},
 		"a socket":           {[]string{"DATABASE_URL=postgres:///n?host=/run"}, []string{mode, invalid}},
 		"cannot be parsed":   {[]string{"DATABASE_URL=postgres://u:hunter2%zz@h/n"}, []string{database, mode}},
 		"with TLS":           {[]string{"PAGE_URL=https://host", "DATABASE_URL=postgresql://h/n"}, []string{mode, invalid}},
 		"several databases":  {[]string{"DATABASE_URL=postgres://u:p@one:1,two:2/n"}, []string{mode, invalid}},
-		"every interface":    {[]string{"ADDR=:8080", "DATABASE_URL=postgres://h/n"}, []string{mode, invalid}},
-		"IPv6, any free one": {[]string{"ADDR=[::1]:0", "DATABASE_URL=postgres://h/n"}, []string{mode, invalid}},
+		"every interface":    {[]string{"ADDR=:8080", db}, []string{mode, invalid}},
+		"IPv6, any free one": {[]string{"ADDR=[::1]:0", db}, []string{mode, invalid}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -149,7 +150,8 @@ func TestNestedConfigurationsAreCheckedAndSharedVariablesAreReportedOnce(t *test
 		t.Fatal("no error")
 	}
 	want := []string{
-		`required environment variable "DATABASE_URL" is not set`, "ADDR: want host:port", "MODE: want on or off", "MOST: want at least 1",
+		`required environment variable "DATABASE_URL" is not set`,
+		"ADDR: want host:port", "MODE: want on or off", "MOST: want at least 1",
 	}
 	if diff := cmp.Diff(want, strings.Split(err.Error(), "\n")); diff != "" {
 		t.Errorf("mistakes (-want +got):\n%s", diff)

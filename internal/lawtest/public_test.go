@@ -1,14 +1,13 @@
 package lawtest
 
 import (
+	"go/importer"
 	"go/token"
 	"go/types"
 	"io"
 	"os"
 	"slices"
 	"testing"
-
-	"go/importer"
 )
 
 // A type in the exported API of a public package must be one that its users can name.
@@ -23,7 +22,8 @@ func TestPublicPackagesSpeakNoInternalTypes(t *testing.T) {
 	for _, p := range list(t, append([]string{"-export", "-deps"}, paths...)...) {
 		exports[p.ImportPath] = p.Export
 	}
-	load := importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
+	open := func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) }
+	load := importer.ForCompiler(token.NewFileSet(), "gc", open)
 	for _, path := range paths {
 		p, err := load.Import(path)
 		if err != nil {

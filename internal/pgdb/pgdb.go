@@ -1,4 +1,4 @@
-// Package pgdb opens PostgreSQL databases and brings their schema up to date.
+// Package pgdb opens PostgreSQL databases and migrates their schemas.
 package pgdb
 
 import (
@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	// connectTimeout bounds the making of one connection.
+	// connectTimeout bounds the opening of one connection.
 	connectTimeout = 5 * time.Second
-	// minPool is how many connections a pool may open when the URL does not ask for more by pool_max_conns. The
-	// library's default, the number of CPUs, lets calls queue for connections long before PostgreSQL is busy.
+	// minPool is the smallest limit of a pool's connections, unless the URL sets one by pool_max_conns. With the library's
+	// default, the number of CPUs, calls queue for connections long before PostgreSQL is busy.
 	minPool = 16
-	// migrateTimeout bounds a migration, waiting for another program's included.
+	// migrateTimeout bounds a migration, including the wait for another program's.
 	migrateTimeout = 5 * time.Minute
 )
 
-// Open returns a pool for the database at url (postgres://user:password@host:port/name). It does not connect: a
-// database that is down makes calls fail, not the program. The URL may set the pool's size (?pool_max_conns=32).
-// Errors do not show the password. The caller closes the pool.
+// Open returns a pool for the database at url (postgres://user:password@host:port/name). It does not connect: while a
+// database is down, calls fail, but the program starts. The URL may set the pool's size (?pool_max_conns=32). Errors do not
+// show the password. The caller closes the pool.
 func Open(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -45,7 +45,7 @@ func Open(ctx context.Context, url string) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-// hideURL drops everything of a parse error that could hold a password.
+// hideURL replaces a parse error, which could contain the password.
 func hideURL(err error) error {
 	var parse *pgconn.ParseConfigError
 	if errors.As(err, &parse) {
@@ -54,12 +54,12 @@ func hideURL(err error) error {
 	return err
 }
 
-// Migrate brings the schema up to the newest of the migrations (goose SQL files at the root of fsys). Programs that
-// start at the same time wait for each other by an advisory lock; a schema that is up to date is left alone.
+// Migrate applies the migrations (goose SQL files at the root of fsys) that the schema does not have yet. An advisory lock
+// makes programs that start at the same time wait for each other.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, fsys fs.FS) error {
 	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 	defer cancel()
-	// Every second, where goose's default of every 5 s would make the second of two programs start 5 s later.
+	// Try every second: with goose's default of 5 s, the second of two programs would start 5 s later.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, uint64(migrateTimeout/time.Second)))
 	if err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
@@ -76,11 +76,11 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, fsys fs.FS) error {
 	return nil
 }
 
-// ErrOutdated is returned by Current while a schema has not been migrated as far as the caller needs it.
+// ErrOutdated means that a schema lacks migrations that the caller needs.
 var ErrOutdated = errors.New("the schema is not up to date yet")
 
-// Current reports whether the schema has all of the migrations: nil, ErrOutdated, or why that cannot be told. It only
-// reads, for programs that use a schema that another one migrates.
+// Current checks that the schema has all migrations. It returns nil, ErrOutdated, or the reason why it cannot tell. It only
+// reads: it is for programs that use a schema which another program migrates.
 func Current(ctx context.Context, pool *pgxpool.Pool, fsys fs.FS) error {
 	want, err := newest(fsys)
 	if err != nil {

@@ -28,7 +28,7 @@ func TestErrorsDoNotShowThePassword(t *testing.T) {
 	}
 }
 
-func TestADatabaseThatIsDownFailsCallsAndShowsNoPassword(t *testing.T) {
+func TestCallsToADatabaseThatIsDownFailWithoutThePassword(t *testing.T) {
 	t.Parallel()
 	pool, err := pgdb.Open(t.Context(), "postgres://user:hunter2@127.0.0.1:1/name")
 	if err != nil {
@@ -42,7 +42,7 @@ func TestADatabaseThatIsDownFailsCallsAndShowsNoPassword(t *testing.T) {
 	}
 }
 
-func TestThePoolIsAsLargeAsTheURLSays(t *testing.T) {
+func TestTheURLSetsThePoolsSize(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]int32{
 		"postgres://user@host/name":                  16,
@@ -105,8 +105,8 @@ func TestAMigrationThatFailsLeavesNothingBehind(t *testing.T) {
 	if err := pgdb.Current(t.Context(), pool, broken); !errors.Is(err, pgdb.ErrOutdated) {
 		t.Errorf("after the failure: %v, want ErrOutdated", err)
 	}
-	mended := fstest.MapFS{"00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (x int);\n")}}
-	if err := pgdb.Migrate(t.Context(), pool, mended); err != nil {
-		t.Errorf("the mended migration: %v", err)
+	repaired := fstest.MapFS{"00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (x int);\n")}}
+	if err := pgdb.Migrate(t.Context(), pool, repaired); err != nil {
+		t.Errorf("the repaired migration: %v", err)
 	}
 }

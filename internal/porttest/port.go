@@ -1,4 +1,4 @@
-// Package porttest finds ports for what a test starts, stops and starts again.
+// Package porttest finds ports for servers that a test starts, stops and starts again.
 package porttest
 
 import (
@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// Ports stay below 32768, where Linux starts to take the local ports of outgoing connections from. While nobody listens
-// on a port of that range, such a connection can take it; even one to the port itself, which then succeeds: the kernel
-// has chosen the same port for the caller.
+// Ports stay below 32768, where the range begins from which Linux takes the local ports of outgoing connections. Such a
+// connection can take a port of that range while its server is stopped. It can even connect to itself, if the kernel chooses
+// the very port that it calls as its local one.
 const from, to, attempts = 10_000, 20_000, 1000
 
-// Free returns a port of the loopback interface on which nobody listens at present.
+// Free returns a free port of the loopback interface.
 func Free(t testing.TB) int {
 	t.Helper()
 	for range attempts {
@@ -27,7 +27,7 @@ func Free(t testing.TB) int {
 	return 0
 }
 
-// FreeAddress returns 127.0.0.1 with a port on which nobody listens at present.
+// FreeAddress returns 127.0.0.1 with a free port.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	return address(Free(t))

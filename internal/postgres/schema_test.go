@@ -58,8 +58,10 @@ var refusedStatements = map[string]struct{ statement, by string }{
 	"leaving FAILED": {
 		"UPDATE orders SET status = 'PENDING', version = version + 1 WHERE status = 'FAILED'",
 		"a final status never changes"},
-	"another total":                   {"UPDATE orders SET total_amount = 1, version = version + 1 WHERE NOT closing", "what was ordered"},
-	"another user":                    {"UPDATE orders SET user_id = 2, version = version + 1 WHERE status = 'PENDING'", "what was ordered"},
+	"another total": {
+		"UPDATE orders SET total_amount = 1, version = version + 1 WHERE NOT closing", "what was ordered"},
+	"another user": {
+		"UPDATE orders SET user_id = 2, version = version + 1 WHERE status = 'PENDING'", "what was ordered"},
 	"a change that keeps the version": {"UPDATE orders SET updated_at = now() WHERE status = 'PENDING'", "version"},
 	"a change that turns the time back": {
 		"UPDATE orders SET updated_at = created_at - interval '1 s', version = version + 1 WHERE status = 'PENDING'", "the time back"},
@@ -99,7 +101,8 @@ var refusedStatements = map[string]struct{ statement, by string }{
 }
 
 // insertLine is followed by the quantity and the price of a line.
-const insertLine = `INSERT INTO order_lines (order_id, user_id, status, position, product_id, quantity, price_amount, price_currency)
+const insertLine = `INSERT INTO order_lines
+		(order_id, user_id, status, position, product_id, quantity, price_amount, price_currency)
 	SELECT id, user_id, status, 9, 'p'`
 
 func TestTheDatabaseDefendsTheInvariants(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Eventually waits until condition holds, and fails the test when that takes longer than within. It is for what cannot be
-// waited for in any other way than by asking again and again.
+// Eventually polls condition until it holds, and fails the test after the given time. Use it only where no event can be
+// waited for.
 func Eventually(t testing.TB, within time.Duration, what string, condition func() bool) {
 	t.Helper()
 	deadline, tick := time.After(within), time.NewTicker(20*time.Millisecond)
@@ -14,7 +14,7 @@ func Eventually(t testing.TB, within time.Duration, what string, condition func(
 	for !condition() {
 		select {
 		case <-deadline:
-			t.Fatalf("waited %s in vain until %s", within, what)
+			t.Fatalf("timed out after %s waiting until %s", within, what)
 		case <-t.Context().Done():
 			t.Fatalf("the test ended before %s", what)
 		case <-tick.C:

@@ -1,6 +1,6 @@
-// Package servicestest gives tests their own corner of real services: a PostgreSQL database, a MongoDB database, a RabbitMQ
-// virtual host, a Temporal task queue. `make test` starts the services and says where they are; a test that needs one
-// fails when it is missing, and is skipped only under `go test -short`.
+// Package servicestest gives each test a part of the real services to itself: a PostgreSQL database, a MongoDB database, a
+// RabbitMQ virtual host, a Temporal task queue. `make test` starts the services and sets the variables with their addresses. A
+// test that needs a service fails without it; only `go test -short` skips it.
 package servicestest
 
 import (
@@ -19,7 +19,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// The variables that say where the services are.
+// The environment variables with the services' addresses.
 const (
 	PostgresURL = "TEST_POSTGRES_URL" // a superuser's URL; every test gets a database of its own
 	MongoDBURI  = "MONGODB_URI"       // any server that speaks MongoDB's protocol
@@ -28,7 +28,8 @@ const (
 	TemporalURL = "TEST_TEMPORAL_ADDRESS"
 )
 
-// variable returns the environment variable's value; without one it skips the test under -short and fails it otherwise.
+// variable returns the environment variable's value. Under -short it skips the test; otherwise it fails the test if the
+// variable is not set.
 func variable(t testing.TB, name string) string {
 	t.Helper()
 	if testing.Short() {
@@ -36,15 +37,15 @@ func variable(t testing.TB, name string) string {
 	}
 	v := os.Getenv(name)
 	if v == "" {
-		t.Fatalf("%s is not set: run the tests with `make test`, which starts the services, or with -short to leave out those that need one", name)
+		t.Fatalf("%s is not set: run `make test`, which starts the services, or use -short to skip the tests that need one", name)
 	}
 	return v
 }
 
-// Name returns a name that no other test uses: lower-case letters and digits.
+// Name returns a unique name of lower-case letters and digits.
 func Name(prefix string) string { return prefix + strings.ToLower(rand.Text()[:16]) }
 
-// Postgres creates an empty database and returns its URL. The database is dropped when the test ends.
+// Postgres creates an empty database and returns its URL. It drops the database when the test ends.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	admin := variable(t, PostgresURL)
@@ -73,8 +74,7 @@ func execute(t testing.TB, databaseURL, statement string) {
 	}
 }
 
-// MongoDB returns the server's URI and the name of a database that no other test uses. The database is dropped when the
-// test ends.
+// MongoDB returns the server's URI and a unique name for a database. It drops the database when the test ends.
 func MongoDB(t testing.TB) (uri, database string) {
 	t.Helper()
 	uri, database = variable(t, MongoDBURI), Name("test")
@@ -95,7 +95,7 @@ func dropMongoDB(t testing.TB, uri, database string) {
 	}
 }
 
-// RabbitMQ creates an empty virtual host and returns its URL. The virtual host is deleted when the test ends.
+// RabbitMQ creates an empty virtual host and returns its URL. It deletes the virtual host when the test ends.
 func RabbitMQ(t testing.TB) string {
 	t.Helper()
 	base, api, name := variable(t, RabbitMQURL), variable(t, RabbitMQAPI), Name("test")
@@ -123,11 +123,11 @@ func manage(t testing.TB, method, address string) {
 	}
 	defer res.Body.Close()
 	if res.StatusCode >= 300 {
-		t.Fatalf("%s of a virtual host: RabbitMQ's management API answered %s", method, res.Status)
+		t.Fatalf("%s of a virtual host: RabbitMQ's management API returned %s", method, res.Status)
 	}
 }
 
-// Temporal returns the server's address and the name of a task queue that no other test uses.
+// Temporal returns the server's address and a unique name for a task queue.
 func Temporal(t testing.TB) (address, taskQueue string) {
 	t.Helper()
 	return variable(t, TemporalURL), Name("test")
