@@ -9,10 +9,11 @@ import (
 	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
-// cancelWait is how long a cancellation waits for the order's end to be known.
+// cancelWait is how long a cancellation waits, first to be accepted and then for the order's end to be known.
 const cancelWait = 10 * time.Second
 
 type cancelInput struct {
@@ -20,8 +21,7 @@ type cancelInput struct {
 	Body *orderclient.CancelOrder
 }
 
-// cancel is POST /orders/{id}/cancel. The saga decides whether it is in time; when the saga has ended meanwhile, the row
-// tells how.
+// cancel is POST /orders/{id}/cancel. The saga decides whether it is in time, and the row tells.
 func (a *orders) cancel(ctx context.Context, in *cancelInput) (*orderOutput, error) {
 	id := in.orderID()
 	httpapi.Annotate(ctx, "orderId", in.ID, "workflowId", id.WorkflowID())
@@ -32,25 +32,36 @@ func (a *orders) cancel(ctx context.Context, in *cancelInput) (*orderOutput, err
 	if o.Status.Final() {
 		return a.cancelled(o)
 	}
-	decided, err := a.sagas.Cancel(ctx, id, cancelRequest(ctx, in.Body), cancelWait)
-	if err != nil && !errors.Is(err, errClosed) && !errors.Is(err, errUndecided) {
-		// It may have got through all the same; a row whose end is known is a better answer.
+	outcome := a.outcomes.expect(id)
+	defer a.outcomes.forget(outcome)
+	waiting, stop := a.waiting(context.WithoutCancel(ctx), cancelWait) // a client that hangs up stops nothing
+	defer stop()
+
+	err = a.engine.Cancel(waiting, id, cancelRequest(ctx, in.Body))
+	switch {
+	// Accepted: it is in the workflow's history, whatever happens now.
+	case err == nil:
+		if decided, ok := outcome.await(waiting); ok {
+			return a.cancelled(decided)
+		}
+	// The workflow no longer runs: the row says how it ended, unless it was terminated.
+	case errors.Is(err, temporalclient.ErrClosed):
+	// It may have been accepted all the same, and a row with a known end is a better response.
+	default:
 		if row, rowErr := a.store.Order(ctx, id); rowErr == nil && row.Decided() {
 			return a.cancelled(row)
 		}
 		return nil, trouble(ctx, id, err)
 	}
-	row, rowErr := a.store.Order(ctx, id)
+	row, err := a.store.Order(ctx, id)
 	switch {
-	case rowErr == nil:
-		o = row
 	case err == nil:
-		o = decided // the row cannot be read, but the saga has answered
-	case !errors.Is(rowErr, order.ErrNotFound):
-		return nil, trouble(ctx, id, errors.Join(errUnknown, rowErr))
+		o = row
+	case !errors.Is(err, order.ErrNotFound):
+		return nil, trouble(ctx, id, errors.Join(temporalclient.ErrUnknown, err))
 	}
-	// Still PENDING and not closing means: the saga has accepted the cancellation and will act on it, or it was
-	// terminated, and recovery will undo the order.
+	// Still PENDING and not closing: the saga will act on the cancellation, or it was terminated and recovery will undo the
+	// order.
 	return a.cancelled(o)
 }
 
@@ -65,7 +76,7 @@ func cancelRequest(ctx context.Context, body *orderclient.CancelOrder) workflows
 	return req
 }
 
-// cancelled is the answer to whoever wanted the order not to happen. That it FAILED for another reason is as good.
+// cancelled is the response to a client that wants the order not to happen. An order that FAILED for another reason will do.
 func (a *orders) cancelled(o order.Order) (*orderOutput, error) {
 	switch {
 	case o.Status == order.Confirmed:

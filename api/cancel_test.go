@@ -10,6 +10,7 @@ import (
 
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/order/ordertest"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
@@ -54,19 +55,19 @@ func TestCancellationIsAnsweredByWhatBecameOfTheOrder(t *testing.T) {
 		"in time, being undone":                    {fences, 202, "PENDING CANCELLED_BY_USER"},
 		"in time, undone":                          {undoes, 200, "CANCELLED CANCELLED_BY_USER"},
 		"too late":                                 {comesTooLate, 409, "/problems/order-confirmed"},
-		"accepted, not decided yet":                {after(nothing, errUndecided), 202, "PENDING "},
-		"the saga ended meanwhile: confirmed":      {after(comesTooLate, errClosed), 409, "/problems/order-confirmed"},
-		"the saga ended meanwhile: undone":         {after(undoes, errClosed), 200, "CANCELLED CANCELLED_BY_USER"},
-		"the saga was terminated: it is recovered": {after(nothing, errClosed), 202, "PENDING "},
-		"temporal is down":                         {after(nothing, errUnavailable), 503, "/problems/unavailable"},
-		"perhaps accepted":                         {after(nothing, errUnknown), 503, "/problems/outcome-unknown"},
-		"perhaps accepted, but the row tells":      {after(fences, errUnknown), 202, "PENDING CANCELLED_BY_USER"},
-		"perhaps accepted, and too late":           {after(comesTooLate, errUnknown), 409, "/problems/order-confirmed"},
+		"accepted, not decided yet":                {nothing, 202, "PENDING "},
+		"the saga ended meanwhile: confirmed":      {after(comesTooLate, temporalclient.ErrClosed), 409, "/problems/order-confirmed"},
+		"the saga ended meanwhile: undone":         {after(undoes, temporalclient.ErrClosed), 200, "CANCELLED CANCELLED_BY_USER"},
+		"the saga was terminated: it is recovered": {after(nothing, temporalclient.ErrClosed), 202, "PENDING "},
+		"temporal is down":                         {after(nothing, temporalclient.ErrUnavailable), 503, "/problems/unavailable"},
+		"perhaps accepted":                         {after(nothing, temporalclient.ErrUnknown), 503, "/problems/outcome-unknown"},
+		"perhaps accepted, but the row tells":      {after(fences, temporalclient.ErrUnknown), 202, "PENDING CANCELLED_BY_USER"},
+		"perhaps accepted, and too late":           {after(comesTooLate, temporalclient.ErrUnknown), 409, "/problems/order-confirmed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api := newTestAPI(t, hesitates)
-			api.sagas.cancel = test.cancel
+			api.engine.cancel = test.cancel
 			place(t, api)
 			got := api.send(t, "POST", "/orders/"+string(keyed)+"/cancel", `{"reason":"ordered twice"}`)
 			if summary := summarize(got); got.status != test.status || summary != test.want {
@@ -76,7 +77,7 @@ func TestCancellationIsAnsweredByWhatBecameOfTheOrder(t *testing.T) {
 				got.wantHeader(t, "Location", "/orders/"+string(keyed))
 				got.wantHeader(t, "Retry-After", "1")
 			}
-			if diff := cmp.Diff([]workflows.CancelRequest{{By: workflows.ByUser, Reason: "ordered twice"}}, api.sagas.cancels); diff != "" {
+			if diff := cmp.Diff([]workflows.CancelRequest{{By: workflows.ByUser, Reason: "ordered twice"}}, api.engine.cancels); diff != "" {
 				t.Errorf("what was asked of the saga (-want +got):\n%s", diff)
 			}
 		})
@@ -105,7 +106,7 @@ func TestEndedOrderIsNotCancelledAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			api := newTestAPI(t, test.script)
-			api.sagas.cancel = func(*memory, order.ID) error { return errors.New("the saga was asked") }
+			api.engine.cancel = func(*memory, order.ID) error { return errors.New("the saga was asked") }
 			place(t, api)
 			for range 2 {
 				got := api.send(t, "POST", "/orders/"+string(keyed)+"/cancel", "")
@@ -118,18 +119,19 @@ func TestEndedOrderIsNotCancelledAgain(t *testing.T) {
 }
 
 func ended(cause order.Cause) script {
-	return func(s *memory, req order.Request) (order.Order, error) {
-		if _, err := refuses(cause)(s, req); err != nil {
-			return order.Order{}, err
+	return func(s *memory, req order.Request) error {
+		if err := refuses(cause)(s, req); err != nil {
+			return err
 		}
-		return s.Finish(context.Background(), req.ID, nil)
+		_, err := s.Finish(context.Background(), req.ID, nil)
+		return err
 	}
 }
 
 func TestOrderWithoutARowIsCancelledBeforeItIsPriced(t *testing.T) {
 	t.Parallel()
 	api := newTestAPI(t, sleeps)
-	api.sagas.cancel = func(*memory, order.ID) error { return errUndecided }
+	api.engine.cancel = func(*memory, order.ID) error { return nil }
 	place(t, api)
 	got := api.send(t, "POST", "/orders/"+string(keyed)+"/cancel", "")
 	if got.status != 202 || !strings.Contains(got.raw, `"status":"PENDING"`) {

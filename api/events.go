@@ -52,17 +52,6 @@ func newEvents(ctx context.Context, c eventsConfig, times watchTimes, store chan
 	return &events{eventsConfig: c, times: times, running: ctx, watcher: newWatcher(store, times.poll, log), of: map[int64]int{}}
 }
 
-// start begins to look at what is watched; the caller calls stop, which waits until that has ended.
-func (e *events) start() (stop func()) {
-	ctx, cancel := context.WithCancel(e.running)
-	var wg sync.WaitGroup
-	wg.Go(func() { e.watcher.run(ctx) })
-	return func() {
-		cancel()
-		wg.Wait()
-	}
-}
-
 // admit counts a stream in, or refuses it. The caller calls leave when it ends.
 func (e *events) admit(p principal) (leave func(), refused *problem.Problem) {
 	e.mu.Lock()

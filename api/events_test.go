@@ -122,7 +122,7 @@ var declinedCard = order.Cause{Reason: order.PaymentDeclined, Message: "the card
 func placeKeyed(t *testing.T, a *testAPI) order.Request {
 	t.Helper()
 	a.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1", "Prefer: respond-async")
-	return a.sagas.started[keyed].Request
+	return a.engine.started[keyed].Request
 }
 
 func (a *testAPI) closes(t *testing.T, req order.Request) {
@@ -199,7 +199,7 @@ func TestStreamOfAnOrderWithoutARowBeginsWithWhatTheSagaKnows(t *testing.T) {
 	req := placeKeyed(t, a)
 	l := listen(t, a)
 	l.want("order PENDING")
-	if _, err := confirms(a.store.Memory, req); err != nil {
+	if err := confirms(a.store.Memory, req); err != nil {
 		t.Fatal(err)
 	}
 	if got := l.summary(l.next()); got != "entry 1 CREATED" {

@@ -21,47 +21,44 @@ import (
 	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/order/ordertest"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
-// script is what happens to an order when its saga is started: it changes the store as the saga would, and returns what
-// the saga answers.
-type script func(s *ordertest.Memory, req order.Request) (order.Order, error)
+// script is what happens to an order when its saga is started: it changes the store as the saga would.
+type script func(s *ordertest.Memory, req order.Request) error
 
-func confirms(s *ordertest.Memory, req order.Request) (order.Order, error) {
+func confirms(s *ordertest.Memory, req order.Request) error {
 	ctx := context.Background()
 	if _, err := s.Create(ctx, priced(req)); err != nil {
-		return order.Order{}, err
+		return err
 	}
-	return s.Confirm(ctx, req.ID, "pi_1", []order.Entry{{Type: order.EntryStepDone, Step: "ChargePayment", Detail: "for operators"}})
+	_, err := s.Confirm(ctx, req.ID, "pi_1", []order.Entry{{Type: order.EntryStepDone, Step: "ChargePayment", Detail: "for operators"}})
+	return err
 }
 
 // refuses ends behind the fence; unwinding is left to the test.
 func refuses(cause order.Cause) script {
-	return func(s *ordertest.Memory, req order.Request) (order.Order, error) {
+	return func(s *ordertest.Memory, req order.Request) error {
 		if _, err := s.Create(context.Background(), priced(req)); err != nil {
-			return order.Order{}, err
+			return err
 		}
-		return s.Close(context.Background(), req, cause, nil)
+		_, err := s.Close(context.Background(), req, cause, nil)
+		return err
 	}
 }
 
 // hesitates has a row when the client has waited long enough, and no end.
-func hesitates(s *ordertest.Memory, req order.Request) (order.Order, error) {
+func hesitates(s *ordertest.Memory, req order.Request) error {
 	_, err := s.Create(context.Background(), priced(req))
-	if err == nil {
-		err = errUndecided
-	}
-	return order.Order{}, err
+	return err
 }
 
 // sleeps has not even a row: there is no worker.
-func sleeps(*ordertest.Memory, order.Request) (order.Order, error) {
-	return order.Order{}, errUndecided
-}
+func sleeps(*ordertest.Memory, order.Request) error { return nil }
 
 func fails(err error) script {
-	return func(*ordertest.Memory, order.Request) (order.Order, error) { return order.Order{}, err }
+	return func(*ordertest.Memory, order.Request) error { return err }
 }
 
 // priced is a request as the catalog prices it in these tests: everything costs 9.99 USD.
@@ -78,77 +75,51 @@ func priced(req order.Request) order.Order {
 	return o
 }
 
-// fakeSagas runs each order's saga once, by script, and remembers what it was started with.
-type fakeSagas struct {
+// fakeEngine runs each order's saga once, by script, and remembers what it was started with.
+type fakeEngine struct {
 	store  *ordertest.Memory
 	script script
 	cancel func(s *ordertest.Memory, id order.ID) error // what a cancellation does
 
 	mu        sync.Mutex
-	started   map[order.ID]started
-	answers   map[order.ID]order.Order
-	describes error // when set, nobody can be asked
-	waits     []time.Duration
+	started   map[order.ID]temporalclient.Started
+	describes error // when set, Describe returns it
 	cancels   []workflows.CancelRequest
 }
 
-func (f *fakeSagas) Start(_ context.Context, req order.Request) (bool, error) {
+func (f *fakeEngine) Start(ctx context.Context, req order.Request) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	fresh, _, err := f.run(req)
-	if err == errUndecided {
-		err = nil
-	}
-	return fresh, err
-}
-
-func (f *fakeSagas) StartAndWait(_ context.Context, req order.Request, wait time.Duration) (order.Order, bool, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.waits = append(f.waits, wait)
-	fresh, o, err := f.run(req)
-	return o, fresh, err
-}
-
-func (f *fakeSagas) run(req order.Request) (bool, order.Order, error) {
 	if _, ok := f.started[req.ID]; ok {
-		if o, ok := f.answers[req.ID]; ok {
-			return false, o, nil
-		}
-		return false, order.Order{}, errUndecided
+		return false, nil
 	}
-	o, err := f.script(f.store, req)
-	if err == nil {
-		f.answers[req.ID] = o
+	if err := f.script(f.store, req); err != nil {
+		return false, err
 	}
-	if err == nil || err == errUndecided {
-		req.PaymentMethod = ""
-		f.started[req.ID] = started{Request: req, at: startedAt, closed: err == nil}
-	}
-	return true, o, err
+	row, err := f.store.Order(ctx, req.ID)
+	req.PaymentMethod = ""
+	f.started[req.ID] = temporalclient.Started{Request: req, At: startedAt, Closed: err == nil && row.Decided()}
+	return true, nil
 }
 
-func (f *fakeSagas) Describe(_ context.Context, id order.ID) (started, error) {
+func (f *fakeEngine) Describe(_ context.Context, id order.ID) (temporalclient.Started, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.describes != nil {
-		return started{}, f.describes
+		return temporalclient.Started{}, f.describes
 	}
 	s, ok := f.started[id]
 	if !ok {
-		return started{}, order.ErrNotFound
+		return temporalclient.Started{}, order.ErrNotFound
 	}
 	return s, nil
 }
 
-func (f *fakeSagas) Cancel(_ context.Context, id order.ID, req workflows.CancelRequest, _ time.Duration) (order.Order, error) {
+func (f *fakeEngine) Cancel(_ context.Context, id order.ID, req workflows.CancelRequest) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.cancels = append(f.cancels, req)
-	if err := f.cancel(f.store, id); err != nil {
-		return order.Order{}, err
-	}
-	return f.store.Order(context.Background(), id)
+	return f.cancel(f.store, id)
 }
 
 // The clocks of the tests.
@@ -157,17 +128,34 @@ var (
 	startedAt = now.Add(-time.Minute)
 )
 
-// brokenStore fails while broken is set.
+// brokenStore fails while broken is set, and hangs until the caller's time is over once it hangs.
 type brokenStore struct {
 	*ordertest.Memory
 	mu     sync.Mutex
 	broken error
+	hangs  bool
 }
 
-func (b *brokenStore) failing() error {
+// storeTimeout bounds a call of a store that hangs, as the real one does.
+const storeTimeout = 3 * time.Second
+
+func (b *brokenStore) failing(ctx context.Context) error {
+	b.mu.Lock()
+	broken, hangs := b.broken, b.hangs
+	b.mu.Unlock()
+	if hangs {
+		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+		defer cancel()
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return broken
+}
+
+func (b *brokenStore) hang() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.broken
+	b.hangs = true
 }
 
 func (b *brokenStore) breakIt(err error) {
@@ -177,21 +165,28 @@ func (b *brokenStore) breakIt(err error) {
 }
 
 func (b *brokenStore) Order(ctx context.Context, id order.ID) (order.Order, error) {
-	if err := b.failing(); err != nil {
+	if err := b.failing(ctx); err != nil {
 		return order.Order{}, err
 	}
 	return b.Memory.Order(ctx, id)
 }
 
 func (b *brokenStore) Orders(ctx context.Context, q order.Query) ([]order.Order, string, error) {
-	if err := b.failing(); err != nil {
+	if err := b.failing(ctx); err != nil {
 		return nil, "", err
 	}
 	return b.Memory.Orders(ctx, q)
 }
 
+func (b *brokenStore) Decided(ctx context.Context, ids []order.ID) ([]order.Order, error) {
+	if err := b.failing(ctx); err != nil {
+		return nil, err
+	}
+	return b.Memory.Decided(ctx, ids)
+}
+
 func (b *brokenStore) Changes(ctx context.Context, since map[order.ID]int64) ([]order.Change, error) {
-	if err := b.failing(); err != nil {
+	if err := b.failing(ctx); err != nil {
 		return nil, err
 	}
 	return b.Memory.Changes(ctx, since)
@@ -200,9 +195,9 @@ func (b *brokenStore) Changes(ctx context.Context, since map[order.ID]int64) ([]
 // testAPI is the whole API over a store in memory and scripted sagas.
 type testAPI struct {
 	*httpapi.API
-	store *brokenStore
-	sagas *fakeSagas
-	stop  context.CancelFunc // asks the program to stop
+	store  *brokenStore
+	engine *fakeEngine
+	stop   context.CancelFunc // asks the program to stop
 }
 
 func newTestAPI(t testing.TB, s script) *testAPI {
@@ -232,8 +227,25 @@ func newLimitedAPI(t testing.TB, perUser *httpapi.Limiter) *testAPI {
 	return buildAPI(t, confirms, byToken, testEvents, testTimes, perUser)
 }
 
+// newPatientAPI lets requests wait as long as the program does. It is for tests in a bubble, where time costs nothing.
+func newPatientAPI(t testing.TB, s script) *testAPI {
+	t.Helper()
+	return buildAPIThatWaits(t, s, byNobody, testEvents, testTimes, httpapi.NewLimiter("user", 1e6, 1e6), maxWait)
+}
+
+// shortWait cuts the waits of most tests: what their scripts decide is decided when the start returns.
+const shortWait = 20 * time.Millisecond
+
 func buildAPI(
 	t testing.TB, s script, tokens auth.Config, streams eventsConfig, times watchTimes, perUser *httpapi.Limiter,
+) *testAPI {
+	t.Helper()
+	return buildAPIThatWaits(t, s, tokens, streams, times, perUser, shortWait)
+}
+
+func buildAPIThatWaits(
+	t testing.TB, s script, tokens auth.Config, streams eventsConfig, times watchTimes, perUser *httpapi.Limiter,
+	longestWait time.Duration,
 ) *testAPI {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -243,20 +255,22 @@ func buildAPI(
 		t.Fatal(err)
 	}
 	store := &brokenStore{Memory: memory}
-	sagas := &fakeSagas{
-		store: memory, script: s, started: map[order.ID]started{}, answers: map[order.ID]order.Order{},
-		cancel: func(*ordertest.Memory, order.ID) error { return errClosed },
+	engine := &fakeEngine{
+		store: memory, script: s, started: map[order.ID]temporalclient.Started{},
+		cancel: func(*ordertest.Memory, order.ID) error { return temporalclient.ErrClosed },
 	}
 	running, stop := context.WithCancel(t.Context())
-	events := newEvents(running, streams, times, store, log)
-	t.Cleanup(events.start())
+	events, outcomes := newEvents(running, streams, times, store, log), newOutcomes(askPause)
+	t.Cleanup(background(running, events.watcher.run))
+	t.Cleanup(background(running, func(ctx context.Context) { outcomes.run(ctx, store, log) }))
 	api := newAPI(dependencies{
-		store: store, sagas: sagas, who: who, log: log, checks: map[string]httpserver.Check{}, events: events,
+		store: store, engine: engine, outcomes: outcomes, running: running, longestWait: longestWait,
+		who: who, log: log, checks: map[string]httpserver.Check{}, events: events,
 		edge: httpapi.Edge{AddressRate: 1e6, AddressBurst: 1e6}, perUser: perUser,
 		defaultPaymentMethod: "pm_card_visa", now: func() time.Time { return now },
 		sagaURL: func(id order.ID) string { return "http://ui/workflows/" + id.WorkflowID() },
 	})
-	return &testAPI{api, store, sagas, stop}
+	return &testAPI{api, store, engine, stop}
 }
 
 // answer is an HTTP answer, read.

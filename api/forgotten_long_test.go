@@ -4,30 +4,37 @@ package api
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
+func isNotFound(err error) bool {
+	var missing *serviceerror.NotFound
+	return errors.As(err, &missing)
+}
+
 // forget deletes the workflow of an order, as the server does when its time of retention is over, and waits until it is
 // gone: the server deletes only what its queues are done with, which they note twice a minute.
 func (r *realAPI) forget(t *testing.T, id order.ID) {
 	t.Helper()
-	_, err := r.client.WorkflowService().DeleteWorkflowExecution(context.Background(), &workflowservice.DeleteWorkflowExecutionRequest{
+	_, err := r.temporal.SDK.WorkflowService().DeleteWorkflowExecution(context.Background(), &workflowservice.DeleteWorkflowExecutionRequest{
 		Namespace: "default", WorkflowExecution: &common.WorkflowExecution{WorkflowId: id.WorkflowID()},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	servicestest.Eventually(t, 4*time.Minute, "the workflow is gone", func() bool {
-		_, err := r.client.DescribeWorkflowExecution(context.Background(), id.WorkflowID(), "")
-		return notRunning(err)
+		_, err := r.temporal.SDK.DescribeWorkflowExecution(context.Background(), id.WorkflowID(), "")
+		return isNotFound(err)
 	})
 }
 
@@ -41,7 +48,7 @@ func TestRealOrderThatTemporalHasForgottenIsStillKnown(t *testing.T) {
 		first := r.send(t, "POST", "/orders", body, key)
 		path := "/orders/" + string(id)
 		r.eventually(t, id)
-		if err := r.client.GetWorkflow(t.Context(), id.WorkflowID(), "").Get(t.Context(), nil); err != nil {
+		if err := r.temporal.SDK.GetWorkflow(t.Context(), id.WorkflowID(), "").Get(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
 		timeline := r.send(t, "GET", path+"/timeline", "")
@@ -58,7 +65,7 @@ func TestRealOrderThatTemporalHasForgottenIsStillKnown(t *testing.T) {
 		if got := restarted.send(t, "GET", path, ""); got.status != 200 {
 			t.Errorf("%s: got %d %s", method, got.status, got.raw)
 		}
-		if _, err := r.client.DescribeWorkflowExecution(t.Context(), id.WorkflowID(), ""); !notRunning(err) {
+		if _, err := r.temporal.SDK.DescribeWorkflowExecution(t.Context(), id.WorkflowID(), ""); !isNotFound(err) {
 			t.Errorf("%s: the saga was started again: %v", method, err)
 		}
 	}

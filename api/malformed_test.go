@@ -322,7 +322,7 @@ func TestMalformedRequestsAreRefusedExactly(t *testing.T) {
 				t.Errorf("errors (-want +got):\n%s", diff)
 			}
 			got.wantHeader(t, "Content-Type", "application/problem+json")
-			if len(api.sagas.started) != 0 {
+			if len(api.engine.started) != 0 {
 				t.Error("the API placed an order")
 			}
 		})

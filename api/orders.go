@@ -22,7 +22,10 @@ import (
 // dependencies are what the API needs.
 type dependencies struct {
 	store                store
-	sagas                sagas
+	engine               engine
+	outcomes             *Outcomes
+	running              context.Context // done when the program is asked to stop
+	longestWait          time.Duration   // cuts every wait for an outcome
 	who                  *auth.Authenticator
 	log                  *slog.Logger
 	checks               map[string]httpserver.Check
@@ -37,7 +40,10 @@ type dependencies struct {
 // orders are the operations on orders.
 type orders struct {
 	store                store
-	sagas                sagas
+	engine               engine
+	outcomes             *Outcomes
+	running              context.Context
+	longestWait          time.Duration
 	defaultPaymentMethod string
 	sagaURL              func(order.ID) string
 	now                  func() time.Time
@@ -52,7 +58,8 @@ func newAPI(d dependencies) *httpapi.API {
 	})
 	api.UseMiddleware(d.who.Middleware(api), identify(api, d.who), limitUsers(api, d.perUser))
 	o := &orders{
-		store: d.store, sagas: d.sagas, defaultPaymentMethod: d.defaultPaymentMethod, sagaURL: d.sagaURL, now: d.now,
+		store: d.store, engine: d.engine, outcomes: d.outcomes, running: d.running, longestWait: d.longestWait,
+		defaultPaymentMethod: d.defaultPaymentMethod, sagaURL: d.sagaURL, now: d.now,
 		events: d.events,
 	}
 	o.register(api, func(op huma.Operation) huma.Operation {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
 // place is POST /orders.
@@ -18,17 +20,8 @@ func (a *orders) place(ctx context.Context, in *placeInput) (*orderOutput, error
 	req := toRequest(in.Body, in.IdempotencyKey, a.defaultPaymentMethod)
 	httpapi.Annotate(ctx, "orderId", req.ID, "workflowId", req.ID.WorkflowID())
 	prefer := parsePrefer(in.prefer)
-	var o order.Order
-	var replayed bool
-	var err error
-	if in.IdempotencyKey == "" {
-		o, _, err = a.startAndSee(ctx, req, prefer)
-		if err == nil && o.ID == "" {
-			o = a.pending(req)
-		}
-	} else {
-		o, replayed, err = a.placeUnderKey(ctx, req, prefer)
-	}
+
+	o, replayed, err := a.placeOnce(ctx, req, in.IdempotencyKey != "", prefer.wait)
 	if err != nil {
 		return nil, err
 	}
@@ -40,79 +33,83 @@ func (a *orders) place(ctx context.Context, in *placeInput) (*orderOutput, error
 	return out, nil
 }
 
-// placeUnderKey answers from the order's row when its end is known there. Otherwise it starts the saga, or joins the one
-// that runs, and makes sure that it is about the same request.
-func (a *orders) placeUnderKey(
-	ctx context.Context, req order.Request, prefer preference,
+// placeOnce makes sure that the order's saga runs or has run, waits for its outcome, and returns the order, decided or not.
+// Replayed: an earlier request with the same key placed it.
+func (a *orders) placeOnce(
+	ctx context.Context, req order.Request, keyed bool, wait time.Duration,
 ) (o order.Order, replayed bool, err error) {
-	row, err := a.store.Order(ctx, req.ID)
+	waiting, cancel := a.waiting(ctx, wait) // starting the saga counts
+	defer cancel()
+
+	// The row knows a key that was used so long ago that Temporal has forgotten the workflow. An order without a key is new.
+	known, exists := a.pending(req), false
+	if keyed {
+		switch row, err := a.store.Order(ctx, req.ID); {
+		case err == nil:
+			known, exists = row, true
+		case !errors.Is(err, order.ErrNotFound):
+			return order.Order{}, false, trouble(ctx, req.ID, err)
+		}
+	}
 	switch {
-	case err == nil && row.Hash != req.Hash:
+	case known.Hash != req.Hash:
 		return order.Order{}, false, reused(req.ID)
-	case err == nil && row.Decided():
-		return row, true, nil
-	case err != nil && !errors.Is(err, order.ErrNotFound):
+	case known.Decided():
+		return known, true, nil
+	}
+
+	// Expected before it is started, or a worker in this process could commit before anybody waits.
+	outcome := a.outcomes.expect(req.ID)
+	defer a.outcomes.forget(outcome)
+	fresh, err := a.engine.Start(ctx, req)
+	if err != nil {
 		return order.Order{}, false, trouble(ctx, req.ID, err)
 	}
-	o, fresh, err := a.startAndSee(ctx, req, prefer)
-	switch {
-	case err != nil:
-		return order.Order{}, false, err
-	case fresh && o.ID == "":
-		return a.pending(req), false, nil
-	case fresh:
-		return o, false, nil
-	case o.ID == "":
-		s, err := a.sagas.Describe(ctx, req.ID)
+
+	// Another request has started this saga, and there was no row when we looked. Whether it was for the same order is in
+	// the workflow's memo: Temporal does not compare what two starts want to start.
+	if keyed && !fresh && !exists {
+		s, err := a.engine.Describe(ctx, req.ID)
 		if err != nil {
-			return order.Order{}, false, trouble(ctx, req.ID, errors.Join(errUnknown, err))
+			return order.Order{}, false, trouble(ctx, req.ID, errors.Join(temporalclient.ErrUnknown, err))
 		}
-		o = s.pending()
+		if known = pending(s); known.Hash != req.Hash {
+			return order.Order{}, false, reused(req.ID)
+		}
 	}
-	if o.Hash != req.Hash {
-		return order.Order{}, false, reused(req.ID)
-	}
-	return o, true, nil
+
+	if decided, ok := outcome.await(waiting); ok {
+		known = decided
+	} else if row, err := a.store.Order(ctx, req.ID); err == nil {
+		known = row
+	} // else there is no row yet, or it cannot be read now: the saga runs all the same
+	return known, keyed && (exists || !fresh), nil
+}
+
+// waiting returns the context of a request that waits for its order. It also ends when the program is asked to stop: the
+// request then gets what is known, and does not hold up the end.
+func (a *orders) waiting(ctx context.Context, wait time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, min(wait, a.longestWait))
+	unlink := context.AfterFunc(a.running, cancel)
+	return ctx, func() { unlink(); cancel() }
 }
 
 func reused(id order.ID) error {
 	return keyReused.New("the key belongs to order %s, which was placed with another body", id).With("orderId", id)
 }
 
-// startAndSee starts the saga and returns the order as far as it is known when the client has waited long enough: as the
-// saga says, else as the row says, else the zero Order. Fresh reports whether this call started the saga.
-func (a *orders) startAndSee(
-	ctx context.Context, req order.Request, prefer preference,
-) (o order.Order, fresh bool, err error) {
-	if prefer.wait > 0 {
-		o, fresh, err = a.sagas.StartAndWait(ctx, req, prefer.wait)
-	} else if fresh, err = a.sagas.Start(ctx, req); err == nil {
-		err = errUndecided
-	}
-	switch {
-	case err == nil:
-		return o, fresh, nil
-	case !errors.Is(err, errUndecided):
-		return order.Order{}, false, trouble(ctx, req.ID, err)
-	}
-	row, err := a.store.Order(ctx, req.ID)
-	if err != nil { // there is none yet, or it cannot be read now: the saga is on its way all the same
-		return order.Order{}, fresh, nil
-	}
-	return row, fresh, nil
-}
-
-// pending is an order that was just placed and of which nothing else is known yet.
+// pending is an order that was just placed, of which only the request is known.
 func (a *orders) pending(req order.Request) order.Order {
-	return started{Request: req, at: a.now()}.pending()
+	return pending(temporalclient.Started{Request: req, At: a.now()})
 }
 
-// placed is the answer to whoever placed the order.
+// placed is the response to a client that placed the order.
 func (a *orders) placed(o order.Order, replayed bool) (*orderOutput, error) {
 	var mark string
 	if replayed {
 		mark = "true"
 	}
+	// Not confirmed, and never will be: the cause becomes a problem.
 	if o.Decided() && o.Status != order.Confirmed {
 		p := refusal(o)
 		if replayed {
@@ -123,6 +120,7 @@ func (a *orders) placed(o order.Order, replayed bool) (*orderOutput, error) {
 	out := a.output(http.StatusCreated, o)
 	out.Location = "/orders/" + string(o.ID)
 	out.Replayed = mark
+	// Not decided in time: the client looks again.
 	if o.Status != order.Confirmed {
 		out.Status = http.StatusAccepted
 		out.RetryAfter = "1"

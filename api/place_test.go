@@ -6,12 +6,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
 const confirmedOrder = `{"id":"ID","userId":42,"status":"CONFIRMED",
@@ -45,7 +45,7 @@ func TestOrdersWithoutAKeyAreNewEachTime(t *testing.T) {
 func TestDefaultPaymentMethodIsChargedWhenNoneIsNamed(t *testing.T) {
 	t.Parallel()
 	var charged string
-	api := newTestAPI(t, func(s *memory, req order.Request) (order.Order, error) {
+	api := newTestAPI(t, func(s *memory, req order.Request) error {
 		charged = req.PaymentMethod
 		return confirms(s, req)
 	})
@@ -180,41 +180,80 @@ func TestClientChoosesHowLongToWait(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		prefer  []string
-		waits   []time.Duration // none: started only
+		wait    time.Duration
 		applied string
-		status  int
 	}{
-		"nothing said":         {nil, []time.Duration{10 * time.Second}, "", 201},
-		"three seconds":        {[]string{"wait=3"}, []time.Duration{3 * time.Second}, "wait=3", 201},
-		"too long":             {[]string{"wait=3600"}, []time.Duration{60 * time.Second}, "wait=60", 201},
-		"not at all":           {[]string{"respond-async"}, nil, "respond-async", 202},
-		"no seconds":           {[]string{"wait=0"}, nil, "wait=0", 202},
-		"a while, then async":  {[]string{"respond-async, wait=5"}, []time.Duration{5 * time.Second}, "wait=5", 201},
-		"in two headers":       {[]string{"respond-async", "wait=5"}, []time.Duration{5 * time.Second}, "wait=5", 201},
-		"quoted, another case": {[]string{`Wait="7"; foo`}, []time.Duration{7 * time.Second}, "wait=7", 201},
-		"twice":                {[]string{"wait=1, wait=2"}, []time.Duration{time.Second}, "wait=1", 201},
-		"not understood":       {[]string{"wait=soon, handling=lenient"}, []time.Duration{10 * time.Second}, "", 201},
-		"negative":             {[]string{"wait=-1"}, []time.Duration{10 * time.Second}, "", 201},
+		"nothing said":         {nil, 10 * time.Second, ""},
+		"three seconds":        {[]string{"wait=3"}, 3 * time.Second, "wait=3"},
+		"too long":             {[]string{"wait=3600"}, 60 * time.Second, "wait=60"},
+		"not at all":           {[]string{"respond-async"}, 0, "respond-async"},
+		"no seconds":           {[]string{"wait=0"}, 0, "wait=0"},
+		"a while, then async":  {[]string{"respond-async, wait=5"}, 5 * time.Second, "wait=5"},
+		"in two headers":       {[]string{"respond-async", "wait=5"}, 5 * time.Second, "wait=5"},
+		"quoted, another case": {[]string{`Wait="7"; foo`}, 7 * time.Second, "wait=7"},
+		"twice":                {[]string{"wait=1, wait=2"}, time.Second, "wait=1"},
+		"not understood":       {[]string{"wait=soon, handling=lenient"}, 10 * time.Second, ""},
+		"negative":             {[]string{"wait=-1"}, 10 * time.Second, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			script := confirms
-			if test.status == 202 {
-				script = sleeps
-			}
-			api := newTestAPI(t, script)
-			var headers []string
-			for _, p := range test.prefer {
-				headers = append(headers, "Prefer: "+p)
-			}
-			got := api.send(t, "POST", "/orders", twoMugs, headers...)
-			if got.status != test.status {
-				t.Errorf("got %d %s, want %d", got.status, got.raw, test.status)
-			}
-			got.wantHeader(t, "Preference-Applied", test.applied)
-			if diff := cmp.Diff(test.waits, api.sagas.waits); diff != "" {
-				t.Errorf("waits (-want +got):\n%s", diff)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				api, began := newPatientAPI(t, sleeps), time.Now()
+				var headers []string
+				for _, p := range test.prefer {
+					headers = append(headers, "Prefer: "+p)
+				}
+				got := api.send(t, "POST", "/orders", twoMugs, headers...)
+				if took := time.Since(began); got.status != 202 || took != test.wait {
+					t.Errorf("got %d %s after %s, want 202 after %s", got.status, got.raw, took, test.wait)
+				}
+				got.wantHeader(t, "Preference-Applied", test.applied)
+			})
+		})
+	}
+}
+
+// A saga decides while the client waits, or the database is away: the client gets what is known, in time.
+func TestClientWaitsForTheRow(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		meanwhile func(*testAPI, order.Request) // a second after the start
+		status    int
+		within    time.Duration
+	}{
+		"confirmed": {func(a *testAPI, req order.Request) { _ = confirms(a.store.Memory, req) }, 201, 1200 * time.Millisecond},
+		"declined": {func(a *testAPI, req order.Request) {
+			_ = refuses(order.Cause{Reason: order.PaymentDeclined})(a.store.Memory, req)
+		}, 400, 1200 * time.Millisecond},
+		"confirmed, and the database was away for a while": {func(a *testAPI, req order.Request) {
+			a.store.breakIt(errors.New("connection refused"))
+			time.Sleep(4 * time.Second)
+			_ = confirms(a.store.Memory, req)
+			a.store.breakIt(nil)
+		}, 201, 5300 * time.Millisecond},
+		"the database stays away": {func(a *testAPI, _ order.Request) { a.store.breakIt(errors.New("connection refused")) }, 202, 10 * time.Second},
+		"the database hangs":      {func(a *testAPI, _ order.Request) { a.store.hang() }, 202, 10*time.Second + storeTimeout},
+		"the program stops":       {func(a *testAPI, _ order.Request) { a.stop() }, 202, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var api *testAPI
+				var wg sync.WaitGroup
+				api = newPatientAPI(t, func(_ *memory, req order.Request) error {
+					wg.Go(func() {
+						time.Sleep(time.Second) // of the bubble's clock
+						test.meanwhile(api, req)
+					})
+					return nil
+				})
+				began := time.Now()
+				got := api.send(t, "POST", "/orders", twoMugs)
+				if took := time.Since(began); got.status != test.status || took < time.Second || took > test.within {
+					t.Errorf("got %d %s after %s, want %d within %s", got.status, got.raw, took, test.status, test.within)
+				}
+				wg.Wait()
+			})
 		})
 	}
 }
@@ -236,7 +275,7 @@ func TestReplayIsAnsweredWhenTemporalHasForgottenTheOrder(t *testing.T) {
 	t.Parallel()
 	api := newTestAPI(t, confirms)
 	first := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
-	api.sagas.script, api.sagas.started = fails(errors.New("started again")), map[order.ID]started{}
+	api.engine.script, api.engine.started = fails(errors.New("started again")), map[order.ID]temporalclient.Started{}
 	api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1").want(t, 201, first.raw)
 }
 
@@ -272,11 +311,6 @@ func TestSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]script{
 		"confirmed": confirms, "refused": refuses(order.Cause{Reason: order.OutOfStock}), "pending": hesitates, "undecided, no row": sleeps,
-		"decided, no row": func(_ *memory, req order.Request) (order.Order, error) {
-			o := priced(req)
-			o.Status = order.Confirmed
-			return o, nil
-		},
 	} {
 		for other, body := range map[string]string{
 			"quantity": strings.Replace(twoMugs, `"quantity":2`, `"quantity":3`, 1),
@@ -324,8 +358,8 @@ func TestOutageIsToldApartFromALostAnswer(t *testing.T) {
 		err  error
 		want string
 	}{
-		"nothing was sent": {errUnavailable, `{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503,"instance":"test-1","orderId":"ID","detail":"orders cannot be reached at the moment; nothing was done"}`},
-		"answer lost":      {errUnknown, `{"type":"/problems/outcome-unknown","title":"Outcome unknown","status":503,"instance":"test-1","orderId":"ID","detail":"it is not known whether the request was accepted"}`},
+		"nothing was sent": {temporalclient.ErrUnavailable, `{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503,"instance":"test-1","orderId":"ID","detail":"orders cannot be reached at the moment; nothing was done"}`},
+		"answer lost":      {temporalclient.ErrUnknown, `{"type":"/problems/outcome-unknown","title":"Outcome unknown","status":503,"instance":"test-1","orderId":"ID","detail":"it is not known whether the request was accepted"}`},
 	} {
 		for _, prefer := range []string{"wait=1", "respond-async"} {
 			t.Run(name+", "+prefer, func(t *testing.T) {
@@ -345,8 +379,8 @@ func TestKeyedOrderIsNotPlacedWhileTheDatabaseIsDown(t *testing.T) {
 	api := newTestAPI(t, confirms)
 	api.store.breakIt(errors.New("password=hunter2"))
 	got := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
-	if got.status != 503 || got.body["type"] != "/problems/unavailable" || strings.Contains(got.raw, "hunter2") || len(api.sagas.started) != 0 {
-		t.Errorf("got %d %s and %d sagas, want 503 unavailable and none", got.status, got.raw, len(api.sagas.started))
+	if got.status != 503 || got.body["type"] != "/problems/unavailable" || strings.Contains(got.raw, "hunter2") || len(api.engine.started) != 0 {
+		t.Errorf("got %d %s and %d sagas, want 503 unavailable and none", got.status, got.raw, len(api.engine.started))
 	}
 }
 
@@ -363,7 +397,7 @@ func TestReplayThatCannotBeComparedIsNotAnswered(t *testing.T) {
 	t.Parallel()
 	api := newTestAPI(t, sleeps)
 	api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
-	api.sagas.describes = errors.New("temporal is down")
+	api.engine.describes = errors.New("temporal is down")
 	got := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
 	if got.status != http.StatusServiceUnavailable || got.body["type"] != "/problems/outcome-unknown" {
 		t.Errorf("got %d %s, want 503 outcome-unknown", got.status, got.raw)

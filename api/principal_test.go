@@ -52,7 +52,7 @@ func TestTokensOfNobodyAreRefused(t *testing.T) {
 					t.Error("WWW-Authenticate is missing")
 				}
 			}
-			if got := api.send(t, "POST", "/orders", twoMugs, test.header); got.status != test.status || len(api.sagas.started) != 0 {
+			if got := api.send(t, "POST", "/orders", twoMugs, test.header); got.status != test.status || len(api.engine.started) != 0 {
 				t.Errorf("POST /orders: got %d %s", got.status, got.raw)
 			}
 		})
@@ -101,7 +101,7 @@ func TestOrderThatHasNoRowYetIsAlsoItsUsersOnly(t *testing.T) {
 func TestOperatorsActForEverybody(t *testing.T) {
 	t.Parallel()
 	api := newTestAPIWith(t, hesitates, byToken)
-	api.sagas.cancel = fences
+	api.engine.cancel = fences
 	operator := sign(t, map[string]any{"sub": "alice", "scope": "orders:operator"})
 	api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1", sign(t, nil))
 	if got := api.send(t, "GET", "/orders/"+string(keyed), "", operator); got.status != 200 {
@@ -111,8 +111,8 @@ func TestOperatorsActForEverybody(t *testing.T) {
 		t.Errorf("got %s, want everybody's orders", got.raw)
 	}
 	api.send(t, "POST", "/orders/"+string(keyed)+"/cancel", "", operator)
-	if len(api.sagas.cancels) != 1 || api.sagas.cancels[0].By != workflows.ByOperator {
-		t.Errorf("got %+v, want a cancellation by an operator", api.sagas.cancels)
+	if len(api.engine.cancels) != 1 || api.engine.cancels[0].By != workflows.ByOperator {
+		t.Errorf("got %+v, want a cancellation by an operator", api.engine.cancels)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
 // The kinds of problems of this program, besides those that every program has.
@@ -109,7 +110,7 @@ const (
 
 // trouble turns an error of the store or of Temporal into a problem, and logs it: it says nothing to a client.
 func trouble(ctx context.Context, id order.ID, err error) error {
-	unknown := errors.Is(err, errUnknown)
+	unknown := errors.Is(err, temporalclient.ErrUnknown)
 	if errors.Is(err, order.ErrNotFound) && !unknown {
 		return notFound(id)
 	}

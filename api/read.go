@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
 // store reads the orders' rows.
@@ -29,23 +30,23 @@ func (a *orders) find(ctx context.Context, id order.ID) (order.Order, error) {
 	if !errors.Is(err, order.ErrNotFound) {
 		return o, err
 	}
-	s, err := a.sagas.Describe(ctx, id)
+	s, err := a.engine.Describe(ctx, id)
 	if err != nil {
 		return order.Order{}, err
 	}
-	if s.closed { // it may have written the row since we looked
+	if s.Closed { // it may have written the row since we looked
 		if o, err := a.store.Order(ctx, id); err == nil {
 			return o, nil
 		}
 	}
-	return s.pending(), nil
+	return pending(s), nil
 }
 
 // pending is the order that a saga was started with. Its version is below that of every row.
-func (s started) pending() order.Order {
+func pending(s temporalclient.Started) order.Order {
 	return order.Order{
-		ID: s.ID, UserID: s.UserID, Status: order.Pending, Items: order.Unpriced(s.Items), Hash: s.Hash,
-		CreatedAt: s.at, UpdatedAt: s.at,
+		ID: s.Request.ID, UserID: s.Request.UserID, Status: order.Pending, Items: order.Unpriced(s.Request.Items),
+		Hash: s.Request.Hash, CreatedAt: s.At, UpdatedAt: s.At,
 	}
 }
 

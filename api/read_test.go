@@ -90,7 +90,7 @@ func TestRowThatAppearsWhileTemporalIsAskedIsShown(t *testing.T) {
 	api := newTestAPI(t, confirms)
 	place(t, api)
 	late := &lateStore{brokenStore: api.store}
-	a := &orders{store: late, sagas: api.sagas}
+	a := &orders{store: late, engine: api.engine}
 	o, err := a.find(t.Context(), keyed)
 	if err != nil || o.Status != order.Confirmed {
 		t.Errorf("got %+v, %v; want the row", o, err)
@@ -110,8 +110,8 @@ func TestOrdersAreNotCalledMissingWhenNobodyCanBeAsked(t *testing.T) {
 	t.Parallel()
 	for name, breakIt := range map[string]func(*testAPI){
 		"database down":           func(a *testAPI) { a.store.breakIt(errors.New("dial tcp: password=hunter2")) },
-		"no row, temporal down":   func(a *testAPI) { a.sagas.describes = errors.New("dial tcp: password=hunter2") },
-		"no row, memo unreadable": func(a *testAPI) { a.sagas.describes = errors.New("memo hunter2") },
+		"no row, temporal down":   func(a *testAPI) { a.engine.describes = errors.New("dial tcp: password=hunter2") },
+		"no row, memo unreadable": func(a *testAPI) { a.engine.describes = errors.New("memo hunter2") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/ordersaga/ordersaga/internal/auth"
@@ -13,7 +14,19 @@ import (
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
+// Run is the program: it takes orders until ctx is done.
 func Run(ctx context.Context, c Config, log *slog.Logger) error {
+	temporal, err := temporalclient.Open(c.Temporal, log)
+	if err != nil {
+		return err
+	}
+	defer temporal.Close()
+	return RunOn(ctx, c, log, temporal, newOutcomes(askPause))
+}
+
+// RunOn is Run on a connection to Temporal and with outcomes that a worker in the same process shares. With a worker on
+// the same client, a start brings back the first workflow task.
+func RunOn(ctx context.Context, c Config, log *slog.Logger, temporal *temporalclient.Client, outcomes *Outcomes) error {
 	who, err := auth.New(ctx, c.Auth, c.Audience, log)
 	if err != nil {
 		return err
@@ -23,22 +36,19 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 		return err
 	}
 	defer pool.Close()
-	temporal, err := temporalclient.Open(c.Temporal, log)
-	if err != nil {
-		return err
-	}
-	defer temporal.Close()
 	store := postgres.NewOrders(pool)
 	events := newEvents(ctx, c.Events, defaultWatchTimes, store, log)
-	defer events.start()()
+	defer background(ctx, events.watcher.run)()
+	defer background(ctx, func(ctx context.Context) { outcomes.run(ctx, store, log) })()
+	sagas := temporalclient.NewWorkflows(temporal, c.TaskQueue)
 	api := newAPI(dependencies{
-		store: store, sagas: newTemporalSagas(ctx, temporal, c.TaskQueue), who: who, log: log,
+		store: store, engine: sagas, outcomes: outcomes, running: ctx, longestWait: maxWait, who: who, log: log,
 		defaultPaymentMethod: c.DefaultPaymentMethod, sagaURL: c.sagaURL(), now: time.Now, events: events,
 		edge: c.Edge, perUser: httpapi.NewLimiter("user", c.UserRate, c.UserBurst),
-		checks: map[string]httpserver.Check{"database": store.Ready, "temporal": temporalclient.Check(temporal)},
+		checks: map[string]httpserver.Check{"database": store.Ready, "temporal": temporal.Check},
 	})
 	if c.StripeWebhookSecret != "" {
-		webhook{c.StripeWebhookSecret, startStripeEvent(temporal, c.TaskQueue)}.register(api)
+		webhook{c.StripeWebhookSecret, sagas.StartPaymentEvent}.register(api)
 	}
 	if c.PageCatalogURL != "" {
 		p, err := newPage(c.PageCatalogURL, who.Enabled())
@@ -48,4 +58,15 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 		p.register(api)
 	}
 	return httpserver.ServeTLS(ctx, c.Addr, c.TLS, api, log)
+}
+
+// background runs work until ctx is done or the caller calls stop, which waits until it has returned.
+func background(ctx context.Context, work func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { work(ctx) })
+	return func() {
+		cancel()
+		wg.Wait()
+	}
 }

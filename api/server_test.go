@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/ordersaga/ordersaga/activities"
@@ -64,7 +63,7 @@ func (s *shop) Charge(_ context.Context, p order.Payment) (string, error) {
 // realAPI is the API on a real Temporal server with the real workflow.
 type realAPI struct {
 	*testAPI
-	client    client.Client
+	temporal  *temporalclient.Client
 	taskQueue string
 	orders    *ordertest.Memory
 	shop      *shop
@@ -84,16 +83,19 @@ func newRealAPIOn(t *testing.T, orders *ordertest.Memory) *realAPI {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	r := &realAPI{client: c, taskQueue: taskQueue, orders: orders, shop: &shop{charging: make(chan struct{})}}
+	r := &realAPI{temporal: c, taskQueue: taskQueue, orders: orders, shop: &shop{charging: make(chan struct{})}}
 	who, err := auth.New(t.Context(), byNobody, "orders", log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	events := newEvents(t.Context(), testEvents, defaultWatchTimes, r.orders, log)
-	t.Cleanup(events.start())
+	outcomes := newOutcomes(askPause)
+	t.Cleanup(background(t.Context(), events.watcher.run))
+	t.Cleanup(background(t.Context(), func(ctx context.Context) { outcomes.run(ctx, r.orders, log) }))
 	r.testAPI = &testAPI{API: newAPI(dependencies{
-		store: r.orders, sagas: newTemporalSagas(t.Context(), c, taskQueue), who: who, log: log,
-		checks:               map[string]httpserver.Check{"temporal": temporalclient.Check(c)},
+		store: r.orders, engine: temporalclient.NewWorkflows(c, taskQueue), outcomes: outcomes,
+		running: t.Context(), longestWait: maxWait, who: who, log: log,
+		checks:               map[string]httpserver.Check{"temporal": c.Check},
 		defaultPaymentMethod: "pm_card_visa", now: time.Now, events: events,
 	})}
 	return r
@@ -102,7 +104,7 @@ func newRealAPIOn(t *testing.T, orders *ordertest.Memory) *realAPI {
 // work starts a worker, which stops when the test ends.
 func (r *realAPI) work(t *testing.T) {
 	t.Helper()
-	w := worker.New(r.client, r.taskQueue, worker.Options{})
+	w := worker.New(r.temporal.SDK, r.taskQueue, worker.Options{})
 	w.RegisterWorkflow(workflows.CreateOrder)
 	w.RegisterActivity(&activities.Activities{Catalog: r.shop, Payments: r.shop, Orders: r.orders, Events: r.shop})
 	if err := w.Start(); err != nil {
@@ -114,7 +116,7 @@ func (r *realAPI) work(t *testing.T) {
 // terminate ends the workflow of an order, as an operator might.
 func (r *realAPI) terminate(t *testing.T, id order.ID) {
 	t.Helper()
-	if err := r.client.TerminateWorkflow(context.Background(), id.WorkflowID(), "", "test"); err != nil {
+	if err := r.temporal.SDK.TerminateWorkflow(context.Background(), id.WorkflowID(), "", "test"); err != nil {
 		t.Error(err)
 	}
 }

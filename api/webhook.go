@@ -3,20 +3,15 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
-	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/client"
 
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/stripe"
-	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // webhookPath is where the payment gateway sends its events.
@@ -68,24 +63,4 @@ func (webhook) refuse(c *gin.Context, p *problem.Problem) {
 	p.Instance = httpapi.RequestID(c.Request.Context())
 	p.Write(c.Writer)
 	c.Abort()
-}
-
-// startStripeEvent returns a function that makes sure that the event's workflow runs or has completed. One that somebody
-// has terminated is started again when the gateway is asked to send its event again.
-func startStripeEvent(temporal client.Client, taskQueue string) func(context.Context, order.PaymentEvent) error {
-	return func(ctx context.Context, event order.PaymentEvent) error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
-		defer cancel()
-		_, err := temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-			ID: event.WorkflowID(), TaskQueue: taskQueue,
-			WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-			WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
-			StaticSummary:            fmt.Sprintf("%s of %s", event.Type, event.PaymentID),
-		}, workflows.StripeEventWorkflow, event)
-		var ran *serviceerror.WorkflowExecutionAlreadyStarted
-		if err == nil || errors.As(err, &ran) {
-			return nil
-		}
-		return fmt.Errorf("start the workflow of event %s: %w", event.ID, err)
-	}
 }

@@ -12,15 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	signing "github.com/stripe/stripe-go/v86/webhook"
-	"go.temporal.io/sdk/client"
-	sdklog "go.temporal.io/sdk/log"
-	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 	"github.com/ordersaga/ordersaga/internal/order"
-	"github.com/ordersaga/ordersaga/internal/servicestest"
-	"github.com/ordersaga/ordersaga/workflows"
 )
 
 const paidEvent = `{"id":"evt_1","object":"event","type":"payment_intent.succeeded","data":{"object":{"id":"pi_1"}}}`
@@ -71,44 +65,5 @@ func TestOnlySignedEventsOfInterestStartAWorkflow(t *testing.T) {
 				t.Error("the secret is shown")
 			}
 		})
-	}
-}
-
-func TestAnEventThatIsSentAgainStartsNothingAgain(t *testing.T) {
-	t.Parallel()
-	address, queue := servicestest.Temporal(t)
-	temporal, err := client.Dial(client.Options{HostPort: address, Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(temporal.Close)
-	start := startStripeEvent(temporal, queue)
-	event := order.PaymentEvent{ID: "evt_" + servicestest.Name(""), Type: order.PaymentSucceeded, PaymentID: "pi_1"}
-	runs := func() string {
-		d, err := temporal.DescribeWorkflowExecution(t.Context(), event.WorkflowID(), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d.GetWorkflowExecutionInfo().GetExecution().GetRunId()
-	}
-	if err := start(t.Context(), event); err != nil {
-		t.Fatal(err)
-	}
-	first := runs()
-	if err := start(t.Context(), event); err != nil || runs() != first {
-		t.Errorf("sent again while it runs: %v, run %s, want %s", err, runs(), first)
-	}
-	w := worker.New(temporal, queue, worker.Options{})
-	w.RegisterWorkflowWithOptions(func(workflow.Context, order.PaymentEvent) error { return nil },
-		workflow.RegisterOptions{Name: workflows.StripeEventWorkflow})
-	if err := w.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer w.Stop()
-	if err := temporal.GetWorkflow(t.Context(), event.WorkflowID(), first).Get(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := start(t.Context(), event); err != nil || runs() != first {
-		t.Errorf("sent again when it is over: %v, run %s, want %s", err, runs(), first)
 	}
 }

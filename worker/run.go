@@ -17,6 +17,7 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/catalogclient"
 	"github.com/ordersaga/ordersaga/internal/catalogadapter"
 	"github.com/ordersaga/ordersaga/internal/httpserver"
+	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/pgdb"
 	"github.com/ordersaga/ordersaga/internal/postgres"
 	"github.com/ordersaga/ordersaga/internal/rabbitmq"
@@ -24,15 +25,55 @@ import (
 	"github.com/ordersaga/ordersaga/internal/telemetry"
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
 	"github.com/ordersaga/ordersaga/saga"
-	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // startTimeout bounds what must work before the worker takes its first task.
 const startTimeout = 30 * time.Second
 
-func Run(ctx context.Context, c Config, log *slog.Logger) (err error) {
+// Run is the program: it works until ctx is done.
+func Run(ctx context.Context, c Config, log *slog.Logger) error {
+	w, err := Open(c, log)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	return w.Run(ctx)
+}
+
+// Worker is a worker with its connection to Temporal, for a process that does more than work.
+type Worker struct {
+	// Temporal is the connection. Orders that this process starts on it bring their first workflow task with them.
+	Temporal *temporalclient.Client
+	// Decided, unless it is nil, gets each order right after the commit that decided its end. It must not block.
+	Decided func(...order.Order)
+
+	config  Config
+	log     *slog.Logger
+	metrics *telemetry.Metrics
+}
+
+// Open returns a worker that does not work yet. It connects to nothing. The caller closes it.
+func Open(c Config, log *slog.Logger) (*Worker, error) {
+	metrics, err := telemetry.New()
+	if err != nil {
+		return nil, err
+	}
+	measured := opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: metrics.Meter("temporal")})
+	temporal, err := temporalclient.Open(c.Temporal, log, temporalclient.Metrics(measured))
+	if err != nil {
+		return nil, err
+	}
+	return &Worker{Temporal: temporal, config: c, log: log, metrics: metrics}, nil
+}
+
+// Close closes the connection to Temporal.
+func (w *Worker) Close() { w.Temporal.Close() }
+
+// Run works until ctx is done, or until the worker cannot go on.
+func (w *Worker) Run(ctx context.Context) (err error) {
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	c, log := w.config, w.log
 
 	pool, err := pgdb.Open(ctx, c.DatabaseURL)
 	if err != nil {
@@ -51,11 +92,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) (err error) {
 	if err := checkGateway(starting, payments.Check, log); err != nil {
 		return err
 	}
-	metrics, err := telemetry.New()
-	if err != nil {
-		return err
-	}
-	breakerChanged, err := watchBreaker(metrics.Meter("worker"))
+	breakerChanged, err := watchBreaker(w.metrics.Meter("worker"))
 	if err != nil {
 		return err
 	}
@@ -76,33 +113,24 @@ func Run(ctx context.Context, c Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, events.Close()) }()
 
-	measured := opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: metrics.Meter("temporal")})
-	temporal, err := temporalclient.Open(c.Temporal, log, temporalclient.Metrics(measured))
-	if err != nil {
+	if err := w.requireAttributes(starting); err != nil {
 		return err
 	}
-	defer temporal.Close()
-	sagas := temporalclient.Sagas{
-		Client: temporal, TaskQueue: c.TaskQueue,
-		CreateType: workflows.CreateOrderWorkflow, RecoverType: workflows.RecoverOrderWorkflow,
-	}
-	if err := requireAttributes(starting, temporal, c, log); err != nil {
-		return err
-	}
-	if err := scheduleRecovery(starting, temporal, c); err != nil {
+	sagas := temporalclient.NewWorkflows(w.Temporal, c.TaskQueue)
+	if err := sagas.ScheduleRecovery(starting, c.RecoveryEvery); err != nil {
 		return err
 	}
 
 	fatal := make(chan error, 1)
-	w := newWorker(temporal, c, fatal)
-	w.RegisterActivity(&activities.Activities{Catalog: catalogadapter.New(catalog), Payments: payments, Orders: orders, Events: events, Alerts: events})
-	w.RegisterActivity(&activities.Settlement{Payments: payments, Orders: orders})
-	w.RegisterActivity(&activities.Recovery{Workflows: sagas, Orders: orders, MinAge: c.RecoveryMinAge, Log: log})
-	probes := httpserver.Probes(map[string]httpserver.Check{
-		"temporal": temporalclient.Check(temporal),
-		"postgres": pool.Ping,
-	}, log)
-	return serve(ctx, w, fatal, c, log, withMetrics(probes, metrics))
+	sdk := newWorker(w.Temporal.SDK, c, fatal)
+	sdk.RegisterActivity(&activities.Activities{
+		Catalog: catalogadapter.New(catalog), Payments: payments, Orders: deciding{orders, w.Decided},
+		Events: events, Alerts: events,
+	})
+	sdk.RegisterActivity(&activities.Settlement{Payments: payments, Orders: orders})
+	sdk.RegisterActivity(&activities.Recovery{Workflows: sagas, Orders: orders, MinAge: c.RecoveryMinAge, Log: log})
+	probes := httpserver.Probes(map[string]httpserver.Check{"temporal": w.Temporal.Check, "postgres": pool.Ping}, log)
+	return serve(ctx, sdk, fatal, c, log, withMetrics(probes, w.metrics))
 }
 
 // newWorker returns a worker that knows the workflows. It says on fatal why it cannot go on.
@@ -123,29 +151,15 @@ func newWorker(temporal client.Client, c Config, fatal chan<- error) worker.Work
 	return w
 }
 
-// requireAttributes refuses to work in a namespace in which a saga in trouble could not say so.
-func requireAttributes(ctx context.Context, temporal client.Client, c Config, log *slog.Logger) error {
-	err := temporalclient.RequireSearchAttributes(ctx, temporal, c.Temporal.NamespaceName(),
+// requireAttributes refuses to work in a namespace where a saga that needs attention could not say so.
+func (w *Worker) requireAttributes(ctx context.Context) error {
+	err := w.Temporal.RequireSearchAttributes(ctx,
 		saga.AttributeStatus.GetName(), saga.AttributeStep.GetName(), saga.AttributeError.GetName())
 	if errors.Is(err, temporalclient.ErrAttributesUnknown) {
-		log.Warn("make sure that the namespace has the saga's search attributes", "error", err.Error())
+		w.log.Warn("make sure that the namespace has the saga's search attributes", "error", err.Error())
 		return nil
 	}
 	return err
-}
-
-// scheduleRecovery makes the server search for interrupted orders from time to time. Every worker does it at its start;
-// there is one schedule for a task queue.
-func scheduleRecovery(ctx context.Context, temporal client.Client, c Config) error {
-	id := "recover-" + c.TaskQueue
-	return temporalclient.Every(ctx, temporal, id, c.RecoveryEvery, client.ScheduleWorkflowAction{
-		ID:        id,
-		Workflow:  workflows.RecoverOrdersWorkflow,
-		TaskQueue: c.TaskQueue,
-		// A search has nothing to undo, and one that hangs must not keep the next from starting. Six hours are enough for some
-		// 500,000 interrupted orders.
-		WorkflowRunTimeout: 6 * time.Hour,
-	})
 }
 
 // serve works until ctx is done or the worker cannot go on, and answers probes and /metrics meanwhile.

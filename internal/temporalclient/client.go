@@ -1,15 +1,20 @@
-// Package temporalclient connects programs to Temporal: where it is, and how, comes from the same variables that the
-// temporal command and all of Temporal's SDKs understand (contrib/envconfig), so that a local server, a server behind
-// mutual TLS and Temporal Cloud differ by configuration only.
+// Package temporalclient is the door to Temporal: everything that programs know of it on the client's side.
 //
 //	c, err := temporalclient.Open(config.Temporal, log)
 //	defer c.Close()
+//	started, err := temporalclient.NewWorkflows(c, "orders").Start(ctx, request)
 //
-// Open does not connect. The first call does, and gRPC goes on reconnecting: a program starts while Temporal is down, and
-// recovers when it is back.
+// Client is the connection. Its address and credentials come from the same variables that the temporal command and all of
+// Temporal's SDKs understand (contrib/envconfig), so a local server, a server behind mutual TLS and Temporal Cloud differ by
+// configuration only. Open does not connect. The first call does, and gRPC goes on reconnecting: a program starts while
+// Temporal is down, and recovers when it is back.
 //
-// Trace tells about a call what its error cannot: whether the request may have reached the server at all, and whether
-// it was this call that started the workflow.
+// Workflows starts, cancels, describes and recovers the orders' workflows. Workflow IDs, policies, memos and timeouts are
+// chosen here and nowhere else. Payloads that the SDK does not decode itself (memos, the input in a history) are decoded by
+// the converter that Open was given, so a payload codec can be switched on in one place.
+//
+// Each start carries a trace, which tells what the call's error cannot: whether the request may have reached the server,
+// and whether it was this call that started the workflow.
 package temporalclient
 
 import (
@@ -21,6 +26,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/converter"
 	sdklog "go.temporal.io/sdk/log"
 	"google.golang.org/grpc"
 )
@@ -82,17 +88,36 @@ func (c Config) LookupEnv(name string) (string, bool) {
 // Environ is part of what envconfig asks for; it looks for free-form variables there, which we have none of.
 func (c Config) Environ() []string { return nil }
 
+// Option changes how Open connects.
+type Option func(*client.Options)
+
 // Metrics lets the SDK, and workflows through it, measure with handler.
-func Metrics(handler client.MetricsHandler) func(*client.Options) {
+func Metrics(handler client.MetricsHandler) Option {
 	return func(o *client.Options) { o.MetricsHandler = handler }
 }
 
+// DataConverter sets what writes and reads every payload: inputs, results, memos. The default is the SDK's JSON in plain
+// text; one with a codec encrypts it. All programs of a system need the same.
+func DataConverter(dc converter.DataConverter) Option {
+	return func(o *client.Options) { o.DataConverter = dc }
+}
+
+// Client is a connection to Temporal.
+type Client struct {
+	// SDK is for running workers. What programs do to workflows goes through Workflows.
+	SDK client.Client
+
+	namespace string
+	converter converter.DataConverter // the SDK's client has the same and does not show it
+}
+
 // Open returns a client that connects when it is first used. The caller closes it. Logs of the SDK go to log.
-func Open(c Config, log *slog.Logger, more ...func(*client.Options)) (client.Client, error) {
+func Open(c Config, log *slog.Logger, more ...Option) (*Client, error) {
 	options, err := c.options()
 	if err != nil {
 		return nil, err
 	}
+	options.DataConverter = converter.GetDefaultDataConverter()
 	for _, set := range more {
 		set(&options)
 	}
@@ -108,7 +133,16 @@ func Open(c Config, log *slog.Logger, more ...func(*client.Options)) (client.Cli
 	if err != nil {
 		return nil, fmt.Errorf("client of Temporal at %s: %w", options.HostPort, err)
 	}
-	return opened, nil
+	return &Client{SDK: opened, namespace: c.NamespaceName(), converter: options.DataConverter}, nil
+}
+
+// Close closes the connection.
+func (c *Client) Close() { c.SDK.Close() }
+
+// Check asks the server whether it serves; for readiness probes.
+func (c *Client) Check(ctx context.Context) error {
+	_, err := c.SDK.CheckHealth(ctx, &client.CheckHealthRequest{})
+	return err
 }
 
 // NamespaceName is the namespace that a client opened with this configuration uses.
@@ -133,12 +167,4 @@ func loopback(address string) bool {
 	host, _, _ := net.SplitHostPort(address)
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// Check asks the server whether it serves; for readiness probes.
-func Check(c client.Client) func(context.Context) error {
-	return func(ctx context.Context) error {
-		_, err := c.CheckHealth(ctx, &client.CheckHealthRequest{})
-		return err
-	}
 }

@@ -1,20 +1,10 @@
 package temporalclient_test
 
 import (
-	"context"
-	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/client"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
@@ -59,73 +49,4 @@ func TestVariablesGoBeforeTheProfile(t *testing.T) {
 	if got := (temporalclient.Config{}).NamespaceName(); got != "default" {
 		t.Errorf("got namespace %q, want default", got)
 	}
-}
-
-// server is as much of Temporal as a start needs.
-type server struct {
-	workflowservice.UnimplementedWorkflowServiceServer
-	answer func() (*workflowservice.StartWorkflowExecutionResponse, error)
-}
-
-func (s *server) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
-	return &workflowservice.GetSystemInfoResponse{}, nil
-}
-
-func (s *server) StartWorkflowExecution(context.Context, *workflowservice.StartWorkflowExecutionRequest) (*workflowservice.StartWorkflowExecutionResponse, error) {
-	return s.answer()
-}
-
-func TestTraceTellsWhatBecameOfAStart(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		answer        func() (*workflowservice.StartWorkflowExecutionResponse, error) // nil: no server
-		sent, started bool
-	}{
-		"started": {func() (*workflowservice.StartWorkflowExecutionResponse, error) {
-			return &workflowservice.StartWorkflowExecutionResponse{RunId: "r", Started: true}, nil
-		}, true, true},
-		"was running already": {func() (*workflowservice.StartWorkflowExecutionResponse, error) {
-			return &workflowservice.StartWorkflowExecutionResponse{RunId: "r"}, nil
-		}, true, false},
-		"the answer is lost": {func() (*workflowservice.StartWorkflowExecutionResponse, error) {
-			return nil, status.Error(codes.Unavailable, "going down")
-		}, true, false},
-		"no server": {nil, false, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := open(t, test.answer)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			ctx, trace := temporalclient.WithTrace(ctx)
-			_, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "w", TaskQueue: "q"}, "CreateOrder")
-			if trace.Sent() != test.sent || trace.Started() != test.started {
-				t.Errorf("got sent %v, started %v (%v); want %v, %v", trace.Sent(), trace.Started(), err, test.sent, test.started)
-			}
-		})
-	}
-}
-
-// open returns a client of a server that answers starts, or of an address where nobody listens.
-func open(t *testing.T, answer func() (*workflowservice.StartWorkflowExecutionResponse, error)) client.Client {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if answer == nil {
-		listener.Close()
-	} else {
-		s := grpc.NewServer()
-		workflowservice.RegisterWorkflowServiceServer(s, &server{answer: answer})
-		served := make(chan error, 1)
-		go func() { served <- s.Serve(listener) }()
-		t.Cleanup(func() { s.Stop(); <-served })
-	}
-	c, err := temporalclient.Open(temporalclient.Config{Address: listener.Addr().String()}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
 }

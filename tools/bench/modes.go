@@ -47,14 +47,14 @@ func Empty(workflow.Context) error { return nil }
 
 func startEmpty(_ context.Context, s *stack) (place, error) {
 	const queue = "bench-empty"
-	w := worker.New(s.temporal, queue, temporalclient.WorkerOptions(workerConcurrency, workerStopTimeout))
+	w := worker.New(s.temporal.SDK, queue, temporalclient.WorkerOptions(workerConcurrency, workerStopTimeout))
 	w.RegisterWorkflow(Empty)
 	if err := w.Start(); err != nil {
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
 	s.atClose(func() error { w.Stop(); return nil })
 	return func(ctx context.Context) (string, error) {
-		run, err := s.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "empty-" + uuid.NewString(), TaskQueue: queue}, Empty)
+		run, err := s.temporal.SDK.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "empty-" + uuid.NewString(), TaskQueue: queue}, Empty)
 		if err != nil {
 			return "", err
 		}

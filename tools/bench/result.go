@@ -122,7 +122,7 @@ func (s *stack) machine(ctx context.Context) (Machine, error) {
 	}
 	load, _ := os.ReadFile("/proc/loadavg")
 	m.LoadBefore, _, _ = strings.Cut(string(load), " ")
-	info, err := s.temporal.WorkflowService().GetClusterInfo(ctx, &workflowservice.GetClusterInfoRequest{})
+	info, err := s.temporal.SDK.WorkflowService().GetClusterInfo(ctx, &workflowservice.GetClusterInfoRequest{})
 	if err != nil {
 		return m, fmt.Errorf("ask Temporal for its version: %w", err)
 	}

@@ -243,12 +243,12 @@ func (s *stack) histories(ctx context.Context, ids []string) (events, bytes floa
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	for _, id := range ids {
-		for last := s.temporal.GetWorkflowHistory(ctx, id, "", true, enums.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT); last.HasNext(); {
+		for last := s.temporal.SDK.GetWorkflowHistory(ctx, id, "", true, enums.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT); last.HasNext(); {
 			if _, err := last.Next(); err != nil {
 				return 0, 0, fmt.Errorf("wait for the end of %s: %w", id, err)
 			}
 		}
-		described, err := s.temporal.DescribeWorkflowExecution(ctx, id, "")
+		described, err := s.temporal.SDK.DescribeWorkflowExecution(ctx, id, "")
 		if err != nil {
 			return 0, 0, fmt.Errorf("describe %s: %w", id, err)
 		}

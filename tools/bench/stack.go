@@ -14,8 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"go.temporal.io/sdk/client"
-
 	"github.com/ordersaga/ordersaga/activities"
 	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/catalog/catalogclient"
@@ -29,7 +27,7 @@ type stack struct {
 	o          options
 	say        func(string, ...any)
 	http       *http.Client
-	temporal   client.Client
+	temporal   *temporalclient.Client
 	counters   *counters              // with -sheet: between the programs and what they call
 	activities *activities.Activities // once a mode needs them
 	shops      map[string]*orderclient.Client

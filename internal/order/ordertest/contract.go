@@ -30,6 +30,7 @@ type Store interface {
 	Unfinished(ctx context.Context, minAge time.Duration, cursor string, limit int) ([]order.Order, string, error)
 	Timeline(ctx context.Context, id order.ID) ([]order.Entry, error)
 	Changes(ctx context.Context, since map[order.ID]int64) ([]order.Change, error)
+	Decided(ctx context.Context, ids []order.ID) ([]order.Order, error)
 	AppendTimeline(ctx context.Context, id order.ID, key string, e order.Entry) error
 }
 
@@ -56,6 +57,7 @@ var ofOneOrder = map[string]test{
 	"the orders of an answer are the caller's own":                         answersAreCopies,
 	"a note is added once under its key, also to an order at its end":      noted,
 	"what was added to timelines is told once, with the order as it is":    changes,
+	"of many orders those with a known end are returned, and no others":    decided,
 	"whoever follows a timeline misses nothing that others add meanwhile":  nothingIsMissed,
 }
 

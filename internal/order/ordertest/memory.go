@@ -137,6 +137,19 @@ func (m *Memory) record(id order.ID, r order.Entry) {
 // clock has the database's resolution.
 func (m *Memory) clock() time.Time { return m.now().UTC().Truncate(time.Microsecond) }
 
+// Decided returns those of the orders with a known end.
+func (m *Memory) Decided(_ context.Context, ids []order.ID) ([]order.Order, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var decided []order.Order
+	for _, id := range ids {
+		if o, ok := m.orders[id]; ok && o.Decided() {
+			decided = append(decided, clone(o))
+		}
+	}
+	return decided, nil
+}
+
 // Order returns an order, or order.ErrNotFound.
 func (m *Memory) Order(_ context.Context, id order.ID) (order.Order, error) {
 	m.mu.Lock()
