@@ -19,7 +19,7 @@ var slowConfirm = map[string]any{"fault": "latency", "operation": "confirm", "la
 // paidButUnknown makes the gateway take the money and tell nobody, until faults are lifted: the saga has charged, cannot
 // know it, and keeps asking.
 var paidButUnknown = []map[string]any{
-	{"fault": "drop_answer", "operation": "confirm"},
+	{"fault": "drop_response", "operation": "confirm"},
 	{"fault": "outage", "operation": "retrieve"},
 }
 

@@ -16,7 +16,7 @@ import (
 
 // everyFault is what can go wrong with a call of the gateway, at any call, a few times.
 var everyFault = []string{
-	"error_before", "error_stored", "error_after", "conflict", "rate_limit", "drop_answer", "reset", "outage",
+	"error_before", "error_stored", "error_after", "conflict", "rate_limit", "drop_response", "reset", "outage",
 }
 
 func TestBadGatewayIsSurvivedAndNothingSecretIsTold(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package stripesim is a payment gateway for development and tests: the part of the Stripe API that this system uses,
-// over a durable ledger of its own, misbehaving on demand. It moves no money. Package gateway says what it promises.
+// Package stripesim is a payment gateway for development and tests: the part of the Stripe API that this system uses, on its
+// own durable ledger, with faults on demand. It moves no money. Package gateway says what it guarantees.
 package stripesim
 
 import (

@@ -39,7 +39,7 @@ const gatewayKey = "sk_test_never_show_this"
 // everyGatewayFault is each way in which a call of the gateway can go wrong.
 var everyGatewayFault = []gateway.Fault{
 	gateway.FaultErrorBefore, gateway.FaultErrorStored, gateway.FaultErrorAfter, gateway.FaultConflict, gateway.FaultRateLimit,
-	gateway.FaultDropAnswer, gateway.FaultReset, gateway.FaultOutage, gateway.FaultLatency,
+	gateway.FaultDropResponse, gateway.FaultReset, gateway.FaultOutage, gateway.FaultLatency,
 }
 
 // patience is how long the adapter waits for an answer, longer than any call takes but one that is late on purpose: that
@@ -124,7 +124,7 @@ func reach(operation string, rule gateway.Rule) []gateway.Rule {
 	rules := []gateway.Rule{rule}
 	if operation == "retrieve" {
 		for _, call := range []string{"confirm", "cancel"} {
-			rules = append(rules, gateway.Rule{Fault: gateway.FaultDropAnswer, Operation: call, Count: 1})
+			rules = append(rules, gateway.Rule{Fault: gateway.FaultDropResponse, Operation: call, Count: 1})
 		}
 	}
 	return rules
@@ -134,7 +134,7 @@ func TestThreeRetriesOfAChargeWhoseAnswerWasLostAreOneCharge(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	g := newShop(t, gatewayLedger(t), w, patience(""))
-	g.faults(gateway.Rule{Fault: gateway.FaultDropAnswer, Operation: "confirm"},
+	g.faults(gateway.Rule{Fault: gateway.FaultDropResponse, Operation: "confirm"},
 		gateway.Rule{Fault: gateway.FaultOutage, Operation: "retrieve", Count: 3})
 	wantEnd(t, g.run(t, visa), order.Confirmed, "")
 	if got := w.calls["ChargePayment"]; got != 4 {

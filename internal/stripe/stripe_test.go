@@ -262,7 +262,7 @@ func lateCharge(t *testing.T, w *world) {
 // everyFault is every way in which a call can go wrong. Each strikes once.
 var everyFault = []gateway.Fault{
 	gateway.FaultErrorBefore, gateway.FaultErrorStored, gateway.FaultErrorAfter, gateway.FaultConflict, gateway.FaultRateLimit,
-	gateway.FaultDropAnswer, gateway.FaultReset, gateway.FaultOutage,
+	gateway.FaultDropResponse, gateway.FaultReset, gateway.FaultOutage,
 }
 
 // reach returns the rules with what it takes to make the operation be called at all: an intent is only looked up when
@@ -273,8 +273,8 @@ func reach(operation string, rule gateway.Rule) []gateway.Rule {
 	}
 	return []gateway.Rule{
 		rule,
-		{Fault: gateway.FaultDropAnswer, Operation: "confirm", Count: 1},
-		{Fault: gateway.FaultDropAnswer, Operation: "cancel", Count: 1},
+		{Fault: gateway.FaultDropResponse, Operation: "confirm", Count: 1},
+		{Fault: gateway.FaultDropResponse, Operation: "cancel", Count: 1},
 	}
 }
 

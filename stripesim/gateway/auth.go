@@ -9,25 +9,22 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// authenticate wants the API key, as bearer token or, as in curl -u KEY:, as user name.
+// authenticate demands the API key as bearer token.
 func (g *Gateway) authenticate(c *gin.Context) {
 	c.Header("Request-Id", newID("req"))
 	key, ok := strings.CutPrefix(c.GetHeader("Authorization"), "Bearer ")
-	if !ok {
-		key, _, ok = c.Request.BasicAuth()
-	}
 	if ok && sameKey(key, g.options.APIKey) {
 		return
 	}
 	message := "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth."
 	if ok {
-		message = "Invalid API Key provided." // Stripe shows parts of the key; nothing is gained by that here
+		message = "Invalid API Key provided." // Stripe shows parts of the key, which would help no one here
 	}
 	c.Header("WWW-Authenticate", `Bearer realm="Stripe"`)
 	writeError(c, &apiError{status: http.StatusUnauthorized, body: errorBody{Type: "invalid_request_error", Message: message}})
 }
 
-// sameKey compares in a time that tells nothing about either key.
+// sameKey compares in constant time.
 func sameKey(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1

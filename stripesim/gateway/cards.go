@@ -11,7 +11,7 @@ type card struct {
 	code        string // of the error; empty: the charge succeeds
 	declineCode string
 	message     string
-	action      bool // the customer would have to authenticate: nothing is charged
+	action      bool // the customer would have to authenticate, so nothing is charged
 }
 
 // cards are Stripe's test payment methods (https://docs.stripe.com/testing), by reference.
@@ -41,7 +41,7 @@ var cards = func() map[string]card {
 	return all
 }()
 
-// declined is a card that is declined, with Stripe's words for the customer.
+// declined returns a card that is declined, with Stripe's message for the customer.
 func declined(code, declineCode string) card {
 	message := "Your card was declined."
 	switch declineCode {
@@ -61,11 +61,11 @@ func declined(code, declineCode string) card {
 	return card{code: code, declineCode: declineCode, message: message}
 }
 
-// findCard knows the card behind a payment method's reference.
+// findCard returns the card behind a payment method's reference.
 func findCard(reference string) (card, *apiError) {
 	if !strings.HasPrefix(reference, "pm_") {
 		return card{}, invalid("payment_method", "parameter_invalid",
-			"payment_method must be the reference of a payment method, as in pm_card_visa. Card numbers are never accepted here.")
+			"payment_method must be a reference such as pm_card_visa. Card numbers are never accepted here.")
 	}
 	c, ok := cards[reference]
 	if !ok {
@@ -74,12 +74,12 @@ func findCard(reference string) (card, *apiError) {
 	return c, nil
 }
 
-// maxAmount is what may be charged at once: eight digits, in every currency.
+// maxAmount is the most that can be charged at once: eight digits, in every currency.
 const maxAmount = 99_999_999
 
-// minimums are the least that may be charged in common currencies, in the smallest unit
-// (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts). Of all others it is one unit: the real
-// minimum follows the exchange rate.
+// minimums are the least that can be charged in common currencies, in the smallest unit
+// (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts). Other currencies have a minimum of one unit
+// here; Stripe's follows the exchange rate.
 var minimums = map[string]int64{
 	"usd": 50, "eur": 50, "gbp": 30, "chf": 50, "cad": 50, "aud": 50, "nzd": 50, "sgd": 50, "brl": 50, "inr": 50,
 	"jpy": 50, "dkk": 250, "nok": 300, "sek": 300, "pln": 200, "czk": 1500, "huf": 17500, "mxn": 1000, "hkd": 400,
@@ -96,18 +96,18 @@ func checkAmount(amount int64, currency string) *apiError {
 		return invalid("amount", "amount_too_large", "Amount must be no more than %d %s (in the smallest unit).", maxAmount, currency)
 	case threeDecimals[currency] && amount%10 != 0:
 		return invalid("amount", "parameter_invalid_integer",
-			"Invalid amount: %s has three decimals, of which the last must be 0.", strings.ToUpper(currency))
+			"Invalid amount: %s has three decimals, and the last must be 0.", strings.ToUpper(currency))
 	case wholeInHundredths[currency] && amount%100 != 0:
 		return invalid("amount", "parameter_invalid_integer",
-			"Invalid amount: %s has no decimals but is counted in hundredths, of which the last two must be 0.", strings.ToUpper(currency))
+			"Invalid amount: %s has no decimals but is counted in hundredths, so the last two digits must be 0.", strings.ToUpper(currency))
 	}
 	return nil
 }
 
-// threeDecimals are the currencies with a thousandth as their smallest unit; cards charge hundredths.
+// threeDecimals are the currencies counted in thousandths. Cards charge hundredths.
 var threeDecimals = map[string]bool{"bhd": true, "jod": true, "kwd": true, "omr": true, "tnd": true}
 
-// wholeInHundredths are currencies without decimals that Stripe counts in hundredths all the same.
+// wholeInHundredths are currencies without decimals that Stripe counts in hundredths nevertheless.
 var wholeInHundredths = map[string]bool{"isk": true, "ugx": true}
 
 func unsupportedCurrency(code string) *apiError {

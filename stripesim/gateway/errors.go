@@ -8,10 +8,10 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// apiError is an answer other than success, as Stripe words it.
+// apiError is an error response in Stripe's words.
 type apiError struct {
 	status int  // HTTP
-	stored bool // the call had begun: the answer is kept under the idempotency key
+	stored bool // the call had begun, so the response is kept under the idempotency key
 	body   errorBody
 }
 
@@ -28,7 +28,7 @@ type errorBody struct {
 	Type          string         `json:"type"`
 }
 
-// paymentMethod is what is told of the method that was declined.
+// paymentMethod describes the method that was declined.
 type paymentMethod struct {
 	ID     string `json:"id"`
 	Object string `json:"object"`
@@ -39,29 +39,34 @@ func (e *apiError) Error() string {
 	return fmt.Sprintf("%d %s %s: %s", e.status, e.body.Type, e.body.Code, e.body.Message)
 }
 
-func (e *apiError) answer() answer {
+func (e *apiError) response() response {
 	body, err := json.MarshalIndent(map[string]errorBody{"error": e.body}, "", "  ")
 	if err != nil {
-		panic(err) // the body is made of strings and numbers
+		panic(err) // the body consists of strings and numbers
 	}
-	return answer{status: e.status, body: body}
+	return response{status: e.status, body: body}
 }
 
-// invalid is a wrong parameter: the call never began.
+// invalid rejects a wrong parameter: the call never began.
 func invalid(param, code, format string, args ...any) *apiError {
 	e := refused(code, format, args...)
 	e.stored, e.body.Param = false, param
 	return e
 }
 
-// refused is a call that was looked at and makes no sense, as when the intent is in the wrong state.
+// missing rejects a call without a required parameter.
+func missing(param string) *apiError {
+	return invalid(param, "parameter_missing", "Missing required param: %s.", param)
+}
+
+// refused rejects a call that the state does not allow, for example because the intent is cancelled.
 func refused(code, format string, args ...any) *apiError {
 	return &apiError{status: http.StatusBadRequest, stored: true, body: errorBody{
 		Type: "invalid_request_error", Code: code, Message: fmt.Sprintf(format, args...), DocURL: docURL(code),
 	}}
 }
 
-// notFound says that there is no such object; status is 404 for an object in the path and 400 for one in a parameter.
+// notFound says that an object does not exist: with status 404 if its ID is in the path, 400 if it is in a parameter.
 func notFound(status int, param, kind, id string) *apiError {
 	e := refused("resource_missing", "No such %s: '%s'", kind, id)
 	e.status, e.body.Param = status, param
@@ -100,12 +105,12 @@ func docURL(code string) string {
 func unrecognized(c *gin.Context) {
 	writeError(c, &apiError{status: http.StatusNotFound, body: errorBody{
 		Type: "invalid_request_error",
-		Message: fmt.Sprintf("Unrecognized request URL (%s: %s). This simulator knows only payment intents and refunds.",
+		Message: fmt.Sprintf("Unrecognized request URL (%s: %s). This simulator only knows payment intents and refunds.",
 			c.Request.Method, c.Request.URL.Path),
 	}})
 }
 
 func writeError(c *gin.Context, e *apiError) {
 	c.Abort()
-	c.Data(e.status, "application/json", e.answer().body)
+	c.Data(e.status, "application/json", e.response().body)
 }

@@ -15,16 +15,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The types of events that are sent.
+// The types of payment events.
 const (
 	eventSucceeded = "payment_intent.succeeded"
 	eventRefunded  = "charge.refunded"
 )
 
-// apiVersion is the version of the API that the events' objects are of.
+// apiVersion is the API version of the events' objects.
 const apiVersion = "2026-10-28"
 
-// emit writes an event about the object, to be sent once the transaction is committed. Without a webhook it does nothing.
+// emit writes an event about the object, to be sent once the transaction has committed. Without a webhook it does nothing.
 func (c *call) emit(kind string, object any) error {
 	if !c.events {
 		return nil
@@ -45,15 +45,15 @@ func (c *call) emit(kind string, object any) error {
 }
 
 const (
-	sendEvery   = 500 * time.Millisecond // how often due events are looked for
+	sendEvery   = 500 * time.Millisecond // between two looks for due events
 	sendTimeout = 10 * time.Second       // of one attempt
 	sendBatch   = 20
-	// Attempts follow after 1 s, 2 s, 4 s and so on, at most an hour apart: some three days in all, as at Stripe.
+	// Attempts follow after 1 s, 2 s, 4 s and so on, at most an hour apart: about three days in all, like Stripe.
 	maxAttempts = 84
 )
 
-// SendEvents sends events to the configured webhook, each until it is answered with 2xx, and until ctx is done. An event
-// may be sent more than once, and in any order. Without a webhook it returns at once.
+// SendEvents sends events to the configured webhook until ctx is done, each until the receiver returns 2xx. An event may
+// be sent more than once, and events may be sent in any order. Without a webhook it returns at once.
 func (g *Gateway) SendEvents(ctx context.Context) {
 	if g.options.WebhookURL == "" {
 		return
@@ -83,7 +83,7 @@ type event struct {
 	attempts int
 }
 
-// sendDue sends a batch of due events and returns how many there were. Other processes leave them alone meanwhile.
+// sendDue sends a batch of due events and returns how many there were.
 func (g *Gateway) sendDue(ctx context.Context) (int, error) {
 	due, err := g.claimDue(ctx)
 	if err != nil {
@@ -100,7 +100,8 @@ func (g *Gateway) sendDue(ctx context.Context) (int, error) {
 	return len(due), nil
 }
 
-// claimDue takes due events in hand: whoever dies before an event is delivered leaves it to the next attempt.
+// claimDue claims due events by scheduling their next attempts: other processes skip them, and if this one dies before it
+// has delivered them, they are sent again.
 func (g *Gateway) claimDue(ctx context.Context) ([]event, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -122,7 +123,7 @@ func (g *Gateway) claimDue(ctx context.Context) ([]event, error) {
 	return due, nil
 }
 
-// send makes one attempt and reports whether the event was taken.
+// send makes one attempt and reports whether the receiver took the event.
 func (g *Gateway) send(ctx context.Context, e event) bool {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()

@@ -23,7 +23,7 @@ func TestEventsAreSentSignedUntilTheyAreTaken(t *testing.T) {
 		event, err := webhook.ConstructEventWithOptions(body, r.Header.Get("Stripe-Signature"), secret,
 			webhook.ConstructEventOptions{IgnoreAPIVersionMismatch: true})
 		if err != nil {
-			t.Errorf("the library does not take it: %v", err)
+			t.Errorf("the library rejects it: %v", err)
 		}
 		if attempts[event.ID]++; attempts[event.ID] == 1 { // events come one after the other
 			w.WriteHeader(http.StatusServiceUnavailable)

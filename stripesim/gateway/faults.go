@@ -14,21 +14,21 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// Rule asks for a fault. All of its conditions must hold; an empty condition always does. Of all rules that hold, the
-// first that is not a latency strikes; latencies add up, to MaxLatency at most.
+// Rule asks for a fault. It applies to calls that meet all its conditions; an empty condition is always met. Of all rules
+// that apply to a call, the first that is not a latency strikes. Latencies add up, to MaxLatency at most.
 type Rule struct {
 	Fault Fault `json:"fault"`
 
 	Operation     string   `json:"operation,omitempty"`     // one of Operations
 	OrderID       string   `json:"orderId,omitempty"`       // metadata[order_id] of the payment
-	PaymentMethod string   `json:"paymentMethod,omitempty"` // as in pm_card_visa
+	PaymentMethod string   `json:"paymentMethod,omitempty"` // for example pm_card_visa
 	Rate          *float64 `json:"rate,omitempty"`          // probability, 0 to 1; absent: always
-	Count         int      `json:"count,omitempty"`         // strikes this often and never again; 0: for ever
+	Count         int      `json:"count,omitempty"`         // strikes this many times; 0: no limit
 
 	DeclineCode string `json:"declineCode,omitempty"` // for decline; generic_decline when empty
 	LatencyMS   int    `json:"latencyMs,omitempty"`   // for latency: milliseconds
 
-	Struck int `json:"struck"` // how often it has struck; ignored when set
+	Struck int `json:"struck"` // how many times it has struck; ignored on input
 }
 
 // Fault is a kind of misbehaviour.
@@ -36,34 +36,34 @@ type Fault string
 
 // The faults.
 const (
-	FaultLatency     Fault = "latency"      // the call takes effect later; it does so even when the client has gone
-	FaultDecline     Fault = "decline"      // confirm: the card is declined
-	FaultErrorBefore Fault = "error_before" // 500, nothing happened, nothing stored: the same key may succeed later
-	FaultErrorStored Fault = "error_stored" // 500, nothing happened, stored: the same key answers 500 for ever
-	FaultErrorAfter  Fault = "error_after"  // 500, but it happened; stored
-	FaultConflict    Fault = "conflict"     // 409, as if the key were in use
-	FaultRateLimit   Fault = "rate_limit"   // 429
-	FaultDropAnswer  Fault = "drop_answer"  // it happened and the answer is stored, but the connection closes instead
-	FaultReset       Fault = "reset"        // the connection is reset, nothing happened
-	FaultOutage      Fault = "outage"       // 503, nothing happened
+	FaultLatency      Fault = "latency"       // the call takes effect later, even if the client has disconnected
+	FaultDecline      Fault = "decline"       // confirm: the card is declined
+	FaultErrorBefore  Fault = "error_before"  // 500, nothing happened, nothing stored: the same key may succeed later
+	FaultErrorStored  Fault = "error_stored"  // 500, nothing happened, stored: the same key always returns 500
+	FaultErrorAfter   Fault = "error_after"   // 500, but it happened; stored
+	FaultConflict     Fault = "conflict"      // 409, as if the key were in use
+	FaultRateLimit    Fault = "rate_limit"    // 429
+	FaultDropResponse Fault = "drop_response" // it happened and the response is stored, but the connection is closed instead
+	FaultReset        Fault = "reset"         // the connection is reset, nothing happened
+	FaultOutage       Fault = "outage"        // 503, nothing happened
 )
 
 // Operations are the calls that faults can be asked for.
 var Operations = []string{
-	"create", "confirm", "capture", "cancel", "retrieve", "list", "search", "refund", "retrieve_refund", "list_refunds",
+	"create", "confirm", "cancel", "retrieve", "list", "search", "refund", "list_refunds",
 }
 
 var knownFaults = []Fault{
 	FaultLatency, FaultDecline, FaultErrorBefore, FaultErrorStored, FaultErrorAfter, FaultConflict, FaultRateLimit,
-	FaultDropAnswer, FaultReset, FaultOutage,
+	FaultDropResponse, FaultReset, FaultOutage,
 }
 
-// MaxLatency bounds a latency, so that shutting down is not held up for longer.
+// MaxLatency bounds a latency, and so how long it can delay a shutdown.
 const MaxLatency = 15 * time.Second
 
 const maxRules = 1000
 
-// Validate reports what makes no sense about the rule.
+// Validate rejects rules that make no sense.
 func (r Rule) Validate() error {
 	switch {
 	case !slices.Contains(knownFaults, r.Fault):
@@ -84,18 +84,18 @@ func (r Rule) Validate() error {
 
 // strike is what goes wrong with one call.
 type strike struct {
-	fault   Fault // "" when nothing but latency
+	fault   Fault // "" if there is only latency
 	latency time.Duration
 	decline card
 }
 
-// faults holds the rules, in memory: they are gone after a restart.
+// faults holds the rules, in memory: a restart removes them.
 type faults struct {
 	always time.Duration // latency of every call
 
 	mu    sync.Mutex
 	rules []Rule
-	base  []Rule // from the configuration; asked after the rules, never replaced
+	base  []Rule // from the configuration; they come after the rules and are never replaced
 }
 
 func newFaults(o Options) *faults {
@@ -167,7 +167,7 @@ func (s *strike) add(r Rule) {
 	s.fault = r.Fault
 }
 
-// before is the error that takes the place of the call, if any.
+// before returns the error that replaces the call, if any.
 func (s strike) before() *apiError {
 	switch s.fault {
 	case FaultErrorBefore:
@@ -188,15 +188,10 @@ func (s strike) before() *apiError {
 
 func (g *Gateway) getFaults(c *gin.Context) { c.JSON(http.StatusOK, g.faults.list()) }
 
-func (g *Gateway) deleteFaults(c *gin.Context) {
-	g.faults.set(nil)
-	c.Status(http.StatusNoContent)
-}
-
 func (g *Gateway) putFaults(c *gin.Context) {
 	rules, err := readRules(c)
 	if err != nil {
-		writeError(c, invalid("", "", "The faults are not understood: %v.", err))
+		writeError(c, invalid("", "", "Invalid faults: %v.", err))
 		return
 	}
 	g.faults.set(rules)

@@ -27,17 +27,17 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	return pgdb.Migrate(ctx, pool, files)
 }
 
-// Options say how the gateway behaves when no fault is asked for.
+// Options say how the gateway behaves without fault rules.
 type Options struct {
-	APIKey      string        // what clients must send as bearer token, or as user name without password
+	APIKey      string        // that clients must send as bearer token
 	DeclineRate float64       // share of confirmations that are declined, 0 to 1
 	Latency     time.Duration // added to every call, before its effect
-	KeyLife     time.Duration // how long an answer is kept by idempotency key; Stripe: at least 24 h
-	SearchDelay time.Duration // how long a new intent is not found by searching; Stripe: about a minute
+	KeyLife     time.Duration // how long a response is kept by idempotency key; Stripe: at least 24 h
+	SearchDelay time.Duration // after which searches find a new intent; Stripe: about a minute
 	Now         func() time.Time
 
-	WebhookURL    string // where events are sent; empty: none are
-	WebhookSecret string // that they are signed with, as in whsec_local
+	WebhookURL    string // receives payment events; if empty, none are sent
+	WebhookSecret string // signs them, for example whsec_local
 }
 
 // Gateway is the simulator over one ledger.
@@ -57,10 +57,10 @@ func New(pool *pgxpool.Pool, options Options, log *slog.Logger) *Gateway {
 	return &Gateway{pool: pool, options: options, log: log, faults: newFaults(options)}
 }
 
-// now is the time that is written into the ledger, in PostgreSQL's precision.
+// now is the time for the ledger, in PostgreSQL's precision.
 func (g *Gateway) now() time.Time { return g.options.Now().UTC().Truncate(time.Microsecond) }
 
-// Handler serves the API, the control and audit endpoints, the page and the probes.
+// Handler serves the API, the fault rules, the ledger, the page and the probes.
 func (g *Gateway) Handler() http.Handler {
 	if gin.Mode() == gin.DebugMode {
 		gin.SetMode(gin.ReleaseMode)
@@ -76,15 +76,12 @@ func (g *Gateway) Handler() http.Handler {
 	v1.GET("/payment_intents/search", g.serve(searchIntents))
 	v1.GET("/payment_intents/:id", g.serve(retrieveIntent))
 	v1.POST("/payment_intents/:id/confirm", g.serve(confirmIntent))
-	v1.POST("/payment_intents/:id/capture", g.serve(captureIntent))
 	v1.POST("/payment_intents/:id/cancel", g.serve(cancelIntent))
 	v1.POST("/refunds", g.serve(createRefund))
 	v1.GET("/refunds", g.serve(listRefunds))
-	v1.GET("/refunds/:id", g.serve(retrieveRefund))
 
 	router.GET("/_sim/faults", g.getFaults)
 	router.PUT("/_sim/faults", g.authenticate, g.putFaults)
-	router.DELETE("/_sim/faults", g.authenticate, g.deleteFaults)
 	router.GET("/_sim/ledger", g.getLedger)
 	router.GET("/", g.getPage)
 

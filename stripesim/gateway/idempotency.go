@@ -16,35 +16,36 @@ import (
 // maxKeyLength is Stripe's limit for idempotency keys.
 const maxKeyLength = 255
 
-// answer is what goes to the client: a status and a JSON body.
-type answer struct {
+// response is what the client gets: a status and a JSON body.
+type response struct {
 	status   int
 	body     []byte
 	replayed bool
 }
 
-// fingerprint tells whether two requests under one key are the same. Encode sorts the parameters.
+// fingerprint is equal for equal requests. Encode sorts the parameters.
 func fingerprint(method, path string, params url.Values) string {
 	sum := sha256.Sum256([]byte(method + " " + path + "\n" + params.Encode()))
 	return hex.EncodeToString(sum[:])
 }
 
-// once runs effect and stores its answer under the key, in one transaction; or, when the key is known, returns the
-// stored answer without running anything. Without a key it just runs effect. An answer that is not to be stored takes
-// the effect with it.
-func (g *Gateway) once(ctx context.Context, key, print string, effect func(pgx.Tx) (answer, bool, error)) (answer, error) {
-	var a answer
-	err := pgx.BeginFunc(ctx, g.pool, func(tx pgx.Tx) error {
+// once runs effect and stores its response under the key, in one transaction. If the key is known, it returns the stored
+// response instead. Without a key it only runs effect. If the response is not to be stored, the effect is rolled back.
+func (g *Gateway) once(ctx context.Context, key, print string, effect func(pgx.Tx) (response, bool, error)) (r response, err error) {
+	err = pgx.BeginFunc(ctx, g.pool, func(tx pgx.Tx) error {
 		if key != "" {
 			known, err := g.claim(ctx, tx, key, print)
-			if err != nil || known != nil {
-				a = orZero(known)
+			if err != nil {
 				return err
+			}
+			if known != nil {
+				r = *known
+				return nil
 			}
 		}
 		var store bool
 		var err error
-		if a, store, err = effect(tx); err != nil {
+		if r, store, err = effect(tx); err != nil {
 			return err
 		}
 		if !store {
@@ -53,21 +54,21 @@ func (g *Gateway) once(ctx context.Context, key, print string, effect func(pgx.T
 		if key == "" {
 			return nil
 		}
-		_, err = tx.Exec(ctx, `UPDATE idempotency_keys SET status = $2, body = $3 WHERE key = $1`, key, a.status, a.body)
+		_, err = tx.Exec(ctx, `UPDATE idempotency_keys SET status = $2, body = $3 WHERE key = $1`, key, r.status, r.body)
 		return err
 	})
 	if errors.Is(err, errNotStored) {
-		return a, nil
+		return r, nil
 	}
-	return a, err
+	return r, err
 }
 
-// errNotStored rolls a call back that is answered, but did not begin.
+// errNotStored rolls back a call whose response says that it did not begin.
 var errNotStored = errors.New("not stored")
 
-// claim reserves the key for this transaction, or returns what is stored under it. The insert waits for a transaction
-// of another process that holds the same key.
-func (g *Gateway) claim(ctx context.Context, tx pgx.Tx, key, print string) (*answer, error) {
+// claim reserves the key for this transaction, or returns the response stored under it. The insert waits for another
+// process's transaction with the same key.
+func (g *Gateway) claim(ctx context.Context, tx pgx.Tx, key, print string) (*response, error) {
 	now := g.now()
 	if _, err := tx.Exec(ctx, `DELETE FROM idempotency_keys WHERE key = $1 AND created_at <= $2`,
 		key, now.Add(-g.options.KeyLife)); err != nil {
@@ -82,11 +83,11 @@ func (g *Gateway) claim(ctx context.Context, tx pgx.Tx, key, print string) (*ans
 	if claimed.RowsAffected() == 1 {
 		return nil, nil
 	}
-	stored := answer{replayed: true}
+	stored := response{replayed: true}
 	var first string
 	if err := tx.QueryRow(ctx, `SELECT fingerprint, status, body FROM idempotency_keys WHERE key = $1`, key).
 		Scan(&first, &stored.status, &stored.body); err != nil {
-		return nil, fmt.Errorf("read a stored answer: %w", err)
+		return nil, fmt.Errorf("read a stored response: %w", err)
 	}
 	if first != print {
 		return nil, keyReused(key)
@@ -94,17 +95,10 @@ func (g *Gateway) claim(ctx context.Context, tx pgx.Tx, key, print string) (*ans
 	return &stored, nil
 }
 
-func orZero(a *answer) answer {
-	if a == nil {
-		return answer{}
-	}
-	return *a
-}
-
-// pruneEvery is how often expired keys are deleted; until then they are ignored.
+// pruneEvery is the pause between two deletions of expired keys. Until they are deleted they are ignored.
 const pruneEvery = time.Minute
 
-// PruneKeys deletes expired idempotency keys from time to time, until ctx is done.
+// PruneKeys deletes expired idempotency keys regularly until ctx is done.
 func (g *Gateway) PruneKeys(ctx context.Context) {
 	ticker := time.NewTicker(pruneEvery)
 	defer ticker.Stop()
@@ -115,7 +109,7 @@ func (g *Gateway) PruneKeys(ctx context.Context) {
 		case <-ticker.C:
 		}
 		if err := g.pruneOnce(ctx); err != nil && ctx.Err() == nil {
-			g.log.Warn("expired idempotency keys are not deleted", "error", err.Error())
+			g.log.Warn("expired idempotency keys could not be deleted", "error", err.Error())
 		}
 	}
 }
@@ -127,7 +121,7 @@ func (g *Gateway) pruneOnce(ctx context.Context) error {
 	return err
 }
 
-// inUse is the set of keys of which a call is running.
+// inUse is the set of keys with a running call.
 type inUse struct {
 	mu   sync.Mutex
 	keys map[string]bool

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,103 +13,76 @@ import (
 
 // The statuses of a payment intent.
 const (
-	requiresPaymentMethod = "requires_payment_method" // none given, or it was declined
+	requiresPaymentMethod = "requires_payment_method" // the card was declined
 	requiresConfirmation  = "requires_confirmation"
 	requiresAction        = "requires_action" // the customer would have to authenticate
-	requiresCapture       = "requires_capture"
 	canceled              = "canceled"
 	succeeded             = "succeeded"
 )
 
 var createIntent = endpoint{
 	operation: "create",
-	params: []string{"amount", "currency", "payment_method", "payment_method_types", "capture_method", "confirmation_method",
-		"description", "metadata", "expand"},
+	params:    []string{"amount", "currency", "payment_method", "payment_method_types", "metadata"},
 	run: func(c *call) (any, error) {
 		i, err := newIntent(c)
 		if err != nil {
 			return nil, err
 		}
-		if err := i.insert(c); err != nil {
-			return nil, err
-		}
-		return i.object(c), nil
+		return i.object(false), i.insert(c)
 	},
 }
 
 var retrieveIntent = endpoint{
 	operation: "retrieve",
-	params:    []string{"expand", "client_secret"},
+	params:    []string{"expand"},
 	run: func(c *call) (any, error) {
 		i, err := loadIntent(c, c.id)
 		if err != nil {
 			return nil, err
 		}
-		return i.object(c), nil
+		return i.object(c.expands("latest_charge")), nil
 	},
 }
 
-var confirmIntent = endpoint{
-	operation: "confirm",
-	params:    []string{"payment_method", "expand"},
-	run: func(c *call) (any, error) {
-		i, err := lockIntent(c, c.id)
-		if err != nil {
-			return nil, err
-		}
-		return i.confirm(c)
-	},
-}
+var confirmIntent = endpoint{operation: "confirm", run: func(c *call) (any, error) {
+	i, err := lockIntent(c, c.id)
+	if err != nil {
+		return nil, err
+	}
+	return i.confirm(c)
+}}
 
-var captureIntent = endpoint{
-	operation: "capture",
-	params:    []string{"amount_to_capture", "expand"},
-	run: func(c *call) (any, error) {
-		i, err := lockIntent(c, c.id)
-		if err != nil {
-			return nil, err
-		}
-		return i.capture(c)
-	},
-}
-
-var cancelIntent = endpoint{
-	operation: "cancel",
-	params:    []string{"cancellation_reason", "expand"},
-	run: func(c *call) (any, error) {
-		i, err := lockIntent(c, c.id)
-		if err != nil {
-			return nil, err
-		}
-		return i.cancel(c)
-	},
-}
+var cancelIntent = endpoint{operation: "cancel", run: func(c *call) (any, error) {
+	i, err := lockIntent(c, c.id)
+	if err != nil {
+		return nil, err
+	}
+	return i.cancel(c)
+}}
 
 // intent is a row of payment_intents with its latest charge.
 type intent struct {
 	id, currency, status string
 	amount               int64
-	captureMethod        string
-	method, description  *string
+	method               *string
 	metadata             map[string]string
 	clientSecret         string
 	lastError            *errorBody
-	cancellationReason   *string
-	canceledAt           *time.Time
 	createdAt            time.Time
 	seq                  int64
 	charge               *charge
 }
 
-// newIntent makes an intent of the parameters of a create.
+// newIntent makes an intent from the parameters of a create.
 func newIntent(c *call) (*intent, error) {
-	i := &intent{id: newID("pi"), status: requiresPaymentMethod, createdAt: c.now}
-	i.clientSecret = i.id + "_" + newID("secret")
-	for _, required := range []string{"amount", "currency"} {
+	for _, required := range []string{"amount", "currency", "payment_method"} {
 		if c.params.Get(required) == "" {
-			return nil, invalid(required, "parameter_missing", "Missing required param: %s.", required)
+			return nil, missing(required)
 		}
 	}
+	method := c.params.Get("payment_method")
+	i := &intent{id: newID("pi"), status: requiresConfirmation, method: &method, createdAt: c.now}
+	i.clientSecret = i.id + "_" + newID("secret")
 	var err error
 	if i.amount, err = c.integer("amount", 0); err != nil {
 		return nil, err
@@ -122,57 +94,34 @@ func newIntent(c *call) (*intent, error) {
 	if problem := checkAmount(i.amount, i.currency); problem != nil {
 		return nil, problem
 	}
-	return i, i.readOptions(c)
-}
-
-// readOptions reads the parameters that a create may leave out.
-func (i *intent) readOptions(c *call) (err error) {
-	if i.captureMethod, err = c.oneOf("capture_method", "automatic", "manual"); err != nil {
-		return err
+	if _, problem := findCard(method); problem != nil {
+		return nil, problem
 	}
-	if _, err = c.oneOf("confirmation_method", "automatic", "manual"); err != nil {
-		return err
-	}
-	if i.metadata, err = c.metadata(); err != nil {
-		return err
-	}
-	if d := c.params.Get("description"); d != "" {
-		i.description = &d
-	}
-	if method := c.params.Get("payment_method"); method != "" {
-		if _, problem := findCard(method); problem != nil {
-			return problem
-		}
-		i.method, i.status = &method, requiresConfirmation
-	}
-	return nil
+	i.metadata, err = c.metadata()
+	return i, err
 }
 
 func (i *intent) insert(c *call) error {
 	_, err := c.tx.Exec(c, `
-		INSERT INTO payment_intents (id, amount, currency, status, capture_method, payment_method, description, metadata,
-			client_secret, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		i.id, i.amount, i.currency, i.status, i.captureMethod, i.method, i.description, i.metadata, i.clientSecret, i.createdAt)
+		INSERT INTO payment_intents (id, amount, currency, status, payment_method, metadata, client_secret, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		i.id, i.amount, i.currency, i.status, i.method, i.metadata, i.clientSecret, i.createdAt)
 	if err != nil {
 		return fmt.Errorf("insert a payment intent: %w", err)
 	}
 	return nil
 }
 
-// confirm charges the card. Whatever comes of it, the intent remembers.
+// confirm charges the card. The intent keeps the outcome.
 func (i *intent) confirm(c *call) (any, error) {
-	if method := c.params.Get("payment_method"); method != "" && (i.status == requiresPaymentMethod || i.status == requiresConfirmation) {
-		i.method, i.status = &method, requiresConfirmation
-	}
 	switch i.status {
 	case requiresConfirmation:
 	case requiresPaymentMethod:
-		return nil, i.unexpected(c, "You cannot confirm this PaymentIntent because it's missing a payment method.")
+		return nil, i.unexpected("You cannot confirm this PaymentIntent because it's missing a payment method.")
 	case succeeded:
-		return nil, i.unexpected(c, "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed.")
+		return nil, i.unexpected("You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed.")
 	default:
-		return nil, i.unexpected(c, "You cannot confirm this PaymentIntent because it has a status of %s.", i.status)
+		return nil, i.unexpected("You cannot confirm this PaymentIntent because it has a status of %s.", i.status)
 	}
 	used, problem := findCard(*i.method)
 	if problem != nil {
@@ -193,27 +142,19 @@ func (i *intent) confirm(c *call) (any, error) {
 }
 
 func (i *intent) succeed(c *call) (any, error) {
-	i.charge = &charge{id: newID("ch"), amount: i.amount, status: succeeded, method: *i.method, createdAt: c.now}
-	i.status, i.lastError = requiresCapture, nil
-	if i.captureMethod == "automatic" {
-		i.status, i.charge.captured = succeeded, i.amount
-	}
+	i.charge = &charge{id: newID("ch"), amount: i.amount, captured: i.amount, status: succeeded, method: *i.method, createdAt: c.now}
+	i.status, i.lastError = succeeded, nil
 	if err := i.charge.insert(c, i.id); err != nil {
 		return nil, err
 	}
-	return i.paid(c)
-}
-
-// paid saves an intent of which the money may just have been taken, and tells the world if it was.
-func (i *intent) paid(c *call) (any, error) {
 	object, err := i.saved(c)
-	if err != nil || i.status != succeeded {
-		return object, err
+	if err != nil {
+		return nil, err
 	}
 	return object, c.emit(eventSucceeded, object)
 }
 
-// decline is an effect like any other: the attempt is in the ledger, and the intent wants another payment method.
+// decline is an effect like others: the ledger keeps the attempt, and the intent asks for another payment method.
 func (i *intent) decline(c *call, used card) (any, error) {
 	i.charge = &charge{
 		id: newID("ch"), amount: i.amount, status: "failed", method: *i.method, createdAt: c.now,
@@ -237,68 +178,33 @@ func (i *intent) decline(c *call, used card) (any, error) {
 	return nil, problem
 }
 
-func (i *intent) capture(c *call) (any, error) {
-	if i.status != requiresCapture {
-		return nil, i.unexpected(c, "This PaymentIntent could not be captured because it has a status of %s. Only a PaymentIntent with one of the following statuses may be captured: requires_capture.", i.status)
-	}
-	amount, err := c.integer("amount_to_capture", i.amount)
-	if err != nil {
-		return nil, err
-	}
-	if amount < 1 || amount > i.amount {
-		return nil, invalid("amount_to_capture", "", "The amount to capture must be from 1 to %d.", i.amount)
-	}
-	i.status, i.charge.captured = succeeded, amount
-	if _, err := c.tx.Exec(c, `UPDATE charges SET amount_captured = $2 WHERE id = $1`, i.charge.id, amount); err != nil {
-		return nil, fmt.Errorf("capture a charge: %w", err)
-	}
-	return i.paid(c)
-}
-
 func (i *intent) cancel(c *call) (any, error) {
-	reason, err := c.oneOf("cancellation_reason", "", "duplicate", "fraudulent", "requested_by_customer", "abandoned")
-	if err != nil {
-		return nil, err
-	}
 	if i.status == canceled || i.status == succeeded {
-		return nil, i.unexpected(c, "You cannot cancel this PaymentIntent because it has a status of %s.", i.status)
+		return nil, i.unexpected("You cannot cancel this PaymentIntent because it has a status of %s.", i.status)
 	}
-	i.status, i.canceledAt = canceled, &c.now
-	if reason != "" {
-		i.cancellationReason = &reason
-	}
+	i.status = canceled
 	return i.saved(c)
 }
 
-// unexpected is the answer to a call that the intent's status does not allow.
-func (i *intent) unexpected(c *call, format string, args ...any) *apiError {
+// unexpected refuses a call that the intent's status does not allow.
+func (i *intent) unexpected(format string, args ...any) *apiError {
 	problem := refused("payment_intent_unexpected_state", format, args...)
-	problem.body.PaymentIntent = i.object(c)
+	problem.body.PaymentIntent = i.object(false)
 	return problem
 }
 
-// saved writes what may change about the intent, and returns it as an object.
+// saved writes the intent's changes and returns it as an object.
 func (i *intent) saved(c *call) (*intentObject, error) {
-	var lastError []byte
-	if i.lastError != nil {
-		var err error
-		if lastError, err = json.Marshal(i.lastError); err != nil {
-			return nil, err
-		}
-	}
-	_, err := c.tx.Exec(c, `
-		UPDATE payment_intents
-		SET status = $2, payment_method = $3, last_payment_error = $4, cancellation_reason = $5, canceled_at = $6
-		WHERE id = $1`,
-		i.id, i.status, i.method, lastError, i.cancellationReason, i.canceledAt)
+	_, err := c.tx.Exec(c, `UPDATE payment_intents SET status = $2, payment_method = $3, last_payment_error = $4 WHERE id = $1`,
+		i.id, i.status, i.method, i.lastError)
 	if err != nil {
 		return nil, fmt.Errorf("update a payment intent: %w", err)
 	}
-	return i.object(c), nil
+	return i.object(false), nil
 }
 
-// lockIntent is loadIntent after waiting for every other call on the same intent. Locking is a statement of its own, so
-// that the next one sees what the call before has done.
+// lockIntent waits for every other call on the same intent, then loads it. The lock is a statement of its own, so that the
+// next one sees what the other call has done.
 func lockIntent(c *call, id string) (*intent, error) {
 	if _, err := c.tx.Exec(c, `SELECT 1 FROM payment_intents WHERE id = $1 FOR UPDATE`, id); err != nil {
 		return nil, fmt.Errorf("lock a payment intent: %w", err)
@@ -308,8 +214,7 @@ func lockIntent(c *call, id string) (*intent, error) {
 
 // selectIntents ends where a condition on i follows; scanIntent reads its rows.
 const selectIntents = `
-	SELECT i.id, i.seq, i.amount, i.currency, i.status, i.capture_method, i.payment_method, i.description, i.metadata,
-		i.client_secret, i.last_payment_error, i.cancellation_reason, i.canceled_at, i.created_at,
+	SELECT i.id, i.seq, i.amount, i.currency, i.status, i.payment_method, i.metadata, i.client_secret, i.last_payment_error, i.created_at,
 		c.id, c.amount, c.amount_captured, c.amount_refunded, c.status, c.payment_method, c.failure_code, c.decline_code, c.created_at
 	FROM payment_intents i
 	LEFT JOIN LATERAL (SELECT * FROM charges WHERE payment_intent_id = i.id ORDER BY seq DESC LIMIT 1) c ON true`
@@ -331,21 +236,14 @@ func loadIntent(c *call, id string) (*intent, error) {
 
 func scanIntent(row pgx.Row) (*intent, error) {
 	var i intent
-	var lastError []byte
 	var id, status, method *string
 	var amount, captured, refunded *int64
 	var ch charge
 	var createdAt *time.Time
-	err := row.Scan(&i.id, &i.seq, &i.amount, &i.currency, &i.status, &i.captureMethod, &i.method, &i.description, &i.metadata,
-		&i.clientSecret, &lastError, &i.cancellationReason, &i.canceledAt, &i.createdAt,
+	err := row.Scan(&i.id, &i.seq, &i.amount, &i.currency, &i.status, &i.method, &i.metadata, &i.clientSecret, &i.lastError, &i.createdAt,
 		&id, &amount, &captured, &refunded, &status, &method, &ch.failureCode, &ch.declineCode, &createdAt)
 	if err != nil {
 		return nil, err
-	}
-	if lastError != nil {
-		if err := json.Unmarshal(lastError, &i.lastError); err != nil {
-			return nil, fmt.Errorf("last_payment_error of %s: %w", i.id, err)
-		}
 	}
 	if id != nil {
 		ch.id, ch.amount, ch.captured, ch.refunded = *id, *amount, *captured, *refunded

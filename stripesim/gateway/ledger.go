@@ -10,19 +10,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Ledger is the answer to GET /_sim/ledger: all that the gateway knows, at one moment, by order. Amounts are in Stripe's
+// Ledger is the body of GET /_sim/ledger: everything the gateway knows at one moment, by order. Amounts are in Stripe's
 // smallest unit of the currency.
 type Ledger struct {
 	Orders []OrderLedger `json:"orders"`
 }
 
-// OrderLedger is what came of the payments of one order. Payments without metadata[order_id] are under the empty one.
+// OrderLedger is the payments of one order. Payments without metadata[order_id] are under the empty ID.
 type OrderLedger struct {
 	OrderID        string          `json:"orderId"`
 	Captured       int64           `json:"captured"` // sum over the intents, before refunds
 	Refunded       int64           `json:"refunded"`
 	Net            int64           `json:"net"`      // captured - refunded
-	Captures       int             `json:"captures"` // how many charges took money
+	Captures       int             `json:"captures"` // charges that took money
 	PaymentIntents []PaymentIntent `json:"paymentIntents"`
 }
 
@@ -72,8 +72,8 @@ func (g *Gateway) getLedger(c *gin.Context) {
 	c.JSON(http.StatusOK, ledger)
 }
 
-// Audit returns the ledger of an order, or of all when orderID is empty, oldest first. An order without payments is not
-// listed.
+// Audit returns the ledger of an order, or of all orders if orderID is empty, oldest first. It leaves out orders without
+// payments.
 func (g *Gateway) Audit(ctx context.Context, orderID string) (Ledger, error) {
 	rows, err := g.pool.Query(ctx, `
 		SELECT coalesce(i.order_id, ''), i.id, i.status, i.amount, upper(i.currency), coalesce(i.payment_method, ''), i.created_at,
@@ -109,7 +109,7 @@ func (g *Gateway) Audit(ctx context.Context, orderID string) (Ledger, error) {
 	return ledger, nil
 }
 
-// add counts what the charges and the refunds say; that the two agree about refunds is for the checker to see.
+// add counts charges and refunds separately, so that a checker can compare what each says about refunds.
 func (o *OrderLedger) add(p PaymentIntent) {
 	for _, ch := range p.Charges {
 		p.Captured += ch.Captured

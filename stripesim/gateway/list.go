@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"fmt"
+	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,33 +14,68 @@ var listIntents = endpoint{
 	operation: "list",
 	params:    []string{"created", "limit", "starting_after", "expand"},
 	run: func(c *call) (any, error) {
-		limit, err := c.limit()
-		if err != nil {
-			return nil, err
-		}
 		since, err := c.integer("created[gte]", 0)
 		if err != nil {
 			return nil, err
 		}
-		rows, err := c.tx.Query(c, selectIntents+`
-			WHERE i.created_at >= $1 AND ($2 = '' OR i.seq < (SELECT seq FROM payment_intents WHERE id = $2))
-			ORDER BY i.seq DESC LIMIT $3`, time.Unix(since, 0), c.params.Get("starting_after"), limit+1)
-		if err != nil {
-			return nil, fmt.Errorf("list payment intents: %w", err)
-		}
-		found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*intent, error) { return scanIntent(row) })
-		if err != nil {
-			return nil, fmt.Errorf("list payment intents: %w", err)
-		}
-		return listed(c, found, int(limit)), nil
+		found, more, err := c.intents(`i.created_at >= $1 AND ($2 = '' OR i.seq < (SELECT seq FROM payment_intents WHERE id = $2))`,
+			time.Unix(since, 0), c.params.Get("starting_after"))
+		return page[*intentObject]{Object: "list", URL: "/v1/payment_intents", HasMore: more, Data: c.objects(found)}, err
 	},
 }
 
-func listed(c *call, found []*intent, limit int) page[*intentObject] {
-	p := page[*intentObject]{Object: "list", URL: "/v1/payment_intents", HasMore: len(found) > limit, Data: []*intentObject{}}
-	expanded := c.expands("data.latest_charge")
-	for _, i := range found[:min(limit, len(found))] {
-		p.Data = append(p.Data, i.objectWith(expanded))
+// orderQuery is the only kind of query that searchIntents knows, out of Stripe's query language.
+var orderQuery = regexp.MustCompile(`^metadata\['order_id'\]:'([^']*)'$`)
+
+// searchIntents finds the intents of an order that are older than the search's delay, newest first. It shows their current
+// state: only the index lags.
+var searchIntents = endpoint{
+	operation: "search",
+	params:    []string{"query", "limit", "page", "expand"},
+	run: func(c *call) (any, error) {
+		query := orderQuery.FindStringSubmatch(c.params.Get("query"))
+		if query == nil {
+			return nil, invalid("query", "", "This simulator only understands queries such as metadata['order_id']:'123'.")
+		}
+		before, err := c.integer("page", 1<<62)
+		if err != nil {
+			return nil, err
+		}
+		found, more, err := c.intents(`i.order_id = $1 AND i.created_at <= $2 AND i.seq < $3`, query[1], c.now.Add(-c.delay), before)
+		p := page[*intentObject]{Object: "search_result", URL: "/v1/payment_intents/search", HasMore: more, Data: c.objects(found)}
+		if more {
+			p.NextPage = strconv.FormatInt(found[len(found)-1].seq, 10)
+		}
+		return p, err
+	},
+}
+
+// intents returns a page of the intents that meet the condition, newest first, and whether there are more.
+func (c *call) intents(condition string, args ...any) (found []*intent, more bool, err error) {
+	limit, err := c.limit()
+	if err != nil {
+		return nil, false, err
 	}
-	return p
+	rows, err := c.tx.Query(c, fmt.Sprintf(`%s WHERE %s ORDER BY i.seq DESC LIMIT %d`, selectIntents, condition, limit+1), args...)
+	if err != nil {
+		return nil, false, fmt.Errorf("list payment intents: %w", err)
+	}
+	found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*intent, error) { return scanIntent(row) })
+	if err != nil {
+		return nil, false, fmt.Errorf("list payment intents: %w", err)
+	}
+	if len(found) > limit {
+		return found[:limit], true, nil
+	}
+	return found, false, nil
+}
+
+// objects shows the intents of a page.
+func (c *call) objects(found []*intent) []*intentObject {
+	expanded := c.expands("data.latest_charge")
+	objects := make([]*intentObject, len(found))
+	for n, i := range found {
+		objects[n] = i.object(expanded)
+	}
+	return objects
 }

@@ -37,7 +37,7 @@ func showAmount(amount int64, code string) string {
 	return moneytext.Plain(money.Money{Amount: amount, Currency: code})
 }
 
-// getPage shows the newest payments, with what was captured and refunded.
+// getPage shows the newest payments with their captures and refunds.
 func (g *Gateway) getPage(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), callTimeout)
 	defer cancel()
@@ -54,7 +54,7 @@ func (g *Gateway) getPage(c *gin.Context) {
 	}
 	if err != nil {
 		g.log.Error("the page cannot be shown", "error", err.Error())
-		c.String(http.StatusInternalServerError, "The ledger cannot be read now.\n")
+		c.String(http.StatusInternalServerError, "The ledger cannot be read at the moment.\n")
 		return
 	}
 	c.Header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'")
@@ -63,7 +63,7 @@ func (g *Gateway) getPage(c *gin.Context) {
 	c.Data(http.StatusOK, "text/html; charset=utf-8", body.Bytes())
 }
 
-// totals count what is in the ledger.
+// totals count the ledger's rows.
 type totals struct{ Payments, Succeeded, Declined, Refunds int }
 
 func (g *Gateway) totals(ctx context.Context) (t totals, err error) {
@@ -87,7 +87,7 @@ type pageRow struct {
 	CreatedAt                                          time.Time
 }
 
-// Declined reports whether the last attempt was declined, and the payment was not cancelled since.
+// Declined reports whether the last attempt was declined and the payment not cancelled since.
 func (r pageRow) Declined() bool { return r.DeclineCode != "" && r.Status == requiresPaymentMethod }
 
 func (g *Gateway) recent(ctx context.Context) ([]pageRow, error) {

@@ -1,23 +1,20 @@
 package gateway
 
 import (
-	"errors"
 	"fmt"
-	"net/http"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
 var createRefund = endpoint{
 	operation: "refund",
-	params:    []string{"payment_intent", "charge", "amount", "reason", "metadata", "expand"},
+	params:    []string{"payment_intent", "amount", "metadata"},
 	run: func(c *call) (any, error) {
-		intentID, err := intentOfRefund(c)
-		if err != nil {
-			return nil, err
+		id := c.params.Get("payment_intent")
+		if id == "" {
+			return nil, missing("payment_intent")
 		}
-		i, err := lockIntent(c, intentID)
+		i, err := lockIntent(c, id)
 		if err != nil {
 			return nil, err
 		}
@@ -25,91 +22,32 @@ var createRefund = endpoint{
 	},
 }
 
-var retrieveRefund = endpoint{
-	operation: "retrieve_refund",
-	params:    []string{"expand"},
-	run: func(c *call) (any, error) {
-		r, err := scanRefund(c.tx.QueryRow(c, selectRefunds+` WHERE id = $1`, c.id))
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil, notFound(http.StatusNotFound, "id", "refund", c.id)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read a refund: %w", err)
-		}
-		return r.object(), nil
-	},
-}
-
+// listRefunds lists the newest refunds. Clients call it to see whether the gateway is there and accepts their key.
 var listRefunds = endpoint{
 	operation: "list_refunds",
-	params:    []string{"payment_intent", "charge", "limit", "starting_after", "expand"},
+	params:    []string{"limit"},
 	run: func(c *call) (any, error) {
 		limit, err := c.limit()
 		if err != nil {
 			return nil, err
 		}
-		rows, err := c.tx.Query(c, selectRefunds+`
-			WHERE ($1 = '' OR payment_intent_id = $1) AND ($2 = '' OR charge_id = $2)
-				AND ($3 = '' OR seq < (SELECT seq FROM refunds WHERE id = $3))
-			ORDER BY seq DESC LIMIT $4`,
-			c.params.Get("payment_intent"), c.params.Get("charge"), c.params.Get("starting_after"), limit+1)
+		rows, err := c.tx.Query(c, `
+			SELECT id, 'refund', amount, charge_id, extract(epoch FROM created_at)::bigint, currency, metadata, payment_intent_id, 'succeeded'
+			FROM refunds ORDER BY seq DESC LIMIT $1`, limit+1)
 		if err != nil {
 			return nil, fmt.Errorf("list refunds: %w", err)
 		}
-		found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (refundObject, error) {
-			r, err := scanRefund(row)
-			if err != nil {
-				return refundObject{}, err
-			}
-			return r.object(), nil
-		})
+		found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[refundObject])
 		if err != nil {
 			return nil, fmt.Errorf("list refunds: %w", err)
 		}
-		more := int64(len(found)) > limit
-		if more {
-			found = found[:limit]
-		}
-		return page[refundObject]{Object: "list", URL: "/v1/refunds", HasMore: more, Data: found}, nil
+		more := len(found) > limit
+		return page[refundObject]{Object: "list", URL: "/v1/refunds", HasMore: more, Data: found[:min(limit, len(found))]}, nil
 	},
 }
 
-// refund is a row of refunds. Refunds succeed at once here.
-type refund struct {
-	id, charge, intent, currency string
-	amount                       int64
-	reason                       *string
-	metadata                     map[string]string
-	createdAt                    time.Time
-}
-
-// intentOfRefund returns the intent that is to be refunded, which is named by its own ID or by its charge's.
-func intentOfRefund(c *call) (string, error) {
-	intentID, chargeID := c.params.Get("payment_intent"), c.params.Get("charge")
-	switch {
-	case intentID == "" && chargeID == "":
-		return "", invalid("payment_intent", "parameter_missing", "One of the following params should be provided for this request: payment_intent or charge.")
-	case intentID != "" && chargeID != "":
-		return "", invalid("charge", "parameters_exclusive", "Give either payment_intent or charge, not both.")
-	case intentID != "":
-		return intentID, nil
-	}
-	err := c.tx.QueryRow(c, `SELECT payment_intent_id FROM charges WHERE id = $1`, chargeID).Scan(&intentID)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return "", notFound(http.StatusBadRequest, "charge", "charge", chargeID)
-	}
-	if err != nil {
-		return "", fmt.Errorf("find the charge of a refund: %w", err)
-	}
-	return intentID, nil
-}
-
-// refund gives back the amount asked for, by default all that is left.
+// refund gives back the amount asked for, by default all that is left. Refunds succeed at once here.
 func (i *intent) refund(c *call) (any, error) {
-	reason, err := c.oneOf("reason", "", "duplicate", "fraudulent", "requested_by_customer")
-	if err != nil {
-		return nil, err
-	}
 	metadata, err := c.metadata()
 	if err != nil {
 		return nil, err
@@ -128,46 +66,21 @@ func (i *intent) refund(c *call) (any, error) {
 	if amount < 1 || amount > left {
 		return nil, invalid("amount", "", "Refund amount (%d) must be from 1 to the unrefunded amount on the charge (%d).", amount, left)
 	}
-	r := refund{
-		id: newID("re"), charge: i.charge.id, intent: i.id, currency: i.currency, amount: amount, metadata: metadata, createdAt: c.now,
+	i.charge.refunded += amount
+	r := refundObject{
+		ID: newID("re"), Object: "refund", Amount: amount, Charge: i.charge.id, Created: c.now.Unix(), Currency: i.currency,
+		Metadata: metadata, PaymentIntent: i.id, Status: succeeded,
 	}
-	if reason != "" {
-		r.reason = &reason
-	}
-	if err := r.insert(c); err != nil {
-		return nil, err
-	}
-	i.charge.refunded += r.amount
-	return r.object(), c.emit(eventRefunded, i.charge.object(i))
-}
-
-// insert writes the refund and takes it off the charge, whose constraint refuses more than was captured.
-func (r refund) insert(c *call) error {
-	_, err := c.tx.Exec(c, `UPDATE charges SET amount_refunded = amount_refunded + $2 WHERE id = $1`, r.charge, r.amount)
+	// The charge's constraint refuses to give back more than was captured.
+	_, err = c.tx.Exec(c, `UPDATE charges SET amount_refunded = $2 WHERE id = $1`, i.charge.id, i.charge.refunded)
 	if err != nil {
-		return fmt.Errorf("refund a charge: %w", err)
+		return nil, fmt.Errorf("refund a charge: %w", err)
 	}
 	_, err = c.tx.Exec(c, `
-		INSERT INTO refunds (id, charge_id, payment_intent_id, amount, currency, reason, metadata, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		r.id, r.charge, r.intent, r.amount, r.currency, r.reason, r.metadata, r.createdAt)
+		INSERT INTO refunds (id, charge_id, payment_intent_id, amount, currency, metadata, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`, r.ID, r.Charge, r.PaymentIntent, r.Amount, r.Currency, r.Metadata, c.now)
 	if err != nil {
-		return fmt.Errorf("insert a refund: %w", err)
+		return nil, fmt.Errorf("insert a refund: %w", err)
 	}
-	return nil
-}
-
-const selectRefunds = `SELECT id, charge_id, payment_intent_id, amount, currency, reason, metadata, created_at FROM refunds`
-
-func scanRefund(row pgx.Row) (refund, error) {
-	var r refund
-	err := row.Scan(&r.id, &r.charge, &r.intent, &r.amount, &r.currency, &r.reason, &r.metadata, &r.createdAt)
-	return r, err
-}
-
-func (r refund) object() refundObject {
-	return refundObject{
-		ID: r.id, Object: "refund", Amount: r.amount, Charge: r.charge, Created: r.createdAt.Unix(), Currency: r.currency,
-		Metadata: r.metadata, PaymentIntent: r.intent, Reason: r.reason, Status: succeeded,
-	}
+	return r, c.emit(eventRefunded, i.charge.object(i))
 }

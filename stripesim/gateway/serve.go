@@ -26,11 +26,11 @@ const (
 // endpoint is one call of the API.
 type endpoint struct {
 	operation string   // one of Operations
-	params    []string // the parameters it knows, without brackets
+	params    []string // that it knows, without brackets
 	run       func(*call) (any, error)
 }
 
-// call is a request in hand.
+// call is a request being handled.
 type call struct {
 	context.Context
 	tx     pgx.Tx
@@ -39,10 +39,10 @@ type call struct {
 	params url.Values
 	strike strike
 	delay  time.Duration // of searches
-	events bool          // whether there is somebody to send events to
+	events bool          // whether a webhook is configured
 }
 
-// serve wraps an endpoint into everything that all calls have in common: parameters, idempotency, faults, the answer.
+// serve adds to an endpoint what all calls have in common: parameters, idempotency, faults and the response.
 func (g *Gateway) serve(e endpoint) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		params, problem := readParams(c, e.params)
@@ -59,13 +59,13 @@ func (g *Gateway) serve(e endpoint) gin.HandlerFunc {
 			return
 		}
 		defer g.running.leave(key)
-		// The client's going away does not stop what it has asked for.
+		// A client that disconnects does not stop its call.
 		ctx := context.WithoutCancel(c.Request.Context())
 		g.perform(ctx, c, e, key, params)
 	}
 }
 
-// perform does what is asked, as far as no fault is in the way.
+// perform runs the call, with the faults that strike it.
 func (g *Gateway) perform(ctx context.Context, c *gin.Context, e endpoint, key string, params url.Values) {
 	s := g.strikeOf(ctx, e, c.Param("id"), params)
 	if s.latency > 0 {
@@ -73,83 +73,83 @@ func (g *Gateway) perform(ctx context.Context, c *gin.Context, e endpoint, key s
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	var a answer
+	var r response
 	if s.fault != FaultReset {
-		a = g.answer(ctx, c, e, s, key, params)
+		r = g.response(ctx, c, e, s, key, params)
 	}
-	g.report(c, e, s, a)
+	g.report(c, e, s, r)
 	switch s.fault {
-	case FaultReset, FaultDropAnswer:
+	case FaultReset, FaultDropResponse:
 		hangUp(c, s.fault == FaultReset)
 	default:
-		g.write(c, a, key)
+		g.write(c, r, key)
 	}
 }
 
-// answer runs the call, or finds the stored answer. It always has one: what breaks here is a 500.
-func (g *Gateway) answer(ctx context.Context, c *gin.Context, e endpoint, s strike, key string, params url.Values) answer {
+// response runs the call, or finds the stored response. A failure of the simulator itself becomes a 500.
+func (g *Gateway) response(ctx context.Context, c *gin.Context, e endpoint, s strike, key string, params url.Values) response {
 	if early := s.before(); early != nil {
-		return early.answer()
+		return early.response()
 	}
 	print := fingerprint(c.Request.Method, c.Request.URL.Path, params)
-	a, err := g.once(ctx, key, print, func(tx pgx.Tx) (answer, bool, error) {
+	r, err := g.once(ctx, key, print, func(tx pgx.Tx) (response, bool, error) {
 		return e.effect(&call{
 			Context: ctx, tx: tx, now: g.now(), id: c.Param("id"), params: params, strike: s, delay: g.options.SearchDelay,
 			events: g.options.WebhookURL != "",
 		})
 	})
 	if problem := (*apiError)(nil); errors.As(err, &problem) {
-		return problem.answer()
+		return problem.response()
 	}
 	if err != nil {
-		g.log.Error("a call broke", "operation", e.operation, "error", err.Error())
-		return broken(false).answer()
+		g.log.Error("a call failed", "operation", e.operation, "error", err.Error())
+		return broken(false).response()
 	}
-	return a
+	return r
 }
 
-// effect runs the endpoint and says how to answer, and whether the answer (with the effect) is kept.
-func (e endpoint) effect(c *call) (a answer, store bool, err error) {
+// effect runs the endpoint and returns its response, and whether to store that (with the effect).
+func (e endpoint) effect(c *call) (r response, store bool, err error) {
 	if c.strike.fault == FaultErrorStored {
-		return broken(true).answer(), true, nil
+		return broken(true).response(), true, nil
 	}
 	object, err := e.run(c)
 	var problem *apiError
 	if err != nil && !errors.As(err, &problem) {
-		return answer{}, false, fmt.Errorf("%s: %w", e.operation, err)
+		return response{}, false, fmt.Errorf("%s: %w", e.operation, err)
 	}
 	if c.strike.fault == FaultErrorAfter && (problem == nil || problem.stored) {
 		problem = broken(true)
 	}
 	if problem != nil {
-		return problem.answer(), problem.stored, nil
+		return problem.response(), problem.stored, nil
 	}
 	body, err := json.MarshalIndent(object, "", "  ")
-	return answer{status: http.StatusOK, body: body}, true, err
+	return response{status: http.StatusOK, body: body}, true, err
 }
 
-func (g *Gateway) write(c *gin.Context, a answer, key string) {
+func (g *Gateway) write(c *gin.Context, r response, key string) {
 	if key != "" {
 		c.Header("Idempotency-Key", key)
 	}
-	if a.replayed {
+	if r.replayed {
 		c.Header("Idempotent-Replayed", "true")
 	}
 	c.Header("Cache-Control", "no-store")
-	c.Data(a.status, "application/json", a.body)
+	c.Data(r.status, "application/json", r.body)
 }
 
-// report logs the call without its parameters; only what went wrong on purpose is worth more than a debug line.
-func (g *Gateway) report(c *gin.Context, e endpoint, s strike, a answer) {
+// report logs the call without its parameters, at debug level unless a fault has struck.
+func (g *Gateway) report(c *gin.Context, e endpoint, s strike, r response) {
 	log := g.log.Debug
 	if s.fault != "" {
 		log = g.log.Info
 	}
-	log("call", "operation", e.operation, "path", c.Request.URL.Path, "status", a.status, "replayed", a.replayed,
+	log("call", "operation", e.operation, "path", c.Request.URL.Path, "status", r.status, "replayed", r.replayed,
 		"fault", string(s.fault))
 }
 
-// strikeOf decides which faults strike; it looks up whose payment the call is about only when there are any.
+// strikeOf decides which faults strike. Only if there are rules does it look up the payment that the call is about.
 func (g *Gateway) strikeOf(ctx context.Context, e endpoint, id string, params url.Values) strike {
 	if !g.faults.any() {
 		return strike{latency: g.options.Latency}
@@ -158,14 +158,14 @@ func (g *Gateway) strikeOf(ctx context.Context, e endpoint, id string, params ur
 	if intent := cmp.Or(params.Get("payment_intent"), id); intent != "" {
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
-		// No row and no answer alike leave the conditions on order and method unmet.
+		// Without a row, and also without a database, the conditions on order and method are not met.
 		_ = g.pool.QueryRow(ctx, `SELECT coalesce(order_id, ''), coalesce(payment_method, '') FROM payment_intents WHERE id = $1`,
 			intent).Scan(&orderID, &method)
 	}
 	return g.faults.strike(e.operation, orderID, method)
 }
 
-// hangUp closes the connection without an answer; reset does so the hard way (RST instead of FIN).
+// hangUp closes the connection without a response; with reset, by RST instead of FIN.
 func hangUp(c *gin.Context, reset bool) {
 	c.Abort()
 	conn, _, err := c.Writer.Hijack()
@@ -186,7 +186,7 @@ func idempotencyKey(c *gin.Context) string {
 	return c.GetHeader("Idempotency-Key")
 }
 
-// readParams reads the form of a POST or the query of a GET, and refuses parameters that are not known.
+// readParams reads the form of a POST or the query of a GET. It rejects unknown parameters.
 func readParams(c *gin.Context, known []string) (url.Values, *apiError) {
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
 	if err := c.Request.ParseForm(); err != nil {
@@ -211,7 +211,7 @@ func readParams(c *gin.Context, known []string) (url.Values, *apiError) {
 	return params, nil
 }
 
-// integer returns a parameter that must be a whole number, or def when it is absent.
+// integer returns a parameter that must be a whole number, or def if it is absent.
 func (c *call) integer(name string, def int64) (int64, error) {
 	text := c.params.Get(name)
 	if text == "" {
@@ -225,34 +225,22 @@ func (c *call) integer(name string, def int64) (int64, error) {
 }
 
 // limit returns the page size of a list or search.
-func (c *call) limit() (int64, error) {
+func (c *call) limit() (int, error) {
 	n, err := c.integer("limit", 10)
 	if err == nil && (n < 1 || n > 100) {
 		err = invalid("limit", "parameter_invalid_integer", "limit must be from 1 to 100.")
 	}
-	return n, err
+	return int(n), err
 }
 
-// oneOf returns a parameter that must be one of the values, or the first of them when it is absent.
-func (c *call) oneOf(name string, values ...string) (string, error) {
-	v := c.params.Get(name)
-	if v == "" {
-		return values[0], nil
-	}
-	if !slices.Contains(values, v) {
-		return "", invalid(name, "", "Invalid %s: must be one of %s", name, strings.Join(values, ", "))
-	}
-	return v, nil
-}
-
-// Limits of metadata, as Stripe's.
+// Stripe's limits of metadata.
 const (
 	maxMetadata      = 50
 	maxMetadataKey   = 40
 	maxMetadataValue = 500
 )
 
-// metadata returns metadata[key]=value parameters as a map, which is never nil.
+// metadata returns the parameters metadata[key]=value as a map, which is never nil.
 func (c *call) metadata() (map[string]string, error) {
 	m := map[string]string{}
 	for name, values := range c.params {
@@ -270,7 +258,7 @@ func (c *call) metadata() (map[string]string, error) {
 	return m, nil
 }
 
-// expands reports whether the client asked for the field's object instead of its ID.
+// expands reports whether the client asked for an object instead of its ID in the field.
 func (c *call) expands(field string) bool {
 	for name, values := range c.params {
 		if strings.HasPrefix(name, "expand[") && slices.Contains(values, field) {
