@@ -54,10 +54,7 @@ func (l *letters) look(ctx context.Context, out *output, see func(rabbitmq.DeadL
 	})
 }
 
-type listLetters struct {
-	letters
-	unchecked
-}
+type listLetters struct{ letters }
 
 // letterGroup is a number of messages that failed alike.
 type letterGroup struct {
@@ -109,7 +106,6 @@ func (c *listLetters) groups(ctx context.Context, out *output) ([]*letterGroup, 
 
 type showLetter struct {
 	letters
-	unchecked
 	ID string `help:"ID of the message." placeholder:"ID" required:""`
 }
 
@@ -248,10 +244,7 @@ func (c *actOnLetters) act(ctx context.Context, out *output, action rabbitmq.Act
 	return nil
 }
 
-type auditLetters struct {
-	letters
-	unchecked
-}
+type auditLetters struct{ letters }
 
 func (c *auditLetters) run(ctx context.Context, out *output) error {
 	opened, err := c.open(ctx)

@@ -6,8 +6,11 @@ import (
 	"github.com/ordersaga/ordersaga/internal/env"
 )
 
-// configured gives a command its configuration, a C.
+// configured gives a command its configuration, a C, and a validate for flags that kong checks completely. Commands with
+// further rules have a validate of their own, at least by embedding change.
 type configured[C any] struct{ config C }
+
+func (*configured[C]) validate() error { return nil }
 
 func (c *configured[C]) variables() []env.Variable { return env.Variables[C]() }
 
@@ -15,11 +18,6 @@ func (c *configured[C]) configure(environ []string) (err error) {
 	c.config, err = env.Parse[C](environ)
 	return err
 }
-
-// unchecked is for commands whose flags kong checks completely.
-type unchecked struct{}
-
-func (unchecked) validate() error { return nil }
 
 // change are the flags of every command that changes something.
 type change struct {

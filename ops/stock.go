@@ -59,7 +59,6 @@ func (c *onStock) with(ctx context.Context, out *output, work func(ledger) error
 
 type checkStock struct {
 	onStock
-	unchecked
 	Product string `help:"One product; all by default, deleted ones too." placeholder:"ID"`
 }
 
@@ -158,7 +157,6 @@ func versus(is, delta int64) string {
 
 type showMovements struct {
 	onStock
-	unchecked
 	Product string `help:"The product." placeholder:"ID" required:""`
 }
 
