@@ -30,7 +30,9 @@ type file struct {
 type service struct {
 	Image       string                                `yaml:"image"`
 	Build       string                                `yaml:"build"`
+	Entrypoint  []string                              `yaml:"entrypoint"`
 	Command     []string                              `yaml:"command"`
+	Profiles    []string                              `yaml:"profiles"`
 	Environment map[string]string                     `yaml:"environment"`
 	Ports       []string                              `yaml:"ports"`
 	Volumes     []string                              `yaml:"volumes"`
@@ -42,17 +44,21 @@ type service struct {
 
 // program returns the name of the project's program that the service runs, "" when it is an image of others.
 func (s service) program() string {
-	if s.Build == "" || len(s.Command) == 0 {
+	command := slices.Concat(s.Entrypoint, s.Command)
+	if s.Build == "" || len(command) == 0 {
 		return ""
 	}
-	return filepath.Base(s.Command[0])
+	return filepath.Base(command[0])
 }
 
 // oneShot reports whether the service is meant to end.
 func (s service) oneShot() bool { return strings.HasPrefix(s.Restart, "on-failure") }
 
+// onDemand reports whether the service is started only by `docker compose run`.
+func (s service) onDemand() bool { return len(s.Profiles) > 0 }
+
 // programs are the services that must be there, by the names of their programs.
-var programs = []string{"api", "catalog", "notifier", "stripesim", "worker"}
+var programs = []string{"api", "catalog", "notifier", "ops", "stripesim", "worker"}
 
 func read(t *testing.T) file {
 	t.Helper()
@@ -114,7 +120,7 @@ func TestProgramsArePublishedOnTheirOwnPortsAndProbedThere(t *testing.T) {
 	t.Parallel()
 	usage := usages(t)
 	for name, s := range read(t).Services {
-		if s.program() == "" {
+		if s.program() == "" || s.onDemand() {
 			continue
 		}
 		address := strings.ToUpper(name) + "_ADDR"
@@ -305,11 +311,17 @@ func TestStartOrderWaitsForWhatIsWorthWaitingFor(t *testing.T) {
 				t.Errorf("%s waits for %s to be %s, want %s", name, dep, on.Condition, want)
 			}
 		}
-		if s.oneShot() == (s.Healthcheck != nil) {
-			t.Errorf("%s: a service that stays up needs a health check, one that ends has none", name)
-		}
 		if f.startsBefore(name, name, nil) {
 			t.Errorf("%s waits for itself", name)
+		}
+		if s.onDemand() {
+			if s.Restart != "no" || s.Healthcheck != nil {
+				t.Errorf("%s: a service on demand ends when its work is done", name)
+			}
+			continue
+		}
+		if s.oneShot() == (s.Healthcheck != nil) {
+			t.Errorf("%s: a service that stays up needs a health check, one that ends has none", name)
 		}
 		if !s.oneShot() && s.Restart != "unless-stopped" {
 			t.Errorf("%s is not restarted when it dies", name)
@@ -381,11 +393,13 @@ func TestDatabasesAndRolesAreThoseOfTheInitScript(t *testing.T) {
 	}
 }
 
-func TestTheWorkerHasTheGatewaysKey(t *testing.T) {
+func TestProgramsSendTheKeyThatTheGatewayAccepts(t *testing.T) {
 	t.Parallel()
 	services := read(t).Services
-	if w, g := services["worker"].Environment["STRIPE_API_KEY"], services["stripesim"].Environment["STRIPESIM_API_KEY"]; w != g {
-		t.Errorf("the worker sends %q, the gateway wants %q", w, g)
+	for name, s := range services {
+		if key, sends := s.Environment["STRIPE_API_KEY"]; sends && key != services["stripesim"].Environment["STRIPESIM_API_KEY"] {
+			t.Errorf("%s sends the key %q, which the gateway does not accept", name, key)
+		}
 	}
 }
 
