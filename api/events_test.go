@@ -43,7 +43,7 @@ func listenAt(t *testing.T, server *httptest.Server, headers ...string) *listene
 	}
 	var came bytes.Buffer
 	t.Cleanup(func() {
-		if err := document.CheckAnswer(res.Request, res.StatusCode, res.Header, came.Bytes()); err != nil {
+		if err := document.CheckResponse(res.Request, res.StatusCode, res.Header, came.Bytes()); err != nil {
 			t.Errorf("the stream %s: %v", came.String(), err)
 		}
 	})

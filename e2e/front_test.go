@@ -107,7 +107,7 @@ func (a *passing) Close() error {
 
 func (a *passing) check() {
 	r := a.res.Request
-	if err := a.front.description.CheckAnswer(r, a.res.StatusCode, a.res.Header, a.body.Bytes()); err != nil {
+	if err := a.front.description.CheckResponse(r, a.res.StatusCode, a.res.Header, a.body.Bytes()); err != nil {
 		a.front.errorf("the answer to %s %s: %d %s: %v", r.Method, r.URL, a.res.StatusCode, a.body.String(), err)
 	}
 }

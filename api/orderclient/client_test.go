@@ -96,7 +96,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		header.Set(name, value)
 	}
 	// A stream may tell of what is described only later.
-	if err := description.CheckAnswer(r, next.status, header, []byte(next.body)); err != nil && header.Get("Content-Type") != "text/event-stream" {
+	if err := description.CheckResponse(r, next.status, header, []byte(next.body)); err != nil && header.Get("Content-Type") != "text/event-stream" {
 		s.t.Errorf("the tests' own answer %d %s is not as described: %v", next.status, next.body, err)
 	}
 	for name, values := range header {

@@ -1,33 +1,23 @@
 package httpapitest
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// decodeEvents reads a stream of server-sent events with data in JSON as a list of objects, which have the fields of the
-// events as members. What a stream that broke has of its last event is left out, as browsers do.
-func decodeEvents(
-	stream io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn,
-) (any, error) {
-	text, err := io.ReadAll(stream)
-	if err != nil {
-		return nil, err
-	}
+// decodeEvents reads a stream of server-sent events with JSON data as a list of objects whose members are the events'
+// fields. It skips an incomplete last event, as browsers do.
+func decodeEvents(stream string) (any, error) {
 	events := []any{}
-	blocks := strings.Split(string(text), "\n\n")
+	blocks := strings.Split(stream, "\n\n")
 	for _, block := range blocks[:len(blocks)-1] {
 		event, err := decodeEvent(block)
 		if err != nil {
 			return nil, err
 		}
-		if event["data"] != nil { // not only a comment, or a time to wait before the next connection
+		if event["data"] != nil { // not only a comment or a retry time
 			events = append(events, event)
 		}
 	}
@@ -48,12 +38,10 @@ func decodeEvent(block string) (map[string]any, error) {
 	if !ok {
 		return event, nil
 	}
-	data := json.NewDecoder(strings.NewReader(text))
-	data.UseNumber()
-	var value any
-	if err := data.Decode(&value); err != nil {
+	data, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	if err != nil {
 		return nil, fmt.Errorf("the data of the event %q: %w", block, err)
 	}
-	event["data"] = value
+	event["data"] = data
 	return event, nil
 }
