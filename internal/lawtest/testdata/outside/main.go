@@ -13,14 +13,24 @@ import (
 	"github.com/ordersaga/ordersaga/saga"
 )
 
+type trips struct{}
+
+func (*trips) Book(context.Context, string) error                  { return nil }
+func (*trips) Cancel(context.Context, string) error                { return nil }
+func (*trips) Close(context.Context, string) (saga.Verdict, error) { return saga.Backward, nil }
+
 // Trip is a workflow that runs a plan of the saga library.
-func Trip(ctx workflow.Context) error {
-	nothing := func(workflow.Context) error { return nil }
+func Trip(ctx workflow.Context, trip string) error {
+	var t *trips // names the activities
+	book := func(ctx workflow.Context) error { return saga.Do(ctx, t.Book, trip) }
+	cancel := func(ctx workflow.Context) error { return saga.Do(ctx, t.Cancel, trip) }
 	plan := saga.Plan{
-		Steps:  []saga.Step{{Name: "BookFlight", Do: nothing, Undo: saga.Undo{Name: "CancelFlight", Do: nothing}}},
-		Pivot:  saga.Step{Name: "Confirm", Do: nothing},
-		Fence:  func(workflow.Context, saga.Cause) (saga.Verdict, error) { return saga.Backward, nil },
-		Finish: saga.Step{Name: "RecordFailure", Do: nothing},
+		Steps: []saga.Step{{Name: "BookFlight", Do: book, Undo: saga.Undo{Name: "CancelFlight", Do: cancel}}},
+		Pivot: saga.Step{Name: "Confirm", Do: book},
+		Fence: func(ctx workflow.Context, _ saga.Cause) (saga.Verdict, error) {
+			return saga.Execute(ctx, t.Close, trip)
+		},
+		Finish: saga.Step{Name: "RecordFailure", Do: cancel},
 	}
 	return plan.Run(ctx, saga.Options{})
 }
