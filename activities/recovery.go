@@ -104,7 +104,7 @@ func (r *Recovery) recoverUnfinished(ctx context.Context, row order.Order) (reco
 		r.Log.Warn("an order is PENDING although its workflow has completed", "orderId", row.ID, "updatedAt", row.UpdatedAt)
 		return false, nil
 	}
-	return true, translate(r.Workflows.Recover(ctx, requestOf(row)), "recover order %s", row.ID)
+	return true, translate(r.Workflows.Recover(ctx, row.Request()), "recover order %s", row.ID)
 }
 
 // searchProgress is the heartbeat of a search: a retry goes on where the attempt before it stopped.
@@ -142,11 +142,5 @@ func eachPage[T any](
 		}
 		at.Page = next
 		activity.RecordHeartbeat(ctx, at)
-	}
-}
-
-func requestOf(o order.Order) order.Request {
-	return order.Request{
-		ID: o.ID, UserID: o.UserID, Items: order.Items(o.Items), PaymentMethod: o.PaymentMethod, Hash: o.Hash,
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ordersaga/ordersaga/internal/order"
-	"github.com/ordersaga/ordersaga/internal/order/ordertest"
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
 	"github.com/ordersaga/ordersaga/workflows"
 )
@@ -18,7 +17,7 @@ import (
 func fences(s *memory, id order.ID) error {
 	o, err := s.Order(context.Background(), id)
 	if err == nil {
-		_, err = s.Close(context.Background(), ordertest.Request(o), order.Cause{Reason: order.CancelledByUser, Message: "cancelled by the customer"}, nil)
+		_, err = s.Close(context.Background(), o.Request(), order.Cause{Reason: order.CancelledByUser, Message: "cancelled by the customer"}, nil)
 	}
 	return err
 }

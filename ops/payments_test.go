@@ -134,7 +134,7 @@ func (w *world) confirmed(o order.Order, paymentID string) {
 
 func (w *world) failed(o order.Order) {
 	w.t.Helper()
-	if _, err := w.rows.Close(w.t.Context(), ordertest.Request(o), order.Cause{Reason: order.TimedOut}, nil); err != nil {
+	if _, err := w.rows.Close(w.t.Context(), o.Request(), order.Cause{Reason: order.TimedOut}, nil); err != nil {
 		w.t.Fatal(err)
 	}
 	if _, err := w.rows.Finish(w.t.Context(), o.ID, nil); err != nil {

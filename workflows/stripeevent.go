@@ -13,31 +13,30 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// StripeEventWorkflow is the name under which StripeEvent is started. Its ID is that of order.PaymentEvent.WorkflowID, so
-// that an event acts once however often it is sent.
+// StripeEventWorkflow is the name under which clients start StripeEvent. The workflow's ID is order.PaymentEvent.WorkflowID,
+// so that an event acts once, however often the gateway sends it.
 const StripeEventWorkflow = "StripeEvent"
 
-// Settled says what came of an event of the payment gateway.
+// Settled is the result of a payment event.
 type Settled string
 
-// What can come of an event.
+// The results of a payment event.
 const (
 	SettledNothing  Settled = "NOTHING"   // all is as it should be
-	SettledForeign  Settled = "FOREIGN"   // no payment of an order of ours
+	SettledForeign  Settled = "FOREIGN"   // the payment belongs to no order of ours
 	SettledLeft     Settled = "LEFT"      // the order is not at its end: its saga takes care of the payment
 	SettledGaveBack Settled = "GAVE_BACK" // the money was given back, because the order is not confirmed by this payment
-	SettledNoted    Settled = "NOTED"     // somebody gave back money of a confirmed order; the timeline says so
+	SettledNoted    Settled = "NOTED"     // the shop refunded a confirmed order at the gateway; the timeline says so
 )
 
-// StripeEventResult is what came of an event, and which order it is about.
+// StripeEventResult is the result of a payment event, and the order that it is about.
 type StripeEventResult struct {
 	Settled Settled  `json:"settled"`
 	OrderID order.ID `json:"orderId,omitempty"`
 }
 
-// StripeEvent acts on an event of the payment gateway. The event is a hint: what counts is how the payment stands at the
-// gateway now, and the order in its row. Money that an order which ended otherwise than confirmed still holds, or that a
-// confirmed order holds twice, is given back.
+// StripeEvent acts on a payment event. The event is a hint: what counts is the payment at the gateway now, and the order's
+// row. StripeEvent gives back money that a failed or cancelled order still holds, or that a confirmed order holds twice.
 func StripeEvent(ctx workflow.Context, event order.PaymentEvent) (StripeEventResult, error) {
 	ctx = workflow.WithActivityOptions(ctx, settleOptions)
 	var found activities.LookUpPaymentResult
@@ -63,7 +62,7 @@ func StripeEvent(ctx workflow.Context, event order.PaymentEvent) (StripeEventRes
 func settle(
 	ctx workflow.Context, event order.PaymentEvent, payment order.GatewayPayment, row activities.LookUpOrderResult,
 ) (Settled, error) {
-	its := row.Status == order.Confirmed && row.PaymentID == payment.ID
+	its := row.Status == order.Confirmed && row.PaymentID == payment.ID // the payment that confirmed the order
 	switch {
 	case !row.Found:
 		return SettledForeign, nil
@@ -94,10 +93,10 @@ func note(ctx workflow.Context, event order.PaymentEvent, payment order.GatewayP
 	}).Get(ctx, nil)
 }
 
-// settleOptions: nobody waits for an event to be settled, and it must not be lost. There is no end to retrying.
+// settleOptions retry without end: a payment event must not be lost, and no client waits for it.
 var settleOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: paymentTimeout,
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute},
 }
 
-var settlement *activities.Settlement // names the activities by their methods; it is never called
+var settlement *activities.Settlement // names the activities by their methods; nothing is called on it

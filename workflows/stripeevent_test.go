@@ -52,7 +52,7 @@ func TestEventOfTheGatewayIsSettledByWhatThePaymentAndTheOrderSay(t *testing.T) 
 			return err
 		},
 		"failed": func(m *ordertest.Memory, o order.Order) error {
-			if _, err := m.Close(t.Context(), ordertest.Request(o), order.Cause{Reason: order.TimedOut}, nil); err != nil {
+			if _, err := m.Close(t.Context(), o.Request(), order.Cause{Reason: order.TimedOut}, nil); err != nil {
 				return err
 			}
 			_, err := m.Finish(t.Context(), o.ID, nil)

@@ -6,7 +6,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/money"
 )
 
-// EventType names what happened to an order; it is the routing key of its message.
+// EventType names what happened to an order. It is the routing key of the event's message.
 type EventType string
 
 // The events. ORDER_CANCELLED announces FAILED and CANCELLED orders alike, with the reason.
@@ -18,7 +18,7 @@ const (
 // EventVersion is the version of Event's JSON. Consumers refuse versions that they do not know.
 const EventVersion = 1
 
-// Event is the body of a message about a finished order: a complete fact, so that no consumer has to ask back.
+// Event is the body of a message about a finished order. It is complete, so that consumers need not call the API.
 type Event struct {
 	Version    int         `json:"version"`
 	Type       EventType   `json:"type"`

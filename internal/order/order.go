@@ -1,5 +1,5 @@
-// Package order is the domain: what an order is, which statuses it goes through, why it may end otherwise than
-// confirmed, and what is told to the world about it. It does no I/O and imports only the standard library and money.
+// Package order is the domain: what an order is, which statuses it goes through, why it may fail or be cancelled, and which
+// events announce it. It does no I/O and imports only the standard library and money.
 package order
 
 import (
@@ -14,7 +14,7 @@ import (
 // ErrNotFound is returned by stores that do not know an order.
 var ErrNotFound = errors.New("order not found")
 
-// Limits of what a client may ask for. The API refuses more at the door; the database defends the same bounds.
+// Limits of what a client may ask for. The API rejects more; the database defends the same bounds.
 const (
 	MaxItems    = 100
 	MaxQuantity = 10_000
@@ -40,7 +40,7 @@ func ParseID(s string) (ID, error) {
 // WorkflowID is the ID of the order's CreateOrder workflow.
 func (id ID) WorkflowID() string { return "order-" + string(id) }
 
-// RecoveryID is the ID of the workflow that brings the order to its end when the first one was interrupted.
+// RecoveryID is the ID of the workflow that finishes the order when its CreateOrder workflow was terminated or failed.
 func (id ID) RecoveryID() string { return "recover-" + id.WorkflowID() }
 
 // Status is where an order stands. PENDING is the only status that changes; the other three are final.
@@ -51,7 +51,7 @@ const (
 	Pending   Status = "PENDING"
 	Confirmed Status = "CONFIRMED"
 	Failed    Status = "FAILED"    // the saga could not complete
-	Cancelled Status = "CANCELLED" // somebody asked
+	Cancelled Status = "CANCELLED" // the customer or the shop asked
 )
 
 // Final reports whether the status never changes again.
@@ -83,7 +83,7 @@ func Items(lines []Line) []Item {
 	return items
 }
 
-// Unpriced turns items into lines of which the price is not known yet.
+// Unpriced turns items into lines without a price.
 func Unpriced(items []Item) []Line {
 	lines := make([]Line, len(items))
 	for i, it := range items {
@@ -112,7 +112,7 @@ type Order struct {
 	Items         []Line      `json:"items"`
 	Total         money.Money `json:"total,omitzero"` // zero until priced
 	PaymentMethod string      `json:"paymentMethod"`
-	PaymentID     string      `json:"paymentId,omitempty"` // the gateway's reference; known once confirmed
+	PaymentID     string      `json:"paymentId,omitempty"` // the gateway's ID of the payment; known once confirmed
 	Hash          string      `json:"hash"`
 	Cause         *Cause      `json:"cause,omitempty"` // why it is closing, FAILED or CANCELLED
 	Version       int64       `json:"version"`         // grows with every change
@@ -120,7 +120,7 @@ type Order struct {
 	UpdatedAt     time.Time   `json:"updatedAt"`
 }
 
-// Reason returns why the order ended otherwise than confirmed, or "" when it did not.
+// Reason returns why the order is closing, failed or was cancelled, or "" when it is not.
 func (o Order) Reason() Reason {
 	if o.Cause == nil {
 		return ""
@@ -136,12 +136,17 @@ func (o Order) Payment() Payment {
 // Decided reports whether the order's end is known: it is final, or fenced so that it can only end as its cause says.
 func (o Order) Decided() bool { return o.Status.Final() || o.Closing }
 
-// Payment is what the gateway is asked to charge, or to give back. Replaying a call at the gateway needs the very same
+// Request returns the request that the order was made from.
+func (o Order) Request() Request {
+	return Request{ID: o.ID, UserID: o.UserID, Items: Items(o.Items), PaymentMethod: o.PaymentMethod, Hash: o.Hash}
+}
+
+// Payment is what the saga asks the gateway to charge, or to give back. Replaying a call at the gateway needs the very same
 // parameters, so all of them are stored with the order.
 type Payment struct {
 	OrderID   ID          `json:"orderId"`
 	Amount    money.Money `json:"amount"`
-	Method    string      `json:"method"`    // the gateway's reference, as in pm_card_visa; never a card number
+	Method    string      `json:"method"`    // the gateway's reference, for example pm_card_visa; never a card number
 	OrderedAt time.Time   `json:"orderedAt"` // tells whether the gateway still remembers idempotency keys
 }
 

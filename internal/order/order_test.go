@@ -57,7 +57,7 @@ func TestTotalIsTheSumOrARefusal(t *testing.T) {
 	}
 }
 
-func TestOnlyWhoWasAskedForEndsAsCancelled(t *testing.T) {
+func TestOnlyOrdersThatWereCancelledEndAsCancelled(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[order.Reason]order.Status{
 		order.CancelledByUser: order.Cancelled, order.CancelledByOperator: order.Cancelled,

@@ -10,10 +10,10 @@ import (
 // ErrPaymentNotFound is returned by gateways that do not know a payment.
 var ErrPaymentNotFound = errors.New("payment not found")
 
-// GatewayPayment is a payment as the gateway has it, whoever made it. Amounts are minor units of Currency.
+// GatewayPayment is a payment as the gateway has it, also one that no saga made. Amounts are minor units of Currency.
 type GatewayPayment struct {
 	ID        string    `json:"id"`
-	OrderID   ID        `json:"orderId,omitempty"` // as the gateway was told; "" when it is no payment of an order
+	OrderID   ID        `json:"orderId,omitempty"` // as the gateway was told; "" when the payment belongs to no order
 	Captured  int64     `json:"captured"`          // money taken, before refunds
 	Refunded  int64     `json:"refunded"`          // money given back or on its way back
 	Currency  string    `json:"currency"`
@@ -34,8 +34,8 @@ const (
 	PaymentRefunded  PaymentEventType = "charge.refunded"
 )
 
-// PaymentEvent is what the gateway says, by itself, has happened to a payment. It is a hint: it may come late, twice or
-// out of order, so whoever acts on it looks the payment up. Its JSON is part of recorded histories.
+// PaymentEvent is the gateway's notice that something happened to a payment. It is a hint: it may come late, twice or out of
+// order, so the workflow that acts on it looks the payment up. Its JSON is part of recorded histories.
 type PaymentEvent struct {
 	ID        string           `json:"id"` // the gateway's; the same each time the event is sent
 	Type      PaymentEventType `json:"type"`

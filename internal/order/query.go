@@ -16,7 +16,7 @@ var ErrCursor = errors.New("not a cursor of this list")
 
 // Query selects orders, newest first. Its zero value selects the first page of all orders.
 type Query struct {
-	UserID int64  // 0: of every user. Whoever answers to a user must not let it be 0
+	UserID int64  // 0: of every user; a caller that serves one user must not let it be 0
 	Status Status // "": any
 	// ProductID selects the orders that have a line of this product; "": any.
 	ProductID string
@@ -30,7 +30,7 @@ type Query struct {
 // PageSize is the number of orders per page that the query asks for, within the limits.
 func (q Query) PageSize() int { return PageSize(q.Limit) }
 
-// PageSize brings a limit that somebody asked for within the limits of a page.
+// PageSize brings the limit that a client asked for within the limits of a page.
 func PageSize(limit int) int {
 	if limit <= 0 {
 		return DefaultPage

@@ -2,7 +2,7 @@ package order
 
 import "fmt"
 
-// Reason says why an order ended otherwise than confirmed.
+// Reason says why an order failed or was cancelled.
 type Reason string
 
 // The reasons. Those of a customer or an operator end an order as CANCELLED, all others as FAILED.
@@ -37,7 +37,7 @@ type Cause struct {
 	ProductIDs  []string   `json:"productIds,omitempty"`  // PRODUCT_NOT_FOUND: every unknown product
 }
 
-// Shortage is a product of which there is less than was asked for.
+// Shortage is a product that has fewer units than the order wants.
 type Shortage struct {
 	ProductID string `json:"productId"`
 	Requested int64  `json:"requested"` // units over all lines of the order

@@ -2,10 +2,10 @@ package order
 
 import "errors"
 
-// SagaState is what the workflow engine says of an order's first workflow.
+// SagaState is the state of an order's CreateOrder workflow, as Temporal knows it.
 type SagaState string
 
-// The states of an order's first workflow.
+// The states of an order's CreateOrder workflow.
 const (
 	SagaRunning     SagaState = "running"
 	SagaCompleted   SagaState = "completed"
@@ -13,10 +13,10 @@ const (
 	SagaUnknown     SagaState = "unknown"     // never started, or forgotten by the engine
 )
 
-// ErrNoRequest is returned for an order of which no workflow holds a usable request.
+// ErrNoRequest is returned for an order when no workflow holds its request.
 var ErrNoRequest = errors.New("no workflow holds the order's request")
 
-// Validate reports what makes a request unusable: whoever starts a workflow by hand may have got it wrong.
+// Validate reports what is wrong with a request: an operator may have started a workflow by hand with a bad one.
 func (r Request) Validate() error {
 	if _, err := ParseID(string(r.ID)); err != nil {
 		return err

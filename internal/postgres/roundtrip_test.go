@@ -30,7 +30,7 @@ func TestEveryTransitionIsOneRoundTrip(t *testing.T) {
 		{"create", func(o, _ order.Order) (order.Order, error) { return s.Create(ctx, o) }},
 		{"confirm", func(o, _ order.Order) (order.Order, error) { return s.Confirm(ctx, o.ID, "pi", entries) }},
 		{"close", func(_, o order.Order) (order.Order, error) {
-			return s.Close(ctx, ordertest.Request(o), cause, entries)
+			return s.Close(ctx, o.Request(), cause, entries)
 		}},
 		{"finish", func(_, o order.Order) (order.Order, error) { return s.Finish(ctx, o.ID, entries) }},
 		{"read", func(o, _ order.Order) (order.Order, error) { return s.Order(ctx, o.ID) }},

@@ -139,7 +139,7 @@ func oneOfEachKind(t *testing.T, s *postgres.Orders) {
 	}
 	check(s.Confirm(ctx, confirmed.ID, "pi", nil))
 	for _, o := range []order.Order{closing, failed, unpriced} {
-		check(s.Close(ctx, ordertest.Request(o), cause, nil))
+		check(s.Close(ctx, o.Request(), cause, nil))
 	}
 	check(s.Finish(ctx, failed.ID, nil))
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// Catalog is what the saga of an order asks of the catalog.
+// Catalog is what an order's saga calls in the catalog.
 type Catalog interface {
 	PriceItems(ctx context.Context, items []order.Item) ([]order.Line, error)
 	Reserve(ctx context.Context, id order.ID, items []order.Item, expiresAt time.Time) error
@@ -25,14 +25,14 @@ type Catalog interface {
 	Release(ctx context.Context, id order.ID) error
 }
 
-// HoldState is what has become of the units that an order holds.
+// HoldState is the state of the units that an order has reserved.
 type HoldState string
 
-// The states of a hold. An order that never asked has the zero value.
+// The states of a hold. An order without a reservation has the zero value.
 const (
 	Held     HoldState = "held"
 	Sold     HoldState = "sold"
-	Released HoldState = "released" // for good: the order can hold nothing any more
+	Released HoldState = "released" // for good: the order can reserve nothing any more
 	Short    HoldState = "short"    // refused because stock was short; it stays refused
 )
 
@@ -43,13 +43,13 @@ type hold struct {
 	short     error // why it was refused
 }
 
-// MemoryCatalog is a Catalog in memory. It is safe for many goroutines and passes CatalogContract, so it answers as the
-// real one does.
+// MemoryCatalog is a Catalog in memory. It is safe for concurrent use and passes CatalogContract, so it behaves like the real
+// one.
 type MemoryCatalog struct {
 	mu       sync.Mutex
 	now      func() time.Time
-	products map[string]order.Line // Quantity is what can be bought now
-	gone     map[string]bool       // products that are not sold any more
+	products map[string]order.Line // Quantity is what is available now
+	gone     map[string]bool       // products that were removed
 	holds    map[order.ID]hold
 }
 
@@ -134,7 +134,7 @@ func (c *MemoryCatalog) enough(items []order.Item) error {
 	return nil
 }
 
-// lost returns why a hold is none any more, or nil.
+// lost returns why a hold no longer counts, or nil.
 func (c *MemoryCatalog) lost(h hold) error {
 	switch {
 	case h.state == Short:
@@ -203,7 +203,7 @@ func (c *MemoryCatalog) Remove(product string) {
 	c.gone[product] = true
 }
 
-// State returns what has become of what the order holds.
+// State returns the state of the order's hold.
 func (c *MemoryCatalog) State(id order.ID) HoldState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -232,7 +232,7 @@ type Shop struct {
 	Advance func(time.Duration) // moves the clock
 }
 
-// CatalogContract runs the suite over catalogs that open returns, each new and holding just the given products.
+// CatalogContract runs the suite over the catalogs that open returns. Each is new and has only the given products.
 func CatalogContract(t *testing.T, open func(t *testing.T, products ...order.Line) Shop) {
 	kettle := order.Line{ProductID: "kettle", Name: "Kettle", Quantity: 3, Price: money.Money{Amount: 2999, Currency: "EUR"}}
 	tests := map[string]func(*testing.T, Shop){
@@ -241,10 +241,10 @@ func CatalogContract(t *testing.T, open func(t *testing.T, products ...order.Lin
 		"a hold is taken once and sold once":                          holdsAndSells,
 		"a shortage is refused, and nothing is held":                  refusesShortages,
 		"equal products on two lines are one demand":                  sumsEqualProducts,
-		"what was held or sold is given back once, for good":          releasesForGood,
-		"releasing nothing is remembered":                             releasesNothing,
+		"held or sold units are given back once, for good":            releasesForGood,
+		"releasing nothing leaves a tombstone":                        releasesNothing,
 		"a hold that has expired can be neither sold nor taken again": expires,
-		"other items for the same order are a mistake and no refusal": refusesOtherItems,
+		"other items for the same order are an error, not a refusal":  refusesOtherItems,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -357,7 +357,7 @@ func succeeds(t *testing.T, err error) {
 	}
 }
 
-// refusedAs checks that err is a refusal for a cause; messages are for people.
+// refusedAs checks that err is a refusal for a cause. It ignores the message, which is for people.
 func refusedAs(t *testing.T, err error, want order.Cause) {
 	t.Helper()
 	var r *order.Refusal

@@ -15,18 +15,18 @@ func changes(t *testing.T, s Store) {
 	since := map[order.ID]int64{one.ID: 0, two.ID: 0, NewOrder(3).ID: 0}
 	got := follow(t, s, since)
 	if len(got) != 2 {
-		t.Fatalf("got %d changes, want one of each order that there is", len(got))
+		t.Fatalf("got %d changes, want one for each known order", len(got))
 	}
 	equal(t, "the first order", one, got[one.ID].Order)
 	added(t, got[two.ID], order.Entry{Type: order.EntryCreated})
 
 	if got := follow(t, s, since); len(got) != 0 {
-		t.Errorf("got %v, want no change that was told before", got)
+		t.Errorf("got %v, want no change that was returned before", got)
 	}
 	confirmed := must(s.Confirm(t.Context(), one.ID, "pi_1", []order.Entry{step("ChargePayment")}))(t)
 	got = follow(t, s, since)
 	if len(got) != 1 {
-		t.Fatalf("got %d changes, want that of the confirmed order", len(got))
+		t.Fatalf("got %d changes, want the confirmed order's", len(got))
 	}
 	same(t, "the confirmed order", confirmed, got[one.ID].Order)
 	added(t, got[one.ID], step("ChargePayment"), order.Entry{Type: order.EntryConfirmed})
@@ -37,19 +37,19 @@ func changes(t *testing.T, s Store) {
 	}
 	added(t, follow(t, s, since)[one.ID], refunded)
 	if none, err := s.Changes(t.Context(), nil); err != nil || len(none) != 0 {
-		t.Errorf("got %v, %v, want no change of no order", none, err)
+		t.Errorf("got %v, %v, want no changes", none, err)
 	}
 }
 
-// Notes and a transition come at once, and somebody who looks again and again sees each of them once.
+// Entries and a transition come at the same time, and a reader that polls sees each of them once.
 func nothingIsMissed(t *testing.T, s Store) {
-	const notes = 20
+	const appends = 20
 	o := must(s.Create(t.Context(), NewOrder(1)))(t)
 	var writers sync.WaitGroup
-	for i := range notes {
+	for i := range appends {
 		writers.Go(func() {
 			r := order.Entry{Type: order.EntryCommand, At: o.CreatedAt, Step: fmt.Sprint(i)}
-			if err := s.AppendTimeline(t.Context(), o.ID, fmt.Sprint("note-", i), r); err != nil {
+			if err := s.AppendTimeline(t.Context(), o.ID, fmt.Sprint("entry-", i), r); err != nil {
 				t.Error(err)
 			}
 		})
@@ -74,12 +74,12 @@ func nothingIsMissed(t *testing.T, s Store) {
 		}
 	}
 	timeline(t, s, o.ID, seen...)
-	if want := notes + 2; len(seen) != want {
-		t.Errorf("saw %d records, want %d", len(seen), want)
+	if want := appends + 2; len(seen) != want {
+		t.Errorf("saw %d entries, want %d", len(seen), want)
 	}
 }
 
-// follow returns what changed, by order, and moves the marks on.
+// follow returns what changed since the given entries, by order, and moves since forward.
 func follow(t *testing.T, s Store, since map[order.ID]int64) map[order.ID]order.Change {
 	t.Helper()
 	found, err := s.Changes(t.Context(), since)

@@ -1,5 +1,5 @@
-// Package ordertest says what a store of orders must do, as a suite of tests that every store passes: the real one in
-// PostgreSQL, and Memory, which stands in for it where the store itself is not the question.
+// Package ordertest is test support for the domain's outside systems: a store of orders, the catalog and the payment gateway.
+// For each it has a contract, a suite of tests that the real adapter passes, and a fake in memory that passes the same suite.
 package ordertest
 
 import (
@@ -18,12 +18,12 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// Store is everything that a store of orders can do.
+// Store is a store of orders.
 type Store interface {
 	Create(ctx context.Context, o order.Order) (order.Order, error)
-	Confirm(ctx context.Context, id order.ID, paymentID string, records []order.Entry) (order.Order, error)
-	Close(ctx context.Context, req order.Request, cause order.Cause, records []order.Entry) (order.Order, error)
-	Finish(ctx context.Context, id order.ID, records []order.Entry) (order.Order, error)
+	Confirm(ctx context.Context, id order.ID, paymentID string, entries []order.Entry) (order.Order, error)
+	Close(ctx context.Context, req order.Request, cause order.Cause, entries []order.Entry) (order.Order, error)
+	Finish(ctx context.Context, id order.ID, entries []order.Entry) (order.Order, error)
 
 	Order(ctx context.Context, id order.ID) (order.Order, error)
 	Orders(ctx context.Context, q order.Query) ([]order.Order, string, error)
@@ -36,7 +36,7 @@ type Store interface {
 
 type test func(*testing.T, Store)
 
-// ofOneOrder look only at orders of their own, so they can share a store.
+// ofOneOrder are tests that look only at orders of their own, so they can share a store.
 var ofOneOrder = map[string]test{
 	"a created order is pending, with its lines at the prices of the time": created,
 	"creating twice keeps the first prices":                                createdTwice,
@@ -48,27 +48,27 @@ var ofOneOrder = map[string]test{
 	"a closing order cannot be confirmed":                                  closingIsNotConfirmed,
 	"a confirmed order neither closes nor is undone":                       confirmedStays,
 	"an order that is not closing is not finished":                         notClosingIsNotFinished,
-	"an ended order never changes":                                         endedStays,
+	"a final order never changes":                                          endedStays,
 	"an unknown order is not found":                                        unknown,
-	"texts that a database cannot hold do not keep an order from closing":  unstorableTexts,
-	"confirm and close race: one wins and everybody is told the same":      confirmAndCloseRace,
+	"an order with texts that a database cannot hold still closes":         unstorableTexts,
+	"confirm and close race: one wins, and every caller gets the same row": confirmAndCloseRace,
 	"create and close race: one row, one history":                          createAndCloseRace,
-	"a cursor of somebody's own making is refused":                         foreignCursors,
-	"the orders of an answer are the caller's own":                         answersAreCopies,
-	"a note is added once under its key, also to an order at its end":      noted,
-	"what was added to timelines is told once, with the order as it is":    changes,
-	"of many orders those with a known end are returned, and no others":    decided,
-	"whoever follows a timeline misses nothing that others add meanwhile":  nothingIsMissed,
+	"a cursor that the store did not hand out is an error":                 foreignCursors,
+	"the orders that a store returns are copies":                           resultsAreCopies,
+	"an entry is appended once under its key, also to a final order":       appended,
+	"changes returns what was added once, with the order as it is":         changes,
+	"a follower of a timeline misses nothing that others add meanwhile":    nothingIsMissed,
+	"of many orders, those whose end is known are returned, and no others": decided,
 }
 
-// ofAllOrders look at lists, so each has a store to itself.
+// ofAllOrders are tests that look at lists, so each has its own store.
 var ofAllOrders = map[string]test{
-	"lists page newest first, filtered, without gaps or repetitions":    lists,
-	"unfinished orders are pending ones of a minimum age, oldest first": unfinished,
-	"many orders at once do not disturb each other":                     manyAtOnce,
+	"lists page newest first, filtered, without gaps or repetitions":   lists,
+	"unfinished orders are PENDING and of a minimum age, oldest first": unfinished,
+	"many orders at once do not disturb each other":                    manyAtOnce,
 }
 
-// Contract runs the suite over stores that open returns, each new and empty and there until the end of its t.
+// Contract runs the suite over the stores that open returns. Each is new and empty, and lasts until the end of its t.
 func Contract(t *testing.T, open func(t *testing.T) Store) {
 	shared := open(t)
 	for name, test := range ofOneOrder {
@@ -85,14 +85,14 @@ func Contract(t *testing.T, open func(t *testing.T) Store) {
 	}
 }
 
-// ignoreTimes compares orders and records but for when they were stored.
+// ignoreTimes compares orders and entries without the times at which they were stored.
 var ignoreTimes = cmp.Options{
 	cmpopts.IgnoreFields(order.Order{}, "CreatedAt", "UpdatedAt"),
 	cmpopts.IgnoreFields(order.Entry{}, "At"),
 	cmpopts.EquateEmpty(),
 }
 
-// NewOrder returns a priced order of two lines (29.97 USD) with a new ID, as CreateOrder is given one.
+// NewOrder returns a priced order of two lines (29.97 USD) with a new ID, ready to be created.
 func NewOrder(userID int64) order.Order {
 	return order.Order{
 		ID: order.ID(uuid.NewString()), UserID: userID, PaymentMethod: "pm_card_visa", Hash: "c0ffee",
@@ -101,13 +101,6 @@ func NewOrder(userID int64) order.Order {
 			{ProductID: "tea", Name: "Tea", Quantity: 1, Price: money.Money{Amount: 999, Currency: "USD"}},
 		},
 		Total: money.Money{Amount: 2997, Currency: "USD"},
-	}
-}
-
-// Request returns the request that o was made from.
-func Request(o order.Order) order.Request {
-	return order.Request{
-		ID: o.ID, UserID: o.UserID, Items: order.Items(o.Items), PaymentMethod: o.PaymentMethod, Hash: o.Hash,
 	}
 }
 
@@ -122,7 +115,7 @@ var (
 	cancelled = order.Cause{Reason: order.CancelledByUser, Message: "cancelled"}
 )
 
-// step is a record that a saga hands over with a transition.
+// step is an entry that a saga stores with a transition.
 func step(name string) order.Entry {
 	return order.Entry{
 		Type: order.EntryStepDone, At: time.Date(2026, 11, 1, 12, 0, 0, 123456000, time.UTC), Step: name,
@@ -136,7 +129,7 @@ func created(t *testing.T, s Store) {
 	got := must(s.Create(t.Context(), o))(t)
 	want := o
 	want.Status, want.Version = order.Pending, 1
-	equal(t, "the answer", want, got)
+	equal(t, "the result", want, got)
 	if age := got.CreatedAt.Sub(before); age < -time.Minute || age > time.Minute || got.CreatedAt != got.UpdatedAt {
 		t.Errorf("created at %v, updated at %v: want both now, %v", got.CreatedAt, got.UpdatedAt, before)
 	}
@@ -151,7 +144,7 @@ func createdTwice(t *testing.T, s Store) {
 	dearer.Items = slices.Clone(o.Items)
 	dearer.Items[0].Price.Amount, dearer.Total.Amount = 1999, 4997
 	second := must(s.Create(t.Context(), dearer))(t)
-	same(t, "the second answer", first, second)
+	same(t, "the second result", first, second)
 	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated})
 }
 
@@ -169,19 +162,19 @@ func notCreated(t *testing.T, s Store) {
 
 func confirmed(t *testing.T, s Store) {
 	o := must(s.Create(t.Context(), NewOrder(1)))(t)
-	records := []order.Entry{step("ReserveStock"), step("ChargePayment")}
-	got := must(s.Confirm(t.Context(), o.ID, "pi_1", records))(t)
+	entries := []order.Entry{step("ReserveStock"), step("ChargePayment")}
+	got := must(s.Confirm(t.Context(), o.ID, "pi_1", entries))(t)
 	want := o
 	want.Status, want.PaymentID, want.Version = order.Confirmed, "pi_1", 2
-	equal(t, "the answer", want, got)
+	equal(t, "the result", want, got)
 	if got.UpdatedAt.Before(o.UpdatedAt) || got.CreatedAt != o.CreatedAt {
 		t.Errorf("times: %+v, then %+v", o, got)
 	}
 	again := must(s.Confirm(t.Context(), o.ID, "pi_2", []order.Entry{step("Late")}))(t)
-	same(t, "the answer to a repetition", got, again)
-	same(t, "the answer to a late create", got, must(s.Create(t.Context(), o))(t))
+	same(t, "the result of a repetition", got, again)
+	same(t, "the result of a late create", got, must(s.Create(t.Context(), o))(t))
 	stays(t, s, got)
-	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated}, records[0], records[1],
+	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated}, entries[0], entries[1],
 		order.Entry{Type: order.EntryConfirmed})
 }
 
@@ -191,15 +184,15 @@ func closedAndFinished(t *testing.T, s Store) {
 		status order.Status
 	}{{declined, order.Failed}, {outOfStock, order.Failed}, {cancelled, order.Cancelled}} {
 		o := must(s.Create(t.Context(), NewOrder(1)))(t)
-		closing := must(s.Close(t.Context(), Request(o), tc.cause, []order.Entry{step("ReserveStock")}))(t)
+		closing := must(s.Close(t.Context(), o.Request(), tc.cause, []order.Entry{step("ReserveStock")}))(t)
 		want := o
 		want.Closing, want.Cause, want.Version = true, &tc.cause, 2
-		equal(t, "the answer of close", want, closing)
-		same(t, "close again", closing, must(s.Close(t.Context(), Request(o), tc.cause, []order.Entry{step("Late")}))(t))
+		equal(t, "the result of close", want, closing)
+		same(t, "close again", closing, must(s.Close(t.Context(), o.Request(), tc.cause, []order.Entry{step("Late")}))(t))
 
 		ended := must(s.Finish(t.Context(), o.ID, []order.Entry{step("ReleaseStock")}))(t)
 		want.Status, want.Version = tc.status, 3
-		equal(t, "the answer of finish", want, ended)
+		equal(t, "the result of finish", want, ended)
 		same(t, "finish again", ended, must(s.Finish(t.Context(), o.ID, []order.Entry{step("Late")}))(t))
 		stays(t, s, ended)
 		timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated}, step("ReserveStock"),
@@ -210,26 +203,26 @@ func closedAndFinished(t *testing.T, s Store) {
 
 func closedBeforeCreated(t *testing.T, s Store) {
 	o := NewOrder(7)
-	closing := must(s.Close(t.Context(), Request(o), outOfStock, []order.Entry{step("PriceItems")}))(t)
+	closing := must(s.Close(t.Context(), o.Request(), outOfStock, []order.Entry{step("PriceItems")}))(t)
 	want := order.Order{
 		ID: o.ID, UserID: 7, Status: order.Pending, Closing: true, Items: order.Unpriced(order.Items(o.Items)),
 		PaymentMethod: o.PaymentMethod, Hash: o.Hash, Cause: &outOfStock, Version: 1,
 	}
-	equal(t, "the answer of close", want, closing)
-	same(t, "the answer to a late create", closing, must(s.Create(t.Context(), o))(t))
-	same(t, "the answer to a late confirm", closing, must(s.Confirm(t.Context(), o.ID, "pi_1", nil))(t))
-	same(t, "close again", closing, must(s.Close(t.Context(), Request(o), declined, nil))(t))
+	equal(t, "the result of close", want, closing)
+	same(t, "the result of a late create", closing, must(s.Create(t.Context(), o))(t))
+	same(t, "the result of a late confirm", closing, must(s.Confirm(t.Context(), o.ID, "pi_1", nil))(t))
+	same(t, "close again", closing, must(s.Close(t.Context(), o.Request(), declined, nil))(t))
 	ended := must(s.Finish(t.Context(), o.ID, nil))(t)
 	want.Status, want.Version = order.Failed, 2
-	equal(t, "the answer of finish", want, ended)
+	equal(t, "the result of finish", want, ended)
 	timeline(t, s, o.ID, step("PriceItems"), order.Entry{Type: order.EntryClosing},
 		order.Entry{Type: order.EntryFailed})
 }
 
 func firstCauseStays(t *testing.T, s Store) {
 	o := must(s.Create(t.Context(), NewOrder(1)))(t)
-	first := must(s.Close(t.Context(), Request(o), cancelled, nil))(t)
-	same(t, "close with another cause", first, must(s.Close(t.Context(), Request(o), declined, nil))(t))
+	first := must(s.Close(t.Context(), o.Request(), cancelled, nil))(t)
+	same(t, "close with another cause", first, must(s.Close(t.Context(), o.Request(), declined, nil))(t))
 	ended := must(s.Finish(t.Context(), o.ID, nil))(t)
 	if ended.Status != order.Cancelled || ended.Reason() != order.CancelledByUser {
 		t.Errorf("ended as %s, %s", ended.Status, ended.Reason())
@@ -238,39 +231,39 @@ func firstCauseStays(t *testing.T, s Store) {
 
 func closingIsNotConfirmed(t *testing.T, s Store) {
 	o := must(s.Create(t.Context(), NewOrder(1)))(t)
-	closing := must(s.Close(t.Context(), Request(o), declined, nil))(t)
-	same(t, "the answer of confirm", closing, must(s.Confirm(t.Context(), o.ID, "pi_1", nil))(t))
+	closing := must(s.Close(t.Context(), o.Request(), declined, nil))(t)
+	same(t, "the result of confirm", closing, must(s.Confirm(t.Context(), o.ID, "pi_1", nil))(t))
 	stays(t, s, closing)
 }
 
 func confirmedStays(t *testing.T, s Store) {
 	o := must(s.Create(t.Context(), NewOrder(1)))(t)
 	won := must(s.Confirm(t.Context(), o.ID, "pi_1", nil))(t)
-	same(t, "the answer of close", won, must(s.Close(t.Context(), Request(o), cancelled, nil))(t))
-	same(t, "the answer of finish", won, must(s.Finish(t.Context(), o.ID, nil))(t))
+	same(t, "the result of close", won, must(s.Close(t.Context(), o.Request(), cancelled, nil))(t))
+	same(t, "the result of finish", won, must(s.Finish(t.Context(), o.ID, nil))(t))
 	stays(t, s, won)
 	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated}, order.Entry{Type: order.EntryConfirmed})
 }
 
 func notClosingIsNotFinished(t *testing.T, s Store) {
 	o := must(s.Create(t.Context(), NewOrder(1)))(t)
-	same(t, "the answer of finish", o, must(s.Finish(t.Context(), o.ID, []order.Entry{step("x")}))(t))
+	same(t, "the result of finish", o, must(s.Finish(t.Context(), o.ID, []order.Entry{step("x")}))(t))
 	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated})
 }
 
 func endedStays(t *testing.T, s Store) {
 	o := must(s.Create(t.Context(), NewOrder(1)))(t)
-	must(s.Close(t.Context(), Request(o), declined, nil))(t)
+	must(s.Close(t.Context(), o.Request(), declined, nil))(t)
 	ended := must(s.Finish(t.Context(), o.ID, nil))(t)
 	same(t, "create", ended, must(s.Create(t.Context(), o))(t))
 	same(t, "confirm", ended, must(s.Confirm(t.Context(), o.ID, "pi_1", nil))(t))
-	same(t, "close", ended, must(s.Close(t.Context(), Request(o), cancelled, nil))(t))
+	same(t, "close", ended, must(s.Close(t.Context(), o.Request(), cancelled, nil))(t))
 	stays(t, s, ended)
 }
 
-func noted(t *testing.T, s Store) {
+func appended(t *testing.T, s Store) {
 	o := must(s.Create(t.Context(), NewOrder(1)))(t)
-	must(s.Close(t.Context(), Request(o), declined, nil))(t)
+	must(s.Close(t.Context(), o.Request(), declined, nil))(t)
 	ended := must(s.Finish(t.Context(), o.ID, nil))(t)
 	refunded := order.Entry{Type: order.EntryRefunded, At: ended.UpdatedAt, Step: "GiveBack", Detail: "2997 USD (pi_1)"}
 	for _, key := range []string{"evt_1", "evt_1", "evt_2"} {
@@ -278,7 +271,7 @@ func noted(t *testing.T, s Store) {
 			t.Fatal(err)
 		}
 	}
-	same(t, "the noted order", ended, must(s.Order(t.Context(), o.ID))(t))
+	same(t, "the order", ended, must(s.Order(t.Context(), o.ID))(t))
 	timeline, err := s.Timeline(t.Context(), o.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -290,7 +283,7 @@ func noted(t *testing.T, s Store) {
 		t.Errorf("timeline (-want +got):\n%s", diff)
 	}
 	if err := s.AppendTimeline(t.Context(), NewOrder(1).ID, "evt_1", refunded); !errors.Is(err, order.ErrNotFound) {
-		t.Errorf("a note about no order: %v, want order.ErrNotFound", err)
+		t.Errorf("an entry for an unknown order: %v, want order.ErrNotFound", err)
 	}
 }
 
@@ -310,7 +303,7 @@ func unknown(t *testing.T, s Store) {
 
 func unstorableTexts(t *testing.T, s Store) {
 	o := NewOrder(1)
-	req := Request(o)
+	req := o.Request()
 	req.Items[0].ProductID, req.PaymentMethod = "nul\x00", "not utf-8 \xff"
 	cause := order.Cause{Reason: order.ProductNotFound, Message: "nul\x00", ProductIDs: []string{"nul\x00"}}
 	bad := step("PriceItems")
@@ -327,18 +320,18 @@ func unstorableTexts(t *testing.T, s Store) {
 func confirmAndCloseRace(t *testing.T, s Store) {
 	const rivals = 50
 	o := must(s.Create(t.Context(), NewOrder(1)))(t)
-	answers := race(t, rivals, func(i int) (order.Order, error) {
+	results := race(t, rivals, func(i int) (order.Order, error) {
 		if i%2 == 0 {
 			return s.Confirm(t.Context(), o.ID, "pi_1", []order.Entry{step("ChargePayment")})
 		}
-		return s.Close(t.Context(), Request(o), cancelled, []order.Entry{step("ChargePayment")})
+		return s.Close(t.Context(), o.Request(), cancelled, []order.Entry{step("ChargePayment")})
 	})
-	for _, a := range answers {
-		same(t, "what a rival was told", answers[0], a)
+	for _, r := range results {
+		same(t, "the result of a rival", results[0], r)
 	}
-	stays(t, s, answers[0])
+	stays(t, s, results[0])
 	won := order.EntryConfirmed
-	if answers[0].Closing {
+	if results[0].Closing {
 		won = order.EntryClosing
 	}
 	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated}, step("ChargePayment"), order.Entry{Type: won})
@@ -351,7 +344,7 @@ func createAndCloseRace(t *testing.T, s Store) {
 		if i%2 == 0 {
 			return s.Create(t.Context(), o)
 		}
-		return s.Close(t.Context(), Request(o), cancelled, nil)
+		return s.Close(t.Context(), o.Request(), cancelled, nil)
 	})
 	got := must(s.Order(t.Context(), o.ID))(t)
 	want := []order.Entry{{Type: order.EntryClosing}}
@@ -383,12 +376,12 @@ func lists(t *testing.T, s Store) {
 		query order.Query
 		match func(order.Order) bool
 	}{
-		"all":          {order.Query{}, func(order.Order) bool { return true }},
-		"of a user":    {order.Query{UserID: mine}, func(o order.Order) bool { return o.UserID == mine }},
-		"of a status":  {order.Query{Status: order.Pending}, func(o order.Order) bool { return o.Status == order.Pending }},
-		"of both":      {order.Query{UserID: theirs, Status: order.Confirmed}, func(o order.Order) bool { return o.UserID == theirs && o.Status == order.Confirmed }},
-		"of nobody":    {order.Query{UserID: 99}, func(order.Order) bool { return false }},
-		"of a product": {order.Query{ProductID: "kettle"}, func(o order.Order) bool { return o.Items[0].ProductID == "kettle" }},
+		"all":           {order.Query{}, func(order.Order) bool { return true }},
+		"of a user":     {order.Query{UserID: mine}, func(o order.Order) bool { return o.UserID == mine }},
+		"of a status":   {order.Query{Status: order.Pending}, func(o order.Order) bool { return o.Status == order.Pending }},
+		"of both":       {order.Query{UserID: theirs, Status: order.Confirmed}, func(o order.Order) bool { return o.UserID == theirs && o.Status == order.Confirmed }},
+		"of a stranger": {order.Query{UserID: 99}, func(order.Order) bool { return false }},
+		"of a product":  {order.Query{ProductID: "kettle"}, func(o order.Order) bool { return o.Items[0].ProductID == "kettle" }},
 		"of a product, a user and a time": {
 			order.Query{ProductID: "kettle", UserID: mine, From: all[6].CreatedAt},
 			func(o order.Order) bool {
@@ -465,11 +458,11 @@ func unfinished(t *testing.T, s Store) {
 	for range 3 {
 		want = append(want, must(s.Create(t.Context(), NewOrder(1)))(t))
 	}
-	want = append(want, must(s.Close(t.Context(), Request(NewOrder(1)), declined, nil))(t))
+	want = append(want, must(s.Close(t.Context(), NewOrder(1).Request(), declined, nil))(t))
 	slices.SortFunc(want, oldestFirst)
 	done, undone := must(s.Create(t.Context(), NewOrder(1)))(t), NewOrder(1)
 	must(s.Confirm(t.Context(), done.ID, "pi_1", nil))(t)
-	must(s.Close(t.Context(), Request(undone), declined, nil))(t)
+	must(s.Close(t.Context(), undone.Request(), declined, nil))(t)
 	must(s.Finish(t.Context(), undone.ID, nil))(t)
 
 	for _, limit := range []int{1, 2, 4, 5} {
@@ -482,7 +475,7 @@ func unfinished(t *testing.T, s Store) {
 	}
 	young, next, err := s.Unfinished(t.Context(), time.Hour, "", 10)
 	if err != nil || len(young) != 0 || next != "" {
-		t.Errorf("orders of less than an hour count as older: %v, %q, %v", young, next, err)
+		t.Errorf("orders younger than an hour are listed as older: %v, %q, %v", young, next, err)
 	}
 }
 
@@ -495,7 +488,7 @@ func manyAtOnce(t *testing.T, s Store) {
 		if i%2 == 0 {
 			return s.Confirm(t.Context(), o.ID, "pi", []order.Entry{step("ChargePayment")})
 		}
-		if _, err := s.Close(t.Context(), Request(o), declined, nil); err != nil {
+		if _, err := s.Close(t.Context(), o.Request(), declined, nil); err != nil {
 			return o, err
 		}
 		return s.Finish(t.Context(), o.ID, nil)
@@ -517,24 +510,24 @@ func manyAtOnce(t *testing.T, s Store) {
 	}
 }
 
-func answersAreCopies(t *testing.T, s Store) {
+func resultsAreCopies(t *testing.T, s Store) {
 	o := NewOrder(1)
-	answer := must(s.Create(t.Context(), o))(t)
+	result := must(s.Create(t.Context(), o))(t)
 	kept := must(s.Order(t.Context(), o.ID))(t)
-	answer.Items[0].Quantity, o.Items[0].Quantity = 99, 99
+	result.Items[0].Quantity, o.Items[0].Quantity = 99, 99
 	stays(t, s, kept)
 }
 
-// race calls f from many goroutines at once and returns the answers.
+// race calls f from many goroutines at once and returns the results.
 func race(t *testing.T, rivals int, f func(i int) (order.Order, error)) []order.Order {
 	t.Helper()
-	answers, errs := make([]order.Order, rivals), make([]error, rivals)
+	results, errs := make([]order.Order, rivals), make([]error, rivals)
 	start := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range rivals {
 		wg.Go(func() {
 			<-start
-			answers[i], errs[i] = f(i)
+			results[i], errs[i] = f(i)
 		})
 	}
 	close(start)
@@ -542,7 +535,7 @@ func race(t *testing.T, rivals int, f func(i int) (order.Order, error)) []order.
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	return answers
+	return results
 }
 
 func must(o order.Order, err error) func(*testing.T) order.Order {
@@ -555,7 +548,7 @@ func must(o order.Order, err error) func(*testing.T) order.Order {
 	}
 }
 
-// equal compares orders but for when they were stored, same compares all of them.
+// equal compares orders without the times at which they were stored; same compares everything.
 func equal(t *testing.T, what string, want, got order.Order) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, ignoreTimes); diff != "" {
@@ -586,7 +579,7 @@ func timeline(t *testing.T, s Store, id order.ID, want ...order.Entry) {
 	}
 	for i, r := range got {
 		if r.At.IsZero() || (r.Step != "" && !r.At.Equal(want[i].At)) {
-			t.Errorf("record %d, %s %s, is of %v", i, r.Type, r.Step, r.At)
+			t.Errorf("entry %d, %s %s, has the time %v", i, r.Type, r.Step, r.At)
 		}
 	}
 }

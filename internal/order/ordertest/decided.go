@@ -13,8 +13,8 @@ func decided(t *testing.T, s Store) {
 		must(s.Create(t.Context(), o))(t)
 	}
 	want[confirmed.ID] = must(s.Confirm(t.Context(), confirmed.ID, "pi_1", nil))(t)
-	want[closing.ID] = must(s.Close(t.Context(), Request(closing), outOfStock, nil))(t)
-	must(s.Close(t.Context(), Request(ended), cancelled, nil))(t)
+	want[closing.ID] = must(s.Close(t.Context(), closing.Request(), outOfStock, nil))(t)
+	must(s.Close(t.Context(), ended.Request(), cancelled, nil))(t)
 	want[ended.ID] = must(s.Finish(t.Context(), ended.ID, nil))(t)
 
 	got, err := s.Decided(t.Context(), []order.ID{pending.ID, confirmed.ID, closing.ID, ended.ID, NewOrder(1).ID})

@@ -14,24 +14,24 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// Memory is a Store in memory: for tests of what stands on a store, where the store itself is not the question. It is
-// safe for many goroutines. It passes Contract, so it answers as the real one does.
+// Memory is a Store in memory, for tests of code that needs a store. It is safe for concurrent use. It passes Contract, so
+// it behaves like the real one.
 type Memory struct {
-	mu     sync.Mutex
-	now    func() time.Time
-	orders map[order.ID]order.Order
-	events map[order.ID][]order.StoredEntry
-	last   int64           // ID of an entry
-	noted  map[string]bool // by order and key
+	mu        sync.Mutex
+	now       func() time.Time
+	orders    map[order.ID]order.Order
+	timelines map[order.ID][]order.StoredEntry
+	last      int64           // ID of the newest entry
+	keys      map[string]bool // of appended entries, by order and key
 }
 
 // NewMemory returns an empty store whose clock is now (time.Now, or the clock of a test environment).
 func NewMemory(now func() time.Time) *Memory {
-	return &Memory{now: now, orders: map[order.ID]order.Order{}, events: map[order.ID][]order.StoredEntry{},
-		noted: map[string]bool{}}
+	return &Memory{now: now, orders: map[order.ID]order.Order{}, timelines: map[order.ID][]order.StoredEntry{},
+		keys: map[string]bool{}}
 }
 
-// Create stores a PENDING order, or returns the one that is there.
+// Create stores a PENDING order, or returns the existing one.
 func (m *Memory) Create(_ context.Context, o order.Order) (order.Order, error) {
 	if err := o.CheckTotal(); err != nil {
 		return order.Order{}, fmt.Errorf("create order %s: %w", o.ID, err)
@@ -48,7 +48,7 @@ func (m *Memory) Create(_ context.Context, o order.Order) (order.Order, error) {
 
 // Confirm is the pivot.
 func (m *Memory) Confirm(
-	_ context.Context, id order.ID, paymentID string, records []order.Entry,
+	_ context.Context, id order.ID, paymentID string, entries []order.Entry,
 ) (order.Order, error) {
 	return m.change("confirm", id, func(o *order.Order) order.EntryType {
 		if o.Status != order.Pending || o.Closing {
@@ -56,12 +56,12 @@ func (m *Memory) Confirm(
 		}
 		o.Status, o.PaymentID = order.Confirmed, paymentID
 		return order.EntryConfirmed
-	}, records)
+	}, entries)
 }
 
 // Close is the fence.
 func (m *Memory) Close(
-	_ context.Context, req order.Request, cause order.Cause, records []order.Entry,
+	_ context.Context, req order.Request, cause order.Cause, entries []order.Entry,
 ) (order.Order, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -71,28 +71,28 @@ func (m *Memory) Close(
 		m.insert(order.Order{
 			ID: req.ID, UserID: req.UserID, Items: order.Unpriced(req.Items), PaymentMethod: req.PaymentMethod,
 			Hash: req.Hash, Closing: true, Cause: &cause,
-		}, order.EntryClosing, records)
+		}, order.EntryClosing, entries)
 	case o.Status == order.Pending && !o.Closing:
 		o.Closing, o.Cause = true, &cause
-		m.update(o, order.EntryClosing, records)
+		m.update(o, order.EntryClosing, entries)
 	}
 	return clone(m.orders[req.ID]), nil
 }
 
 // Finish ends a closing order.
-func (m *Memory) Finish(_ context.Context, id order.ID, records []order.Entry) (order.Order, error) {
+func (m *Memory) Finish(_ context.Context, id order.ID, entries []order.Entry) (order.Order, error) {
 	return m.change("finish", id, func(o *order.Order) order.EntryType {
 		if o.Status != order.Pending || !o.Closing {
 			return ""
 		}
 		o.Status = o.Cause.Reason.FinalStatus()
 		return order.EntryType(o.Status)
-	}, records)
+	}, entries)
 }
 
-// change applies a guarded transition, which names the record of what it did, or "" when it did nothing.
+// change applies a guarded transition, which returns the entry type for what it did, or "" when it did nothing.
 func (m *Memory) change(
-	verb string, id order.ID, transition func(*order.Order) order.EntryType, records []order.Entry,
+	verb string, id order.ID, transition func(*order.Order) order.EntryType, entries []order.Entry,
 ) (order.Order, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -101,40 +101,40 @@ func (m *Memory) change(
 		return order.Order{}, fmt.Errorf("%s order %s: %w", verb, id, order.ErrNotFound)
 	}
 	if did := transition(&o); did != "" {
-		m.update(o, did, records)
+		m.update(o, did, entries)
 	}
 	return clone(m.orders[id]), nil
 }
 
-func (m *Memory) insert(o order.Order, did order.EntryType, records []order.Entry) {
+func (m *Memory) insert(o order.Order, did order.EntryType, entries []order.Entry) {
 	now := m.clock()
 	o.Status, o.Version, o.CreatedAt, o.UpdatedAt = order.Pending, 1, now, now
-	m.store(o, did, records)
+	m.store(o, did, entries)
 }
 
-func (m *Memory) update(o order.Order, did order.EntryType, records []order.Entry) {
+func (m *Memory) update(o order.Order, did order.EntryType, entries []order.Entry) {
 	o.Version++
 	if now := m.clock(); now.After(o.UpdatedAt) {
 		o.UpdatedAt = now
 	}
-	m.store(o, did, records)
+	m.store(o, did, entries)
 }
 
-func (m *Memory) store(o order.Order, did order.EntryType, records []order.Entry) {
+func (m *Memory) store(o order.Order, did order.EntryType, entries []order.Entry) {
 	m.orders[o.ID] = clone(o)
-	for _, r := range records {
-		m.record(o.ID, r)
+	for _, e := range entries {
+		m.add(o.ID, e)
 	}
-	m.record(o.ID, order.Entry{Type: did, At: o.UpdatedAt})
+	m.add(o.ID, order.Entry{Type: did, At: o.UpdatedAt})
 }
 
-func (m *Memory) record(id order.ID, r order.Entry) {
+func (m *Memory) add(id order.ID, e order.Entry) {
 	m.last++
-	r.At = r.At.UTC().Truncate(time.Microsecond)
-	m.events[id] = append(m.events[id], order.StoredEntry{ID: m.last, Entry: r})
+	e.At = e.At.UTC().Truncate(time.Microsecond)
+	m.timelines[id] = append(m.timelines[id], order.StoredEntry{ID: m.last, Entry: e})
 }
 
-// clock has the database's resolution.
+// clock returns the time with the database's resolution.
 func (m *Memory) clock() time.Time { return m.now().UTC().Truncate(time.Microsecond) }
 
 // Decided returns those of the orders with a known end.
@@ -227,20 +227,20 @@ func (m *Memory) Timeline(_ context.Context, id order.ID) ([]order.Entry, error)
 	if _, ok := m.orders[id]; !ok {
 		return nil, fmt.Errorf("read the timeline of order %s: %w", id, order.ErrNotFound)
 	}
-	records := make([]order.Entry, len(m.events[id]))
-	for i, e := range m.events[id] {
-		records[i] = e.Entry
+	entries := make([]order.Entry, len(m.timelines[id]))
+	for i, e := range m.timelines[id] {
+		entries[i] = e.Entry
 	}
-	return records, nil
+	return entries, nil
 }
 
-// Changes returns those of the orders to whose timeline something was added after the given entry.
+// Changes returns the orders whose timeline has gained entries after the given one, with those entries.
 func (m *Memory) Changes(_ context.Context, since map[order.ID]int64) ([]order.Change, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var changes []order.Change
 	for id, last := range since {
-		entries := slices.Clone(m.events[id])
+		entries := slices.Clone(m.timelines[id])
 		entries = slices.DeleteFunc(entries, func(e order.StoredEntry) bool { return e.ID <= last })
 		if len(entries) > 0 {
 			changes = append(changes, order.Change{Order: clone(m.orders[id]), Entries: entries})
@@ -250,20 +250,20 @@ func (m *Memory) Changes(_ context.Context, since map[order.ID]int64) ([]order.C
 }
 
 // AppendTimeline adds an entry to the timeline, once under its key.
-func (m *Memory) AppendTimeline(_ context.Context, id order.ID, key string, r order.Entry) error {
+func (m *Memory) AppendTimeline(_ context.Context, id order.ID, key string, e order.Entry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ok := m.orders[id]; !ok {
-		return fmt.Errorf("note %s on the timeline of order %s: %w", r.Type, id, order.ErrNotFound)
+		return fmt.Errorf("append %s to the timeline of order %s: %w", e.Type, id, order.ErrNotFound)
 	}
-	if name := string(id) + " " + key; !m.noted[name] {
-		m.noted[name] = true
-		m.record(id, r)
+	if name := string(id) + " " + key; !m.keys[name] {
+		m.keys[name] = true
+		m.add(id, e)
 	}
 	return nil
 }
 
-// clone copies an order deeply, by way of its JSON, so that no caller shares memory with the store.
+// clone makes a deep copy of an order through its JSON, so that no caller shares memory with the store.
 func clone(o order.Order) order.Order {
 	b, err := json.Marshal(o)
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// Payments is what the saga of an order asks of the payment gateway, and how the gateway's books are read.
+// Payments is what an order's saga calls at the payment gateway, and how tests read the gateway's books.
 type Payments interface {
 	Charge(ctx context.Context, p order.Payment) (paymentID string, err error)
 	Refund(ctx context.Context, p order.Payment) error
 	Payment(ctx context.Context, paymentID string) (order.GatewayPayment, error)
 }
 
-// Declines are the payment methods that a gateway declines in tests, and the codes with which it does.
+// Declines are the payment methods that a gateway declines in tests, with their decline codes.
 var Declines = map[string]string{
 	"pm_card_visa_chargeDeclined":                  "generic_decline",
 	"pm_card_visa_chargeDeclinedInsufficientFunds": "insufficient_funds",
@@ -28,20 +28,20 @@ var Declines = map[string]string{
 
 type payment struct {
 	order.GatewayPayment
-	cancelled bool // no money will be taken any more
+	cancelled bool // a later charge is refused
 }
 
-// MemoryPayments is a payment gateway in memory. It is safe for many goroutines and passes PaymentsContract, so it
-// answers as the real one does.
+// MemoryPayments is a payment gateway in memory. It is safe for concurrent use and passes PaymentsContract, so it behaves like
+// the real one.
 type MemoryPayments struct {
 	mu       sync.Mutex
 	payments map[string]payment // by idempotency key
 }
 
-// NewMemoryPayments returns a gateway that has taken no payment.
+// NewMemoryPayments returns a gateway without payments.
 func NewMemoryPayments() *MemoryPayments { return &MemoryPayments{payments: map[string]payment{}} }
 
-// key is what makes a repeated call the same call.
+// key is the payment's idempotency key.
 func key(p order.Payment) string { return string(p.OrderID) }
 
 // Charge takes the payment once.
@@ -76,12 +76,12 @@ func decline(code string) error {
 	return r
 }
 
-// Refund makes sure that no money is kept, now or later.
+// Refund makes sure that the gateway keeps no money, now or later.
 func (m *MemoryPayments) Refund(_ context.Context, p order.Payment) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if p.Amount.Amount <= 0 {
-		return fmt.Errorf("no payment of %s can be undone", p.Amount)
+		return fmt.Errorf("a payment of %s cannot be undone", p.Amount)
 	}
 	known := m.known(p)
 	known.cancelled = true
@@ -102,14 +102,14 @@ func (m *MemoryPayments) Payment(_ context.Context, paymentID string) (order.Gat
 	return order.GatewayPayment{}, order.ErrPaymentNotFound
 }
 
-// Till is what a gateway's books say of an order.
+// Till is what a gateway's books say about an order.
 type Till struct {
 	Charges   int   // payments that took money
 	Kept      int64 // money taken and not given back
 	Cancelled bool  // a late charge would be refused
 }
 
-// Till returns what the books say of an order.
+// Till returns what the books say about an order.
 func (m *MemoryPayments) Till(id order.ID) Till {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -127,7 +127,7 @@ func (m *MemoryPayments) Till(id order.ID) Till {
 	return t
 }
 
-// PaymentsContract runs the suite over a gateway. It asks only about payments of its own.
+// PaymentsContract runs the suite over a gateway. It looks only at its own payments.
 func PaymentsContract(t *testing.T, payments Payments) {
 	payment := func(method string) order.Payment {
 		return order.Payment{
@@ -179,12 +179,12 @@ func PaymentsContract(t *testing.T, payments Payments) {
 			succeeds(t, payments.Refund(t.Context(), p))
 		}
 	})
-	t.Run("no payment of nothing is undone", func(t *testing.T) {
+	t.Run("a payment of nothing cannot be undone", func(t *testing.T) {
 		t.Parallel()
 		p := payment("pm_card_visa")
 		p.Amount.Amount = 0
 		if err := payments.Refund(t.Context(), p); err == nil {
-			t.Error("undone")
+			t.Error("it was undone")
 		}
 	})
 }
