@@ -76,13 +76,26 @@ func (c *repairStock) run(ctx context.Context, out *output) error {
 	return c.with(ctx, out, func(l ledger) error { return reportStock(ctx, l, out, c.Product, c.change) })
 }
 
+// counters are those of a product, or changes to them.
+type counters struct {
+	Available int64 `json:"available"`
+	Held      int64 `json:"held"`
+	Sold      int64 `json:"sold"`
+	Restocked int64 `json:"restocked"`
+	Marks     int   `json:"marks"`
+}
+
+func countersOf(c stock.Counters) counters {
+	return counters{c.Available, c.Held, c.Sold, c.Restocked, c.Marks}
+}
+
 // drift is a product whose counters are not what the ledger says.
 type drift struct {
-	ProductID string         `json:"productId"`
-	Is        stock.Counters `json:"is"`
-	ShouldBe  stock.Counters `json:"shouldBe"`
-	Repaired  bool           `json:"repaired"`
-	Problem   string         `json:"problem,omitempty"` // why the repair did not succeed
+	ProductID string   `json:"productId"`
+	Is        counters `json:"is"`
+	ShouldBe  counters `json:"shouldBe"`
+	Repaired  bool     `json:"repaired"`
+	Problem   string   `json:"problem,omitempty"` // why the repair did not succeed
 }
 
 // stockCount is the summary.
@@ -102,7 +115,7 @@ func reportStock(ctx context.Context, l ledger, out *output, product string, c c
 	}
 	n := stockCount{Products: found.Products, Drifted: len(found.Drifts), Undecided: len(found.Undecided)}
 	for _, d := range found.Drifts {
-		shown := drift{ProductID: d.ProductID, Is: d.Is, ShouldBe: d.Owed}
+		shown := drift{ProductID: d.ProductID, Is: countersOf(d.Is), ShouldBe: countersOf(d.Owed)}
 		end := ""
 		if c.Apply {
 			_, err := l.units.Repair(ctx, l, d.ProductID, c.Operator+": "+c.Reason)
@@ -164,6 +177,16 @@ func (c *showMovements) run(ctx context.Context, out *output) error {
 	return c.with(ctx, out, func(l ledger) error { return movements(ctx, l, out, c.Product) })
 }
 
+// movement is an entry of the ledger.
+type movement struct {
+	ID     string     `json:"id"`
+	At     time.Time  `json:"at"`
+	Kind   stock.Kind `json:"kind"`
+	Change counters   `json:"change"`
+	By     string     `json:"by"` // the reservation, restock or repair
+	Reason string     `json:"reason,omitempty"`
+}
+
 func movements(ctx context.Context, l ledger, out *output, product string) error {
 	there, err := l.Snapshots(ctx, []string{product})
 	if err != nil {
@@ -179,7 +202,8 @@ func movements(ctx context.Context, l ledger, out *output, product string) error
 	t := out.table("TIME", "KIND", "AVAILABLE", "HELD", "SOLD", "RESTOCKED", "BY", "REASON")
 	signed := func(n int64) string { return fmt.Sprintf("%+d", n) }
 	for _, m := range all {
-		t.row(m, stamp(m.At), m.Kind, signed(m.Available), signed(m.Held), signed(m.Sold), signed(m.Restocked), m.Reservation, m.Reason)
+		shown := movement{ID: m.ID, At: m.At, Kind: m.Kind, Change: counters(m.Delta), By: m.Reservation, Reason: m.Reason}
+		t.row(shown, stamp(m.At), m.Kind, signed(m.Available), signed(m.Held), signed(m.Sold), signed(m.Restocked), m.Reservation, m.Reason)
 	}
 	t.end("nothing has moved yet")
 	return nil

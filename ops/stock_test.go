@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ordersaga/ordersaga/catalog/memorytest"
 	"github.com/ordersaga/ordersaga/catalog/mongodb"
 	"github.com/ordersaga/ordersaga/catalog/product"
@@ -74,6 +76,17 @@ func TestStockIsCheckedAndRepaired(t *testing.T) {
 		}
 		wants("a drift", "kettle: available 0 (should be 2), held 0, sold 1, restocked 0, marks 2\n")
 		wants("the summary", "products: 1, drifted: 1, repaired: 0\n")
+	}
+	var asJSON bytes.Buffer
+	if err := reportStock(t.Context(), l, &output{out: &asJSON, json: true}, "", change{}); err == nil {
+		t.Error("JSON: no drift")
+	}
+	wantJSON := `{"productId":"kettle","is":{"available":0,"held":0,"sold":1,"restocked":0,"marks":2},` +
+		`"shouldBe":{"available":2,"held":0,"sold":1,"restocked":0,"marks":2},"repaired":false}
+{"summary":{"products":1,"drifted":1,"repaired":0,"undecided":0}}
+`
+	if diff := cmp.Diff(wantJSON, asJSON.String()); diff != "" {
+		t.Errorf("JSON (-want +got):\n%s", diff)
 	}
 	if err := report("", change{Apply: true, Operator: "ann", Reason: "ticket 7"}); err != nil {
 		t.Errorf("the repair leaves %v", err)
