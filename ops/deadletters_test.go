@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -105,9 +104,8 @@ func (c *cemetery) await(queue string, n int) {
 // ops runs ops deadletters.
 func (c *cemetery) ops(args ...string) (code int, stdout, stderr string) {
 	c.t.Helper()
-	var out, errs bytes.Buffer
-	code = Run(c.t.Context(), append([]string{"deadletters"}, args...), []string{"RABBITMQ_URL=" + c.url}, &out, &errs)
-	return code, out.String(), errs.String()
+	got := run(c.t.Context(), []string{"RABBITMQ_URL=" + c.url}, append([]string{"deadletters"}, args...)...)
+	return got.code, got.stdout, got.stderr
 }
 
 // must runs ops deadletters and returns its output.

@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,29 +71,32 @@ func open(t *testing.T, database string) *pgxpool.Pool {
 	return pool
 }
 
+// run runs ops payments.
+func (w *world) run(args ...string) result {
+	w.t.Helper()
+	environ := []string{"DATABASE_URL=" + w.database, "STRIPE_API_URL=" + w.url, "STRIPE_API_KEY=" + apiKey}
+	got := run(w.t.Context(), environ, append([]string{"payments"}, args...)...)
+	if strings.Contains(got.stdout+got.stderr, "sk_test_") {
+		w.t.Errorf("the key is shown in: %s%s", got.stdout, got.stderr)
+	}
+	return got
+}
+
 // ops runs ops payments and returns the exit code and everything that it printed.
 func (w *world) ops(args ...string) (int, string) {
 	w.t.Helper()
-	var out bytes.Buffer
-	environ := []string{"DATABASE_URL=" + w.database, "STRIPE_API_URL=" + w.url, "STRIPE_API_KEY=" + apiKey}
-	code := Run(w.t.Context(), append([]string{"payments"}, args...), environ, &out, &out)
-	if strings.Contains(out.String(), "sk_test_") {
-		w.t.Errorf("the key is shown in: %s", out.String())
-	}
-	return code, out.String()
+	got := w.run(args...)
+	return got.code, got.stdout + got.stderr
 }
 
 // found runs ops payments with --json and returns the differences.
 func (w *world) found(args ...string) (int, []difference) {
 	w.t.Helper()
-	var stdout, stderr bytes.Buffer
-	environ := []string{"DATABASE_URL=" + w.database, "STRIPE_API_URL=" + w.url, "STRIPE_API_KEY=" + apiKey}
-	args = append([]string{"payments"}, append(args, "--json", "--min-age=0")...)
-	code := Run(w.t.Context(), args, environ, &stdout, &stderr)
+	got := w.run(append(args, "--json", "--min-age=0")...)
 	lines := jsonLines[struct {
 		difference
 		Summary *paymentCount
-	}](w.t, stdout.String())
+	}](w.t, got.stdout)
 	var differences []difference
 	for _, l := range lines[:len(lines)-1] {
 		differences = append(differences, l.difference)
@@ -102,7 +104,7 @@ func (w *world) found(args ...string) (int, []difference) {
 	if last := lines[len(lines)-1].Summary; last == nil || last.Differences != len(differences) {
 		w.t.Errorf("the summary of %d differences is %+v", len(differences), last)
 	}
-	return code, differences
+	return got.code, differences
 }
 
 // created stores a PENDING order.

@@ -117,10 +117,9 @@ func TestStockCommandsOnMongoDB(t *testing.T) {
 	sold(t, store)
 	exits := func(want int, args ...string) {
 		t.Helper()
-		var stdout, stderr bytes.Buffer
 		environ := []string{"MONGODB_URI=" + uri, "MONGODB_DATABASE=" + database}
-		if code := Run(t.Context(), append([]string{"stock"}, args...), environ, &stdout, &stderr); code != want {
-			t.Errorf("%q: exit code %d, want %d\n%s%s", args, code, want, &stdout, &stderr)
+		if got := run(t.Context(), environ, append([]string{"stock"}, args...)...); got.code != want {
+			t.Errorf("%q: exit code %d, want %d\n%s%s", args, got.code, want, got.stdout, got.stderr)
 		}
 	}
 	exits(exitDone, "check")
