@@ -10,18 +10,18 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// Stripe counts in ISO 4217 minor units, with exceptions (https://docs.stripe.com/currencies). HUF and TWD are none:
-// only payouts are in whole units of them.
+// Stripe counts in ISO 4217 minor units, with exceptions (https://docs.stripe.com/currencies). HUF and TWD are no exceptions:
+// only their payouts are in whole units.
 var (
-	// timesHundred are currencies without decimals that Stripe counts in hundredths all the same.
+	// timesHundred are currencies without decimals that Stripe counts in hundredths nevertheless.
 	timesHundred = map[string]bool{"ISK": true, "UGX": true}
-	// byHundred are currencies with two decimals by ISO 4217 that Stripe counts in whole units.
+	// byHundred are currencies with two decimals in ISO 4217 that Stripe counts in whole units.
 	byHundred = map[string]bool{"MGA": true}
-	// threeDecimals are currencies counted in thousandths, of which cards charge only hundredths.
+	// threeDecimals are currencies counted in thousandths. Cards charge whole hundredths.
 	threeDecimals = map[string]bool{"BHD": true, "JOD": true, "KWD": true, "OMR": true, "TND": true}
 )
 
-// smallestUnits returns the amount as Stripe counts it. It is refused when Stripe cannot charge it exactly.
+// smallestUnits returns the amount as Stripe counts it, or a refusal if Stripe cannot charge it exactly.
 func smallestUnits(m money.Money) (int64, error) {
 	switch {
 	case timesHundred[m.Currency]:
@@ -41,7 +41,7 @@ func smallestUnits(m money.Money) (int64, error) {
 	return m.Amount, nil
 }
 
-// minorUnits is smallestUnits backwards.
+// minorUnits is the inverse of smallestUnits.
 func minorUnits(amount int64, currency string) int64 {
 	switch {
 	case timesHundred[currency]:
@@ -52,7 +52,7 @@ func minorUnits(amount int64, currency string) int64 {
 	return amount
 }
 
-// currencies are those that Stripe charges cards in and that ISO 4217 knows, three decimals included.
+// currencies are those of ISO 4217 in which Stripe charges cards.
 var currencies = strings.Fields(`
 	AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BWP BYN BZD CAD CDF CHF CLP CNY COP
 	CRC CVE CZK DJF DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR ISK JMD JOD JPY
@@ -60,9 +60,9 @@ var currencies = strings.Fields(`
 	NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SEK SGD SHP SLE SOS SRD SVC SZL THB TJS TND TOP
 	TRY TTD TWD TZS UAH UGX USD UYU UZS VND VUV WST XAF XCD XOF XPF YER ZAR ZMW`)
 
-// Chargeable reports, without asking the gateway, whether it could ever charge the amount: a *order.Refusal
-// (INVALID_AMOUNT) for a currency that it does not know and for an amount that it cannot count. That it is nil promises
-// nothing; the gateway has limits of its own.
+// Chargeable returns, without asking the gateway, a *order.Refusal (INVALID_AMOUNT) if the gateway can never charge the
+// amount: it does not know the currency, or cannot count the amount. Nil is not a promise, because the gateway has limits of
+// its own.
 func (*Payments) Chargeable(total money.Money) error {
 	if !slices.Contains(currencies, total.Currency) {
 		return order.Refuse(order.InvalidAmount, "orders cannot be paid in %s", total.Currency)
@@ -74,8 +74,8 @@ func (*Payments) Chargeable(total money.Money) error {
 	return err
 }
 
-// check reports what makes a payment impossible to handle safely. These are mistakes of the caller, not refusals: an
-// order that reached a payment was priced.
+// check rejects payments that cannot be handled safely. These are mistakes of the caller and not refusals, because an order
+// that reaches its payment has been priced.
 func check(pay order.Payment) error {
 	if _, err := order.ParseID(string(pay.OrderID)); err != nil {
 		return err
@@ -85,7 +85,7 @@ func check(pay order.Payment) error {
 	}
 	switch {
 	case pay.Amount.Amount == 0:
-		return errors.New("its payment has no amount: the order was never priced, so there is nothing to charge or to give back")
+		return errors.New("its payment has no amount: the order was never priced, so there is nothing to charge or to refund")
 	case pay.Method == "":
 		return errors.New("its payment has no payment method")
 	case pay.OrderedAt.IsZero():

@@ -15,9 +15,8 @@ import (
 	"github.com/ordersaga/ordersaga/internal/stripe"
 )
 
-// contract is what every gateway that remembers must do under the adapter, the simulator and the real one alike: what the
-// fake of the saga's tests does as well, and more. It uses nothing but the adapter itself, because that is all that the
-// real one has.
+// contract is what the adapter guarantees over every stateful gateway, the simulator and the real one alike. It includes what
+// the fake in the saga's tests guarantees. It uses only the adapter itself, because the real gateway offers nothing else.
 func contract(t *testing.T, payments *stripe.Payments) {
 	t.Helper()
 	began := time.Now().Add(-time.Minute)
@@ -60,7 +59,9 @@ func contract(t *testing.T, payments *stripe.Payments) {
 	})
 	t.Run("an unknown payment is not found", func(t *testing.T) {
 		t.Parallel()
-		wantNotFound(t, payments)
+		if got, err := payments.Payment(t.Context(), "pi_unknown"); !errors.Is(err, order.ErrPaymentNotFound) {
+			t.Errorf("%+v, %v; want ErrPaymentNotFound", got, err)
+		}
 	})
 }
 
@@ -74,7 +75,7 @@ func TestContractOverTheRealGateway(t *testing.T) {
 	t.Parallel()
 	key := os.Getenv("STRIPE_TEST_KEY")
 	if key == "" {
-		t.Skip("STRIPE_TEST_KEY is not set: it takes the secret key of a Stripe test account (sk_test_…) to ask the real gateway")
+		t.Skip("STRIPE_TEST_KEY is not set: the real gateway needs the secret key of a Stripe test account (sk_test_…)")
 	}
 	if len(key) < 8 || key[:8] != "sk_test_" {
 		t.Fatal("STRIPE_TEST_KEY is not a test key (sk_test_…): no test may move money")
@@ -84,11 +85,4 @@ func TestContractOverTheRealGateway(t *testing.T) {
 		t.Fatal(err)
 	}
 	contract(t, payments)
-}
-
-func wantNotFound(t *testing.T, payments *stripe.Payments) {
-	t.Helper()
-	if got, err := payments.Payment(t.Context(), "pi_nobody_knows_it"); !errors.Is(err, order.ErrPaymentNotFound) {
-		t.Errorf("%+v, %v; want that it is not found", got, err)
-	}
 }

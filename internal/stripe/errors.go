@@ -15,17 +15,17 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// Error is an answer of the gateway that is not a final no: it is broken, busy, or we are (a wrong key, a wrong request).
+// Error is an error response of the gateway that is not a refusal: the gateway is broken or busy, or our request is wrong.
 type Error struct {
 	Status    int    // HTTP
 	Type      string // Stripe's: api_error, invalid_request_error, idempotency_error, card_error
-	Code      string // Stripe's, as in idempotency_key_in_use; may be empty
-	RequestID string // to find the call in the gateway's log; may be empty
-	Detail    string // the gateway's words about a wrong request, without anything secret; may be empty
+	Code      string // Stripe's, for example idempotency_key_in_use; may be empty
+	RequestID string // identifies the call in the gateway's log; may be empty
+	Detail    string // the gateway's message about a wrong request, without secrets; may be empty
 }
 
 func (e *Error) Error() string {
-	text := fmt.Sprintf("the gateway answered %d %s", e.Status, e.Type)
+	text := fmt.Sprintf("the gateway returned %d %s", e.Status, e.Type)
 	if e.Code != "" {
 		text += " " + e.Code
 	}
@@ -41,12 +41,12 @@ func (e *Error) Error() string {
 	return text
 }
 
-// NeedsAttention reports whether only a person can put it right: the gateway does not accept our API key.
+// NeedsAttention reports whether only an operator can help, because the gateway does not accept our API key.
 func (e *Error) NeedsAttention() bool {
 	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
 }
 
-// Codes of our own, beside the gateway's decline codes.
+// Our own codes, in addition to the gateway's decline codes.
 const (
 	codeGeneric        = "generic_decline"
 	codeAuthentication = "authentication_required"
@@ -55,7 +55,7 @@ const (
 	codeMethod         = "payment_method_unknown"
 )
 
-// messages are for the customer. What is not listed is a plain decline.
+// messages are for the customer, by decline code. Other codes get a general message.
 var messages = map[string]string{
 	"insufficient_funds":               "the card has insufficient funds",
 	"card_velocity_exceeded":           "the card's limit is exceeded",
@@ -75,14 +75,14 @@ var messages = map[string]string{
 	"card_decline_rate_limit_exceeded": "the card was declined too often; try again in a day",
 }
 
-// secretive are the decline codes that the customer must not be told, who may not be the card's owner
+// secretive are the decline codes that must stay hidden from the customer, who may not be the card's owner
 // (https://docs.stripe.com/declines/codes).
 var secretive = map[string]bool{
 	"fraudulent": true, "lost_card": true, "merchant_blacklist": true, "pickup_card": true, "restricted_card": true,
 	"security_violation": true, "stolen_card": true,
 }
 
-// decline refuses a charge, in words for the customer.
+// decline refuses a charge, with a message for the customer.
 func decline(code string) *order.Refusal {
 	if code == "" || secretive[code] {
 		code = codeGeneric
@@ -96,7 +96,7 @@ func decline(code string) *order.Refusal {
 	return r
 }
 
-// declineCode is the most telling code of a card error.
+// declineCode is the most specific code of a card error.
 func declineCode(e *stripego.Error) string {
 	if e.DeclineCode != "" && e.DeclineCode != codeGeneric {
 		return string(e.DeclineCode)
@@ -107,14 +107,14 @@ func declineCode(e *stripego.Error) string {
 	return codeGeneric
 }
 
-// isDecline reports whether the card was declined by this very call.
+// isDecline reports whether this very call declined the card.
 func isDecline(err error) bool {
 	var e *stripego.Error
 	return errors.As(err, &e) && e.HTTPStatusCode == http.StatusPaymentRequired && e.Type == stripego.ErrorTypeCard
 }
 
-// asRefusal returns the final no that err is, or nil. What is wrong about the payment itself stays wrong however often it
-// is sent; what is wrong about us (the key, an unknown parameter) is put right by somebody.
+// asRefusal returns err as a refusal, or nil if it is none. A mistake in the payment itself stays a mistake on every retry;
+// a mistake of ours (the key, an unknown parameter) can be corrected, so it is broken.
 func asRefusal(err error) *order.Refusal {
 	var refusal *order.Refusal
 	if errors.As(err, &refusal) {
@@ -143,7 +143,7 @@ func asRefusal(err error) *order.Refusal {
 	return nil
 }
 
-// refusedOrBroken returns the refusal that err is, or err as broken. The code that customers are not told goes to the log.
+// refusedOrBroken returns err as a refusal if it is one, otherwise as broken. The log gets the code that customers do not.
 func (p *Payments) refusedOrBroken(what string, pay order.Payment, err error) error {
 	refusal := asRefusal(err)
 	if refusal == nil {
@@ -160,31 +160,31 @@ func wrapOrder(what string, pay order.Payment, err error) error {
 	return wrap(fmt.Sprintf("%s order %s", what, pay.OrderID), err)
 }
 
-// wrap says what was being done, and leaves out everything that could be secret: the library's errors hold the gateway's
-// whole answer, client secrets included.
+// wrap adds what was being done, and removes everything that may be secret: the library's errors hold the gateway's whole
+// response, client secrets included.
 func wrap(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var answer *stripego.Error
+	var response *stripego.Error
 	var transport *url.Error
 	switch {
-	case errors.As(err, &answer):
-		return fmt.Errorf("%s: %w", what, broken(answer))
+	case errors.As(err, &response):
+		return fmt.Errorf("%s: %w", what, broken(response))
 	case errors.As(err, &transport):
 		return fmt.Errorf("%s: %w", what, transport.Err)
 	case isHarmless(err):
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	return fmt.Errorf("%s: the gateway's answer cannot be understood", what)
+	return fmt.Errorf("%s: the gateway's response cannot be understood", what)
 }
 
-// problem is an error that this package words itself.
+// problem is an error with a text of this package.
 type problem string
 
 func (p problem) Error() string { return string(p) }
 
-// isHarmless reports whether the error's text is known to hold nothing of the gateway's answer.
+// isHarmless reports whether the error's text certainly holds nothing of the gateway's response.
 func isHarmless(err error) bool {
 	var own problem
 	var refusal *order.Refusal
@@ -201,7 +201,7 @@ func broken(e *stripego.Error) *Error {
 	return b
 }
 
-// secrets are API keys, client secrets, and what could be a card number.
+// secrets matches API keys, client secrets, and anything that may be a card number.
 var secrets = regexp.MustCompile(`\b(?:sk|rk|pk|whsec)_\S+|\w+_secret_\w+|\b\d(?:[ -]?\d){11,18}\b`)
 
 func scrub(text string) string { return secrets.ReplaceAllString(text, "…") }

@@ -39,11 +39,10 @@ func TestAmountsAreCountedAsStripeCounts(t *testing.T) {
 	}
 }
 
-// TestEveryCurrencyHasTheDecimalsThatStripeCountsIn holds the decimals of ISO 4217, which prices are in, against those
-// that Stripe documents.
+// TestEveryCurrencyHasTheDecimalsThatStripeCountsIn compares ISO 4217, which prices follow, with what Stripe documents.
 func TestEveryCurrencyHasTheDecimalsThatStripeCountsIn(t *testing.T) {
 	t.Parallel()
-	decimals := map[string]int{ // of Stripe's smallest unit; two where nothing is said
+	decimals := map[string]int{ // of Stripe's smallest unit; two by default
 		"BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "JPY": 0, "KMF": 0, "KRW": 0, "MGA": 0, "PYG": 0, "RWF": 0, "VND": 0, "VUV": 0,
 		"XAF": 0, "XOF": 0, "XPF": 0,
 		"BHD": 3, "JOD": 3, "KWD": 3, "OMR": 3, "TND": 3,
@@ -56,7 +55,7 @@ func TestEveryCurrencyHasTheDecimalsThatStripeCountsIn(t *testing.T) {
 		}
 		digits, known := currency.GetDigits(code)
 		if !known {
-			t.Errorf("%s is no currency of ISO 4217", code)
+			t.Errorf("%s is not in ISO 4217", code)
 			continue
 		}
 		twelve := money.Money{Amount: 12, Currency: code} // whole units
@@ -79,7 +78,7 @@ func TestEveryCurrencyHasTheDecimalsThatStripeCountsIn(t *testing.T) {
 	}
 }
 
-func TestWhatCanNeverBeChargedIsRefusedWithoutAsking(t *testing.T) {
+func TestAmountsThatCanNeverBeChargedAreRefusedWithoutAsking(t *testing.T) {
 	t.Parallel()
 	for _, m := range []money.Money{
 		{Amount: 100, Currency: "XAU"}, {Amount: 100, Currency: "usd"}, {Amount: 100}, {Currency: "USD"}, {Amount: -1, Currency: "USD"},
@@ -125,12 +124,12 @@ func TestErrorsAreSortedIntoRefusedAndBroken(t *testing.T) {
 	}
 }
 
-func TestOnlyAPersonCanHelpWhenTheKeyIsNotAccepted(t *testing.T) {
+func TestARejectedKeyNeedsAttentionAtOnce(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]bool{401: true, 403: true, 400: false, 402: false, 404: false, 409: false, 429: false, 500: false, 503: false} {
 		err := wrapOrder("charge", order.Payment{}, &stripego.Error{HTTPStatusCode: status, Type: stripego.ErrorTypeInvalidRequest})
-		var answer *Error
-		if !errors.As(err, &answer) || answer.NeedsAttention() != want {
+		var response *Error
+		if !errors.As(err, &response) || response.NeedsAttention() != want {
 			t.Errorf("%d needs attention at once: %t, want %t", status, !want, want)
 		}
 	}
@@ -140,19 +139,19 @@ func TestErrorsShowNothingSecret(t *testing.T) {
 	t.Parallel()
 	const secret = "pi_1_secret_abc"
 	for name, err := range map[string]error{
-		"the whole answer": &stripego.Error{
+		"the whole response": &stripego.Error{
 			HTTPStatusCode: 400, Type: stripego.ErrorTypeInvalidRequest,
 			Msg:           "No such intent: " + secret + " with sk_test_51Habc and card 4242 4242 4242 4242",
 			PaymentIntent: &stripego.PaymentIntent{ClientSecret: secret},
 		},
-		"a key in the message": &stripego.Error{HTTPStatusCode: 401, Msg: "Invalid API Key provided: sk_test_51Habc"},
-		"an unreadable answer": errors.New("couldn't deserialize JSON (body sample: " + secret + " sk_test_51Habc 4242424242424242)"),
-		"the transport":        &url.Error{Op: "Post", URL: "http://sk_test_51Habc@host/" + secret, Err: http.ErrHandlerTimeout},
+		"a key in the message":   &stripego.Error{HTTPStatusCode: 401, Msg: "Invalid API Key provided: sk_test_51Habc"},
+		"an unreadable response": errors.New("couldn't deserialize JSON (body sample: " + secret + " sk_test_51Habc 4242424242424242)"),
+		"the transport":          &url.Error{Op: "Post", URL: "http://sk_test_51Habc@host/" + secret, Err: http.ErrHandlerTimeout},
 	} {
 		got := wrap("charge", err).Error()
 		for _, s := range []string{secret, "51Habc", "4242"} {
 			if strings.Contains(got, s) {
-				t.Errorf("%s: %q is shown in: %s", name, s, got)
+				t.Errorf("%s: %q appears in: %s", name, s, got)
 			}
 		}
 		if !strings.HasPrefix(got, "charge: ") {

@@ -16,13 +16,13 @@ import (
 // orderIDKey is the metadata key under which the gateway keeps the order's ID.
 const orderIDKey = "order_id"
 
-// createKeys is how many keys there are to create an order's intent under. Every further one needs another stored 500.
+// createKeys is how many keys there are for creating an order's intent. Each but the first needs another stored 500.
 const createKeys = 20
 
-// errNeverCreated says that every key is stuck on a stored error: no intent's ID was ever learned, none ever will be.
+// errNeverCreated says that every key is stuck on a stored error, so no intent's ID was ever learned or ever will be.
 const errNeverCreated = problem("the gateway has stored an error under every key")
 
-// create returns the ID of the order's intent, which every caller learns alike, and whether an earlier call had made it.
+// create returns the ID of the order's intent, which is the same for every caller, and whether an earlier call created it.
 func (p *Payments) create(ctx context.Context, pay order.Payment) (id string, replayed bool, err error) {
 	amount, err := smallestUnits(pay.Amount)
 	if err != nil {
@@ -34,7 +34,7 @@ func (p *Payments) create(ctx context.Context, pay order.Payment) (id string, re
 		intent, err := p.client.V1PaymentIntents.Create(ctx, params)
 		switch {
 		case err == nil && intent.ID == "":
-			return "", false, problem("the gateway answered without an ID")
+			return "", false, problem("the gateway's response has no ID")
 		case err == nil:
 			return intent.ID, isReplay(intent.LastResponse), nil
 		case !isStuck(err):
@@ -44,35 +44,35 @@ func (p *Payments) create(ctx context.Context, pay order.Payment) (id string, re
 	return "", false, errNeverCreated
 }
 
-// createParams must give the very same parameters for the same order, always: they are compared on a replay.
+// createParams must always return the same parameters for the same order, because the gateway compares them on a replay.
 func createParams(pay order.Payment, amount int64) *stripego.PaymentIntentCreateParams {
 	return &stripego.PaymentIntentCreateParams{
 		Amount:             stripego.Int64(amount),
 		Currency:           stripego.String(strings.ToLower(pay.Amount.Currency)),
 		PaymentMethod:      stripego.String(pay.Method),
-		PaymentMethodTypes: []*string{stripego.String("card")}, // nothing that would redirect the customer
+		PaymentMethodTypes: []*string{stripego.String("card")}, // no method that would redirect the customer
 		Metadata:           map[string]string{orderIDKey: string(pay.OrderID)},
 	}
 }
 
-// freshKey is for calls that name the intent: its status decides whether they do anything, so a repetition is harmless,
-// and a stored error must not be replayed. (Without any key the library would invent one.)
+// freshKey is for calls that name the intent. Its status decides whether they do anything, so repeating them is harmless, and
+// a stored error must not be replayed. (Without a key the library would invent one.)
 func freshKey(pay order.Payment, call string) string {
 	return fmt.Sprintf("%s.%s.%s", pay.OrderID, call, rand.Text())
 }
 
-// isReplay reports whether the gateway gave a stored answer.
+// isReplay reports whether the gateway returned a stored response.
 func isReplay(res *stripego.APIResponse) bool {
 	return res != nil && res.Header.Get("Idempotent-Replayed") == "true"
 }
 
-// isStuck reports whether err is a stored 5xx, which the same key will answer for as long as it is remembered.
+// isStuck reports whether err is a stored 5xx, which the gateway will return for as long as it remembers the key.
 func isStuck(err error) bool {
 	var e *stripego.Error
 	return errors.As(err, &e) && e.HTTPStatusCode >= http.StatusInternalServerError && isReplay(e.LastResponse)
 }
 
-// look retrieves the intent and says how it stands.
+// look retrieves the intent's state.
 func (p *Payments) look(ctx context.Context, id string) (state, error) {
 	params := &stripego.PaymentIntentRetrieveParams{}
 	params.AddExpand("latest_charge")
@@ -83,7 +83,7 @@ func (p *Payments) look(ctx context.Context, id string) (state, error) {
 	return stateOf(intent), nil
 }
 
-// search returns the IDs of the intents that carry the order's ID, as far as the gateway's index knows them.
+// search returns the IDs of the order's intents that the gateway's index knows.
 func (p *Payments) search(ctx context.Context, pay order.Payment) ([]string, error) {
 	params := &stripego.PaymentIntentSearchParams{}
 	params.Query = fmt.Sprintf("metadata['%s']:'%s'", orderIDKey, pay.OrderID)
@@ -100,14 +100,14 @@ func (p *Payments) search(ctx context.Context, pay order.Payment) ([]string, err
 	return ids, nil
 }
 
-// outcome is how an intent stands, in the words of this package.
+// outcome is an intent's status in the terms of this package.
 type outcome int
 
 const (
-	open           outcome = iota // it can still be confirmed, or the gateway is at it
+	open           outcome = iota // it can still be confirmed, or is being confirmed
 	taken                         // the money is taken
-	partlyReturned                // some of it was given back
-	returned                      // all of it was given back
+	partlyReturned                // some of it was refunded
+	returned                      // all of it was refunded
 	declined
 	wantsAction // the customer would have to authenticate
 	cancelled
@@ -118,7 +118,7 @@ type state struct {
 	declineCode string // of declined
 }
 
-// stateOf reads an intent. Refunds show only when latest_charge was expanded.
+// stateOf returns an intent's state. It sees refunds only if latest_charge was expanded.
 func stateOf(intent *stripego.PaymentIntent) state {
 	switch intent.Status {
 	case stripego.PaymentIntentStatusSucceeded:
@@ -138,10 +138,10 @@ func stateOf(intent *stripego.PaymentIntent) state {
 			return state{outcome: declined, declineCode: declineCode(e)}
 		}
 	}
-	return state{outcome: open} // requires_confirmation, processing, or nothing that we know
+	return state{outcome: open} // requires_confirmation, processing, or an unknown status
 }
 
-// result is the answer to a Charge. The intent must not be open.
+// result is the result of a Charge. The intent must not be open.
 func (s state) result(id string) (string, error) {
 	switch s.outcome {
 	case taken:

@@ -14,13 +14,13 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// Payment returns a payment as the gateway has it now, or order.ErrPaymentNotFound.
+// Payment returns the payment's present state at the gateway, or order.ErrPaymentNotFound.
 func (p *Payments) Payment(ctx context.Context, id string) (order.GatewayPayment, error) {
 	params := &stripego.PaymentIntentRetrieveParams{}
 	params.AddExpand("latest_charge")
 	intent, err := p.client.V1PaymentIntents.Retrieve(ctx, id, params)
-	var answer *stripego.Error
-	if errors.As(err, &answer) && answer.HTTPStatusCode == http.StatusNotFound {
+	var response *stripego.Error
+	if errors.As(err, &response) && response.HTTPStatusCode == http.StatusNotFound {
 		return order.GatewayPayment{}, fmt.Errorf("look up payment %s: %w", id, order.ErrPaymentNotFound)
 	}
 	if err != nil {
@@ -29,8 +29,8 @@ func (p *Payments) Payment(ctx context.Context, id string) (order.GatewayPayment
 	return paymentOf(intent), nil
 }
 
-// PaymentsSince returns all payments that were created at the gateway at since or later, newest first, page by page. An
-// error ends it. What happens meanwhile may be missing from it.
+// PaymentsSince returns all payments created at the gateway since then, newest first. It reads them page by page, so payments
+// created meanwhile may be missing. An error ends it.
 func (p *Payments) PaymentsSince(ctx context.Context, since time.Time) iter.Seq2[order.GatewayPayment, error] {
 	return func(yield func(order.GatewayPayment, error) bool) {
 		params := &stripego.PaymentIntentListParams{}
@@ -51,14 +51,13 @@ func (p *Payments) PaymentsSince(ctx context.Context, since time.Time) iter.Seq2
 	}
 }
 
-// GiveBack makes sure that nothing is kept of one payment of an order, now or later, and is otherwise like Refund. It is
-// for payments that the order's saga does not know of.
+// GiveBack is Refund for one payment by its ID. It is for payments that the order's saga does not know.
 func (p *Payments) GiveBack(ctx context.Context, id order.ID, paymentID string) error {
 	return p.giveBack(ctx, order.Payment{OrderID: id}, paymentID)
 }
 
-// paymentOf reads an intent whose latest_charge was expanded. An intent succeeds at most once, so its latest charge is the
-// only one that can have taken money.
+// paymentOf converts an intent with an expanded latest_charge. An intent succeeds at most once, so only its latest charge can
+// have taken money.
 func paymentOf(intent *stripego.PaymentIntent) order.GatewayPayment {
 	payment := order.GatewayPayment{
 		ID: intent.ID, Currency: strings.ToUpper(string(intent.Currency)), CreatedAt: time.Unix(intent.Created, 0).UTC(),

@@ -15,36 +15,36 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// DefaultTimeout bounds one call of the gateway. A confirm usually takes a second or two; one that takes longer is
-// looked up afterwards.
+// DefaultTimeout bounds one call to the gateway. A confirm usually takes a second or two; after a timeout the intent is looked
+// up.
 const DefaultTimeout = 5 * time.Second
 
 const (
-	// keysTrusted is how long after the order's creation its idempotency keys are posted. Stripe keeps them for 24 h.
+	// keysTrusted is how long after the order's creation its idempotency keys are used. Stripe keeps them for 24 h.
 	keysTrusted = 23 * time.Hour
-	// searchTrusted is the age of an order from which on an empty search result means that there is no payment: nothing
-	// is created after keysTrusted, and Stripe's search lags a minute as a rule and an hour at worst.
+	// searchTrusted is the age of an order at which an empty search result proves that there is no payment: nothing is
+	// created after keysTrusted, and Stripe's search lags a minute as a rule and an hour at worst.
 	searchTrusted = keysTrusted + time.Hour
 )
 
-// Config says where the gateway is.
+// Config says how to reach the gateway.
 type Config struct {
 	URL     string        // https://api.stripe.com, or the simulator's
 	Key     string        // the secret API key
 	Timeout time.Duration // of one call; DefaultTimeout when zero
 
 	Now       func() time.Time  // the clock; time.Now when nil
-	Transport http.RoundTripper // a transport of its own when nil
+	Transport http.RoundTripper // a new transport when nil
 }
 
-// Payments charges orders and gives money back. It is safe for concurrent use.
+// Payments charges and refunds orders. It is safe for concurrent use.
 type Payments struct {
 	client *stripego.Client
 	now    func() time.Time
 	log    *slog.Logger
 }
 
-// New returns payments through the gateway. It does not connect (see Check).
+// New returns payments through the gateway. It does not connect; Check does.
 func New(c Config, log *slog.Logger) (*Payments, error) {
 	base, err := url.Parse(c.URL)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" || base.User != nil {
@@ -64,31 +64,31 @@ func New(c Config, log *slog.Logger) (*Payments, error) {
 		HTTPClient: &http.Client{
 			Timeout:   cmp.Or(c.Timeout, DefaultTimeout),
 			Transport: c.Transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { // the key goes nowhere else
+			CheckRedirect: func(*http.Request, []*http.Request) error { // the key is sent nowhere else
 				return http.ErrUseLastResponse
 			},
 		},
 		// The saga retries, under a policy that operators see.
 		MaxNetworkRetries: stripego.Int64(0),
 		EnableTelemetry:   stripego.Bool(false),
-		// The library logs errors with the gateway's answers in them. All that is worth knowing is in what we return.
+		// The library logs errors together with the gateway's responses. Our errors hold everything worth knowing.
 		LeveledLogger: &stripego.LeveledLogger{Level: stripego.LevelNull},
 	}
 	client := stripego.NewClient(c.Key, stripego.WithBackends(stripego.NewBackendsWithConfig(backend)))
 	return &Payments{client: client, now: c.Now, log: log}, nil
 }
 
-// Check asks the gateway whether it is there and takes the API key.
+// Check returns nil if the gateway responds and accepts the API key.
 func (p *Payments) Check(ctx context.Context) error {
 	list := p.client.V1Refunds.List(ctx, &stripego.RefundListParams{
 		ListParams: stripego.ListParams{Limit: stripego.Int64(1), Single: true},
 	})
-	return wrap("ask the payment gateway", list.Err())
+	return wrap("check the payment gateway", list.Err())
 }
 
-// Charge takes the payment once, however often it is called, and returns the intent's ID. It is refused when the card is
-// declined, when the customer would have to authenticate, when the amount or the payment method cannot be charged, and
-// when a Refund came before it.
+// Charge takes the payment once, even if it is called again, and returns the intent's ID. It returns a refusal if the card is
+// declined, if the customer would have to authenticate, if the amount or the payment method cannot be charged, and after a
+// Refund.
 func (p *Payments) Charge(ctx context.Context, pay order.Payment) (paymentID string, err error) {
 	if err := check(pay); err != nil {
 		return "", fmt.Errorf("charge order %s: %w", pay.OrderID, err)
@@ -100,7 +100,7 @@ func (p *Payments) Charge(ctx context.Context, pay order.Payment) (paymentID str
 	if err != nil {
 		return "", p.refusedOrBroken("create the payment of", pay, err)
 	}
-	if replayed { // it may have gone any way since: look first
+	if replayed { // an earlier call may have finished it: look first
 		state, err := p.look(ctx, id)
 		if err != nil {
 			return "", p.refusedOrBroken("look up the payment of", pay, err)
@@ -112,8 +112,7 @@ func (p *Payments) Charge(ctx context.Context, pay order.Payment) (paymentID str
 	return p.confirm(ctx, pay, id)
 }
 
-// confirm takes the money. Only a fresh answer to this very call is taken at its word; after every other one the intent
-// is looked up.
+// confirm takes the money. It trusts only the response to this very call; after any other outcome it looks the intent up.
 func (p *Payments) confirm(ctx context.Context, pay order.Payment, id string) (string, error) {
 	params := &stripego.PaymentIntentConfirmParams{}
 	params.SetIdempotencyKey(freshKey(pay, "confirm"))
@@ -136,7 +135,7 @@ func (p *Payments) confirm(ctx context.Context, pay order.Payment, id string) (s
 	return "", p.refusedOrBroken("confirm the payment of", pay, err)
 }
 
-// chargedBefore is Charge for an order that is too old to create anything for: it only finds what is there.
+// chargedBefore is Charge for an order that is too old for a create: it only finds an earlier charge.
 func (p *Payments) chargedBefore(ctx context.Context, pay order.Payment) (string, error) {
 	ids, err := p.search(ctx, pay)
 	if err != nil {
@@ -161,8 +160,8 @@ func (p *Payments) chargedBefore(ctx context.Context, pay order.Payment) (string
 	return "", fmt.Errorf("charge order %s: it is older than %s, so the gateway may have forgotten an earlier attempt", pay.OrderID, keysTrusted)
 }
 
-// Refund makes sure that no money is kept for the payment, now or later. When it has returned nil, a Charge that is
-// still on its way, or that comes later, is refused.
+// Refund makes sure that the gateway keeps no money for the payment, now or later. Once it has returned nil, a Charge that is
+// still under way or comes later is refused.
 func (p *Payments) Refund(ctx context.Context, pay order.Payment) error {
 	if err := check(pay); err != nil {
 		return fmt.Errorf("refund order %s: %w", pay.OrderID, err)
@@ -171,7 +170,7 @@ func (p *Payments) Refund(ctx context.Context, pay order.Payment) error {
 		return p.refundFound(ctx, pay)
 	}
 	id, _, err := p.create(ctx, pay)
-	if errors.Is(err, errNeverCreated) || asRefusal(err) != nil { // then it is refused to every Charge as well
+	if errors.Is(err, errNeverCreated) || asRefusal(err) != nil { // then every Charge is refused as well
 		return nil
 	}
 	if err != nil {
@@ -180,7 +179,7 @@ func (p *Payments) Refund(ctx context.Context, pay order.Payment) error {
 	return p.giveBack(ctx, pay, id)
 }
 
-// refundFound is Refund for an order that is too old to replay anything for.
+// refundFound is Refund for an order that is too old for a replay.
 func (p *Payments) refundFound(ctx context.Context, pay order.Payment) error {
 	ids, err := p.search(ctx, pay)
 	if err != nil {
@@ -192,13 +191,13 @@ func (p *Payments) refundFound(ctx context.Context, pay order.Payment) error {
 		}
 	}
 	if age := p.now().Sub(pay.OrderedAt); age < searchTrusted {
-		return fmt.Errorf("refund order %s: the gateway's search may not know of its last payment yet; asking again until %s",
+		return fmt.Errorf("refund order %s: the gateway's search may not know its last payment yet; to be asked again until %s",
 			pay.OrderID, pay.OrderedAt.Add(searchTrusted).UTC().Format(time.RFC3339))
 	}
 	return nil
 }
 
-// giveBack cancels the intent; when that is too late, it refunds what was taken.
+// giveBack cancels the intent or, if it is too late for that, refunds it.
 func (p *Payments) giveBack(ctx context.Context, pay order.Payment, id string) error {
 	params := &stripego.PaymentIntentCancelParams{}
 	params.SetIdempotencyKey(freshKey(pay, "cancel"))
@@ -220,9 +219,9 @@ func (p *Payments) giveBack(ctx context.Context, pay order.Payment, id string) e
 	return wrapOrder("cancel the payment of", pay, err)
 }
 
-// refund gives back all that is left of a payment that has succeeded. The key is the order's and the payment's, so that a
-// repetition gets the first answer. When that answer turns out to be old (an error that is stored, a refund that has failed since), a
-// fresh key follows: the gateway itself refuses to give back more than was taken.
+// refund gives back all that is left of a payment that has succeeded. The key is derived from order and payment, so a repeated
+// call gets the first response. If that response is out of date (a stored error, a refund that has failed since), a fresh key
+// follows. That is safe because the gateway refuses to give back more than was taken.
 func (p *Payments) refund(ctx context.Context, pay order.Payment, id string) error {
 	replayed, err := p.refundUnder(ctx, fmt.Sprintf("%s.refund.%s", pay.OrderID, id), pay, id)
 	if err == nil && !replayed {
@@ -251,10 +250,10 @@ func (p *Payments) refundUnder(ctx context.Context, key string, pay order.Paymen
 	case stripego.RefundStatusSucceeded, stripego.RefundStatusPending:
 		return isReplay(refund.LastResponse), nil
 	}
-	return false, problem(fmt.Sprintf("the refund is %q at the gateway: somebody has to look at it there", refund.Status))
+	return false, problem(fmt.Sprintf("the refund is %q at the gateway: an operator has to look at it there", refund.Status))
 }
 
-// keysAreKnown reports whether the gateway surely still remembers what was posted for the order.
+// keysAreKnown reports whether the gateway certainly still remembers the order's keys.
 func (p *Payments) keysAreKnown(pay order.Payment) bool {
 	return p.now().Sub(pay.OrderedAt) < keysTrusted
 }

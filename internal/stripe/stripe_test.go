@@ -23,19 +23,19 @@ func TestPayments(t *testing.T) {
 	pool := ledger(t)
 	for name, test := range map[string]func(*testing.T, *world){
 		"a charge takes the money":                                     chargeTakesTheMoney,
-		"a charge that is repeated takes the money once":               chargeTwice,
-		"sixteen charges of one order at once take the money once":     chargeAtOnce,
+		"a repeated charge takes the money once":                       chargeTwice,
+		"sixteen concurrent charges of one order take the money once":  chargeAtOnce,
 		"a refund gives the money back, once":                          refundTwice,
-		"a refund of what was never charged refuses the late charge":   refundFirst,
+		"a refund before any charge refuses the late charge":           refundFirst,
 		"a charge after the refund is refused, not reported as paid":   chargeAfterRefund,
-		"a declined card is refused, again and again, and undone":      declineAndUndo,
-		"a card that wants authentication is refused and fenced":       wantsAuthentication,
+		"a declined card is refused every time, and undone":            declineAndUndo,
+		"a card that needs authentication is refused and fenced":       wantsAuthentication,
 		"a partial refund by hand is completed":                        completePartialRefund,
 		"an unknown payment method is refused and needs no undo":       unknownMethod,
-		"an amount that the gateway does not charge is refused":        amountOutOfBounds,
+		"an amount out of the gateway's bounds is refused":             amountOutOfBounds,
 		"a charge that hangs and lands after the refund takes nothing": lateCharge,
 		"a wrong API key is broken, not a decline":                     wrongKey,
-		"charge and refund at once keep nothing":                       chargeAndRefundAtOnce,
+		"concurrent charges and a refund keep nothing":                 chargeAndRefundAtOnce,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -52,7 +52,7 @@ func chargeTakesTheMoney(t *testing.T, w *world) {
 	}
 	got := w.books(p)
 	if len(got.PaymentIntents) != 1 || got.PaymentIntents[0].ID != id {
-		t.Errorf("the returned ID %s is not that of the only intent in %+v", id, got)
+		t.Errorf("the returned ID %s is not the only intent's in %+v", id, got)
 	}
 	got.PaymentIntents = nil
 	want := gateway.OrderLedger{OrderID: string(p.OrderID), Captured: 1299, Net: 1299, Captures: 1}
@@ -173,7 +173,7 @@ func wantsAuthentication(t *testing.T, w *world) {
 }
 
 func unknownMethod(t *testing.T, w *world) {
-	p := w.payment("pm_nobody_knows_it")
+	p := w.payment("pm_unknown")
 	_, err := w.charge(p)
 	wantRefused(t, err, "payment_method_unknown")
 	if err := w.refund(p); err != nil {
@@ -203,12 +203,12 @@ func wrongKey(t *testing.T, w *world) {
 	}
 	_, chargeErr := payments.Charge(t.Context(), w.payment("pm_card_visa"))
 	for _, err := range []error{chargeErr, payments.Check(t.Context())} {
-		var answer *stripe.Error
-		if !errors.As(err, &answer) || answer.Status != 401 || !strings.Contains(err.Error(), "API key") {
+		var response *stripe.Error
+		if !errors.As(err, &response) || response.Status != 401 || !strings.Contains(err.Error(), "API key") {
 			t.Errorf("%v: want a 401 that names the API key", err)
 		}
 		if err != nil && strings.Contains(err.Error(), "sk_test") {
-			t.Errorf("the key is shown in: %v", err)
+			t.Errorf("the key appears in: %v", err)
 		}
 	}
 	if err := w.payments.Check(t.Context()); err != nil {
@@ -242,7 +242,7 @@ func completePartialRefund(t *testing.T, w *world) {
 	}
 }
 
-// lateCharge: the client gives up waiting for the confirm, the saga undoes the charge, then the confirm arrives.
+// lateCharge: the client gives up waiting for the confirm, the saga undoes the charge, then the confirm takes effect.
 func lateCharge(t *testing.T, w *world) {
 	p := w.payment("pm_card_visa")
 	w.faults(gateway.Rule{Fault: gateway.FaultLatency, Operation: "confirm", LatencyMS: 1500, Count: 1})
@@ -259,14 +259,14 @@ func lateCharge(t *testing.T, w *world) {
 	}
 }
 
-// everyFault is every way in which a call can go wrong. Each strikes once.
+// everyFault is every way in which a call can fail.
 var everyFault = []gateway.Fault{
 	gateway.FaultErrorBefore, gateway.FaultErrorStored, gateway.FaultErrorAfter, gateway.FaultConflict, gateway.FaultRateLimit,
 	gateway.FaultDropResponse, gateway.FaultReset, gateway.FaultOutage,
 }
 
-// reach returns the rules with what it takes to make the operation be called at all: an intent is only looked up when
-// the answer to another call was lost.
+// reach adds the rules that are needed for the operation to be called at all: the adapter looks an intent up only after it
+// has lost the response to another call.
 func reach(operation string, rule gateway.Rule) []gateway.Rule {
 	if operation != "retrieve" {
 		return []gateway.Rule{rule}
@@ -340,7 +340,7 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 	}
 }
 
-func TestManyOrdersOverABadGatewayKeepExactlyWhatTheyShould(t *testing.T) {
+func TestManyOrdersOverAnUnreliableGatewayKeepExactlyTheRightMoney(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ledger(t))
 	rate := 0.04
@@ -375,7 +375,7 @@ func TestManyOrdersOverABadGatewayKeepExactlyWhatTheyShould(t *testing.T) {
 	orders.Wait()
 }
 
-func TestACreateThatIsStuckForEver(t *testing.T) {
+func TestACreateThatIsStuckForever(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ledger(t))
 	p := w.payment("pm_card_visa")
@@ -398,7 +398,7 @@ func TestACreateThatIsStuckForEver(t *testing.T) {
 	}
 }
 
-func TestDeclinesAreToldInWordsForTheCustomer(t *testing.T) {
+func TestDeclinesHaveAMessageForTheCustomer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ledger(t))
 	for method, want := range map[string]order.Cause{
@@ -406,13 +406,13 @@ func TestDeclinesAreToldInWordsForTheCustomer(t *testing.T) {
 		"pm_card_visa_chargeDeclinedInsufficientFunds": {Message: "the card has insufficient funds", DeclineCode: "insufficient_funds"},
 		"pm_card_chargeDeclinedExpiredCard":            {Message: "the card has expired", DeclineCode: "expired_card"},
 		"pm_card_chargeDeclinedIncorrectCvc":           {Message: "the card's security code is wrong", DeclineCode: "incorrect_cvc"},
-		// Who has found or stolen a card is not told that this is known.
+		// A thief must not learn that the theft is known.
 		"pm_card_visa_chargeDeclinedLostCard":   {Message: "the card was declined", DeclineCode: "generic_decline"},
 		"pm_card_visa_chargeDeclinedStolenCard": {Message: "the card was declined", DeclineCode: "generic_decline"},
 	} {
 		want.Reason = order.PaymentDeclined
 		p := w.payment(method)
-		for _, attempt := range []string{"first", "repeated"} { // the repeated one reads it off the intent
+		for _, attempt := range []string{"first", "repeated"} { // the repeated one gets it from the intent
 			_, err := w.charge(p)
 			var refusal *order.Refusal
 			if !errors.As(err, &refusal) {
@@ -443,19 +443,19 @@ func TestOldOrders(t *testing.T) {
 		}
 		w.clock.Advance(25 * time.Hour)
 		if again, err := w.charge(p); err != nil || again != id {
-			t.Errorf("charged again: %q, %v; want the payment %q that was found", again, err, id)
+			t.Errorf("charged again: %q, %v; want the payment %q", again, err, id)
 		}
 		if err := w.refund(p); err != nil {
 			t.Fatal(err)
 		}
 		w.wantNothingKept(p)
 		if n := len(w.books(p).PaymentIntents); n != 1 {
-			t.Errorf("%d intents, want that no other was made", n)
+			t.Errorf("%d intents, want 1", n)
 		}
 		_, err = w.charge(p)
 		wantRefused(t, err, "payment_refunded")
 	})
-	t.Run("two payments of one order, which must not be, are both given back", func(t *testing.T) {
+	t.Run("two payments of one order, which must not exist, are both refunded", func(t *testing.T) {
 		w := old(t)
 		p := w.payment("pm_card_visa")
 		for range 2 {
@@ -487,7 +487,7 @@ func TestOldOrders(t *testing.T) {
 			t.Errorf("%d intents were created", n)
 		}
 	})
-	t.Run("an empty search is not believed while the index may lag", func(t *testing.T) {
+	t.Run("an empty search proves nothing while the index may lag", func(t *testing.T) {
 		w := old(t)
 		p := w.payment("pm_card_visa")
 		w.clock.Advance(22*time.Hour + 59*time.Minute)
@@ -496,7 +496,7 @@ func TestOldOrders(t *testing.T) {
 		}
 		w.clock.Advance(2 * time.Minute)
 		if err := w.refund(p); err == nil {
-			t.Error("the undo says that it is done, and the payment is not even in the index")
+			t.Error("the undo succeeds although the payment is not even in the index")
 		}
 		w.clock.Advance(time.Hour)
 		if err := w.refund(p); err != nil {
@@ -506,7 +506,7 @@ func TestOldOrders(t *testing.T) {
 	})
 }
 
-func TestAPaymentThatMakesNoSenseIsNotSent(t *testing.T) {
+func TestAnInvalidPaymentIsNotSent(t *testing.T) {
 	t.Parallel()
 	payments, err := stripe.New(stripe.Config{URL: "http://127.0.0.1:1", Key: apiKey}, discard)
 	if err != nil {
@@ -520,7 +520,7 @@ func TestAPaymentThatMakesNoSenseIsNotSent(t *testing.T) {
 		"never priced":      func(p *order.Payment) { p.Amount = money.Money{} },
 		"negative":          func(p *order.Payment) { p.Amount.Amount = -1 },
 		"no order":          func(p *order.Payment) { p.OrderID = "" },
-		"no UUID":           func(p *order.Payment) { p.OrderID = "x' OR status:'succeeded" },
+		"not a UUID":        func(p *order.Payment) { p.OrderID = "x' OR status:'succeeded" },
 		"no payment method": func(p *order.Payment) { p.Method = "" },
 		"no time":           func(p *order.Payment) { p.OrderedAt = time.Time{} },
 	} {
@@ -535,7 +535,7 @@ func TestAPaymentThatMakesNoSenseIsNotSent(t *testing.T) {
 	}
 }
 
-func TestAGatewayThatIsAwayIsBroken(t *testing.T) {
+func TestAGatewayThatIsDownIsBroken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ledger(t))
 	w.server.Close()
@@ -544,12 +544,12 @@ func TestAGatewayThatIsAwayIsBroken(t *testing.T) {
 	for _, err := range []error{chargeErr, w.refund(p), w.payments.Check(t.Context())} {
 		var refusal *order.Refusal
 		if err == nil || errors.As(err, &refusal) || !strings.Contains(err.Error(), "connection refused") {
-			t.Errorf("got %v, want that the connection is refused", err)
+			t.Errorf("got %v, want a refused connection", err)
 		}
 	}
 }
 
-func TestWrongConfigurationIsRefused(t *testing.T) {
+func TestAWrongConfigurationIsRejected(t *testing.T) {
 	t.Parallel()
 	for _, c := range []stripe.Config{
 		{URL: "", Key: "k"}, {URL: "127.0.0.1:12111", Key: "k"}, {URL: "ftp://x", Key: "k"}, {URL: "http://user:hunter2@x", Key: "k"},

@@ -10,20 +10,20 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// EventTolerance is how old the signature of an event may be: an event that is sent again is signed again.
+// EventTolerance is how old the signature of a payment event may be. The gateway signs every attempt to send one.
 const EventTolerance = 5 * time.Minute
 
 var (
-	// ErrSignature says that an event is not signed with the secret, or was signed too long ago.
-	ErrSignature = errors.New("the event is not signed by the payment gateway")
-	// ErrEvent says that a signed event cannot be understood.
-	ErrEvent = errors.New("the event cannot be understood")
-	// ErrOtherEvent says that a signed event is of a type that nobody acts on.
-	ErrOtherEvent = errors.New("the event is of no interest")
+	// ErrSignature says that a payment event is not signed with the secret, or was signed too long ago.
+	ErrSignature = errors.New("the payment event is not signed by the gateway")
+	// ErrEvent says that a signed payment event cannot be understood.
+	ErrEvent = errors.New("the payment event cannot be understood")
+	// ErrOtherEvent says that a signed payment event has a type that this system ignores.
+	ErrOtherEvent = errors.New("the payment event has a type that is ignored")
 )
 
-// ReadEvent reads an event that the gateway has sent. body is the request's, byte by byte as it came, signature its
-// Stripe-Signature header and secret the endpoint's (whsec_…). It returns ErrSignature, ErrEvent or ErrOtherEvent, which
+// ReadEvent verifies and decodes a payment event from the gateway. body is the unchanged body of the request, signature its
+// Stripe-Signature header and secret the endpoint's (whsec_…). Its errors are ErrSignature, ErrEvent and ErrOtherEvent, which
 // hold nothing of the body.
 func ReadEvent(body []byte, signature, secret string) (order.PaymentEvent, error) {
 	if webhook.ValidatePayloadWithTolerance(body, signature, secret, EventTolerance) != nil {
@@ -53,7 +53,7 @@ func ReadEvent(body []byte, signature, secret string) (order.PaymentEvent, error
 		return order.PaymentEvent{}, ErrOtherEvent
 	}
 	if event.Type == order.PaymentRefunded && event.PaymentID == "" {
-		return order.PaymentEvent{}, ErrOtherEvent // a charge that was made without a payment intent: none of ours
+		return order.PaymentEvent{}, ErrOtherEvent // a charge without a payment intent is not ours
 	}
 	if !isReference(event.PaymentID, "pi_") {
 		return order.PaymentEvent{}, ErrEvent
@@ -61,8 +61,7 @@ func ReadEvent(body []byte, signature, secret string) (order.PaymentEvent, error
 	return event, nil
 }
 
-// isReference reports whether s looks like one of the gateway's identifiers. It becomes part of a workflow's ID and of a
-// URL.
+// isReference reports whether s looks like one of the gateway's identifiers. It becomes part of a workflow ID and of a URL.
 func isReference(s, prefix string) bool {
 	if len(s) <= len(prefix) || len(s) > 255 || s[:len(prefix)] != prefix {
 		return false

@@ -28,7 +28,7 @@ import (
 
 const apiKey = "sk_test_never_show_this"
 
-// ledger returns a database for simulators. Gateways over the same one are like processes of one service: each has its
+// ledger returns a database for simulators. Gateways over the same database are like processes of one service, each with its
 // own faults.
 func ledger(t *testing.T) *pgxpool.Pool {
 	t.Helper()
@@ -52,7 +52,7 @@ type world struct {
 	server   *httptest.Server
 	payments *stripe.Payments
 	clock    *clocktest.Clock
-	told     *transcript
+	told     *transcript // everything logged or returned as an error
 }
 
 func newWorld(t *testing.T, pool *pgxpool.Pool, change ...func(*gateway.Options, *stripe.Config)) *world {
@@ -62,7 +62,7 @@ func newWorld(t *testing.T, pool *pgxpool.Pool, change ...func(*gateway.Options,
 	options := gateway.Options{APIKey: apiKey, KeyLife: 24 * time.Hour, Now: w.clock.Now}
 	config := stripe.Config{
 		Key: apiKey, Now: w.clock.Now, Timeout: 20 * time.Second,
-		// On a kept connection, net/http repeats a request by itself when the answer is missing, and hides the fault.
+		// On a kept connection, net/http repeats a request without a response by itself, which would hide the fault.
 		Transport: &http.Transport{DisableKeepAlives: true},
 	}
 	for _, c := range change {
@@ -80,7 +80,7 @@ func newWorld(t *testing.T, pool *pgxpool.Pool, change ...func(*gateway.Options,
 	return w
 }
 
-// payment returns a payment of a new order, over 12.99 USD, placed now.
+// payment returns the payment of a new order over 12.99 USD, placed now.
 func (w *world) payment(method string) order.Payment {
 	return order.Payment{
 		OrderID: order.ID(uuid.NewString()), Amount: money.Money{Amount: 1299, Currency: "USD"}, Method: method, OrderedAt: w.clock.Now(),
@@ -99,10 +99,9 @@ func (w *world) refund(p order.Payment) error {
 	return err
 }
 
-// settle does what the saga does: it repeats a call that is broken until it succeeds or is refused.
+// settle repeats a broken call until it succeeds or is refused, as the saga does.
 func (w *world) settle(call func() error) error {
-	deadline := time.Now().Add(30 * time.Second)
-	for {
+	for deadline := time.Now().Add(30 * time.Second); ; {
 		err := call()
 		var refusal *order.Refusal
 		if err == nil || errors.As(err, &refusal) {
@@ -112,7 +111,6 @@ func (w *world) settle(call func() error) error {
 			w.t.Errorf("still broken after 30 s: %v", err)
 			return err
 		}
-		time.Sleep(5 * time.Millisecond) // the pause between two attempts, not a wait for anything
 	}
 }
 
@@ -149,11 +147,11 @@ func (w *world) faults(rules ...gateway.Rule) {
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		w.t.Fatalf("the faults are answered with %s", res.Status)
+		w.t.Fatalf("setting the faults returns %s", res.Status)
 	}
 }
 
-// wantStruck checks that the first of the faults has struck: a fault that nobody meets proves nothing.
+// wantStruck checks that the first of the faults has struck. Otherwise the test proves nothing.
 func (w *world) wantStruck() {
 	w.t.Helper()
 	res, err := http.Get(w.server.URL + "/_sim/faults")
@@ -170,7 +168,7 @@ func (w *world) wantStruck() {
 	}
 }
 
-// post calls the gateway by hand, as an operator in its dashboard would.
+// post calls the gateway directly, as an operator in its dashboard would.
 func (w *world) post(path string, params url.Values) {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.server.URL+path, strings.NewReader(params.Encode()))
@@ -185,11 +183,11 @@ func (w *world) post(path string, params url.Values) {
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		w.t.Fatalf("%s is answered with %s", path, res.Status)
+		w.t.Fatalf("%s returns %s", path, res.Status)
 	}
 }
 
-// books returns what the gateway has of the order's money.
+// books returns the order's money at the gateway.
 func (w *world) books(p order.Payment) gateway.OrderLedger {
 	w.t.Helper()
 	all, err := w.gateway.Audit(context.Background(), string(p.OrderID))
@@ -216,7 +214,7 @@ func (w *world) wantNothingKept(p order.Payment) {
 	}
 }
 
-// wantRefused checks that err is a refusal for a declined payment with the code.
+// wantRefused checks that err refuses the payment with the decline code.
 func wantRefused(t *testing.T, err error, code string) {
 	t.Helper()
 	var refusal *order.Refusal
@@ -229,7 +227,7 @@ func wantRefused(t *testing.T, err error, code string) {
 	}
 }
 
-// transcript collects everything that was logged or returned as an error.
+// transcript collects text and searches it for secrets.
 type transcript struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -247,14 +245,14 @@ func (s *transcript) error(err error) {
 	}
 }
 
-// scan fails the test when something secret was told.
+// scan fails the test if the text holds a secret.
 func (s *transcript) scan(t *testing.T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for line := range strings.Lines(s.text.String()) {
 		for _, secret := range []string{apiKey, "_secret_", "sk_test_"} {
 			if strings.Contains(line, secret) {
-				t.Errorf("%q is shown in: %s", secret, line)
+				t.Errorf("%q appears in: %s", secret, line)
 			}
 		}
 	}

@@ -1,8 +1,8 @@
-// Package webhook signs and checks webhooks after the Standard Webhooks scheme (standardwebhooks.com), so that receivers
-// in any language can use its libraries. A call carries three headers:
+// Package webhook signs and verifies webhooks by the Standard Webhooks scheme (standardwebhooks.com), so that receivers in any
+// language can use its libraries. A call has three headers:
 //
-//	webhook-id         the same for every repetition of a call: receivers drop what they have seen
-//	webhook-timestamp  seconds since 1970 of this attempt: receivers drop what is old, and with it replays
+//	webhook-id         the same in every attempt: receivers drop calls that they have seen
+//	webhook-timestamp  seconds since 1970 of this attempt: receivers drop old calls, and so replays
 //	webhook-signature  v1,BASE64(HMAC-SHA256(secret, id "." timestamp "." body)); several are separated by spaces
 package webhook
 
@@ -25,25 +25,25 @@ const (
 	HeaderSignature = "Webhook-Signature"
 )
 
-// Tolerance is how far a call's timestamp may be from the receiver's clock, either way.
+// Tolerance is how far a call's timestamp may differ from the receiver's clock.
 const Tolerance = 5 * time.Minute
 
-// The reasons why a call is not accepted.
+// The reasons for rejecting a call.
 var (
-	ErrSignature = errors.New("no signature of the webhook fits")
+	ErrSignature = errors.New("no signature of the webhook is valid")
 	ErrTimestamp = errors.New("the webhook's timestamp is missing, too old or in the future")
 )
 
 // Key is a shared secret.
 type Key struct{ secret []byte }
 
-// Bounds of a key's length, from the scheme: shorter ones can be guessed, longer ones gain nothing.
+// The scheme's bounds of a key's length, in bytes.
 const (
 	minKey = 24
 	maxKey = 64
 )
 
-// ParseKey reads a secret as it is handed around: whsec_ and 24 to 64 bytes in base64. The error does not show it.
+// ParseKey parses a secret: whsec_ and 24 to 64 bytes in base64. The error does not show it.
 func ParseKey(s string) (Key, error) {
 	encoded, prefixed := strings.CutPrefix(s, "whsec_")
 	secret, err := base64.StdEncoding.DecodeString(encoded)
@@ -53,7 +53,7 @@ func ParseKey(s string) (Key, error) {
 	return Key{secret}, nil
 }
 
-// Sign adds the headers of an attempt at a call to h. The ID must not hold full stops, which separate what is signed.
+// Sign adds the headers of one attempt to h. The ID must not contain full stops, because they separate the signed parts.
 func (k Key) Sign(h http.Header, id string, at time.Time, body []byte) {
 	timestamp := strconv.FormatInt(at.Unix(), 10)
 	h.Set(HeaderID, id)
@@ -61,8 +61,8 @@ func (k Key) Sign(h http.Header, id string, at time.Time, body []byte) {
 	h.Set(HeaderSignature, "v1,"+base64.StdEncoding.EncodeToString(k.mac(id, timestamp, body)))
 }
 
-// Verify returns nil when the headers prove that the body comes from somebody who knows the key, recently. It is for the
-// receiver, who then drops IDs that it has acted on.
+// Verify returns nil if the headers prove that a holder of the key has sent the body recently. It is for receivers, which then
+// drop the IDs that they have already acted on.
 func (k Key) Verify(h http.Header, body []byte, now time.Time) error {
 	id, timestamp := h.Get(HeaderID), h.Get(HeaderTimestamp)
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)

@@ -10,7 +10,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/webhook"
 )
 
-// The example that the libraries of the scheme are tested with.
+// The example from the tests of the scheme's libraries.
 const (
 	secret    = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	id        = "msg_p5jXN8AQM9LWM0D4loKWxJek"
@@ -29,7 +29,7 @@ func key(t *testing.T) webhook.Key {
 	return k
 }
 
-func TestSignatureIsThatOfTheScheme(t *testing.T) {
+func TestTheSignatureFollowsTheScheme(t *testing.T) {
 	t.Parallel()
 	h := http.Header{}
 	key(t).Sign(h, id, at, []byte(body))
@@ -38,7 +38,7 @@ func TestSignatureIsThatOfTheScheme(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatWasSignedAndIsRecentIsAccepted(t *testing.T) {
+func TestOnlyRecentlySignedCallsAreAccepted(t *testing.T) {
 	t.Parallel()
 	k := key(t)
 	for name, tt := range map[string]struct {
@@ -77,7 +77,7 @@ func TestOnlyWhatWasSignedAndIsRecentIsAccepted(t *testing.T) {
 	}
 }
 
-func TestSecretThatIsNoneIsRefusedAndNotShown(t *testing.T) {
+func TestMalformedSecretsAreRejectedAndNotShown(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_c2hvcnQ=", "whsec_#", "whsec_" + strings.Repeat("AAAA", 30)} {
 		if _, err := webhook.ParseKey(s); err == nil || len(s) > 8 && strings.Contains(err.Error(), s) {
