@@ -9,8 +9,11 @@ COPY go.mod go.sum ./
 COPY saga/go.mod saga/go.sum ./saga/
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
+# The repository is not in the build context, so Go cannot stamp the version: docker build --build-arg VERSION=v0.1.0
+ARG VERSION
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/ \
+    CGO_ENABLED=0 go build -trimpath \
+    -ldflags="-s -w -X github.com/ordersaga/ordersaga/internal/program.version=$VERSION" -o /out/ \
     ./cmd/api ./cmd/worker ./cmd/catalog ./cmd/notifier ./cmd/stripesim ./cmd/ops ./cmd/healthcheck
 
 FROM scratch
