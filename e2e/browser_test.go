@@ -22,7 +22,7 @@ import (
 // css is a selector of an element in a page.
 type css = chromedp.CSS
 
-// newBrowser starts a headless Chromium with a profile of its own. It ends with the test.
+// newBrowser starts a headless Chromium with a profile of its own, until the test ends.
 func newBrowser(t *testing.T) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
@@ -49,11 +49,11 @@ type tab struct {
 	ctx context.Context
 
 	mu       sync.Mutex
-	requests []string // URLs of everything that the page asked for
-	errors   []string // exceptions, and what the page's policy forbade
+	requests []string // URLs that the page requested
+	errors   []string // exceptions, and violations of the page's security policy
 }
 
-// newTab opens a tab that is so many CSS pixels wide. What moves in a page does not, as for people who asked for that.
+// newTab opens a tab of a width in CSS pixels, with reduced motion.
 func newTab(t *testing.T, browser context.Context, width int64) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
@@ -96,16 +96,16 @@ func (b *tab) note(event any) {
 	}
 }
 
-// check is what holds of every page: it runs without errors and asks nobody but this machine.
+// check checks what holds for every page: it runs without errors, and its requests stay on this machine.
 func (b *tab) check() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.requests) == 0 {
-		b.t.Error("no request of the page was seen")
+		b.t.Error("the page made no requests")
 	}
 	for _, r := range b.requests {
 		if u, err := url.Parse(r); err != nil || u.Scheme != "data" && u.Scheme != "blob" && u.Hostname() != "127.0.0.1" {
-			b.t.Errorf("the page asks for %s", r)
+			b.t.Errorf("the page requests %s", r)
 		}
 	}
 	for _, e := range b.errors {
@@ -113,11 +113,11 @@ func (b *tab) check() {
 	}
 }
 
-// do does one thing after the other, and waits until each is possible.
+// do does one step after the other, and waits until each is possible.
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	if err := chromedp.Do(b.ctx, steps...); err != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(b.ctx), 5*time.Second) // a tab that is gone says nothing
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(b.ctx), 5*time.Second) // in case the tab is gone
 		defer cancel()
 		text, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText"))
 		b.t.Fatalf("in the browser: %v\n%s", err, text)
@@ -147,7 +147,7 @@ func (b *tab) ended(status string) string {
 	return b.text("location.hash.slice(1)")
 }
 
-// paste replaces what is in the field of the token.
+// paste replaces the content of the token's field.
 func (b *tab) paste(token string) {
 	b.t.Helper()
 	b.do(chromedp.Focus(css("#token")))
@@ -157,7 +157,7 @@ func (b *tab) paste(token string) {
 	}
 }
 
-// shows compares the boxes of the saga's picture with what they should be.
+// shows compares the boxes in the saga's picture.
 func (b *tab) shows(want string) {
 	b.t.Helper()
 	got := b.text(`[...document.querySelectorAll(".box[data-step]")].map(e => e.dataset.step + " " + e.dataset.state).join("\n")`)
@@ -180,11 +180,11 @@ func (b *tab) tabTo(id string) {
 
 func TestInTheBrowser(t *testing.T) {
 	s := newSystem(t)
-	s.stock("mug", 100) // the newest, and therefore chosen already
+	s.stock("mug", 100) // the newest product, which the page therefore chooses
 	browser := newBrowser(t)
 
 	var ids []string
-	t.Run("an order is confirmed, and sent again it is the same", func(t *testing.T) {
+	t.Run("an order is confirmed, and the same request returns it again", func(t *testing.T) {
 		b := newTab(t, browser, 1280)
 		b.open(s)
 		b.do(chromedp.Click(css("#place")))
@@ -211,7 +211,7 @@ func TestInTheBrowser(t *testing.T) {
 		b.do(chromedp.Click(css("#repeat")))
 		b.do(chromedp.WaitVisible(css(`#saga[data-replayed="true"][data-status="CONFIRMED"]`)))
 		if again := b.text("location.hash.slice(1)"); again != id {
-			t.Errorf("sent again it is order %s, want %s", again, id)
+			t.Errorf("the repeated request returned order %s, want %s", again, id)
 		}
 	})
 
@@ -236,7 +236,7 @@ func TestInTheBrowser(t *testing.T) {
 			t.Errorf("facts: %s", facts)
 		}
 		if news := b.text(`document.getElementById("news").textContent`); !strings.Contains(news, "declined") {
-			t.Errorf("what is read out: %q", news)
+			t.Errorf("the live region says %q", news)
 		}
 	})
 
@@ -259,7 +259,7 @@ func TestInTheBrowser(t *testing.T) {
 		}
 	})
 
-	t.Run("a telephone is wide enough", func(t *testing.T) {
+	t.Run("the page fits on a phone", func(t *testing.T) {
 		b := newTab(t, browser, 360)
 		b.open(s)
 		b.do(chromedp.Click(css("#place")))
@@ -284,7 +284,7 @@ func TestInTheBrowser(t *testing.T) {
 		ids = append(ids, b.ended("CANCELLED"))
 	})
 
-	t.Run("a mistake is said, and where it is", func(t *testing.T) {
+	t.Run("the page shows a mistake and its place", func(t *testing.T) {
 		b := newTab(t, browser, 1280)
 		b.open(s)
 		s.toAPI.expectWrong()

@@ -9,20 +9,22 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/ordersaga/ordersaga/api/orderclient"
 )
 
-// answer is an HTTP answer.
-type answer struct {
+// response is an HTTP response.
+type response struct {
 	status int
 	header http.Header
 	body   string
 }
 
 // decode reads the body into out.
-func (a answer) decode(out any) error { return json.Unmarshal([]byte(a.body), out) }
+func (a response) decode(out any) error { return json.Unmarshal([]byte(a.body), out) }
 
-// problem returns the last part of a problem's type, as in "out-of-stock", or "".
-func (a answer) problem() string {
+// problem returns the last part of a problem's type, for example "out-of-stock", or "".
+func (a response) problem() string {
 	var p struct{ Type string }
 	if a.decode(&p) != nil {
 		return ""
@@ -30,8 +32,8 @@ func (a answer) problem() string {
 	return p.Type[strings.LastIndexAny(p.Type, "/:")+1:]
 }
 
-// orderID returns the ID of the order that the answer is about, be it an order or a problem.
-func (a answer) orderID() string {
+// orderID returns the ID of the order in the response, which is an order or a problem.
+func (a response) orderID() string {
 	var o struct{ ID, OrderID string }
 	if a.decode(&o) != nil {
 		return ""
@@ -39,11 +41,11 @@ func (a answer) orderID() string {
 	return o.ID + o.OrderID
 }
 
-// do sends a request, with a JSON body if there is one, and headers as "Name: value".
-func (s *system) do(method, url string, body any, headers ...string) answer {
+// do sends a request with a JSON body, unless that is nil, and headers written "Name: value".
+func (s *system) do(method, url string, body any, headers ...string) response {
 	s.t.Helper()
 	if token := s.tokens[hostOf(s.t, url)]; token != "" {
-		headers = append([]string{"Authorization: Bearer " + token}, headers...) // the last of a name counts
+		headers = append([]string{"Authorization: Bearer " + token}, headers...) // a later header of the same name replaces it
 	}
 	a, err := send(s.t.Context(), method, url, body, headers...)
 	if err != nil {
@@ -52,20 +54,20 @@ func (s *system) do(method, url string, body any, headers ...string) answer {
 	return a
 }
 
-func send(ctx context.Context, method, url string, body any, headers ...string) (answer, error) {
+func send(ctx context.Context, method, url string, body any, headers ...string) (response, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	var payload io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
 		if err != nil {
-			return answer{}, err
+			return response{}, err
 		}
 		payload = bytes.NewReader(text)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, url, payload)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -76,23 +78,21 @@ func send(ctx context.Context, method, url string, body any, headers ...string) 
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
-	return answer{res.StatusCode, res.Header, string(text)}, err
+	return response{res.StatusCode, res.Header, string(text)}, err
 }
 
-// newOrder is the body of POST /orders.
-func newOrder(method, product string, quantity int) map[string]any {
-	return map[string]any{
-		"userId": 42, "paymentMethod": method,
-		"items": []map[string]any{{"productId": product, "quantity": quantity}},
+func newOrder(method, product string, quantity int) orderclient.NewOrder {
+	return orderclient.NewOrder{
+		UserID: 42, PaymentMethod: method, Items: []orderclient.Item{{ProductID: product, Quantity: quantity}},
 	}
 }
 
-// place places an order and waits for the outcome as long as the api lets it.
-func (s *system) place(method, product string, quantity int, headers ...string) answer {
+// place places an order, waits up to 30 s for the outcome, and returns the response as it is.
+func (s *system) place(method, product string, quantity int, headers ...string) response {
 	s.t.Helper()
 	return s.do("POST", "http://"+s.api.addr+"/orders", newOrder(method, product, quantity),
 		append([]string{"Prefer: wait=30"}, headers...)...)
@@ -101,48 +101,33 @@ func (s *system) place(method, product string, quantity int, headers ...string) 
 // placeAsync places an order without waiting for its outcome and returns its ID.
 func (s *system) placeAsync(method, product string, quantity int) string {
 	s.t.Helper()
-	a := s.do("POST", "http://"+s.api.addr+"/orders", newOrder(method, product, quantity), "Prefer: respond-async")
-	if a.status != http.StatusAccepted {
-		s.t.Fatalf("place an order: %d %s", a.status, a.body)
+	o, err := s.client.Place(s.t.Context(), newOrder(method, product, quantity), orderclient.Wait(0))
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	return a.orderID()
+	return o.ID
 }
 
-// storedOrder is what GET /orders/{id} answers.
-type storedOrder struct {
-	ID, Status, Reason string
-	Total              struct{ Amount int64 }
-	Items              []struct {
-		ProductID string
-		Quantity  int64
-	}
-}
-
-func (s *system) order(id string) storedOrder {
+func (s *system) order(id string) *orderclient.Order {
 	s.t.Helper()
-	var o storedOrder
-	a := s.do("GET", "http://"+s.api.addr+"/orders/"+id, nil)
-	if a.status != http.StatusOK {
-		s.t.Fatalf("GET order %s: %d %s", id, a.status, a.body)
-	}
-	if err := a.decode(&o); err != nil {
+	o, err := s.client.Get(s.t.Context(), id)
+	if err != nil {
 		s.t.Fatal(err)
 	}
 	return o
 }
 
-// finished waits until the order is at its end.
-func (s *system) finished(id string) storedOrder {
+// finished waits until the order has its final status.
+func (s *system) finished(id string) (o *orderclient.Order) {
 	s.t.Helper()
-	var o storedOrder
-	eventually(s.t, "order "+id+" is at its end", func(context.Context) bool {
+	eventually(s.t, "order "+id+" is finished", func(context.Context) bool {
 		o = s.order(id)
-		return o.Status != "PENDING"
+		return o.Status != orderclient.Pending
 	})
 	return o
 }
 
-// money is what the gateway has of one order.
+// money is what the gateway knows about one order.
 type money struct {
 	Captured, Refunded, Net int64
 	Captures                int
@@ -162,7 +147,7 @@ func (s *system) money(id string) money {
 	return ledger.Orders[0]
 }
 
-// faults makes the gateway misbehave; none makes it behave again.
+// faults makes the gateway misbehave. Without rules it behaves again.
 func (s *system) faults(rules ...map[string]any) {
 	s.t.Helper()
 	if rules == nil {
@@ -174,20 +159,41 @@ func (s *system) faults(rules ...map[string]any) {
 	}
 }
 
-// record is a line of an order's timeline.
-type record struct{ Type, Step, Detail string }
-
-func (s *system) records(id string) []record {
+// entries returns an order's timeline.
+func (s *system) entries(id string) []orderclient.Entry {
 	s.t.Helper()
-	var timeline struct{ Entries []record }
-	a := s.do("GET", "http://"+s.api.addr+"/orders/"+id+"/timeline", nil)
-	if err := a.decode(&timeline); err != nil || a.status != http.StatusOK {
-		s.t.Fatalf("timeline of order %s: %d %s", id, a.status, a.body)
+	entries, err := s.client.Timeline(s.t.Context(), id)
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	return timeline.Entries
+	return entries
 }
 
-// units is where a product's units are.
+// timeline returns the types of an order's timeline entries.
+func (s *system) timeline(id string) []string {
+	s.t.Helper()
+	var types []string
+	for _, e := range s.entries(id) {
+		types = append(types, e.Type)
+	}
+	return types
+}
+
+// told returns an order's timeline as "TYPE step", or "COMMAND detail" for commands.
+func (s *system) told(id string) []string {
+	s.t.Helper()
+	var lines []string
+	for _, e := range s.entries(id) {
+		text := e.Step
+		if e.Type == "COMMAND" {
+			text = e.Detail
+		}
+		lines = append(lines, strings.TrimSpace(e.Type+" "+text))
+	}
+	return lines
+}
+
+// units are a product's units.
 type units struct{ Available, Held, Sold int64 }
 
 func (s *system) units(product string) units {
@@ -200,7 +206,7 @@ func (s *system) units(product string) units {
 	return u
 }
 
-// notifications are what the notifier made of an order's events.
+// notifications returns the types of the events that the notifier acted on.
 func (s *system) notifications(id string) []string {
 	s.t.Helper()
 	var n struct{ Notifications []struct{ Type string } }

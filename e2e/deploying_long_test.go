@@ -11,7 +11,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
-// TestDeploying rolls out a new build of the worker by the commands of docs/deploying.md.
+// TestDeploying rolls out a new build of the worker with the commands of docs/deploying.md.
 func TestDeploying(t *testing.T) {
 	namespace := servicestest.Name("deploying")
 	address, _ := servicestest.Temporal(t)
@@ -20,14 +20,14 @@ func TestDeploying(t *testing.T) {
 	book.run("namespace")
 	s := newGatedSystemIn(t, namespace, "WORKER_DEPLOYMENT_NAME=orders", "WORKER_BUILD_ID=v1")
 
-	waiting := s.placeAsync(visa, lamp, 1) // nobody has said which build is the current one
+	waiting := s.placeAsync(visa, lamp, 1) // no build is current yet
 	book.eventually("current", "BUILD=v1")
 	old := s.place(visa, lamp, 1).orderID()
 	s.closed(old)
 	s.builtBy(old, "v1")
 	s.gatewayKey("sk_test_another")
 	stuck := s.placeAsync(visa, lamp, 1)
-	s.inTrouble(stuck, "ChargePayment")
+	s.needsAttention(stuck, "ChargePayment")
 	s.gatewayKey(apiKey)
 
 	addr := porttest.FreeAddress(t)
@@ -44,7 +44,7 @@ func TestDeploying(t *testing.T) {
 
 	book.run("move", "ORDER="+stuck, "BUILD=v2")
 	s.worker.stop(syscall.SIGTERM)
-	s.signalSaga(stuck, "retry", operatorsOrder(""))
+	s.signalSaga(stuck, "retry", command(""))
 	wantEnd(t, s.finished(stuck), "CONFIRMED", "")
 	book.run("reset", "ORDER="+old, "BUILD=v2")
 	s.closed(old)
@@ -54,10 +54,10 @@ func TestDeploying(t *testing.T) {
 	}
 }
 
-// builtBy waits until the saga is at a build of the worker.
+// builtBy waits until the saga is pinned to a build of the worker.
 func (s *system) builtBy(id, build string) {
 	s.t.Helper()
-	eventually(s.t, "order "+id+" is at build "+build, func(ctx context.Context) bool {
+	eventually(s.t, "order "+id+" is pinned to build "+build, func(ctx context.Context) bool {
 		d, err := s.temporal.DescribeWorkflowExecution(ctx, workflowID(id), "")
 		return err == nil && d.WorkflowExecutionInfo.GetVersioningInfo().GetDeploymentVersion().GetBuildId() == build
 	})

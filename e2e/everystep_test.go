@@ -12,16 +12,16 @@ import (
 	"go.temporal.io/sdk/client"
 )
 
-// moment is where an order is when something happens to it.
+// moment is a call of the saga that an order waits for while something happens.
 type moment struct {
 	name    string
 	id      string
 	release func() // lets the order's call go on
-	locked  bool   // nobody can write to the order's row before release
-	either  bool   // the order may be confirmed all the same: of the pivot and the fence, either may be the first
+	locked  bool   // the order's row cannot be written before release
+	either  bool   // the order may still be confirmed: the pivot or the fence may come first
 }
 
-// gated is a system whose worker calls everything through something that can hold the call.
+// gated is a system with gates between the worker and the programs that it calls.
 type gated struct {
 	*system
 	toCatalog, toGateway *gate
@@ -32,7 +32,7 @@ func newGatedSystem(t *testing.T) *gated {
 	return newGatedSystemIn(t, client.DefaultNamespace)
 }
 
-// newGatedSystemIn is newGatedSystem in a namespace of Temporal. settings change the worker's environment.
+// newGatedSystemIn is newGatedSystem in another Temporal namespace. settings change the worker's environment.
 func newGatedSystemIn(t *testing.T, namespace string, settings ...string) *gated {
 	t.Helper()
 	t.Parallel()
@@ -48,7 +48,7 @@ func call(method, path string) func(*http.Request) bool {
 	return func(r *http.Request) bool { return r.Method == method && strings.HasSuffix(r.URL.Path, path) }
 }
 
-// The outside calls of an order that go over HTTP, last first.
+// calls are the HTTP calls of an order's saga, last first.
 func (s *gated) calls() []struct {
 	name    string
 	gate    *gate
@@ -67,8 +67,8 @@ func (s *gated) calls() []struct {
 	}
 }
 
-// holdEverywhere places an order for every outside call of the saga and leaves each waiting for that call: one before it
-// takes effect, and one after. Orders that get further are placed first, so that no other is held on their way.
+// holdEverywhere places two orders for every outside call of the saga, and leaves them waiting for that call: one before it
+// takes effect, and one after. It places orders that get further first, so that no other hold stops them.
 func (s *gated) holdEverywhere() []moment {
 	s.t.Helper()
 	moments := []moment{s.holdEvent(), s.holdConfirmation()}
@@ -79,7 +79,7 @@ func (s *gated) holdEverywhere() []moment {
 		for _, after := range []bool{true, false} {
 			h := c.gate.hold(after, c.matches)
 			m := moment{name: c.name + map[bool]string{true: ", after", false: ", before"}[after], release: h.release}
-			m.either = c.name == "PriceItems" // the last known price will do after a while
+			m.either = c.name == "PriceItems" // after a while the last known price is good enough
 			m.id = s.placeAsync(visa, lamp, 1)
 			h.await(s.t)
 			moments = append(moments, m)
@@ -88,16 +88,16 @@ func (s *gated) holdEverywhere() []moment {
 	return moments
 }
 
-// holdEvent leaves an order waiting for the broker's confirm of its event.
+// holdEvent leaves an order waiting until the broker confirms its event.
 func (s *gated) holdEvent() moment {
 	s.t.Helper()
-	published := s.toRabbitMQ.holdAnswers("ORDER_CONFIRMED")
+	published := s.toRabbitMQ.holdResponses("ORDER_CONFIRMED")
 	id := s.placeAsync(visa, lamp, 1)
 	eventually(s.t, "the event of order "+id+" is published", func(context.Context) bool { return closed(published) })
 	return moment{name: "PublishEvent, after", id: id, release: s.toRabbitMQ.release, either: true}
 }
 
-// holdConfirmation leaves an order waiting for its row, which another transaction has locked.
+// holdConfirmation leaves an order waiting for its row, locked by another transaction.
 func (s *gated) holdConfirmation() moment {
 	s.t.Helper()
 	h := s.toCatalog.hold(true, call("POST", "/commit"))
@@ -107,7 +107,7 @@ func (s *gated) holdConfirmation() moment {
 	return moment{name: "ConfirmOrder, before", id: id, release: release, locked: true, either: true}
 }
 
-// holdCreation leaves an order waiting for another transaction that may insert the same row.
+// holdCreation leaves an order waiting for another transaction, which inserted the same row.
 func (s *gated) holdCreation() moment {
 	s.t.Helper()
 	h := s.toCatalog.hold(true, call("POST", "/prices"))
@@ -118,8 +118,8 @@ func (s *gated) holdCreation() moment {
 	return moment{name: "CreateOrder, before", id: id, release: release, locked: true, either: true}
 }
 
-// block runs a statement in a transaction that stays open, lets the order go on, and waits until the order waits for that
-// transaction. The result rolls it back.
+// block runs a statement in a transaction that stays open, lets the order go on, and waits until the order waits for the
+// transaction. release rolls the transaction back.
 func (s *gated) block(goOn func(), statement, id string) (release func()) {
 	s.t.Helper()
 	holding, watching := s.orders(), s.orders()
@@ -158,9 +158,8 @@ func (s *system) orders() *pgx.Conn {
 	return conn
 }
 
-// TestWhateverHappensAtAnyStepTheOrderEndsWellOnce lets the same thing happen to orders at every outside call of the saga,
-// while the call is under way. The call goes on afterwards, so that what was killed, cancelled or terminated acts late:
-// where that makes the saga unwind, not before its fence has answered.
+// TestWhateverHappensAtAnyStepTheOrderEndsWellOnce does the same thing to orders at every outside call of the saga, while the
+// call is under way. The call goes on afterwards, so that it takes effect late: when the saga unwinds, after its fence.
 func TestWhateverHappensAtAnyStepTheOrderEndsWellOnce(t *testing.T) {
 	const confirmed = "CONFIRMED "
 	for _, tt := range []struct {
@@ -197,7 +196,7 @@ func TestWhateverHappensAtAnyStepTheOrderEndsWellOnce(t *testing.T) {
 			orders := s.keepsPromises(ids...)
 			for _, m := range moments {
 				o := orders[m.id]
-				if end := o.Status + " " + o.Reason; end != tt.end && !(m.either && end == confirmed) {
+				if end := string(o.Status) + " " + o.Reason; end != tt.end && !(m.either && end == confirmed) {
 					t.Errorf("%s: order %s ended %s, want %s", m.name, m.id, end, tt.end)
 				}
 			}
@@ -207,7 +206,7 @@ func TestWhateverHappensAtAnyStepTheOrderEndsWellOnce(t *testing.T) {
 
 func signalAll(name string) func(*gated, []moment) {
 	return eachSaga(func(s *gated, workflow string) error {
-		return s.temporal.SignalWorkflow(s.t.Context(), workflow, "", name, operatorsOrder(""))
+		return s.temporal.SignalWorkflow(s.t.Context(), workflow, "", name, command(""))
 	})
 }
 
@@ -221,7 +220,7 @@ func eachSaga(happen func(s *gated, workflow string) error) func(*gated, []momen
 	}
 }
 
-// decided waits until the end of every order is decided, apart from those of which the row is locked.
+// decided waits until the end of every order is decided, except for orders with a locked row.
 func (s *gated) decided(moments []moment) {
 	s.t.Helper()
 	for _, m := range moments {

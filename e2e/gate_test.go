@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// gate stands between the worker and a program that it calls over HTTP, and holds calls back, so that a test can act while
-// a step is under way. A call that was let in takes effect even when the caller is gone by then.
+// gate is a proxy between the worker and a program that it calls over HTTP. It can hold calls, so that a test can act while a
+// step is under way. A released call takes effect even when its caller is gone.
 type gate struct {
 	proxy  *httputil.ReverseProxy
 	server *httptest.Server
@@ -24,20 +24,20 @@ type gate struct {
 	holds []*hold
 }
 
-// hold keeps calls that it matches until it is released.
+// hold holds the calls that match until it is released.
 type hold struct {
 	matches  func(*http.Request) bool
-	after    bool          // the call takes effect, its answer is held; otherwise the call itself is
+	after    bool          // the call takes effect and its response is held; otherwise the call itself is held
 	reached  chan struct{} // closed when the first call is held
 	released chan struct{}
-	of       string // the call that was held first, by what repeats of it have in common; only they are held
+	of       string // path and key of the first held call; only its repeats are held, too
 	once     [2]sync.Once
 }
 
 func newGate(t *testing.T, target string) *gate {
 	t.Helper()
 	g := &gate{proxy: httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: target})}
-	// What the target does to a connection is done to the caller's: there is no answer.
+	// When the target breaks a connection, the caller's connection breaks: there is no response.
 	g.proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
 	g.server = httptest.NewServer(g)
 	t.Cleanup(func() { g.releaseAll(); g.server.Close() })
@@ -68,7 +68,7 @@ func (h *hold) await(t *testing.T) {
 	select {
 	case <-h.reached:
 	case <-time.After(patience):
-		t.Fatalf("waited %s in vain for a call to be held", patience)
+		t.Fatalf("no call was held within %s", patience)
 	}
 }
 
@@ -80,7 +80,7 @@ func (g *gate) releaseAll() {
 	}
 }
 
-// holdOf returns what holds the call, if anything does: the newest, when several would.
+// holdOf returns the newest hold that matches the call, or nil.
 func (g *gate) holdOf(r *http.Request) *hold {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -97,7 +97,7 @@ func (g *gate) holdOf(r *http.Request) *hold {
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	if err != nil {
-		panic(http.ErrAbortHandler) // the caller is gone before it has said what it wants
+		panic(http.ErrAbortHandler) // the caller is gone
 	}
 	h := g.holdOf(r)
 	if h != nil && !h.after {
@@ -107,14 +107,14 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	call := r.Clone(ctx)
 	call.Body = io.NopCloser(bytes.NewReader(body))
-	answer := httptest.NewRecorder()
-	g.proxy.ServeHTTP(answer, call)
+	response := httptest.NewRecorder()
+	g.proxy.ServeHTTP(response, call)
 	if h != nil && h.after {
 		h.wait()
 	}
-	for name, values := range answer.Header() {
+	for name, values := range response.Header() {
 		w.Header()[name] = values
 	}
-	w.WriteHeader(answer.Code)
-	_, _ = w.Write(answer.Body.Bytes())
+	w.WriteHeader(response.Code)
+	_, _ = w.Write(response.Body.Bytes())
 }

@@ -10,22 +10,22 @@ import (
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
-// TestTheLastUnitIsSoldToOneOf200 runs beside no other test: 200 orders at once are load enough.
+// TestTheLastUnitIsSoldToOneOf200 does not run in parallel with other tests: 200 concurrent orders are enough load.
 func TestTheLastUnitIsSoldToOneOf200(t *testing.T) {
 	s := buildSystem(t, client.DefaultNamespace)
 	s.start()
 	const buyers = 200
 	s.stock("unique", 1)
-	answers := make([]answer, buyers)
+	responses := make([]response, buyers)
 	var all sync.WaitGroup
 	for i := range buyers {
-		all.Go(func() { answers[i] = s.buy("unique") })
+		all.Go(func() { responses[i] = s.buy("unique") })
 	}
 	all.Wait()
 	confirmed := 0
-	for _, a := range answers {
+	for _, a := range responses {
 		if a.status == http.StatusServiceUnavailable {
-			t.Fatalf("answered %d %s, again and again", a.status, a.body)
+			t.Fatalf("got %d %s again and again", a.status, a.body)
 		}
 		o := s.finished(a.orderID())
 		switch {
@@ -34,7 +34,7 @@ func TestTheLastUnitIsSoldToOneOf200(t *testing.T) {
 		case o.Status != "FAILED" || o.Reason != "OUT_OF_STOCK":
 			t.Errorf("order %s ended %s %s", o.ID, o.Status, o.Reason)
 		case a.status != http.StatusAccepted && a.problem() != "out-of-stock":
-			t.Errorf("order %s was answered %d %s", o.ID, a.status, a.body)
+			t.Errorf("order %s got %d %s", o.ID, a.status, a.body)
 		}
 		s.paidOnce(o)
 	}
@@ -44,15 +44,15 @@ func TestTheLastUnitIsSoldToOneOf200(t *testing.T) {
 	s.unitsBecome("unique", units{Sold: 1})
 }
 
-// buy places an order as a customer's client does: what is answered 503, as it may be when 200 come at once on a busy
-// machine, is sent again under the same key.
-func (s *system) buy(product string) (a answer) {
+// buy places an order and, like a customer's client, repeats a 503 under the same key. A busy machine may return 503 for some
+// of 200 concurrent orders.
+func (s *system) buy(product string) (a response) {
 	key := "Idempotency-Key: " + servicestest.Name("buyer")
 	for range 10 {
 		if a = s.place(visa, product, 1, key); a.status != http.StatusServiceUnavailable {
 			return a
 		}
-		s.t.Logf("answered %d %s", a.status, a.body)
+		s.t.Logf("got %d %s", a.status, a.body)
 	}
 	return a
 }

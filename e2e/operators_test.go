@@ -20,8 +20,8 @@ import (
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
-// operatorsOrder is what operators say with a signal.
-func operatorsOrder(step string) saga.Command {
+// command is what an operator sends with a signal.
+func command(step string) saga.Command {
 	return saga.Command{Operator: "alice", Reason: "ticket 7", Step: step}
 }
 
@@ -33,8 +33,8 @@ func (s *system) signalSaga(id, name string, argument any) {
 	}
 }
 
-// gatewayKey restarts the gateway so that it accepts only this key. With another one than the worker's, only a person can
-// help: sagas that charge or refund need attention at once.
+// gatewayKey restarts the gateway with another API key. When it differs from the worker's, only a person can help: sagas that
+// charge or refund need attention at once.
 func (s *system) gatewayKey(key string) {
 	s.t.Helper()
 	s.stripesim.stop(syscall.SIGTERM)
@@ -43,8 +43,8 @@ func (s *system) gatewayKey(key string) {
 	s.stripesim.ready()
 }
 
-// inTrouble waits until the saga says that the step is in trouble.
-func (s *system) inTrouble(id, step string) {
+// needsAttention waits until the saga says that the step stays broken.
+func (s *system) needsAttention(id, step string) {
 	s.t.Helper()
 	s.details(id, "**"+step+"** stays broken")
 }
@@ -67,7 +67,7 @@ func (s *system) details(id, text string) (details string) {
 	return details
 }
 
-// sagaStatus waits until the search finds the order's saga by its status: the list lags a little.
+// sagaStatus waits until a search by status finds the order's saga: the index lags a little.
 func (s *system) sagaStatus(id, status string) {
 	s.t.Helper()
 	eventually(s.t, "order "+id+" is found by SagaStatus "+status, func(ctx context.Context) bool {
@@ -78,44 +78,44 @@ func (s *system) sagaStatus(id, status string) {
 	})
 }
 
-func TestOperatorsBringSagasOutOfTrouble(t *testing.T) {
+func TestOperatorsHelpSagasThatNeedAttention(t *testing.T) {
 	s := newSystem(t)
 	s.gatewayKey("sk_test_another")
 	retried, given, left := s.placeAsync(visa, lamp, 1), s.placeAsync(visa, lamp, 1), s.placeAsync(visa, lamp, 1)
 	for _, id := range []string{retried, given, left} {
-		s.inTrouble(id, "ChargePayment")
+		s.needsAttention(id, "ChargePayment")
 		s.sagaStatus(id, "NEEDS_ATTENTION")
 	}
 
 	for name, wrong := range map[string]struct {
-		signal, step, answer string
+		signal, step, details string
 	}{
-		"nothing can be left out":    {"skip", "", "waits for nothing"},
+		"nothing can be skipped":     {"skip", "", "waits for nothing"},
 		"a step that is not due":     {"retry", "ReleaseStock", "does not wait for ReleaseStock"},
 		"a step that does not exist": {"skip", "Nonsense", "does not wait for Nonsense"},
 	} {
-		s.signalSaga(retried, wrong.signal, operatorsOrder(wrong.step))
-		if got := s.details(retried, wrong.answer); !strings.Contains(got, "**ChargePayment** stays broken") {
+		s.signalSaga(retried, wrong.signal, command(wrong.step))
+		if got := s.details(retried, wrong.details); !strings.Contains(got, "**ChargePayment** stays broken") {
 			t.Errorf("%s: the details are %q", name, got)
 		}
 	}
-	s.signalSaga(retried, "retry", saga.Command{Reason: "nobody says so"})
+	s.signalSaga(retried, "retry", saga.Command{Reason: "without a name"})
 	s.details(retried, `needs an "operator"`)
-	if !strings.Contains(s.worker.logs.String(), "operator's signal refused") {
-		t.Error("the worker's log does not tell of refused signals")
+	if !strings.Contains(s.worker.logs.String(), "command rejected") {
+		t.Error("the worker's log does not mention rejected commands")
 	}
 
-	// Giving up: the undo of the charge needs the gateway as well, and can be left out.
+	// Giving up: the undo of the charge needs the gateway, too, and can be skipped.
 	for _, id := range []string{given, left} {
-		s.signalSaga(id, "compensate", operatorsOrder(""))
-		s.inTrouble(id, "RefundPayment")
+		s.signalSaga(id, "compensate", command(""))
+		s.needsAttention(id, "RefundPayment")
 	}
-	s.signalSaga(left, "skip", operatorsOrder("RefundPayment"))
+	s.signalSaga(left, "skip", command("RefundPayment"))
 	wantEnd(t, s.finished(left), "CANCELLED", "CANCELLED_BY_OPERATOR")
 
 	s.gatewayKey(apiKey)
-	s.signalSaga(retried, "retry", operatorsOrder("ChargePayment"))
-	s.signalSaga(given, "retry", operatorsOrder(""))
+	s.signalSaga(retried, "retry", command("ChargePayment"))
+	s.signalSaga(given, "retry", command(""))
 	orders := s.keepsPromises(retried, given, left)
 	wantEnd(t, orders[retried], "CONFIRMED", "")
 	wantEnd(t, orders[given], "CANCELLED", "CANCELLED_BY_OPERATOR")
@@ -123,10 +123,10 @@ func TestOperatorsBringSagasOutOfTrouble(t *testing.T) {
 	s.sagaStatus(left, "GIVEN_UP")
 	for id, want := range map[string][]string{
 		retried: {"NEEDS_ATTENTION ChargePayment", "COMMAND retry by alice: ticket 7", "HEALED ChargePayment"},
-		given:   {"COMMAND compensate by alice: ticket 7", "NEEDS_ATTENTION RefundPayment", "OPERATOR retry by alice: ticket 7"},
-		left:    {"COMMAND compensate by alice: ticket 7", "OPERATOR skip by alice: ticket 7", "SKIPPED RefundPayment"},
+		given:   {"COMMAND compensate by alice: ticket 7", "NEEDS_ATTENTION RefundPayment", "COMMAND retry by alice: ticket 7"},
+		left:    {"COMMAND compensate by alice: ticket 7", "COMMAND skip by alice: ticket 7", "SKIPPED RefundPayment"},
 	} {
-		s.closed(id) // what comes after the last transition is noted last
+		s.closed(id) // the last entries are written after the last transition
 		told := s.told(id)
 		for _, line := range want {
 			if !slices.ContainsFunc(told, func(l string) bool { return strings.HasPrefix(l, line) }) {
@@ -136,16 +136,16 @@ func TestOperatorsBringSagasOutOfTrouble(t *testing.T) {
 	}
 }
 
-func TestAfterThePivotNobodyCanGiveUpAndTheAnnouncementMayBeLeftOut(t *testing.T) {
+func TestAfterThePivotAnOrderCannotBeGivenUpButItsEventCanBeSkipped(t *testing.T) {
 	s := newSystem(t)
 	s.toRabbitMQ.down()
 	id := s.place(visa, lamp, 1).orderID()
-	s.signalSaga(id, "compensate", operatorsOrder(""))
+	s.signalSaga(id, "compensate", command(""))
 	s.details(id, "The signal compensate changed nothing: the saga's end is already decided")
 	if err := s.temporal.CancelWorkflow(t.Context(), workflowID(id), ""); err != nil {
 		t.Fatal(err)
 	}
-	s.signalSaga(id, "skip", operatorsOrder("PublishEvent"))
+	s.signalSaga(id, "skip", command("PublishEvent"))
 	s.closed(id)
 	s.toRabbitMQ.up()
 	wantEnd(t, s.order(id), "CONFIRMED", "")
@@ -153,20 +153,6 @@ func TestAfterThePivotNobodyCanGiveUpAndTheAnnouncementMayBeLeftOut(t *testing.T
 	if told := s.told(id); !slices.Contains(told, "SKIPPED PublishEvent") {
 		t.Errorf("the timeline is %q", told)
 	}
-}
-
-// told returns an order's timeline as "TYPE step or detail".
-func (s *system) told(id string) []string {
-	s.t.Helper()
-	var lines []string
-	for _, e := range s.records(id) {
-		text := e.Step
-		if e.Type == "COMMAND" {
-			text = e.Detail
-		}
-		lines = append(lines, strings.TrimSpace(e.Type+" "+text))
-	}
-	return lines
 }
 
 // TestSameUpdateIDIsTheSameAnswer sends the update-with-start of one order several times at once, and asks for its

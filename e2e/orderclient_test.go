@@ -10,13 +10,7 @@ import (
 
 func TestTheGoClientOnTheRealAPI(t *testing.T) {
 	s := newSystem(t)
-	orders, err := orderclient.New("http://" + s.api.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ask := func(method string) orderclient.NewOrder {
-		return orderclient.NewOrder{UserID: 42, Items: []orderclient.Item{{ProductID: lamp, Quantity: 1}}, PaymentMethod: method}
-	}
+	orders, ask := s.client, func(method string) orderclient.NewOrder { return newOrder(method, lamp, 1) }
 	key := orderclient.WithKey(servicestest.Name("basket"))
 	placed, err := orders.Place(t.Context(), ask(visa), key)
 	if err != nil || placed.Status != orderclient.Confirmed || placed.Replayed || placed.SagaURL == "" {
@@ -57,7 +51,7 @@ func TestTheGoClientOnTheRealAPI(t *testing.T) {
 	}
 	timeline, err := orders.Timeline(t.Context(), p.OrderID)
 	if err != nil || len(timeline) != len(steps) {
-		t.Errorf("%d entries came, the timeline has %d (%v)", len(steps), len(timeline), err)
+		t.Errorf("the stream had %d entries, the timeline has %d (%v)", len(steps), len(timeline), err)
 	}
 	var ids []string
 	for o, err := range orders.List(t.Context(), orderclient.Filter{UserID: 42, PageSize: 1}) {
@@ -67,7 +61,7 @@ func TestTheGoClientOnTheRealAPI(t *testing.T) {
 		ids = append(ids, o.ID)
 	}
 	if len(ids) != 3 || ids[0] != p.OrderID || ids[2] != placed.ID {
-		t.Errorf("listed %q, want three orders from the newest to the oldest", ids)
+		t.Errorf("listed %q, want three orders, newest first", ids)
 	}
 	s.keepsPromises(ids...)
 }

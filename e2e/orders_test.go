@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
@@ -29,10 +30,10 @@ func TestOutcomesOverHTTP(t *testing.T) {
 	for _, tt := range tests {
 		a := s.place(tt.method, tt.product, tt.quantity)
 		if a.status != tt.status || tt.problem != "" && a.problem() != tt.problem {
-			t.Errorf("%s: answered %d %s, want %d %s", tt.name, a.status, a.body, tt.status, tt.problem)
+			t.Errorf("%s: got %d %s, want %d %s", tt.name, a.status, a.body, tt.status, tt.problem)
 		}
 		if a.orderID() == "" {
-			t.Fatalf("%s: the answer does not name the order: %s", tt.name, a.body)
+			t.Fatalf("%s: the response has no order ID: %s", tt.name, a.body)
 		}
 		ids = append(ids, a.orderID())
 	}
@@ -59,7 +60,7 @@ func TestMalformedOrderLeavesNothingBehind(t *testing.T) {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
-	var page struct{ Orders []storedOrder }
+	var page orderclient.OrderPage
 	if err := s.do("GET", "http://"+s.api.addr+"/orders", nil).decode(&page); err != nil || len(page.Orders) != 0 {
 		t.Errorf("orders after malformed requests: %+v, %v", page, err)
 	}
@@ -69,16 +70,16 @@ func TestMalformedOrderLeavesNothingBehind(t *testing.T) {
 func TestSameKeyIsTheSameOrder(t *testing.T) {
 	s := newSystem(t)
 	key := "Idempotency-Key: " + servicestest.Name("basket")
-	answers := make([]answer, 8)
+	responses := make([]response, 8)
 	var all sync.WaitGroup
-	for i := range answers {
-		all.Go(func() { answers[i] = s.place(visa, lamp, 1, key) })
+	for i := range responses {
+		all.Go(func() { responses[i] = s.place(visa, lamp, 1, key) })
 	}
 	all.Wait()
-	id := answers[0].orderID()
-	for _, a := range answers {
+	id := responses[0].orderID()
+	for _, a := range responses {
 		if a.status != http.StatusCreated || a.orderID() != id {
-			t.Errorf("answered %d %s, want 201 for order %s", a.status, a.body, id)
+			t.Errorf("got %d %s, want 201 for order %s", a.status, a.body, id)
 		}
 	}
 	s.api.kill()
@@ -116,12 +117,12 @@ func TestLastUnitsAreSoldOnce(t *testing.T) {
 		}
 	}
 	if confirmed != available {
-		t.Errorf("%d orders confirmed, want %d (answers %v)", confirmed, available, outcomes)
+		t.Errorf("%d orders confirmed, want %d (statuses %v)", confirmed, available, outcomes)
 	}
 	s.unitsBecome("rare", units{Sold: available})
 }
 
-func TestCancelGivesEverythingBackUntilTheOrderIsConfirmed(t *testing.T) {
+func TestCancelUndoesEverythingUntilTheOrderIsConfirmed(t *testing.T) {
 	s := newSystem(t)
 	confirmed := s.place(visa, lamp, 1).orderID()
 	if a := s.do("POST", fmt.Sprintf("http://%s/orders/%s/cancel", s.api.addr, confirmed), nil); a.status != http.StatusConflict {

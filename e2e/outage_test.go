@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// TestCatalogThatIsDownForAMinuteUnderLoadLosesNoOrder stops the catalog for longer than its breaker stays open (30 s).
-// Orders go on coming at a steady rate; what counts is that each of them ends, and ends well.
-func TestCatalogThatIsDownForAMinuteUnderLoadLosesNoOrder(t *testing.T) {
+// TestACatalogOutageUnderLoadLosesNoOrder stops the catalog, with the tag long for longer than its breaker stays open (30 s),
+// while orders keep coming. Each of them must be confirmed.
+func TestACatalogOutageUnderLoadLosesNoOrder(t *testing.T) {
 	s := newSystem(t)
 	const before, during, after = 5, 30, 5
 	outage := outageLength
@@ -25,7 +25,7 @@ func TestCatalogThatIsDownForAMinuteUnderLoadLosesNoOrder(t *testing.T) {
 		select {
 		case <-pace.C:
 		case <-t.Context().Done():
-			t.Fatal("the test was ended")
+			t.Fatal("the test was stopped")
 		}
 		all.Go(func() { late[i] = s.placeAsync(visa, lamp, 1) })
 	}

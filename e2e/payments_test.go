@@ -11,15 +11,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
-// everyFault is what can go wrong with a call of the gateway, at any call, a few times.
+// everyFault is every way in which a call of the gateway can go wrong.
 var everyFault = []string{
 	"error_before", "error_stored", "error_after", "conflict", "rate_limit", "drop_response", "reset", "outage",
 }
 
-func TestBadGatewayIsSurvivedAndNothingSecretIsTold(t *testing.T) {
+func TestOrdersSurviveABadGatewayAndNoSecretIsLogged(t *testing.T) {
 	s := newSystem(t)
 	var rules []map[string]any
 	for _, fault := range everyFault {
@@ -39,9 +40,9 @@ func TestBadGatewayIsSurvivedAndNothingSecretIsTold(t *testing.T) {
 	}
 	s.faults()
 	for i, id := range ids {
-		want := "CONFIRMED"
+		want := orderclient.Confirmed
 		if i%4 == 3 {
-			want = "FAILED"
+			want = orderclient.Failed
 		}
 		if o := s.order(id); o.Status != want {
 			t.Errorf("order %s ended %s %s, want %s", id, o.Status, o.Reason, want)
@@ -50,7 +51,7 @@ func TestBadGatewayIsSurvivedAndNothingSecretIsTold(t *testing.T) {
 	s.keepsPromises(ids...)
 }
 
-func TestWorkerWithAWrongKeySaysSoAndEnds(t *testing.T) {
+func TestAWorkerWithAWrongKeySaysSoAndStops(t *testing.T) {
 	s := newSystem(t)
 	s.worker.stop(syscall.SIGTERM)
 	s.worker.env = append(s.worker.env, "STRIPE_API_KEY=sk_test_wrong")
@@ -61,7 +62,7 @@ func TestWorkerWithAWrongKeySaysSoAndEnds(t *testing.T) {
 	}
 }
 
-func TestMoneyTakenBehindTheSagasBackIsGivenBackOnceTheGatewayReportsIt(t *testing.T) {
+func TestMoneyTakenBehindTheSagasBackIsRefundedWhenTheGatewayReportsIt(t *testing.T) {
 	s := newSystem(t)
 	secret := "whsec_" + servicestest.Name("")
 	s.api.stop(syscall.SIGTERM)
@@ -70,7 +71,7 @@ func TestMoneyTakenBehindTheSagasBackIsGivenBackOnceTheGatewayReportsIt(t *testi
 	s.stripesim.env = append(s.stripesim.env, "STRIPESIM_WEBHOOK_URL=http://"+s.api.addr+"/stripe/webhook", "STRIPESIM_WEBHOOK_SECRET="+secret)
 	s.stripesim.start()
 	s.stripesim.ready()
-	// The api is still down: the event has to be sent again.
+	// The api is still down: the gateway has to send its event again.
 	s.worker.ready()
 	s.api.start()
 	s.api.ready()
@@ -81,20 +82,20 @@ func TestMoneyTakenBehindTheSagasBackIsGivenBackOnceTheGatewayReportsIt(t *testi
 	s.api.start()
 	s.api.ready()
 	for _, id := range []string{failed, confirmed} {
-		eventually(t, "the money of order "+id+" is given back, and it is noted", func(context.Context) bool {
+		eventually(t, "the money of order "+id+" is refunded, and the timeline says so", func(context.Context) bool {
 			return s.money(id).Refunded == 1299 && slices.Contains(s.timeline(id), "REFUNDED")
 		})
 	}
-	// Both were charged, by hand, behind the saga's back: what is kept is right again.
+	// Both were charged behind the saga's back. Now the gateway keeps the right amounts again.
 	if got := s.money(failed).Net; got != 0 {
-		t.Errorf("the gateway keeps %d of a failed order", got)
+		t.Errorf("the gateway keeps %d of a failed order, want 0", got)
 	}
 	if got := s.money(confirmed).Net; got != 1299 {
 		t.Errorf("the gateway keeps %d of a confirmed order, want its total", got)
 	}
 }
 
-// payByHand takes money for an order in the way of somebody at the gateway's dashboard.
+// payByHand takes money for an order as an operator would on the gateway's dashboard.
 func (s *system) payByHand(id string) {
 	s.t.Helper()
 	intent := s.post("/v1/payment_intents", url.Values{
@@ -103,7 +104,7 @@ func (s *system) payByHand(id string) {
 	s.post("/v1/payment_intents/"+intent+"/confirm", nil)
 }
 
-// post calls the gateway and returns the ID in its answer.
+// post calls the gateway and returns the ID of the object in its response.
 func (s *system) post(path string, form url.Values) string {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
@@ -124,14 +125,4 @@ func (s *system) post(path string, form url.Values) string {
 		s.t.Fatalf("%s: %s, %v", path, res.Status, err)
 	}
 	return object.ID
-}
-
-// timeline returns the types of an order's records.
-func (s *system) timeline(id string) []string {
-	s.t.Helper()
-	var types []string
-	for _, r := range s.records(id) {
-		types = append(types, r.Type)
-	}
-	return types
 }

@@ -22,10 +22,10 @@ var programs string
 
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
-// buildAndRun builds the programs with the race detector, so that a race in any of them fails its test.
+// buildAndRun builds the programs with the race detector: a race in a program fails its test.
 func buildAndRun(m *testing.M) int {
 	if flag.Parse(); testing.Short() {
-		return m.Run() // every test will be skipped
+		return m.Run() // all tests skip themselves
 	}
 	dir, err := os.MkdirTemp("", "e2e")
 	if err != nil {
@@ -34,12 +34,12 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	programs = dir
-	for _, name := range []string{"api", "worker", "catalog", "notifier", "stripesim"} {
-		build := exec.Command("go", "build", "-race", "-o", filepath.Join(dir, name), "github.com/ordersaga/ordersaga/cmd/"+name)
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", name, err, out)
-			return 1
-		}
+	// In the product's own module, so that this module needs none of its requirements.
+	build := exec.Command("go", "build", "-C", "..", "-race", "-o", dir+"/",
+		"./cmd/api", "./cmd/worker", "./cmd/catalog", "./cmd/notifier", "./cmd/stripesim")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
+		return 1
 	}
 	return m.Run()
 }
@@ -56,7 +56,7 @@ type process struct {
 	done chan struct{}
 }
 
-// newProcess does not start the program yet. It is stopped when the test ends; its logs are shown when the test failed.
+// newProcess does not start the program yet. When the test ends, the program is stopped; when it failed, its logs are shown.
 func newProcess(t *testing.T, name, addr string, env ...string) *process {
 	p := &process{t: t, name: name, addr: addr, env: env}
 	t.Cleanup(func() {
@@ -86,7 +86,7 @@ func (p *process) start() {
 	go func() { defer close(p.done); _ = p.cmd.Wait() }()
 }
 
-// ready waits until the program says that it is ready.
+// ready waits until the program's readiness probe succeeds.
 func (p *process) ready() {
 	p.t.Helper()
 	eventually(p.t, p.name+" is ready", func(ctx context.Context) bool {
@@ -108,7 +108,7 @@ func (p *process) ready() {
 	})
 }
 
-// stop ends the program with a signal and waits until it is gone.
+// stop sends a signal and waits until the program is gone.
 func (p *process) stop(s syscall.Signal) {
 	if p.cmd == nil || p.done == nil {
 		return
@@ -125,7 +125,7 @@ func (p *process) stop(s syscall.Signal) {
 	p.done = nil
 }
 
-// kill is SIGKILL: the program gets no chance to clean up.
+// kill sends SIGKILL: the program cannot clean up.
 func (p *process) kill() { p.stop(syscall.SIGKILL) }
 
 // logs collects what a program writes.
@@ -146,7 +146,7 @@ func (l *logs) String() string {
 	return l.b.String()
 }
 
-// tail returns the last n lines, without those that the tests' own polling causes.
+// tail returns the last n lines, without those caused by the tests' polling.
 func tail(text string, n int) string {
 	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(text), "\n"), func(line string) bool {
 		return strings.Contains(line, `"method":"GET"`) || strings.Contains(line, `"msg":"not ready"`)
@@ -154,7 +154,7 @@ func tail(text string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// patience bounds every wait of the tests. It is generous, because a loaded machine is no failure.
+// patience bounds every wait of the tests. It is generous: a loaded machine must not fail them.
 const patience = 90 * time.Second
 
 // eventually waits until condition holds.
@@ -167,7 +167,7 @@ func eventually(t *testing.T, what string, condition func(context.Context) bool)
 	for !condition(ctx) {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("waited %s in vain until %s", patience, what)
+			t.Fatalf("after %s it is still not true that %s", patience, what)
 		case <-tick.C:
 		}
 	}

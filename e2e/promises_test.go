@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/ordersaga/ordersaga/api/orderclient"
 )
 
-// keepsPromises waits until the orders are at their ends and checks everything that the system promises about them.
-// Lamps and chairs must not have been ordered by any other order. It returns the orders by ID.
-func (s *system) keepsPromises(ids ...string) map[string]storedOrder {
+// keepsPromises waits until the orders are finished, checks everything that the system promises about them, and returns
+// them by ID. No other order may have asked for lamps or chairs.
+func (s *system) keepsPromises(ids ...string) map[string]*orderclient.Order {
 	s.t.Helper()
-	orders, sold := map[string]storedOrder{}, map[string]int64{}
+	orders, sold := map[string]*orderclient.Order{}, map[string]int64{}
 	for _, id := range ids {
 		o := s.finished(id)
 		orders[id] = o
@@ -22,19 +24,19 @@ func (s *system) keepsPromises(ids ...string) map[string]storedOrder {
 			continue
 		}
 		for _, it := range o.Items {
-			sold[it.ProductID] += it.Quantity
+			sold[it.ProductID] += int64(it.Quantity)
 		}
 	}
 	for product, initial := range map[string]int64{lamp: lamps, chair: 1} {
 		s.unitsBecome(product, units{Available: initial - sold[product], Sold: sold[product]})
 	}
 	for _, o := range orders {
-		s.announcedOnce(o) // again, now that everything is at rest: it must still be once
+		s.announcedOnce(o) // again, now that everything is at rest
 	}
 	return orders
 }
 
-// unitsBecome waits until a product's units are where they have to be: a commit is answered before its products follow.
+// unitsBecome waits until a product's units are as wanted: the products follow a commit after its response.
 func (s *system) unitsBecome(product string, want units) {
 	s.t.Helper()
 	eventually(s.t, fmt.Sprintf("the units of %s are %+v", product, want), func(context.Context) bool {
@@ -42,8 +44,8 @@ func (s *system) unitsBecome(product string, want units) {
 	})
 }
 
-// announcedOnce waits until the notifier has acted on the order's end and checks that it acted on nothing else.
-func (s *system) announcedOnce(o storedOrder) {
+// announcedOnce waits until the notifier has acted on the order's end, and checks that it acted once.
+func (s *system) announcedOnce(o *orderclient.Order) {
 	s.t.Helper()
 	want := "ORDER_CANCELLED"
 	if o.Status == "CONFIRMED" {
@@ -57,26 +59,26 @@ func (s *system) announcedOnce(o storedOrder) {
 		return len(got) > 0
 	})
 	if !slices.Equal(got, []string{want}) {
-		s.t.Errorf("order %s is %s, the customer was told %v", o.ID, o.Status, got)
+		s.t.Errorf("order %s is %s, the customer was notified of %v", o.ID, o.Status, got)
 	}
 }
 
-// paidOnce checks what the gateway keeps of the order.
-func (s *system) paidOnce(o storedOrder) {
+// paidOnce checks that the gateway keeps the total of a confirmed order and no money of any other, and captured at most once.
+func (s *system) paidOnce(o *orderclient.Order) {
 	s.t.Helper()
 	m, want := s.money(o.ID), int64(0)
-	if o.Status == "CONFIRMED" {
+	if o.Status == orderclient.Confirmed {
 		want = o.Total.Amount
 	}
 	if m.Net != want || m.Captures > 1 {
-		s.t.Errorf("order %s is %s with a total of %d; the gateway captured %d in %d charges and refunded %d",
-			o.ID, o.Status, o.Total.Amount, m.Captured, m.Captures, m.Refunded)
+		s.t.Errorf("order %s is %s: the gateway captured %d in %d charges and refunded %d, want %d kept",
+			o.ID, o.Status, m.Captured, m.Captures, m.Refunded, want)
 	}
 }
 
-func wantEnd(t *testing.T, o storedOrder, status, reason string) {
+func wantEnd(t *testing.T, o *orderclient.Order, status, reason string) {
 	t.Helper()
-	if o.Status != status || o.Reason != reason {
+	if string(o.Status) != status || o.Reason != reason {
 		t.Errorf("order %s ended %s %s, want %s %s", o.ID, o.Status, o.Reason, status, reason)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// proxy stands between a program and a service, so that a test can cut the service off for one system only.
+// proxy is between a program and a service, so that a test can cut the service off for one system only.
 type proxy struct {
 	target   string
 	listener net.Listener
@@ -15,14 +15,14 @@ type proxy struct {
 	mu    sync.Mutex
 	cut   bool
 	conns map[net.Conn]bool
-	held  *heldAnswers // nil while all pass
+	held  *heldResponses // nil while all pass
 	wg    sync.WaitGroup
 }
 
-// heldAnswers says since what a proxy holds the service's answers, and until when.
-type heldAnswers struct {
-	after    []byte        // what a program has to send first
-	reached  chan struct{} // closed once it was sent
+// heldResponses are held from the moment that a program sends a text until they are released.
+type heldResponses struct {
+	after    []byte        // the text
+	reached  chan struct{} // closed when it was sent
 	released chan struct{}
 }
 
@@ -63,8 +63,8 @@ func (p *proxy) forward(client net.Conn) {
 	}
 	defer p.remove(client, server)
 	var both sync.WaitGroup
-	both.Go(func() { pass(client, server, p.asked) })
-	both.Go(func() { pass(server, client, p.answered) })
+	both.Go(func() { pass(client, server, p.request) })
+	both.Go(func() { pass(server, client, p.response) })
 	both.Wait()
 }
 
@@ -82,17 +82,17 @@ func pass(from, to net.Conn, before func([]byte)) {
 	}
 }
 
-// holdAnswers holds what the service answers from the moment that a program sends text, until release. reached is closed
+// holdResponses holds the service's responses from the moment that a program sends text, until release. reached is closed
 // at that moment.
-func (p *proxy) holdAnswers(text string) (reached <-chan struct{}) {
-	h := &heldAnswers{after: []byte(text), reached: make(chan struct{}), released: make(chan struct{})}
+func (p *proxy) holdResponses(text string) (reached <-chan struct{}) {
+	h := &heldResponses{after: []byte(text), reached: make(chan struct{}), released: make(chan struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.held = h
 	return h.reached
 }
 
-// release lets the answers go on.
+// release lets the responses pass.
 func (p *proxy) release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -102,7 +102,7 @@ func (p *proxy) release() {
 	}
 }
 
-func (p *proxy) asked(piece []byte) {
+func (p *proxy) request(piece []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.held != nil && !closed(p.held.reached) && bytes.Contains(piece, p.held.after) {
@@ -110,7 +110,7 @@ func (p *proxy) asked(piece []byte) {
 	}
 }
 
-func (p *proxy) answered([]byte) {
+func (p *proxy) response([]byte) {
 	p.mu.Lock()
 	h := p.held
 	p.mu.Unlock()

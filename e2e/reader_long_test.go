@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// reader runs a book's commands as an operator would, in the checkout's root.
+// reader runs a book's commands in the root of the checkout, as an operator would.
 type reader struct {
 	t      *testing.T
 	blocks map[string]string
@@ -28,7 +28,7 @@ func newReader(t *testing.T, path string, env ...string) *reader {
 	return r
 }
 
-// run runs a block with further variables and returns what it prints; it has to succeed.
+// run runs a block with further variables and returns its output; it must succeed.
 func (r *reader) run(name string, env ...string) string {
 	r.t.Helper()
 	out, code := r.try(name, env...)
@@ -38,7 +38,7 @@ func (r *reader) run(name string, env ...string) string {
 	return out
 }
 
-// try is run for blocks that may fail; it returns the exit code as well.
+// try runs a block that may fail, and also returns its exit code.
 func (r *reader) try(name string, env ...string) (out string, code int) {
 	r.t.Helper()
 	script, ok := r.blocks[name]
@@ -65,7 +65,7 @@ func (r *reader) tells(name, text string, words ...string) {
 	r.t.Helper()
 	for _, w := range words {
 		if !strings.Contains(text, w) {
-			r.t.Errorf("%s does not tell of %q:\n%s", name, w, text)
+			r.t.Errorf("the output of %s lacks %q:\n%s", name, w, text)
 		}
 	}
 }
@@ -83,7 +83,7 @@ func (r *reader) finish() {
 	}
 }
 
-// eventually runs a block until it succeeds, for what depends on workers that the server has yet to notice.
+// eventually runs a block until it succeeds: the server may not know about the workers yet.
 func (r *reader) eventually(name string, env ...string) {
 	r.t.Helper()
 	eventually(r.t, name+" succeeds", func(context.Context) bool {

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// TestTerminatedSagaIsRecoveredWhateverItsRowSays terminates sagas whose row is missing, PENDING, closing, and final but
-// not announced.
+// TestTerminatedSagaIsRecoveredWhateverItsRowSays terminates sagas whose row is missing, PENDING, closing, or final without an
+// event.
 func TestTerminatedSagaIsRecoveredWhateverItsRowSays(t *testing.T) {
 	s := newGatedSystem(t)
 	s.toRabbitMQ.down() // nothing is announced
 	confirmed, refused := s.place(visa, lamp, 1).orderID(), s.place(declined, lamp, 1).orderID()
-	eventually(t, "the declined order is at its end", func(context.Context) bool { return s.order(refused).Status == "FAILED" })
+	eventually(t, "the declined order is finished", func(context.Context) bool { return s.order(refused).Status == "FAILED" })
 
 	undoing := s.toCatalog.hold(false, func(r *http.Request) bool { return r.Method == "DELETE" })
 	closing := s.placeAsync(declined, lamp, 1)
@@ -26,7 +26,7 @@ func TestTerminatedSagaIsRecoveredWhateverItsRowSays(t *testing.T) {
 	pending := s.placeAsync(visa, lamp, 1)
 	charging.await(t)
 
-	s.worker.kill() // or it would create the row
+	s.worker.kill() // otherwise it would create the row
 	missing := s.placeAsync(visa, lamp, 1)
 	ids := []string{confirmed, refused, closing, pending, missing}
 	for _, id := range ids {

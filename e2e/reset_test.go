@@ -11,8 +11,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 )
 
-// TestSagaResetToAnyPointKeepsItsPromises resets finished sagas to every point that there is: the only workflow task of a
-// saga on the fast path, and each one of sagas on regular activities, one confirmed and one undone. Then it resets one
+// TestSagaResetToAnyPointKeepsItsPromises resets finished sagas to every possible point: the only workflow task of a saga on the
+// fast path, and each workflow task of two sagas on regular activities, one confirmed and one undone. Then it resets a saga
 // that has just taken the money and does not know it yet.
 func TestSagaResetToAnyPointKeepsItsPromises(t *testing.T) {
 	s := newGatedSystem(t)
@@ -39,21 +39,21 @@ func TestSagaResetToAnyPointKeepsItsPromises(t *testing.T) {
 	wantEnd(t, orders[paying], "CONFIRMED", "")
 }
 
-// resetEverywhere resets a saga to each point of its first run, one after the other, of which there must be enough. The
-// order has to stay as it is.
+// resetEverywhere resets a saga to each point of its first run, one after the other. There must be enough points, and the
+// order must stay as it is.
 func (s *system) resetEverywhere(id string, enough int) {
 	s.t.Helper()
 	s.closed(id)
 	before, first := s.order(id), s.run(id)
 	points := s.resetPoints(id, first)
 	if len(points) < enough {
-		s.t.Errorf("the history of order %s can be reset to %v only", id, points)
+		s.t.Errorf("order %s can be reset only to %v", id, points)
 	}
 	for _, event := range points {
 		s.reset(id, first, event)
 		s.closed(id)
 		after := s.order(id)
-		wantEnd(s.t, after, before.Status, before.Reason)
+		wantEnd(s.t, after, string(before.Status), before.Reason)
 		s.paidOnce(after)
 		s.announcedOnce(after)
 	}
@@ -70,7 +70,7 @@ func (s *system) run(id string) string {
 	return d.WorkflowExecutionInfo.Execution.RunId
 }
 
-// closed waits until the saga's latest run is at its end, and checks that it is a good one.
+// closed waits until the saga's latest run is closed, and checks that it completed.
 func (s *system) closed(id string) {
 	s.t.Helper()
 	var status enumspb.WorkflowExecutionStatus
@@ -84,7 +84,7 @@ func (s *system) closed(id string) {
 	}
 }
 
-// resetPoints are the events to which a run can be reset: the ends of its workflow tasks.
+// resetPoints returns the events to which a run can be reset: the ends of its workflow tasks.
 func (s *system) resetPoints(id, run string) []int64 {
 	s.t.Helper()
 	var points []int64
@@ -101,7 +101,7 @@ func (s *system) resetPoints(id, run string) []int64 {
 	return points
 }
 
-// reset starts the saga again from the workflow task that ended with the event.
+// reset runs the saga again from the workflow task that ended with the event.
 func (s *system) reset(id, run string, event int64) {
 	s.t.Helper()
 	_, err := s.temporal.ResetWorkflowExecution(s.t.Context(), &workflowservice.ResetWorkflowExecutionRequest{

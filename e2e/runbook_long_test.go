@@ -22,8 +22,8 @@ type operator struct {
 	book *reader
 }
 
-// TestRunbook runs every command of docs/runbook.md with sagas that do need attention, and checks that each does what the
-// book says.
+// TestRunbook runs every command of docs/runbook.md on sagas that need attention, and checks that each does what the book
+// says.
 func TestRunbook(t *testing.T) {
 	namespace := servicestest.Name("runbook")
 	address, _ := servicestest.Temporal(t)
@@ -42,7 +42,7 @@ func TestRunbook(t *testing.T) {
 	o.checksStock()
 }
 
-// toolEnv is the environment of the operators' tools for this system.
+// toolEnv is the environment of the operators' tools.
 func (s *system) toolEnv() []string {
 	env := []string{
 		"TEMPORAL_ADDRESS=" + s.temporalAddress, "TEMPORAL_NAMESPACE=" + s.namespace,
@@ -70,7 +70,7 @@ func (o *operator) stuck(n int) []string {
 		ids = append(ids, o.placeAsync(visa, lamp, 1))
 	}
 	for _, id := range ids {
-		o.inTrouble(id, "ChargePayment")
+		o.needsAttention(id, "ChargePayment")
 		o.sagaStatus(id, "NEEDS_ATTENTION")
 	}
 	return ids
@@ -89,7 +89,7 @@ func (o *operator) signals() {
 	o.book.run("compensate", of(ids[2]))
 	o.book.run("compensate-tctl", of(ids[3]))
 	for _, id := range ids[2:4] {
-		o.inTrouble(id, "RefundPayment")
+		o.needsAttention(id, "RefundPayment")
 	}
 	o.book.run("skip", of(ids[2]))
 	o.book.run("skip-tctl", of(ids[3]))
@@ -132,7 +132,7 @@ func (o *operator) cancels() {
 	o.book.run("cancel-temporal", "ORDER="+ids[1])
 	o.book.run("cancel-tctl", "ORDER="+ids[2])
 	for _, id := range ids {
-		o.inTrouble(id, "RefundPayment")
+		o.needsAttention(id, "RefundPayment")
 	}
 	o.gatewayKey(apiKey)
 	o.book.run("loop") // the gateway accepts the key again: do not wait for the next attempt
@@ -207,7 +207,7 @@ func (o *operator) deadLetters() {
 	}
 }
 
-// publish publishes a message that no program understands.
+// publish publishes a message that is not an event.
 func (o *operator) publish(key, id string) {
 	o.t.Helper()
 	var broker string
@@ -233,7 +233,7 @@ func (o *operator) publish(key, id string) {
 
 func (o *operator) checksPayments() {
 	if out, code := o.book.try("payments-check"); code != 0 {
-		o.t.Errorf("nothing is wrong yet: exit code %d\n%s", code, out)
+		o.t.Errorf("payments-check before anything is wrong: exit code %d\n%s", code, out)
 	}
 	id := o.place(declined, lamp, 1).orderID()
 	intent := o.post("/v1/payment_intents", url.Values{

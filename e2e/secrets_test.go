@@ -9,10 +9,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// secrets are API keys, signing secrets, client secrets, JSON Web Tokens, and what the tests send as a card number.
+// secrets are API keys, signing secrets, client secrets, JSON Web Tokens, and the tests' card number.
 var secrets = regexp.MustCompile(`(?:sk|rk)_(?:test|live)_\w*|whsec_\w+|\w+_secret_\w+|eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+|4242 ?4242 ?4242 ?4242`)
 
-// noSecrets fails the test when the text holds a secret; where says what it is.
+// noSecrets fails the test when the text holds a secret; where names the text.
 func noSecrets(t *testing.T, where string, text []byte) {
 	t.Helper()
 	if found := secrets.Find(text); found != nil {
@@ -21,7 +21,7 @@ func noSecrets(t *testing.T, where string, text []byte) {
 	}
 }
 
-// historyHoldsNoSecrets scans everything that Temporal keeps of an order: inputs, results, errors, memos and details.
+// historyHoldsNoSecrets scans everything that Temporal keeps about an order: inputs, results, errors, memos and details.
 func (s *system) historyHoldsNoSecrets(id string) {
 	s.t.Helper()
 	events := 0
@@ -31,7 +31,7 @@ func (s *system) historyHoldsNoSecrets(id string) {
 		if err != nil {
 			s.t.Fatalf("the history of order %s: %v", id, err)
 		}
-		raw, err := proto.Marshal(event) // payloads are not compressed: their text is in there as it is
+		raw, err := proto.Marshal(event) // payloads are not compressed, so their text is found
 		if err != nil {
 			s.t.Fatal(err)
 		}

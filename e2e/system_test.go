@@ -8,30 +8,32 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/internal/porttest"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
-// system is the whole order system, as processes on services of its own.
+// system is the whole order system: processes with databases, a virtual host and a task queue of their own.
 type system struct {
 	t *testing.T
 
 	api, worker, catalog, notifier, stripesim *process
-	toAPI                                     *front // what is wrong on purpose is announced to it
-	// what stands between the programs and the services they share with other tests
+	toAPI                                     *front
+	client                                    *orderclient.Client // of the api
+	// The services are shared with other tests: what a test cuts off is its proxy.
 	toTemporal, toPostgres, toRabbitMQ *proxy
 
 	temporal        client.Client
 	temporalAddress string
 	namespace       string
 	queue           string
-	tokens          map[string]string // by a program's address: what the tests show it, where it asks for one
+	tokens          map[string]string // the tests' tokens by the program's address, where it wants one
 	ordersURL       string            // PostgreSQL, past the proxy
 }
 
 const apiKey = "sk_test_e2e"
 
-// webUI is where the page at / sends people who want to see a saga. Nothing is there.
+// webUI is the address in the page's links to sagas. Nothing listens there.
 const webUI = "http://127.0.0.1:8233"
 
 // newSystem starts a system with products and waits until all of it is ready. settings change the worker's environment.
@@ -43,7 +45,7 @@ func newSystem(t *testing.T, settings ...string) *system {
 	return s
 }
 
-// buildSystem makes the system and starts none of it.
+// buildSystem prepares the system without starting a program.
 func buildSystem(t *testing.T, namespace string, settings ...string) *system {
 	t.Helper()
 	s := &system{t: t, namespace: namespace}
@@ -90,9 +92,18 @@ func (s *system) start() {
 	}
 	s.stock(lamp, lamps)
 	s.stock(chair, 1)
+	options := []orderclient.Option{orderclient.WithTries(1, 0)}
+	if token := s.tokens[s.api.addr]; token != "" {
+		options = append(options, orderclient.WithToken(func(context.Context) (string, error) { return token, nil }))
+	}
+	var err error
+	if s.client, err = orderclient.New("http://"+s.api.addr, options...); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
-// connect gives the tests a client of their own, and deletes the recovery schedule when the test ends.
+// connect gives the tests a Temporal client of their own. When the test ends, it deletes the recovery schedule, which would
+// otherwise go on starting workflows on a queue without workers.
 func (s *system) connect() {
 	s.t.Helper()
 	c, err := client.Dial(client.Options{HostPort: s.temporalAddress, Namespace: s.namespace, Logger: quiet{}})
@@ -101,7 +112,6 @@ func (s *system) connect() {
 	}
 	s.temporal = c
 	s.t.Cleanup(func() {
-		// Or it would go on starting searches on a queue that nobody reads.
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := c.ScheduleClient().GetHandle(ctx, "recover-"+s.queue).Delete(ctx); err != nil {
@@ -128,7 +138,7 @@ func hostOf(t *testing.T, rawURL string) string {
 	return u.Host
 }
 
-// through returns the URL with the proxy's address in it.
+// through returns the URL with the proxy's address instead of its own.
 func through(t *testing.T, rawURL string, p *proxy) string {
 	t.Helper()
 	u, err := url.Parse(rawURL)
@@ -143,7 +153,7 @@ func through(t *testing.T, rawURL string, p *proxy) string {
 const (
 	lamp  = "lamp"
 	chair = "chair"
-	lamps = 1000 // units of the lamp at the beginning
+	lamps = 1000 // the lamp's units at the beginning
 
 	visa     = "pm_card_visa"
 	declined = "pm_card_chargeDeclined"

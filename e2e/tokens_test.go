@@ -13,8 +13,8 @@ import (
 	"github.com/ordersaga/ordersaga/internal/auth/authtest"
 )
 
-// newGuardedSystem starts a system whose api and catalog ask for tokens. The worker has none yet: it is to be written to the
-// file. The tests themselves act as an operator, who is the catalog's manager as well.
+// newGuardedSystem starts a system whose api and catalog want tokens. The worker has none until a test writes it to the file.
+// The tests act as an operator and manager of the catalog.
 func newGuardedSystem(t *testing.T) (s *system, workersToken string) {
 	t.Helper()
 	t.Parallel()
@@ -36,7 +36,7 @@ func token(t *testing.T, audience, subject, scope string) string {
 	return authtest.Token(t, map[string]any{"aud": audience, "sub": subject, "scope": scope})
 }
 
-// as is the header of somebody else than the system's operator.
+// as is the header of a request with another token than the operator's.
 func as(token string) string { return "Authorization: Bearer " + token }
 
 func write(t *testing.T, path, content string) {
@@ -46,7 +46,7 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-func TestTokensSayWhoMayDoWhat(t *testing.T) {
+func TestTokensDecideWhoMayDoWhat(t *testing.T) {
 	s, workersToken := newGuardedSystem(t)
 	orders, products := "http://"+s.api.addr+"/orders", "http://"+s.catalog.addr+"/products"
 	customer, stranger := token(t, "orders", "42", "orders"), token(t, "orders", "43", "orders")
@@ -55,29 +55,29 @@ func TestTokensSayWhoMayDoWhat(t *testing.T) {
 		t.Fatal("tokens in logs and histories would not be found")
 	}
 
-	t.Run("an order waits for the worker's token, says so at once, and is confirmed when the token is there", func(t *testing.T) {
+	t.Run("an order waits for the worker's token, says so at once, and is confirmed once the worker has it", func(t *testing.T) {
 		a := s.do("POST", orders, newOrder(visa, lamp, 1), "Prefer: wait=1", as(customer))
 		if a.status != 202 {
 			t.Fatalf("without the worker's token: %d %s", a.status, a.body)
 		}
 		id := a.orderID()
 		ids = append(ids, id)
-		s.inTrouble(id, "PriceItems")
+		s.needsAttention(id, "PriceItems")
 		s.sagaStatus(id, "NEEDS_ATTENTION")
-		// A token that is not enough changes where it waits, and is named for what it lacks.
+		// With a token without the right scope it waits elsewhere, and its details name the scope.
 		write(t, workersToken, token(t, "catalog", "worker", "catalog:manager"))
-		s.signalSaga(id, "retry", operatorsOrder(""))
-		s.inTrouble(id, "ReserveStock")
+		s.signalSaga(id, "retry", command(""))
+		s.needsAttention(id, "ReserveStock")
 		s.details(id, "403 /problems/forbidden: the token lacks the scope catalog:reservations")
 		write(t, workersToken, token(t, "catalog", "worker", "catalog:reservations"))
-		s.signalSaga(id, "retry", operatorsOrder(""))
+		s.signalSaga(id, "retry", command(""))
 		wantEnd(t, s.finished(id), "CONFIRMED", "")
 		if strings.Contains(s.worker.logs.String(), "circuit breaker") {
-			t.Error("a token that is not accepted is no reason to open the breaker")
+			t.Error("a rejected token opened the breaker")
 		}
 	})
 
-	t.Run("a customer sees their own order, and nobody else's", func(t *testing.T) {
+	t.Run("a customer sees only their own orders", func(t *testing.T) {
 		a := s.do("POST", orders, newOrder(visa, lamp, 1), "Prefer: wait=30", as(customer))
 		if a.status != 201 {
 			t.Fatalf("place an order: %d %s", a.status, a.body)
@@ -94,7 +94,7 @@ func TestTokensSayWhoMayDoWhat(t *testing.T) {
 			{"GET", "/" + id, stranger, nil, 404, "order-not-found"},
 			{"GET", "/" + id + "/events", stranger, nil, 404, "order-not-found"},
 			{"POST", "/" + id + "/cancel", stranger, nil, 404, "order-not-found"},
-			{"POST", "", stranger, newOrder(visa, lamp, 1), 403, "forbidden"}, // in the name of user 42
+			{"POST", "", stranger, newOrder(visa, lamp, 1), 403, "forbidden"}, // for user 42
 			{"GET", "/" + id, "x.y.z", nil, 401, "unauthenticated"},
 			{"GET", "/" + id, token(t, "catalog", "42", "orders"), nil, 401, "unauthenticated"},
 		} {
@@ -105,7 +105,7 @@ func TestTokensSayWhoMayDoWhat(t *testing.T) {
 		}
 	})
 
-	t.Run("everybody may look at a product, and only its manager changes it", func(t *testing.T) {
+	t.Run("anyone may see a product, and only a manager may change it", func(t *testing.T) {
 		cheap := map[string]any{"price": map[string]any{"amount": 1, "currency": "USD"}}
 		reservations := token(t, "catalog", "worker", "catalog:reservations")
 		for name, test := range map[string]struct {
@@ -114,13 +114,13 @@ func TestTokensSayWhoMayDoWhat(t *testing.T) {
 			token  string
 			status int
 		}{
-			"anybody looks":           {"GET", nil, "", 200},
-			"anybody changes it":      {"PATCH", cheap, "", 401},
+			"seen without a token":    {"GET", nil, "", 200},
+			"changed without a token": {"PATCH", cheap, "", 401},
 			"a customer changes it":   {"PATCH", cheap, customer, 401}, // the token is for the orders
 			"an operator changes it":  {"PATCH", cheap, s.tokens[s.api.addr], 401},
 			"a customer's scope":      {"PATCH", cheap, token(t, "catalog", "42", "orders"), 403},
 			"the worker changes it":   {"PATCH", cheap, reservations, 403},
-			"the worker takes it off": {"DELETE", nil, reservations, 403},
+			"the worker deletes it":   {"DELETE", nil, reservations, 403},
 		} {
 			if got := s.do(test.method, products+"/"+lamp, test.body, as(test.token)); got.status != test.status {
 				t.Errorf("%s: %d %s, want %d", name, got.status, got.body, test.status)
@@ -131,9 +131,9 @@ func TestTokensSayWhoMayDoWhat(t *testing.T) {
 		}
 	})
 
-	s.stock("mug", 100) // the newest, and therefore chosen by the page
+	s.stock("mug", 100) // the newest product, which the page therefore chooses
 	browser := newBrowser(t)
-	t.Run("the page asks for a token, says what is wrong with one, and knows its user", func(t *testing.T) {
+	t.Run("the page asks for a token, says what is wrong with it, and takes the user from it", func(t *testing.T) {
 		b := newTab(t, browser, 1280)
 		b.open(s)
 		says := func(words string) {
@@ -152,7 +152,7 @@ func TestTokensSayWhoMayDoWhat(t *testing.T) {
 		expired := map[string]any{"aud": "orders", "sub": "42", "scope": "orders", "exp": time.Now().Add(-time.Hour).Unix()}
 		b.paste(authtest.Token(t, expired))
 		if who := b.text(`document.getElementById("who").value`); !strings.Contains(who, "42, scope orders, expired") {
-			t.Errorf("the page says of the token: %q", who)
+			t.Errorf("the page says about the token: %q", who)
 		}
 		b.do(chromedp.Click(css("#place")))
 		says("the token is not valid, or no longer")
@@ -178,7 +178,7 @@ func TestTokensSayWhoMayDoWhat(t *testing.T) {
 		}
 	})
 
-	t.Run("another tab knows no token, and shows the order when it has the right one", func(t *testing.T) {
+	t.Run("another tab has no token, and shows the order with the right one", func(t *testing.T) {
 		b := newTab(t, browser, 1280)
 		b.do(chromedp.Navigate("http://"+s.api.addr+"/#"+ids[len(ids)-1]), chromedp.WaitVisible(css("#q-mug")))
 		if status := b.text(`document.getElementById("saga").dataset.status`); status != "" {
@@ -187,13 +187,13 @@ func TestTokensSayWhoMayDoWhat(t *testing.T) {
 		b.paste(customer)
 		b.do(chromedp.WaitVisible(css("#problem b")))
 		if problem := b.text(`document.getElementById("problem").innerText`); !strings.Contains(problem, "Order not found") {
-			t.Errorf("of another's order the page says %q", problem)
+			t.Errorf("about the order of another customer the page says %q", problem)
 		}
 		b.paste(stranger)
 		b.ended("CONFIRMED")
 	})
 
-	t.Run("the documentation offers to enter a token, and says what for", func(t *testing.T) {
+	t.Run("the documentation has a field for a token, and names the scopes", func(t *testing.T) {
 		b := newTab(t, browser, 1280)
 		b.do(chromedp.Navigate("http://"+s.catalog.addr+"/docs"), chromedp.Click(css(".btn.authorize")), chromedp.WaitVisible(css(".auth-container input")))
 		if asks := b.text(`document.querySelector(".auth-container").innerText`); !strings.Contains(asks, "catalog:manager") {
