@@ -162,19 +162,18 @@ func (w *Worker) requireAttributes(ctx context.Context) error {
 	return err
 }
 
-// serve works until ctx is done or the worker cannot go on, and answers probes and /metrics meanwhile.
+// serve works until ctx is done or the worker cannot go on. Probes and /metrics can be reached once the worker has started.
 func serve(
 	ctx context.Context, w worker.Worker, fatal <-chan error, c Config, log *slog.Logger, health http.Handler,
 ) error {
+	if err := w.Start(); err != nil {
+		return fmt.Errorf("start the worker: %w", err)
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	probes := make(chan error, 1)
 	go func() { probes <- httpserver.Serve(ctx, c.Addr, health, log) }()
 
-	if err := w.Start(); err != nil {
-		stop()
-		return errors.Join(fmt.Errorf("start the worker: %w", err), <-probes)
-	}
 	log.Info("working", "taskQueue", c.TaskQueue, "fastPath", c.FastPath, "deployment", c.Version.Deployment, "build", c.Version.BuildID)
 	var failed error
 	select {

@@ -15,9 +15,6 @@ type config struct {
 	API    api.Config
 }
 
-// Validate reports what no single field shows.
-func (c config) Validate() error { return errors.Join(c.Worker.Validate(), c.API.Validate()) }
-
 // run runs the api and a worker on one connection to Temporal. Starting an order brings back its first workflow task, which
 // this worker executes, and the worker's commits wake the requests that wait for them. Workers elsewhere take what this one
 // has no room for and what is retried.
