@@ -155,7 +155,7 @@ func TestTokensDecideWhoMayDoWhat(t *testing.T) {
 			t.Errorf("the page says about the token: %q", who)
 		}
 		b.do(chromedp.Click(css("#place")))
-		says("the token is not valid, or no longer")
+		says("the token is invalid or has expired")
 
 		b.paste(token(t, "orders", "43", "profile"))
 		b.do(chromedp.Click(css("#place")))

@@ -1,5 +1,5 @@
-// Package auth finds out who sends a request, by the JSON Web Token in its header Authorization, and whether they may do
-// what they ask for. Each operation says which scope it wants, or that it is for everybody:
+// Package auth authenticates requests by the JSON Web Token in the header Authorization, and authorizes them by the token's
+// scopes. Each operation requires a scope or is public:
 //
 //	who, err := auth.New(ctx, c.Auth, c.Audience, log)
 //	api := httpapi.New(httpapi.Config{SecuritySchemes: who.Schemes("Scope catalog:manager: everything about products."), …})
@@ -7,8 +7,8 @@
 //	httpapi.Register(api, who.Require(create, "catalog:manager"), s.create)
 //	httpapi.Register(api, who.Public(list), s.list)
 //
-// What is documented of an operation is what is enforced, from the same field. An operation that says neither is refused to
-// everybody. With AUTH_MODE=none nobody is asked, nothing is documented, and the log says so.
+// The same field of an operation is documented and enforced. An operation that is neither is forbidden to every client. With
+// AUTH_MODE=none every operation is open, nothing is documented, and the log says so.
 package auth
 
 import (
@@ -26,11 +26,11 @@ import (
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
-// leeway is how far clocks may differ.
+// leeway is the tolerated difference between clocks.
 const leeway = 30 * time.Second
 
-// With a shared secret there is one algorithm; with a key set every asymmetric one that its keys may be for. The two
-// never mix, or a public key could be used as a secret.
+// The algorithm with a shared secret, and those with a key set. They never mix: otherwise an attacker could use a public key
+// as the secret.
 var (
 	sharedAlgorithms = []string{"HS256"}
 	keySetAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
@@ -38,15 +38,15 @@ var (
 
 // Authenticator checks tokens.
 type Authenticator struct {
-	keys   jwt.Keyfunc // nil: nobody is asked for a token
+	keys   jwt.Keyfunc // nil: no tokens are required
 	parser *jwt.Parser
 }
 
-// New returns an authenticator that wants the audience in each token. A key set is fetched, and kept fresh until ctx is
-// done, in the background: no request waits for it, unless its token names a key that is not known yet.
+// New returns an authenticator for tokens with the audience. It fetches a key set and refreshes it in the background until
+// ctx is done. Only a request whose token names an unknown key waits for that.
 func New(ctx context.Context, c Config, audience string, log *slog.Logger) (*Authenticator, error) {
 	if c.Mode == ModeNone {
-		log.Warn("AUTH_MODE=none: there is no authentication, and everybody who reaches this address may do everything")
+		log.Warn("AUTH_MODE=none: there is no authentication; every client that reaches this address may do everything")
 		return &Authenticator{}, nil
 	}
 	algorithms := sharedAlgorithms
@@ -71,13 +71,13 @@ func New(ctx context.Context, c Config, audience string, log *slog.Logger) (*Aut
 	)}, nil
 }
 
-// Enabled reports whether tokens are asked for.
+// Enabled reports whether tokens are required.
 func (a *Authenticator) Enabled() bool { return a.keys != nil }
 
-// Token is what a valid token says.
+// Token holds the claims of a valid token.
 type Token struct {
 	Subject string   // the claim sub
-	Scopes  []string // the claim scope, which is separated by spaces
+	Scopes  []string // the claim scope, split at spaces
 }
 
 // Has reports whether the token has a scope.
@@ -85,7 +85,7 @@ func (t Token) Has(scope string) bool { return slices.Contains(t.Scopes, scope) 
 
 type tokenKey struct{}
 
-// TokenOf returns the token of the request that ctx belongs to. It is empty when none was asked for.
+// TokenOf returns the token of the request that ctx belongs to. It is empty if the operation requires none.
 func TokenOf(ctx context.Context) Token {
 	t, _ := ctx.Value(tokenKey{}).(Token)
 	return t
@@ -96,7 +96,7 @@ type claims struct {
 	jwt.RegisteredClaims
 }
 
-// token reads the header Authorization.
+// token validates the token in the header Authorization.
 func (a *Authenticator) token(ctx context.Context, header string) (Token, *problem.Problem) {
 	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
@@ -105,12 +105,12 @@ func (a *Authenticator) token(ctx context.Context, header string) (Token, *probl
 	var c claims
 	if _, err := a.parser.ParseWithClaims(strings.TrimSpace(token), &c, a.keys); err != nil {
 		httpapi.Log(ctx).Info("token refused", "error", err.Error())
-		return Token{}, InvalidToken("the token is not valid, or no longer")
+		return Token{}, InvalidToken("the token is invalid or has expired")
 	}
 	return Token{c.Subject, strings.Fields(c.Scope)}, nil
 }
 
-// InvalidToken is the answer to a token that cannot be used.
+// InvalidToken returns the problem for a token that cannot be used.
 func InvalidToken(detail string) *problem.Problem {
 	return problem.Unauthenticated.New(detail).WithHeader("WWW-Authenticate", `Bearer error="invalid_token"`)
 }

@@ -30,7 +30,7 @@ const audience = "doors"
 
 type output struct{ Body string }
 
-// doors returns an API with an operation for each way to say who may call it. Each answers with the token's subject.
+// doors returns an API with one operation for each kind of access. Each returns the token's subject.
 func doors(t testing.TB, c auth.Config) *httpapi.API {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
@@ -52,7 +52,7 @@ func doors(t testing.TB, c auth.Config) *httpapi.API {
 	return api
 }
 
-// get asks for a path with an Authorization header, and returns the answer and its problem if it is one.
+// get requests a path with an Authorization header, and returns the response and its problem, if it is one.
 func get(t testing.TB, api http.Handler, path, authorization string) (*httptest.ResponseRecorder, problem.Problem) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, path, nil)
@@ -70,7 +70,7 @@ func get(t testing.TB, api http.Handler, path, authorization string) (*httptest.
 	return w, p
 }
 
-// claims are those of somebody with the key to the locked door, changed by what; nil deletes.
+// claims are those of a client with the key to the locked door, changed by what; nil deletes.
 func claims(what map[string]any) map[string]any {
 	c := map[string]any{"aud": audience, "sub": "alice", "scope": "openid key"}
 	maps.Copy(c, what)
@@ -96,7 +96,9 @@ func signed(t *testing.T, method jwt.SigningMethod, key any, header map[string]a
 func TestOnlyValidTokensOpen(t *testing.T) {
 	t.Parallel()
 	api := doors(t, authtest.Config)
-	const missing, invalid = "a bearer token is required", "the token is not valid, or no longer"
+	const missing, invalid = "a bearer token is required", "the token is invalid or has expired"
+	const invalidToken, noKey = `Bearer error="invalid_token"`, `Bearer error="insufficient_scope", scope="key"`
+	const lacksKey = "the token lacks the scope key"
 	long := []byte(strings.Repeat("x", 32))
 	in := func(d time.Duration) int64 { return time.Now().Add(d).Unix() }
 	for name, test := range map[string]struct {
@@ -112,19 +114,19 @@ func TestOnlyValidTokensOpen(t *testing.T) {
 		"none":              {"", 401, missing, "Bearer"},
 		"basic":             {"Basic dTpw", 401, missing, "Bearer"},
 		"empty":             {"Bearer ", 401, missing, "Bearer"},
-		"nonsense":          {"Bearer x.y.z", 401, invalid, `Bearer error="invalid_token"`},
-		"unsigned":          {signed(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil), 401, invalid, `Bearer error="invalid_token"`},
-		"another key":       {signed(t, jwt.SigningMethodHS256, long, nil), 401, invalid, `Bearer error="invalid_token"`},
-		"another algorithm": {signed(t, jwt.SigningMethodHS512, []byte(authtest.Config.Secret), nil), 401, invalid, `Bearer error="invalid_token"`},
-		"expired":           {bearer(t, map[string]any{"exp": in(-time.Minute)}), 401, invalid, `Bearer error="invalid_token"`},
-		"never expires":     {bearer(t, map[string]any{"exp": nil}), 401, invalid, `Bearer error="invalid_token"`},
-		"not valid yet":     {bearer(t, map[string]any{"nbf": in(time.Hour)}), 401, invalid, `Bearer error="invalid_token"`},
-		"another issuer":    {bearer(t, map[string]any{"iss": "https://elsewhere"}), 401, invalid, `Bearer error="invalid_token"`},
-		"no issuer":         {bearer(t, map[string]any{"iss": nil}), 401, invalid, `Bearer error="invalid_token"`},
-		"another audience":  {bearer(t, map[string]any{"aud": "windows"}), 401, invalid, `Bearer error="invalid_token"`},
-		"no audience":       {bearer(t, map[string]any{"aud": nil}), 401, invalid, `Bearer error="invalid_token"`},
-		"no scope":          {bearer(t, map[string]any{"scope": nil}), 403, "the token lacks the scope key", `Bearer error="insufficient_scope", scope="key"`},
-		"a longer scope":    {bearer(t, map[string]any{"scope": "keys"}), 403, "the token lacks the scope key", `Bearer error="insufficient_scope", scope="key"`},
+		"nonsense":          {"Bearer x.y.z", 401, invalid, invalidToken},
+		"unsigned":          {signed(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil), 401, invalid, invalidToken},
+		"another key":       {signed(t, jwt.SigningMethodHS256, long, nil), 401, invalid, invalidToken},
+		"another algorithm": {signed(t, jwt.SigningMethodHS512, []byte(authtest.Config.Secret), nil), 401, invalid, invalidToken},
+		"expired":           {bearer(t, map[string]any{"exp": in(-time.Minute)}), 401, invalid, invalidToken},
+		"never expires":     {bearer(t, map[string]any{"exp": nil}), 401, invalid, invalidToken},
+		"not valid yet":     {bearer(t, map[string]any{"nbf": in(time.Hour)}), 401, invalid, invalidToken},
+		"another issuer":    {bearer(t, map[string]any{"iss": "https://elsewhere"}), 401, invalid, invalidToken},
+		"no issuer":         {bearer(t, map[string]any{"iss": nil}), 401, invalid, invalidToken},
+		"another audience":  {bearer(t, map[string]any{"aud": "windows"}), 401, invalid, invalidToken},
+		"no audience":       {bearer(t, map[string]any{"aud": nil}), 401, invalid, invalidToken},
+		"no scope":          {bearer(t, map[string]any{"scope": nil}), 403, lacksKey, noKey},
+		"a longer scope":    {bearer(t, map[string]any{"scope": "keys"}), 403, lacksKey, noKey},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -139,19 +141,22 @@ func TestOnlyValidTokensOpen(t *testing.T) {
 	}
 }
 
-// What an operation documents is what is enforced: a public one looks at no token, one that says nothing is closed.
+// The documented access is enforced: a public operation ignores tokens, and one without a declaration is closed.
 func TestOperationsAreAsOpenAsTheySay(t *testing.T) {
 	t.Parallel()
 	api := doors(t, authtest.Config)
-	for path, statuses := range map[string][3]int{"/locked": {401, 401, 200}, "/public": {200, 200, 200}, "/forgotten": {401, 401, 403}} {
+	for path, statuses := range map[string][3]int{
+		"/locked": {401, 401, 200}, "/public": {200, 200, 200}, "/forgotten": {401, 401, 403},
+	} {
 		for i, authorization := range []string{"", "Bearer x.y.z", bearer(t, nil)} {
 			if w, _ := get(t, api, path, authorization); w.Code != statuses[i] {
 				t.Errorf("%s with %q: got %d %s, want %d", path, authorization, w.Code, w.Body, statuses[i])
 			}
 		}
 	}
-	if w, _ := get(t, api, "/openapi.json", ""); !strings.Contains(w.Body.String(), "Opens.\\n\\nNeeds a token with the scope `key` or `master`.") {
-		t.Errorf("the description does not tell which scope is needed: %s", w.Body)
+	const needs = "Opens.\\n\\nNeeds a token with the scope `key` or `master`."
+	if w, _ := get(t, api, "/openapi.json", ""); !strings.Contains(w.Body.String(), needs) {
+		t.Errorf("the document does not say which scope is required: %s", w.Body)
 	}
 	paths := api.OpenAPI().Paths
 	for path, documented := range map[string]bool{"/locked": true, "/public": false} {
@@ -163,7 +168,7 @@ func TestOperationsAreAsOpenAsTheySay(t *testing.T) {
 	}
 }
 
-func TestNoAuthenticationIsSaidAloudAndOpensEverything(t *testing.T) {
+func TestNoAuthenticationIsLoggedAndOpensEverything(t *testing.T) {
 	t.Parallel()
 	var logs bytes.Buffer
 	none := auth.Config{Mode: auth.ModeNone}
@@ -180,11 +185,11 @@ func TestNoAuthenticationIsSaidAloudAndOpensEverything(t *testing.T) {
 		}
 	}
 	if w, _ := get(t, api, "/openapi.json", ""); strings.Contains(w.Body.String(), "token") {
-		t.Errorf("the description speaks of tokens: %s", w.Body)
+		t.Errorf("the document mentions tokens: %s", w.Body)
 	}
 }
 
-// BenchmarkRequests shows what a token costs a request, beside one that needs none.
+// BenchmarkRequests compares a request with a token to one that needs none.
 func BenchmarkRequests(b *testing.B) {
 	for path, authorization := range map[string]string{"/public": "", "/locked": bearer(b, nil)} {
 		b.Run(path[1:], func(b *testing.B) {

@@ -11,19 +11,18 @@ const (
 	ModeJWT  = "jwt"
 )
 
-// minSecret is the shortest shared secret, in bytes: as long as the hash (RFC 7518, 3.2).
+// minSecret is the minimum length of the shared secret in bytes: the length of the hash (RFC 7518, section 3.2).
 const minSecret = 32
 
-// Config says which tokens are valid. What must be in their claim aud is not in here, because each program has another
-// name: it gives it to New.
+// Config says which tokens are valid. Their audience is not part of it: each program has its own and passes it to New.
 type Config struct {
-	Mode    string `env:"AUTH_MODE,required,notEmpty" help:"jwt: tokens say who may do what; none: everybody may do everything (said in the log)"`
-	Secret  string `env:"JWT_SECRET" secret:"true" help:"shared secret of HS256 tokens, 32 bytes or more; or else JWKS_URL"`
-	JWKSURL string `env:"JWKS_URL" form:"http://host/path" help:"URL of the JSON Web Key Set that tokens are signed by; or else JWT_SECRET"`
-	Issuer  string `env:"JWT_ISSUER" help:"what a token's iss must be; required with AUTH_MODE=jwt"`
+	Mode    string `env:"AUTH_MODE,required,notEmpty" help:"jwt: clients need a token; none: every client may do everything"`
+	Secret  string `env:"JWT_SECRET" secret:"true" help:"shared secret of HS256 tokens, at least 32 bytes; or set JWKS_URL"`
+	JWKSURL string `env:"JWKS_URL" form:"http://host/path" help:"URL of the JSON Web Key Set that signs tokens; or set JWT_SECRET"`
+	Issuer  string `env:"JWT_ISSUER" help:"the required iss of tokens; required with AUTH_MODE=jwt"`
 }
 
-// Validate reports what no single variable shows.
+// Validate reports contradictions between variables.
 func (c Config) Validate() error {
 	switch c.Mode {
 	case ModeNone:

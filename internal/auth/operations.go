@@ -10,10 +10,10 @@ import (
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
-// scheme is the name of the way to authenticate in the documentation.
+// scheme is the name of the security scheme in the documentation.
 const scheme = "token"
 
-// Schemes documents how to authenticate; scopes says in Markdown what each of them is for.
+// Schemes documents how to authenticate. The text explains the scopes, in Markdown.
 func (a *Authenticator) Schemes(scopes string) map[string]*huma.SecurityScheme {
 	if !a.Enabled() {
 		return nil
@@ -21,7 +21,7 @@ func (a *Authenticator) Schemes(scopes string) map[string]*huma.SecurityScheme {
 	return map[string]*huma.SecurityScheme{scheme: {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: scopes}}
 }
 
-// Require returns the operation as one that wants a token with one of the scopes, the least of which comes first.
+// Require makes the operation require a token with one of the scopes. The least powerful scope comes first.
 func (a *Authenticator) Require(op huma.Operation, scopes ...string) huma.Operation {
 	if !a.Enabled() {
 		return op
@@ -32,7 +32,7 @@ func (a *Authenticator) Require(op huma.Operation, scopes ...string) huma.Operat
 	return describe(op, "Needs a token with the scope `"+strings.Join(scopes, "` or `")+"`.")
 }
 
-// Public returns the operation as one that needs no token. One that comes all the same is not looked at.
+// Public makes the operation open to every client. It ignores a token.
 func (a *Authenticator) Public(op huma.Operation) huma.Operation {
 	if !a.Enabled() {
 		return op
@@ -46,8 +46,8 @@ func describe(op huma.Operation, sentence string) huma.Operation {
 	return op
 }
 
-// Middleware lets requests pass that satisfy their operation's security, with their token (TokenOf), and refuses the rest:
-// 401 without a valid token, 403 without the scope.
+// Middleware passes on requests that satisfy their operation's security, with their token (TokenOf). Without a valid token
+// the response is 401, without the scope 403.
 func (a *Authenticator) Middleware(api *httpapi.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		security := ctx.Operation().Security
@@ -68,7 +68,7 @@ func (a *Authenticator) Middleware(api *httpapi.API) func(huma.Context, func(hum
 	}
 }
 
-// lacking returns the answer to a token that satisfies none of the requirements, or nil.
+// lacking returns a problem if the token satisfies none of the requirements.
 func lacking(t Token, security []map[string][]string) *problem.Problem {
 	var wanted []string
 	for _, requirement := range security {
@@ -78,7 +78,7 @@ func lacking(t Token, security []map[string][]string) *problem.Problem {
 	case slices.ContainsFunc(wanted, t.Has):
 		return nil
 	case len(wanted) == 0:
-		return problem.Forbidden.New("this is open to nobody")
+		return problem.Forbidden.New("no token allows this")
 	}
 	return problem.Forbidden.New("the token lacks the scope %s", wanted[0]).
 		WithHeader("WWW-Authenticate", `Bearer error="insufficient_scope", scope="`+wanted[0]+`"`)

@@ -13,30 +13,30 @@ import (
 	"github.com/ordersaga/ordersaga/internal/httpserver"
 )
 
-// Config says what an API is and what it needs.
+// Config describes an API and what it needs.
 type Config struct {
 	Title       string // of the documentation
-	Version     string // of the API, as in 1.0.0
+	Version     string // of the API, for example 1.0.0
 	Description string // Markdown, for the documentation
 	Log         *slog.Logger
-	// Checks are what /readyz asks.
+	// Checks decide what /readyz reports.
 	Checks map[string]httpserver.Check
-	// SecuritySchemes are documented as they are; package auth makes and enforces them.
+	// SecuritySchemes are only documented here; package auth makes and enforces them.
 	SecuritySchemes map[string]*huma.SecurityScheme
 	Edge            Edge
 }
 
-// API is a program's HTTP API: an http.Handler to which operations are added by Register. Use the embedded huma.API for
-// middlewares, and Router for the rare route that is not an operation (a page, an event stream).
+// API is a program's HTTP API: an http.Handler. Register adds operations to it. Use the embedded huma.API for middlewares,
+// and Router for the rare route that is not an operation, such as a page.
 type API struct {
 	huma.API
 	Router *gin.Engine
 
-	problems map[string]problem.Type // every type that this API can answer, by name
-	limited  bool                    // any operation may be answered with too-many-requests
+	problems map[string]problem.Type // every type of problem that this API can return, by name
+	limited  bool                    // any operation may return too-many-requests
 }
 
-// New returns an API that so far answers only the common paths. The edge must be valid.
+// New returns an API with the common paths and no operations yet. The edge must be valid.
 func New(c Config) *API {
 	gin.SetMode(gin.ReleaseMode)
 	router := gin.New()
@@ -44,7 +44,7 @@ func New(c Config) *API {
 	router.HandleMethodNotAllowed = true
 	router.ContextWithFallback = true
 	if err := router.SetTrustedProxies(c.Edge.TrustedProxies); err != nil {
-		panic(err) // cannot happen: they are valid
+		panic(err) // impossible: the edge is valid
 	}
 	router.Use(requests(c.Log), recovery, securityHeaders)
 	if len(c.Edge.CORSOrigins) > 0 {
@@ -55,10 +55,10 @@ func New(c Config) *API {
 		router.Use(limitAddresses(limiter))
 	}
 	router.NoRoute(func(c *gin.Context) {
-		answer(c, problem.NotFound.New("there is nothing at this path"))
+		Respond(c, problem.NotFound.New("there is nothing at this path"))
 	})
 	router.NoMethod(func(c *gin.Context) {
-		answer(c, problem.MethodNotAllowed.New("%s is not allowed at this path", c.Request.Method))
+		Respond(c, problem.MethodNotAllowed.New("%s is not allowed at this path", c.Request.Method))
 	})
 	a := &API{API: humagin.New(router, config(c)), Router: router, problems: map[string]problem.Type{}, limited: limiter != nil}
 	for _, t := range problem.Common() {
@@ -69,7 +69,7 @@ func New(c Config) *API {
 	return a
 }
 
-// ServeHTTP answers a request.
+// ServeHTTP handles a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.Router.ServeHTTP(w, r) }
 
 func config(c Config) huma.Config {
@@ -86,7 +86,7 @@ func config(c Config) huma.Config {
 				SecuritySchemes: c.SecuritySchemes,
 			},
 		},
-		// huma looks up problem+json, merge-patch+json and the like by what follows the plus.
+		// huma looks up types such as merge-patch+json by the part after the plus.
 		Formats:       map[string]huma.Format{"application/json": format, "json": format},
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{setInstance},
@@ -99,7 +99,7 @@ func (a *API) probes(c Config) {
 	a.Router.GET("/readyz", h)
 }
 
-// securityHeaders sets headers that make answers useless for attacks in a browser. Pages override the policy.
+// securityHeaders protects responses against misuse in a browser. Pages override the policy.
 func securityHeaders(c *gin.Context) {
 	h := c.Writer.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -110,11 +110,11 @@ func securityHeaders(c *gin.Context) {
 	if c.Request.TLS != nil {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
-	h.Set("Cache-Control", "no-store") // orders and stock change; handlers that know better override
+	h.Set("Cache-Control", "no-store") // orders and stock change; some handlers override it
 }
 
-// answer ends a request with a problem, outside of huma.
-func answer(c *gin.Context, p *problem.Problem) {
+// Respond ends a request with a problem, outside of huma.
+func Respond(c *gin.Context, p *problem.Problem) {
 	p.Instance = RequestID(c.Request.Context())
 	p.Write(c.Writer)
 	c.Abort()

@@ -30,7 +30,7 @@ func (a *API) documentation(title string) {
 	a.Router.GET("/problems/:name", a.problemPage)
 }
 
-// must is for what can only fail when the program itself is wrong.
+// must panics on an error that only a mistake in the program can cause.
 func must(b []byte, err error) []byte {
 	if err != nil {
 		panic(err)
@@ -38,12 +38,11 @@ func must(b []byte, err error) []byte {
 	return b
 }
 
-// docsPolicy lets Swagger UI run: scripts of our own only, styles also inline, images also as data.
+// docsPolicy lets Swagger UI run: only our own scripts, inline styles too, and images as data.
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 	"connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// docs serves Swagger UI from assets inside the binary. The page is ours and not the library's, because that one needs
-// inline scripts.
+// docs serves Swagger UI from assets in the binary. The page is our own because the library's needs inline scripts.
 func (a *API) docs(title string) {
 	assets := gin.WrapH(v5emb.New(title, "/openapi.json", "/docs/"))
 	a.Router.GET("/docs", func(c *gin.Context) {
@@ -61,7 +60,7 @@ func (a *API) docs(title string) {
 			assets(c)
 		default:
 			c.Header("Cache-Control", "no-store")
-			answer(c, problem.NotFound.New("there is nothing at this path"))
+			Respond(c, problem.NotFound.New("there is nothing at this path"))
 		}
 	})
 }
@@ -77,7 +76,7 @@ var docsTemplate = template.Must(template.New("docs").Parse(`<!doctype html>
 </head>
 <body>
 <div id="swagger-ui"></div>
-<noscript>This page needs JavaScript. The plain description is at <a href="/openapi.yaml">/openapi.yaml</a>.</noscript>
+<noscript>This page needs JavaScript. The OpenAPI document is at <a href="/openapi.yaml">/openapi.yaml</a>.</noscript>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script src="/docs/init.js"></script>
 </body>
@@ -95,7 +94,8 @@ const docsScript = `window.ui = SwaggerUIBundle({
 `
 
 // problemsPolicy is for pages without scripts.
-const problemsPolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const problemsPolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; " +
+	"frame-ancestors 'none'"
 
 func (a *API) problemsPage(c *gin.Context) {
 	types := slices.SortedFunc(maps.Values(a.problems), func(x, y problem.Type) int {
@@ -110,7 +110,7 @@ func (a *API) problemsPage(c *gin.Context) {
 func (a *API) problemPage(c *gin.Context) {
 	t, ok := a.problems[c.Param("name")]
 	if !ok {
-		answer(c, problem.NotFound.New("there is no problem of this type; /problems lists all"))
+		Respond(c, problem.NotFound.New("there is no such type of problem; /problems lists all of them"))
 		return
 	}
 	a.problemTypes(c, []problem.Type{t})
@@ -136,7 +136,9 @@ dt { font-weight: bold; margin-top: 1.2rem; } dd { margin: 0; } code { font-size
 </head>
 <body>
 <h1>Problems</h1>
-<p>Errors are answered as <code>application/problem+json</code> (RFC 9457). Tell them apart by <code>type</code>; it never changes. What cannot be read as HTTP, or has a header of more than some {{.HeaderKiB}} KiB, is turned away before that, by 400 or 431, and not with a problem. <a href="/problems">All types</a> · <a href="/docs">Documentation</a></p>
+<p>Errors are <code>application/problem+json</code> (RFC 9457). Tell them apart by <code>type</code>, which never changes.
+The server rejects broken HTTP and headers of more than about {{.HeaderKiB}} KiB earlier, with 400 or 431 and no problem.
+<a href="/problems">All types</a> · <a href="/docs">Documentation</a></p>
 <dl>
 {{range .Types}}<dt id="{{.Name}}">{{.Status}} {{.Title}} <code>{{.URI}}</code></dt>
 <dd>{{.Advice}}</dd>
@@ -149,5 +151,5 @@ func page(c *gin.Context, policy string, t *template.Template, data any) {
 	c.Header("Content-Security-Policy", policy)
 	c.Header("Content-Type", "text/html; charset=utf-8")
 	c.Status(http.StatusOK)
-	_ = t.Execute(c.Writer, data) // the client went away: nothing to do about it
+	_ = t.Execute(c.Writer, data) // it fails only if the client went away
 }

@@ -11,16 +11,16 @@ import (
 	"github.com/rs/cors"
 )
 
-// Edge is what an API that the world may reach allows strangers to do. Its zero value trusts no proxy, allows no other
-// origin and limits nothing.
+// Edge protects an API that is reachable from the Internet. Its zero value trusts no proxy, allows no other origin and
+// limits nothing.
 type Edge struct {
-	TrustedProxies []string `env:"TRUSTED_PROXIES" help:"addresses or networks, separated by commas, of reverse proxies that may say in X-Forwarded-For whom they speak for"`
-	CORSOrigins    []string `env:"CORS_ORIGINS" help:"origins, separated by commas, of which pages may call the API in a browser, as in https://shop.example"`
-	AddressRate    float64  `env:"RATE_LIMIT_PER_ADDRESS" envDefault:"50" help:"requests per second from one address (one /64 of IPv6) in the long run; 0: any number"`
-	AddressBurst   int      `env:"RATE_LIMIT_PER_ADDRESS_BURST" envDefault:"100" help:"of them, how many at once"`
+	TrustedProxies []string `env:"TRUSTED_PROXIES" help:"reverse proxies (addresses, networks) whose X-Forwarded-For is trusted"`
+	CORSOrigins    []string `env:"CORS_ORIGINS" help:"origins whose pages may call the API, for example https://shop.example"`
+	AddressRate    float64  `env:"RATE_LIMIT_PER_ADDRESS" envDefault:"50" help:"requests per second of an address; 0: no limit"`
+	AddressBurst   int      `env:"RATE_LIMIT_PER_ADDRESS_BURST" envDefault:"100" help:"requests of an address at once"`
 }
 
-// Validate reports what cannot be meant.
+// Validate reports every invalid value.
 func (e Edge) Validate() error {
 	var errs []error
 	for _, p := range e.TrustedProxies {
@@ -41,21 +41,25 @@ func (e Edge) Validate() error {
 	return errors.Join(errs...)
 }
 
-// crossOrigin lets pages of other origins call the API. Tokens are sent in a header, never as cookies, so credentials in
-// the browser's sense are not allowed.
+// crossOrigin lets pages of other origins call the API. Tokens are sent in a header, so it does not allow cookies.
 func crossOrigin(origins []string) gin.HandlerFunc {
 	c := cors.New(cors.Options{
 		AllowedOrigins: origins,
 		AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
-		AllowedHeaders: []string{"Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer", RequestIDHeader},
-		ExposedHeaders: []string{"ETag", "Idempotency-Replayed", "Link", "Location", "Preference-Applied", "RateLimit", "RateLimit-Policy", "Retry-After", RequestIDHeader},
-		MaxAge:         600,
+		AllowedHeaders: []string{
+			"Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer", RequestIDHeader,
+		},
+		ExposedHeaders: []string{
+			"ETag", "Idempotency-Replayed", "Link", "Location", "Preference-Applied", "RateLimit", "RateLimit-Policy",
+			"Retry-After", RequestIDHeader,
+		},
+		MaxAge: 600,
 	})
 	return func(ctx *gin.Context) {
 		c.HandlerFunc(ctx.Writer, ctx.Request)
 		if ctx.Request.Method == http.MethodOptions && ctx.GetHeader("Access-Control-Request-Method") != "" {
 			ctx.Writer.WriteHeaderNow()
-			ctx.Abort() // a preflight is answered with that
+			ctx.Abort() // the response to a preflight is complete
 		}
 	}
 }

@@ -36,7 +36,7 @@ type part struct {
 
 type body struct{ Body thing }
 
-// buffer is a writer for logs that may be read while it is written.
+// buffer is a log that can be read while it is written.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -54,7 +54,7 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// newAPI returns an API with an operation for everything that a handler can do, and its log.
+// newAPI returns an API with operations that show everything a handler can do, and its log.
 func newAPI(t *testing.T) (*httpapi.API, *buffer) {
 	t.Helper()
 	logs := &buffer{}
@@ -116,7 +116,7 @@ func text(t *testing.T, res *http.Response) string {
 	return strings.TrimSuffix(string(b), "\n")
 }
 
-func TestRequestThatIsUnderstoodReachesTheHandler(t *testing.T) {
+func TestValidRequestReachesTheHandler(t *testing.T) {
 	t.Parallel()
 	api, logs := newAPI(t)
 	res := send(api, "PUT", "/things/7?limit=3", `{"name":"a<b","count":2,"parts":[{"id":"x"}]}`, "Content-Type: application/json; charset=UTF-8")
@@ -137,7 +137,7 @@ func TestRequestThatIsUnderstoodReachesTheHandler(t *testing.T) {
 	}
 }
 
-func TestBodiesThatAreNotUnderstoodCompletelyAreRefused(t *testing.T) {
+func TestInvalidBodiesAreRejected(t *testing.T) {
 	t.Parallel()
 	api, _ := newAPI(t)
 	malformed := func(pointer, detail string) problem.Problem {
@@ -149,6 +149,9 @@ func TestBodiesThatAreNotUnderstoodCompletelyAreRefused(t *testing.T) {
 		p := problem.Invalid.New("the request breaks a rule: see errors")
 		p.Errors = fields
 		return *p
+	}
+	unexpected := func(pointer string) problem.Field {
+		return problem.Field{Pointer: pointer, Detail: "unexpected property"}
 	}
 	for name, test := range map[string]struct {
 		body string
@@ -181,13 +184,13 @@ func TestBodiesThatAreNotUnderstoodCompletelyAreRefused(t *testing.T) {
 		"number beyond every type":      {`{"name":"a","count":1e999}`, malformed("#/count", "expected a whole number within range, in plain digits")},
 		"object for an array":           {`{"name":"a","parts":{}}`, malformed("#/parts", "expected array")},
 		"wrong element":                 {`{"name":"a","parts":[1]}`, malformed("#/parts/0", "expected object")},
-		"unknown member":                {`{"name":"a","color":1}`, invalid(problem.Field{Pointer: "#/color", Detail: "unexpected property"})},
-		"unknown member, deep":          {`{"name":"a","parts":[{"id":"x"},{"id":"y","z":1}]}`, invalid(problem.Field{Pointer: "#/parts/1/z", Detail: "unexpected property"})},
+		"unknown member":                {`{"name":"a","color":1}`, invalid(unexpected("#/color"))},
+		"unknown member, deep":          {`{"name":"a","parts":[{"id":"x"},{"id":"y","z":1}]}`, invalid(unexpected("#/parts/1/z"))},
 		"names with dots and brackets": {
 			`{"name":"a","parts":[{"id":"x","a.b[0]":1},{"id":"y","~/ä":1}]}`,
-			invalid(problem.Field{Pointer: "#/parts/0/a%2Eb%5B0%5D", Detail: "unexpected property"}, problem.Field{Pointer: "#/parts/1/~0~1%C3%A4", Detail: "unexpected property"}),
+			invalid(unexpected("#/parts/0/a%2Eb%5B0%5D"), unexpected("#/parts/1/~0~1%C3%A4")),
 		},
-		"another case":   {`{"Name":"a"}`, invalid(problem.Field{Pointer: "#/Name", Detail: "unexpected property"}, problem.Field{Pointer: "#/name", Detail: "is required"})},
+		"another case":   {`{"Name":"a"}`, invalid(unexpected("#/Name"), problem.Field{Pointer: "#/name", Detail: "is required"})},
 		"missing member": {`{}`, invalid(problem.Field{Pointer: "#/name", Detail: "is required"})},
 		"missing deep":   {`{"name":"a","parts":[{}]}`, invalid(problem.Field{Pointer: "#/parts/0/id", Detail: "is required"})},
 		"several": {
@@ -205,7 +208,7 @@ func TestBodiesThatAreNotUnderstoodCompletelyAreRefused(t *testing.T) {
 	}
 }
 
-func TestRequestsThatAreNotUnderstoodCompletelyAreRefused(t *testing.T) {
+func TestInvalidRequestsAreRejected(t *testing.T) {
 	t.Parallel()
 	api, _ := newAPI(t)
 	invalid := func(fields ...problem.Field) problem.Problem {
@@ -213,31 +216,40 @@ func TestRequestsThatAreNotUnderstoodCompletelyAreRefused(t *testing.T) {
 		p.Errors = fields
 		return *p
 	}
+	parameter := func(name, detail string) problem.Problem {
+		return invalid(problem.Field{Parameter: name, Detail: detail})
+	}
+	var (
+		notFound   = *problem.NotFound.New("there is nothing at this path")
+		notJSON    = *problem.UnsupportedMediaType.New("the body must be application/json")
+		notUTF8    = *problem.UnsupportedMediaType.New("the body must be in UTF-8")
+		compressed = *problem.UnsupportedMediaType.New("the body must not be compressed")
+	)
 	const ok = `{"name":"a"}`
 	for name, test := range map[string]struct {
 		method, path, body, header string
 		want                       problem.Problem
 	}{
-		"unknown path":             {"GET", "/nothing", "", "", *problem.NotFound.New("there is nothing at this path")},
-		"trailing slash":           {"PUT", "/things/7/", ok, "", *problem.NotFound.New("there is nothing at this path")},
-		"path in another case":     {"PUT", "/Things/7", ok, "", *problem.NotFound.New("there is nothing at this path")},
-		"unknown problem":          {"GET", "/problems/nothing", "", "", *problem.NotFound.New("there is no problem of this type; /problems lists all")},
-		"unknown asset":            {"GET", "/docs/nothing", "", "", *problem.NotFound.New("there is nothing at this path")},
+		"unknown path":             {"GET", "/nothing", "", "", notFound},
+		"trailing slash":           {"PUT", "/things/7/", ok, "", notFound},
+		"path in another case":     {"PUT", "/Things/7", ok, "", notFound},
+		"unknown problem":          {"GET", "/problems/nothing", "", "", *problem.NotFound.New("there is no such type of problem; /problems lists all of them")},
+		"unknown asset":            {"GET", "/docs/nothing", "", "", notFound},
 		"wrong method":             {"PATCH", "/things/7", ok, "", *problem.MethodNotAllowed.New("PATCH is not allowed at this path")},
-		"path not a number":        {"PUT", "/things/x", ok, "", invalid(problem.Field{Parameter: "id", Detail: "invalid integer"})},
-		"unknown query":            {"PUT", "/things/7?x=1", ok, "", invalid(problem.Field{Parameter: "x", Detail: "unknown query parameter"})},
-		"query twice":              {"PUT", "/things/7?limit=1&limit=2", ok, "", invalid(problem.Field{Parameter: "limit", Detail: "is given more than once"})},
-		"query empty":              {"PUT", "/things/7?limit=", ok, "", invalid(problem.Field{Parameter: "limit", Detail: "is empty"})},
-		"query breaks a rule":      {"PUT", "/things/7?limit=0", ok, "", invalid(problem.Field{Parameter: "limit", Detail: "expected number >= 1"})},
+		"path not a number":        {"PUT", "/things/x", ok, "", parameter("id", "invalid integer")},
+		"unknown query":            {"PUT", "/things/7?x=1", ok, "", parameter("x", "unknown query parameter")},
+		"query twice":              {"PUT", "/things/7?limit=1&limit=2", ok, "", parameter("limit", "is given more than once")},
+		"query empty":              {"PUT", "/things/7?limit=", ok, "", parameter("limit", "is empty")},
+		"query breaks a rule":      {"PUT", "/things/7?limit=0", ok, "", parameter("limit", "expected number >= 1")},
 		"query badly escaped":      {"PUT", "/things/7?limit=%zz", ok, "", *problem.Malformed.New("the query of the URL is not well-formed")},
 		"header breaks a rule":     {"PUT", "/things/7", ok, "Mode: wild", invalid(problem.Field{Header: "Mode", Detail: `expected value to be one of "fast, slow"`})},
-		"no content type":          {"PUT", "/things/7", ok, "Content-Type: ", *problem.UnsupportedMediaType.New("the body must be application/json")},
-		"text":                     {"PUT", "/things/7", ok, "Content-Type: text/plain", *problem.UnsupportedMediaType.New("the body must be application/json")},
-		"form":                     {"PUT", "/things/7", ok, "Content-Type: application/x-www-form-urlencoded", *problem.UnsupportedMediaType.New("the body must be application/json")},
-		"something+json":           {"PUT", "/things/7", ok, "Content-Type: image/svg+json", *problem.UnsupportedMediaType.New("the body must be application/json")},
-		"content type without end": {"PUT", "/things/7", ok, "Content-Type: application/json; charset", *problem.UnsupportedMediaType.New("the body must be application/json")},
-		"another charset":          {"PUT", "/things/7", ok, "Content-Type: application/json; charset=latin1", *problem.UnsupportedMediaType.New("the body must be in UTF-8")},
-		"compressed":               {"PUT", "/things/7", ok, "Content-Encoding: gzip", *problem.UnsupportedMediaType.New("the body must not be compressed")},
+		"no content type":          {"PUT", "/things/7", ok, "Content-Type: ", notJSON},
+		"text":                     {"PUT", "/things/7", ok, "Content-Type: text/plain", notJSON},
+		"form":                     {"PUT", "/things/7", ok, "Content-Type: application/x-www-form-urlencoded", notJSON},
+		"something+json":           {"PUT", "/things/7", ok, "Content-Type: image/svg+json", notJSON},
+		"content type without end": {"PUT", "/things/7", ok, "Content-Type: application/json; charset", notJSON},
+		"another charset":          {"PUT", "/things/7", ok, "Content-Type: application/json; charset=latin1", notUTF8},
+		"compressed":               {"PUT", "/things/7", ok, "Content-Encoding: gzip", compressed},
 		"type without a body":      {"PUT", "/things/7", "", "Content-Type: application/json", *problem.Malformed.New("a body is required")},
 		"one byte too large":       {"PUT", "/things/7", ok + strings.Repeat(" ", httpapi.MaxBody-len(ok)+1), "", *problem.TooLarge.New("the body must not be larger than 65536 bytes")},
 	} {
@@ -277,7 +289,7 @@ func (n neverending) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestRefusalOfAHandlerIsAnsweredWithItsExtensionsAndHeaders(t *testing.T) {
+func TestProblemOfAHandlerKeepsItsExtensionsAndHeaders(t *testing.T) {
 	t.Parallel()
 	api, logs := newAPI(t)
 	res := send(api, "GET", "/tea/refused", "")
@@ -305,7 +317,7 @@ func TestErrorsAndPanicsAreLoggedAndNeverLeak(t *testing.T) {
 	}
 }
 
-func TestPanicAfterTheAnswerBeganCutsTheConnection(t *testing.T) {
+func TestPanicDuringAResponseCutsTheConnection(t *testing.T) {
 	t.Parallel()
 	api, _ := newAPI(t)
 	api.Router.GET("/half", func(c *gin.Context) {
@@ -321,11 +333,11 @@ func TestPanicAfterTheAnswerBeganCutsTheConnection(t *testing.T) {
 	}
 	defer res.Body.Close()
 	if b, err := io.ReadAll(res.Body); err == nil {
-		t.Fatalf("the client took %q for the whole answer", b)
+		t.Fatalf("the client took %q for the whole response", b)
 	}
 }
 
-func TestRequestIDsAreTakenOverOnlyWhenSane(t *testing.T) {
+func TestOnlySaneRequestIDsAreKept(t *testing.T) {
 	t.Parallel()
 	api, _ := newAPI(t)
 	for _, bad := range []string{"", "a b", "x\ny", strings.Repeat("a", 65), "../../etc", `"`, "-a"} {
@@ -358,7 +370,7 @@ func TestEveryPageIsServedFromTheBinary(t *testing.T) {
 		"/openapi.json":              "`/problems/teapot`: I am a teapot",
 		"/openapi.yaml":              "openapi: 3.1.0",
 		"/problems":                  `<code>/problems/teapot</code>`,
-		"/problems?":                 "a header of more than some 16 KiB, is turned away before that, by 400 or 431, and not with a problem.",
+		"/problems?":                 "headers of more than about 16 KiB earlier, with 400 or 431 and no problem.",
 		"/problems/teapot":           "Ask for tea.",
 	} {
 		t.Run(path, func(t *testing.T) {
@@ -382,13 +394,13 @@ func TestNotModifiedHasNoBody(t *testing.T) {
 	}
 }
 
-// checkProblem compares a whole problem. Tests leave out the request's ID, which must be there.
+// checkProblem compares a whole problem, and checks that it has the request's ID.
 func checkProblem(t *testing.T, res *http.Response, want problem.Problem) {
 	t.Helper()
 	var got problem.Problem
 	raw := text(t, res)
 	if err := json.Unmarshal([]byte(raw), &got); err != nil {
-		t.Fatalf("the answer %q is not a problem: %v", raw, err)
+		t.Fatalf("the response %q is not a problem: %v", raw, err)
 	}
 	if res.StatusCode != got.Status || res.Header.Get("Content-Type") != problem.ContentType || got.Instance != "test-1" {
 		t.Errorf("got HTTP status %d, content type %q, instance %q", res.StatusCode, res.Header.Get("Content-Type"), got.Instance)

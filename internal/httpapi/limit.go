@@ -14,12 +14,12 @@ import (
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
-// maxBuckets is how many clients a Limiter tells apart, some megabytes of them. When there are more, those that come
-// seldom are forgotten, and begin with a full bucket again.
+// maxBuckets is the number of clients that a Limiter remembers, which takes a few megabytes. If there are more, it forgets
+// infrequent clients, which start again with a full bucket.
 const maxBuckets = 50_000
 
-// Limiter lets each client send requests at a rate, by a token bucket of its own: Burst at once, and Rate per second in
-// the long run. It is safe for many goroutines.
+// Limiter limits the requests of each client by a token bucket: a burst at once, and a rate per second in the long run. It is
+// safe for concurrent use.
 type Limiter struct {
 	name    string // of the policy, in the headers
 	rate    rate.Limit
@@ -27,7 +27,7 @@ type Limiter struct {
 	buckets *otter.Cache[string, *rate.Limiter]
 }
 
-// NewLimiter returns a limiter, or nil, which limits nothing, when perSecond is 0. The name is shown in headers.
+// NewLimiter returns a limiter. If perSecond is 0 it returns nil, which limits nothing. Response headers show the name.
 func NewLimiter(name string, perSecond float64, burst int) *Limiter {
 	if perSecond == 0 {
 		return nil
@@ -42,8 +42,8 @@ func newLimiter(name string, perSecond float64, burst, size int) *Limiter {
 	}
 }
 
-// Take takes a token from the client's bucket and returns nil, or the problem that is the answer when it is empty. The
-// headers tell the client how it stands (draft-ietf-httpapi-ratelimit-headers).
+// Take takes a token from the client's bucket. It returns a problem if the bucket is empty, and adds the client's limit and
+// remaining tokens to the headers (draft-ietf-httpapi-ratelimit-headers).
 func (l *Limiter) Take(client string, h http.Header) *problem.Problem {
 	if l == nil {
 		return nil
@@ -63,22 +63,22 @@ func (l *Limiter) Take(client string, h http.Header) *problem.Problem {
 		RetryAfter(time.Duration(l.seconds(1-left)) * time.Second)
 }
 
-// seconds is how long so many tokens take to come, rounded up.
+// seconds returns the time to refill a number of tokens, rounded up.
 func (l *Limiter) seconds(tokens float64) int { return int(math.Ceil(tokens / float64(l.rate))) }
 
-// limitAddresses limits the requests of each client address, whatever they ask for. Probes are not limited.
+// limitAddresses limits the requests from each client address. Probes are not limited.
 func limitAddresses(l *Limiter) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if path := c.FullPath(); path == "/livez" || path == "/readyz" {
 			return
 		}
 		if p := l.Take(network(c.ClientIP()), c.Writer.Header()); p != nil {
-			answer(c, p)
+			Respond(c, p)
 		}
 	}
 }
 
-// network is what counts as one address: for IPv6 the /64, of which one customer has at least one.
+// network returns what counts as one address: for IPv6 the /64, because a customer gets at least a whole /64.
 func network(address string) string {
 	a, err := netip.ParseAddr(address)
 	if err != nil || a.Unmap().Is4() {

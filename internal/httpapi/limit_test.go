@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestLimiterForgetsClientsRatherThanGrow(t *testing.T) {
+func TestLimiterForgetsClientsInsteadOfGrowing(t *testing.T) {
 	t.Parallel()
 	const size = 100
 	l := newLimiter("test", 0.001, 1, size)

@@ -17,13 +17,13 @@ import (
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
-// RequestIDHeader carries the request's ID, in requests (optional) and in every answer.
+// RequestIDHeader holds the request's ID, in requests (optional) and in every response.
 const RequestIDHeader = "X-Request-ID"
 
-// saneRequestID is what a client's request ID must look like to be taken over into logs and answers.
+// saneRequestID matches the client's request IDs that are kept in logs and responses. Others are replaced.
 var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// request is what is known about the request in hand.
+// request is the state of one request.
 type request struct {
 	id  string
 	log *slog.Logger
@@ -47,8 +47,8 @@ func RequestID(ctx context.Context) string {
 	return ""
 }
 
-// Log returns the logger of the request that ctx belongs to: what it writes carries the request's ID and everything
-// that Annotate added. Outside of a request it is the default logger.
+// Log returns the logger of the request that ctx belongs to. Its lines have the request's ID and the attributes that
+// Annotate added. Outside of a request it is the default logger.
 func Log(ctx context.Context) *slog.Logger {
 	r := requestOf(ctx)
 	if r == nil {
@@ -59,8 +59,7 @@ func Log(ctx context.Context) *slog.Logger {
 	return r.log.With(r.attrs...)
 }
 
-// Annotate adds attributes, as in "orderId", id, to what the request's logger writes from now on and to its line in the
-// access log.
+// Annotate adds attributes, for example "orderId", id, to the request's later log lines and to its line in the access log.
 func Annotate(ctx context.Context, attrs ...any) {
 	if r := requestOf(ctx); r != nil {
 		r.mu.Lock()
@@ -69,7 +68,7 @@ func Annotate(ctx context.Context, attrs ...any) {
 	}
 }
 
-// requests gives every request an ID and a logger, and writes one line about it when it is answered.
+// requests gives every request an ID and a logger, and logs one line when it ends.
 func requests(log *slog.Logger) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		start := time.Now()
@@ -85,12 +84,12 @@ func requests(log *slog.Logger) gin.HandlerFunc {
 	}
 }
 
-// accessLog names the route and not the path, so that what a client put into the path does not get into the log, and
-// lines can be counted by route. The query is left out for the same reason.
+// accessLog logs the route instead of the path and the query, so that lines can be counted by route and clients cannot
+// write into the log.
 func accessLog(c *gin.Context, took time.Duration) {
 	route, level := c.FullPath(), slog.LevelInfo
 	switch route {
-	case "/livez", "/readyz": // asked every few seconds
+	case "/livez", "/readyz": // requested every few seconds
 		level = slog.LevelDebug
 	case "":
 		route = "(none)"
@@ -101,8 +100,8 @@ func accessLog(c *gin.Context, took time.Duration) {
 		"ms", float64(took.Microseconds())/1000, "client", c.ClientIP())
 }
 
-// recovery answers a panic as internal-error and logs it with its stack. When the answer had begun it cannot be mended,
-// and the connection is cut so that the client does not take the half for the whole.
+// recovery turns a panic into internal-error and logs it with its stack. If the response had begun, recovery cuts the
+// connection, so that the client does not take half a response for a whole one.
 func recovery(c *gin.Context) {
 	defer func() {
 		p := recover()
@@ -116,7 +115,7 @@ func recovery(c *gin.Context) {
 		if c.Writer.Written() {
 			panic(http.ErrAbortHandler)
 		}
-		answer(c, problem.Internal.New(internalDetail))
+		Respond(c, problem.Internal.New(internalDetail))
 	}()
 	c.Next()
 }

@@ -1,4 +1,4 @@
-// Package httpserver runs an HTTP server from listening to draining, and answers probes.
+// Package httpserver runs an HTTP server until its requests are drained, and serves probes.
 package httpserver
 
 import (
@@ -13,23 +13,23 @@ import (
 	"time"
 )
 
-// Limits of every server. WriteTimeout is longer than any handler waits (see the api's longest Prefer: wait).
+// Limits of every server. WriteTimeout is longer than the longest wait of any handler (60 s, by Prefer: wait in the api).
 const (
 	ReadHeaderTimeout = 5 * time.Second
 	ReadTimeout       = 15 * time.Second
 	WriteTimeout      = 90 * time.Second
 	IdleTimeout       = 2 * time.Minute
 	MaxHeaderBytes    = 16 << 10
-	DrainTimeout      = 20 * time.Second // how long requests in hand may go on after ctx is done
+	DrainTimeout      = 20 * time.Second // for the requests that run when ctx is done
 )
 
-// TLS is the certificate that a server shows. Without one it speaks plain HTTP, and HTTPS is the business of a proxy.
+// TLS is a server's certificate. Without one the server speaks plain HTTP, and a proxy can provide HTTPS.
 type TLS struct {
-	CertFile string `env:"TLS_CERT_FILE" help:"PEM file with the certificate and those that it is signed by; when set, the server speaks HTTPS only (TLS 1.2 or newer)"`
+	CertFile string `env:"TLS_CERT_FILE" help:"PEM file with the certificate chain; turns on HTTPS (TLS 1.2 or later)"`
 	KeyFile  string `env:"TLS_KEY_FILE" help:"PEM file with the certificate's private key"`
 }
 
-// Validate refuses half a pair.
+// Validate rejects a certificate without a key and a key without a certificate.
 func (t TLS) Validate() error {
 	if (t.CertFile == "") != (t.KeyFile == "") {
 		return errors.New("TLS_CERT_FILE, TLS_KEY_FILE: want both or neither")
@@ -49,13 +49,13 @@ func (t TLS) config() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
 }
 
-// Serve listens on addr and serves handler over plain HTTP until ctx is done; then it stops accepting and waits for the
-// requests in hand, at most DrainTimeout.
+// Serve listens on addr and serves handler over plain HTTP until ctx is done. Then it stops accepting connections and waits
+// up to DrainTimeout for the running requests.
 func Serve(ctx context.Context, addr string, handler http.Handler, log *slog.Logger) error {
 	return ServeTLS(ctx, addr, TLS{}, handler, log)
 }
 
-// ServeTLS is Serve over HTTPS when there is a certificate.
+// ServeTLS is Serve, over HTTPS if there is a certificate.
 func ServeTLS(ctx context.Context, addr string, certificate TLS, handler http.Handler, log *slog.Logger) error {
 	secure, err := certificate.config()
 	if err != nil {
@@ -80,7 +80,7 @@ func ServeTLS(ctx context.Context, addr string, certificate TLS, handler http.Ha
 	served := make(chan error, 1)
 	go func() {
 		if secure != nil {
-			served <- server.ServeTLS(listener, "", "") // the files are read
+			served <- server.ServeTLS(listener, "", "") // TLSConfig has the certificate
 			return
 		}
 		served <- server.Serve(listener)
@@ -102,15 +102,15 @@ func ServeTLS(ctx context.Context, addr string, certificate TLS, handler http.Ha
 	return nil
 }
 
-// Check asks one thing that a program needs whether it is there.
+// Check returns an error if something that a program needs is not available.
 type Check func(ctx context.Context) error
 
-// Probes answers GET /livez (the process runs) and GET /readyz (every check passes; otherwise 503, naming the checks
-// that fail without their error texts, which go to the log).
+// Probes serves GET /livez (the process runs) and GET /readyz (200 if every check passes, otherwise 503). The response names
+// the failed checks; their errors are only logged.
 func Probes(checks map[string]Check, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, map[string]string{"status": "ok"})
+		respond(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		status, code := map[string]string{}, http.StatusOK
@@ -120,12 +120,12 @@ func Probes(checks map[string]Check, log *slog.Logger) http.Handler {
 				status[name], code = "unavailable", http.StatusServiceUnavailable
 			}
 		}
-		answer(w, code, status)
+		respond(w, code, status)
 	})
 	return mux
 }
 
-// checkTimeout bounds one check, so that a probe answers before the prober gives up.
+// checkTimeout bounds the checks, so that the response arrives before the prober gives up.
 const checkTimeout = 2 * time.Second
 
 func run(ctx context.Context, checks map[string]Check, log *slog.Logger) map[string]bool {
@@ -150,9 +150,9 @@ func run(ctx context.Context, checks map[string]Check, log *slog.Logger) map[str
 	return ok
 }
 
-func answer(w http.ResponseWriter, code int, body any) {
+func respond(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // the prober went away: nothing to do about it
+	_ = json.NewEncoder(w).Encode(body) // it fails only if the prober went away
 }

@@ -18,7 +18,7 @@ import (
 
 var discard = slog.New(slog.DiscardHandler)
 
-func TestRequestInHandIsAnsweredAfterTheServerWasToldToStop(t *testing.T) {
+func TestRunningRequestCompletesAfterTheServerIsToldToStop(t *testing.T) {
 	t.Parallel()
 	arrived, release := make(chan struct{}), make(chan struct{})
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -36,14 +36,14 @@ func TestRequestInHandIsAnsweredAfterTheServerWasToldToStop(t *testing.T) {
 	stop()
 	close(release)
 	if body := <-got; body != "done" {
-		t.Errorf("the request was answered %q", body)
+		t.Errorf("the response is %q", body)
 	}
 	if err := <-served; err != nil {
 		t.Errorf("Serve returned %v", err)
 	}
 }
 
-// get asks until somebody listens.
+// get repeats a request until the server listens.
 func get(addr string) string {
 	for {
 		res, err := http.Get("http://" + addr)
@@ -60,14 +60,14 @@ func get(addr string) string {
 	}
 }
 
-// net/http answers these before any handler is asked, and offers no way to word the answer; /problems says so.
-func TestHeadersThatAreTooLargeAreTurnedAway(t *testing.T) {
+// net/http rejects these before any handler runs, in its own words. The page /problems says so.
+func TestTooLargeHeadersAreRejected(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	addr := porttest.FreeAddress(t)
 	served := make(chan error, 1)
 	go func() { served <- httpserver.Serve(ctx, addr, http.NotFoundHandler(), discard) }()
-	get(addr) // it listens
+	get(addr) // returns once the server listens
 	for size, want := range map[int]string{
 		httpserver.MaxHeaderBytes / 2: "404 text/plain; charset=utf-8",
 		httpserver.MaxHeaderBytes * 2: "431 text/plain; charset=utf-8",

@@ -60,7 +60,7 @@ func TestServerWithACertificateSpeaksTLS12OrNewer(t *testing.T) {
 	addr := porttest.FreeAddress(t)
 	served := make(chan error, 1)
 	go func() { served <- httpserver.ServeTLS(ctx, addr, files, http.NotFoundHandler(), discard) }()
-	get(addr) // until it listens
+	get(addr) // returns once the server listens
 	for name, test := range map[string]struct {
 		max uint16
 		ok  bool
@@ -81,11 +81,12 @@ func TestServerWithACertificateSpeaksTLS12OrNewer(t *testing.T) {
 
 func TestCertificateThatCannotBeReadIsNamed(t *testing.T) {
 	t.Parallel()
-	err := httpserver.ServeTLS(t.Context(), "127.0.0.1:0", httpserver.TLS{CertFile: "/nowhere", KeyFile: "/nowhere"}, http.NotFoundHandler(), discard)
+	missing := httpserver.TLS{CertFile: "/nowhere", KeyFile: "/nowhere"}
+	err := httpserver.ServeTLS(t.Context(), "127.0.0.1:0", missing, http.NotFoundHandler(), discard)
 	if err == nil || !strings.Contains(err.Error(), "TLS_CERT_FILE") {
 		t.Errorf("got %v", err)
 	}
 	if err := (httpserver.TLS{CertFile: "cert.pem"}).Validate(); err == nil {
-		t.Error("a certificate without its key is accepted")
+		t.Error("a certificate without a key is accepted")
 	}
 }

@@ -14,11 +14,11 @@ import (
 // Config accepts the tokens of this package.
 var Config = auth.Config{Mode: auth.ModeJWT, Secret: "0123456789abcdef0123456789abcdef", Issuer: "https://issuer"}
 
-// Environment is Config as a program is given it.
+// Environment is Config as a program's environment variables.
 var Environment = []string{"AUTH_MODE=" + Config.Mode, "JWT_SECRET=" + Config.Secret, "JWT_ISSUER=" + Config.Issuer}
 
-// Claims are those of a token that Config accepts for the next hour, except that it wants an audience; more adds claims or
-// replaces them, and with nil takes one away.
+// Claims returns the claims of a token that Config accepts for the next hour, except for the audience. More adds and replaces
+// claims; a nil value removes one.
 func Claims(more map[string]any) jwt.MapClaims {
 	c := jwt.MapClaims{"iss": Config.Issuer, "exp": time.Now().Add(time.Hour).Unix()}
 	maps.Copy(c, more)

@@ -1,14 +1,14 @@
-// Package problem holds error answers as RFC 9457 describes them (application/problem+json): the wire format that
-// servers send and clients read. It imports only the standard library.
+// Package problem is the wire format of error responses of RFC 9457 (application/problem+json), for servers and clients. It
+// imports only the standard library.
 //
-// A program declares the kinds of problems that it answers as Types and makes one Problem of a Type per answer:
+// A program declares the Types of its problems, and makes a Problem of a Type for each error response:
 //
 //	var outOfStock = problem.Type{Name: "out-of-stock", Status: 400, Title: "Out of stock", Advice: "Order less."}
 //
-//	return nil, outOfStock.New("there is too little of 2 products").With("shortages", shortages)
+//	return nil, outOfStock.New("2 products are out of stock").With("shortages", shortages)
 //
-// Clients tell problems apart by their type, which is the relative reference "/problems/" + Name and never changes; the
-// server explains every type under that path. Title and detail are for people and may change.
+// Clients tell problems apart by their type, the relative reference "/problems/" + Name, which never changes. The server
+// explains every type at that path. Title and detail are for people and may change.
 package problem
 
 import (
@@ -25,21 +25,21 @@ import (
 // ContentType is the media type of a problem.
 const ContentType = "application/problem+json"
 
-// Path is where the types of problems live: a type's URI is Path + its name.
+// Path is the path of the types' explanations: a type's URI is Path + its name.
 const Path = "/problems/"
 
 // Type is a kind of problem.
 type Type struct {
-	Name   string // the last part of the type's URI, as in out-of-stock
-	Status int    // the HTTP status that it is always answered with
+	Name   string // the last part of the type's URI, for example out-of-stock
+	Status int    // the HTTP status of every problem of this type
 	Title  string // what it is, in a few words
-	Advice string // what the client can do about it
+	Advice string // what the client can do
 }
 
 // URI is the reference that clients compare.
 func (t Type) URI() string { return Path + t.Name }
 
-// New returns a problem of this type; detail says what is special about this one, for people.
+// New returns a problem of this type. The detail explains this occurrence to people.
 func (t Type) New(detail string, args ...any) *Problem {
 	if len(args) > 0 {
 		detail = fmt.Sprintf(detail, args...)
@@ -47,32 +47,32 @@ func (t Type) New(detail string, args ...any) *Problem {
 	return &Problem{Type: t.URI(), Title: t.Title, Status: t.Status, Detail: detail}
 }
 
-// Problem is one error answer. It is an error, so that handlers return it.
+// Problem is an error response. It implements error, so that handlers can return it.
 type Problem struct {
 	_        struct{} `additionalProperties:"true"` // clients must ignore members that they do not know
-	Type     string   `json:"type" example:"/problems/invalid-request" doc:"The kind of problem: a stable URI reference, explained under that path."`
-	Title    string   `json:"title" example:"Invalid request" doc:"The kind of problem, in a few words."`
+	Type     string   `json:"type" example:"/problems/invalid-request" doc:"A stable reference to the type's explanation."`
+	Title    string   `json:"title" example:"Invalid request" doc:"The type of problem in a few words."`
 	Status   int      `json:"status" example:"422" doc:"The HTTP status."`
-	Detail   string   `json:"detail,omitempty" doc:"What is special about this occurrence, for people."`
-	Instance string   `json:"instance,omitempty" doc:"The request's ID (header X-Request-ID): quote it when you ask for help."`
-	Errors   []Field  `json:"errors,omitempty" nullable:"false" doc:"What is wrong with the request, field by field."`
+	Detail   string   `json:"detail,omitempty" doc:"An explanation of this occurrence, for people."`
+	Instance string   `json:"instance,omitempty" doc:"The request's ID (X-Request-ID). Quote it when you ask for help."`
+	Errors   []Field  `json:"errors,omitempty" nullable:"false" doc:"The mistakes in the request."`
 
-	// Extensions are further members, as in orderId. They must not be named like the ones above.
+	// Extensions are further members, for example orderId. Their names must differ from those above.
 	Extensions map[string]any `json:"-"`
-	// Header holds further headers of the answer, as in Retry-After.
+	// Header holds further headers of the response, for example Retry-After.
 	Header http.Header `json:"-"`
 }
 
-// Field is one thing that is wrong with a request. Exactly one of Pointer, Parameter and Header says where.
+// Field is one mistake in a request. Exactly one of Pointer, Parameter and Header says where it is.
 type Field struct {
 	_         struct{} `additionalProperties:"true"`
 	Detail    string   `json:"detail" doc:"What is wrong." example:"expected number >= 1"`
-	Pointer   string   `json:"pointer,omitempty" doc:"Where in the body: a JSON pointer as a URI fragment." example:"#/items/0/quantity"`
-	Parameter string   `json:"parameter,omitempty" doc:"Which parameter of the path or the query."`
-	Header    string   `json:"header,omitempty" doc:"Which header."`
+	Pointer   string   `json:"pointer,omitempty" example:"#/items/0/quantity" doc:"The place in the body: a JSON pointer in a URI fragment."`
+	Parameter string   `json:"parameter,omitempty" doc:"The parameter in the path or the query."`
+	Header    string   `json:"header,omitempty" doc:"The header."`
 }
 
-// With adds a further member to the problem, as in With("orderId", id), and returns it.
+// With adds a member to the problem, for example With("orderId", id), and returns the problem.
 func (p *Problem) With(name string, value any) *Problem {
 	if p.Extensions == nil {
 		p.Extensions = map[string]any{}
@@ -81,7 +81,7 @@ func (p *Problem) With(name string, value any) *Problem {
 	return p
 }
 
-// WithHeader sets a header of the answer and returns the problem.
+// WithHeader sets a header of the response and returns the problem.
 func (p *Problem) WithHeader(name, value string) *Problem {
 	if p.Header == nil {
 		p.Header = http.Header{}
@@ -90,7 +90,7 @@ func (p *Problem) WithHeader(name, value string) *Problem {
 	return p
 }
 
-// RetryAfter tells the client when to try again (Retry-After, rounded up to seconds) and returns the problem.
+// RetryAfter sets the header Retry-After, rounded up to seconds, and returns the problem.
 func (p *Problem) RetryAfter(d time.Duration) *Problem {
 	return p.WithHeader("Retry-After", strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10))
 }
@@ -100,13 +100,13 @@ func (p *Problem) IsType(t Type) bool { return p.Type == t.URI() }
 
 func (p *Problem) Error() string { return fmt.Sprintf("%d %s: %s", p.Status, p.Type, p.Detail) }
 
-// GetStatus is the HTTP status; huma asks for it.
+// GetStatus returns the HTTP status, for huma.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// GetHeaders are the further headers of the answer; huma asks for them.
+// GetHeaders returns the further headers of the response, for huma.
 func (p *Problem) GetHeaders() http.Header { return p.Header }
 
-// ContentType is the media type of the answer; huma asks for it.
+// ContentType returns the media type of the response, for huma.
 func (p *Problem) ContentType(string) string { return ContentType }
 
 // MarshalJSON writes the members of RFC 9457 first, then the extensions by name.
@@ -141,7 +141,7 @@ func encode(out *bytes.Buffer, v any) error {
 	return nil
 }
 
-// UnmarshalJSON reads a problem; members that RFC 9457 does not know become Extensions, as json.RawMessage.
+// UnmarshalJSON reads a problem. Members that RFC 9457 does not define become Extensions of type json.RawMessage.
 func (p *Problem) UnmarshalJSON(data []byte) error {
 	type plain Problem
 	var known plain
@@ -162,19 +162,18 @@ func (p *Problem) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Extension reads the member name of a problem that came over the wire into v. It returns false when there is no such
-// member or it has another shape.
+// Extension decodes an extension of a received problem into v. It returns false if there is none or it has another type.
 func (p *Problem) Extension(name string, v any) bool {
 	raw, ok := p.Extensions[name].(json.RawMessage)
 	return ok && json.Unmarshal(raw, v) == nil
 }
 
-// Write answers with the problem, outside of huma.
+// Write writes the problem as a response, outside of huma.
 func (p *Problem) Write(w http.ResponseWriter) {
 	for name, values := range p.Header {
 		w.Header()[name] = values
 	}
 	w.Header().Set("Content-Type", ContentType)
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // the client went away: nothing to do about it
+	_ = json.NewEncoder(w).Encode(p) // it fails only if the client went away
 }

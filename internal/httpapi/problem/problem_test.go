@@ -59,7 +59,7 @@ func TestProblemIsFoundInAWrappedError(t *testing.T) {
 	}
 }
 
-func TestEveryCommonTypeIsTheOneOfItsStatusAndGivesAdvice(t *testing.T) {
+func TestEveryCommonTypeHasItsOwnStatusAndAdvice(t *testing.T) {
 	t.Parallel()
 	for _, c := range problem.Common() {
 		if problem.ForStatus(c.Status) != c || c.Title == "" || c.Advice == "" {

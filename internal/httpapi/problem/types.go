@@ -2,35 +2,36 @@ package problem
 
 import "net/http"
 
-// The types that every server answers. Programs add their own.
+// The types that every server uses. Programs add their own.
 var (
 	Malformed = Type{
 		Name: "malformed-request", Status: http.StatusBadRequest, Title: "Malformed request",
-		Advice: "The request cannot be read: broken JSON, a value of the wrong JSON type, a member given twice. Correct what errors points to. Repeating it as it is gives the same answer.",
+		Advice: "The request cannot be read: broken JSON, a value of the wrong JSON type or a repeated member. " +
+			"Correct the places in errors. Repeating the same request does not help.",
 	}
 	Unauthenticated = Type{
 		Name: "unauthenticated", Status: http.StatusUnauthorized, Title: "Not authenticated",
-		Advice: "Send a valid token in the header Authorization: Bearer …. An expired token must be renewed first.",
+		Advice: "Send a valid token in the header Authorization: Bearer …. Renew an expired token first.",
 	}
 	Forbidden = Type{
 		Name: "forbidden", Status: http.StatusForbidden, Title: "Not allowed",
-		Advice: "The token is valid but does not grant this. Ask for the scope that detail names, or act for the user that the token is about.",
+		Advice: "The token is valid but does not allow this. Get a token with the scope in detail, or act as the token's user.",
 	}
 	NotFound = Type{
 		Name: "not-found", Status: http.StatusNotFound, Title: "No such resource",
-		Advice: "There is nothing at this path. Check it against the documentation at /docs.",
+		Advice: "There is nothing at this path. The documentation at /docs lists the paths.",
 	}
 	MethodNotAllowed = Type{
 		Name: "method-not-allowed", Status: http.StatusMethodNotAllowed, Title: "Method not allowed",
-		Advice: "The path exists, the method does not. The header Allow lists those that do.",
+		Advice: "The path exists but not with this method. The header Allow lists its methods.",
 	}
 	RequestTimeout = Type{
 		Name: "request-timeout", Status: http.StatusRequestTimeout, Title: "Request took too long",
-		Advice: "The body did not arrive in time. Nothing was done. Send it again.",
+		Advice: "The body did not arrive in time, and the request had no effect. Send it again.",
 	}
 	TooLarge = Type{
 		Name: "too-large", Status: http.StatusRequestEntityTooLarge, Title: "Request too large",
-		Advice: "Send a smaller body; detail names the limit.",
+		Advice: "Send a smaller body. The limit is in detail.",
 	}
 	UnsupportedMediaType = Type{
 		Name: "unsupported-media-type", Status: http.StatusUnsupportedMediaType, Title: "Unsupported media type",
@@ -38,23 +39,26 @@ var (
 	}
 	Invalid = Type{
 		Name: "invalid-request", Status: http.StatusUnprocessableEntity, Title: "Invalid request",
-		Advice: "The request can be read but breaks a rule of the documentation at /docs. Correct what errors points to. Repeating it as it is gives the same answer.",
+		Advice: "The request breaks a rule of the documentation at /docs. Correct the places in errors. " +
+			"Repeating the same request does not help.",
 	}
 	TooMany = Type{
 		Name: "too-many-requests", Status: http.StatusTooManyRequests, Title: "Too many requests",
-		Advice: "Wait as long as the header Retry-After says, then send it again.",
+		Advice: "Wait for the number of seconds in the header Retry-After, then send the request again.",
 	}
 	Internal = Type{
 		Name: "internal-error", Status: http.StatusInternalServerError, Title: "Internal error",
-		Advice: "Our mistake. The request may have had an effect; repeat it only when repeating is safe. Quote instance when you ask for help.",
+		Advice: "The mistake is ours. The request may have had an effect, so repeat it only if that is safe. " +
+			"Quote instance when you ask for help.",
 	}
 	Unavailable = Type{
 		Name: "unavailable", Status: http.StatusServiceUnavailable, Title: "Temporarily unavailable",
-		Advice: "Something that the request needs is down. Nothing was done. Send it again after the time in the header Retry-After.",
+		Advice: "A service that the request needs is down, and the request had no effect. " +
+			"Send it again after the number of seconds in the header Retry-After.",
 	}
 )
 
-// Common lists the types that every server answers.
+// Common lists the types that every server uses.
 func Common() []Type {
 	return []Type{
 		Malformed, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, RequestTimeout, TooLarge,
@@ -62,7 +66,7 @@ func Common() []Type {
 	}
 }
 
-// ForStatus returns the common type that is answered with an HTTP status; Internal when there is none.
+// ForStatus returns the common type with an HTTP status, or Internal if there is none.
 func ForStatus(status int) Type {
 	for _, t := range Common() {
 		if t.Status == status {
