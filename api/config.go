@@ -33,7 +33,7 @@ type Config struct {
 
 // Validate reports what no single field shows.
 func (c Config) Validate() error {
-	errs := []error{c.Auth.Validate(), c.Events.validate(), c.Edge.Validate(), c.TLS.Validate(), c.Temporal.Validate()}
+	var errs []error
 	if c.UserRate < 0 || c.UserRate > 0 && c.UserBurst < 1 {
 		errs = append(errs, errors.New("RATE_LIMIT_PER_USER: want 0 or more, and a RATE_LIMIT_PER_USER_BURST of 1 or more"))
 	}

@@ -28,7 +28,7 @@ type eventsConfig struct {
 	MaxDuration       time.Duration `env:"EVENTS_MAX_DURATION" envDefault:"15m" help:"after which a stream is closed; clients connect again by themselves"`
 }
 
-func (c eventsConfig) validate() error {
+func (c eventsConfig) Validate() error {
 	if c.MaxStreams < 1 || c.MaxStreamsPerUser < 1 || c.MaxDuration <= 0 {
 		return errors.New("EVENTS_MAX_STREAMS, EVENTS_MAX_STREAMS_PER_USER, EVENTS_MAX_DURATION: must be positive")
 	}

@@ -41,7 +41,7 @@ func (c Config) Validate() error {
 	check(c.PriceAge >= 0, "CATALOG_PRICE_MAX_AGE: must not be negative")
 	check(c.RecoveryEvery >= time.Second, "RECOVERY_INTERVAL: must be at least 1s")
 	check(c.RecoveryMinAge >= time.Second, "RECOVERY_MIN_AGE: must be at least 1s")
-	return errors.Join(append(problems, c.CatalogToken.validate(), c.Version.validate(), c.Temporal.Validate())...)
+	return errors.Join(problems...)
 }
 
 // priceAge is CATALOG_PRICE_MAX_AGE as the catalog's client wants it, for which 0 means its own default.

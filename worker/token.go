@@ -13,7 +13,7 @@ type catalogToken struct {
 	File  string `env:"CATALOG_TOKEN_FILE" help:"file that holds the token; it is read for each call, so that the token can be changed without a restart"`
 }
 
-func (t catalogToken) validate() error {
+func (t catalogToken) Validate() error {
 	if t.Token != "" && t.File != "" {
 		return errors.New("CATALOG_TOKEN, CATALOG_TOKEN_FILE: want one of them, not both")
 	}

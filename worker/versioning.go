@@ -18,8 +18,8 @@ type versioning struct {
 	BuildID    string `env:"WORKER_BUILD_ID" help:"this build, as in a commit or release: another one whenever the code changes"`
 }
 
-// validate refuses what the server would refuse, and half a version.
-func (v versioning) validate() error {
+// Validate refuses what the server would refuse, and half a version.
+func (v versioning) Validate() error {
 	var problems []error
 	if v.BuildID != "" && v.Deployment == "" {
 		problems = append(problems, errors.New("WORKER_DEPLOYMENT_NAME: is required with WORKER_BUILD_ID"))
