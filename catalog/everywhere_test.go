@@ -10,13 +10,12 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/memorytest"
 	"github.com/ordersaga/ordersaga/catalog/product"
 	"github.com/ordersaga/ordersaga/catalog/stock"
-	testclock "github.com/ordersaga/ordersaga/internal/clocktest"
+	"github.com/ordersaga/ordersaga/internal/clocktest"
 )
 
 const aKey = "Idempotency-Key: k"
 
-// What holds for one operation holds for all.
-func TestEveryOperationRefusesAlike(t *testing.T) {
+func TestEveryOperationRejectsMalformedRequestsAlike(t *testing.T) {
 	t.Parallel()
 	h := shop(t)
 	for id, op := range everyOperation {
@@ -26,13 +25,13 @@ func TestEveryOperationRefusesAlike(t *testing.T) {
 			status                   int
 			kind                     string
 		}{
-			"a broken query":     {"?%", op.body, "application/json", 400, "malformed-request"},
-			"an unknown query":   {"?verbose=1", op.body, "application/json", 422, "invalid-request"},
-			"another media type": {"", op.body, "text/plain", 415, "unsupported-media-type"},
-			"too much":           {"", op.body + strings.Repeat(" ", 64<<10), "application/json", 413, "too-large"},
+			"a broken query":       {"?%", op.body, "application/json", 400, "malformed-request"},
+			"an unknown parameter": {"?verbose=1", op.body, "application/json", 422, "invalid-request"},
+			"another media type":   {"", op.body, "text/plain", 415, "unsupported-media-type"},
+			"too much":             {"", op.body + strings.Repeat(" ", 64<<10), "application/json", 413, "too-large"},
 		} {
 			if test.query == "" && op.body == "" {
-				continue // there is no body to be refused
+				continue // the operation takes no body
 			}
 			a := send(t, h, method, path+test.query, test.body, aKey, "Content-Type: "+test.contentType)
 			if p, _ := a.body.(map[string]any); a.status != test.status || p["type"] != "/problems/"+test.kind {
@@ -57,7 +56,7 @@ func TestOperationsOnAProductNeedOne(t *testing.T) {
 	}
 }
 
-// down is a store whose server does not answer.
+// down is a store whose server does not respond.
 type down struct{ *memorytest.Store }
 
 func (down) Insert(context.Context, stock.Reservation) error { return errDown }
@@ -70,8 +69,8 @@ func (down) Change(context.Context, stock.Change) (stock.Reservation, bool, erro
 func (down) View(context.Context, string, []string) (map[string]stock.View, error) {
 	return nil, errDown
 }
-func (down) Counters(context.Context, string) (stock.Counters, error) {
-	return stock.Counters{}, errDown
+func (down) Snapshots(context.Context, []string) (map[string]stock.Snapshot, error) {
+	return nil, errDown
 }
 func (down) CreateProduct(context.Context, product.Product) error { return errDown }
 func (down) Product(context.Context, string) (product.Product, error) {
@@ -89,7 +88,7 @@ func (down) ChangeProduct(context.Context, string, product.Patch, time.Time) (pr
 }
 func (down) DeleteProduct(context.Context, string, time.Time) error { return errDown }
 
-func TestEveryOperationSaysThatTheStoreIsDown(t *testing.T) {
+func TestEveryOperationReportsThatTheStoreIsDown(t *testing.T) {
 	t.Parallel()
 	h := serve(t, down{memorytest.New()})
 	for id, op := range everyOperation {
@@ -102,17 +101,22 @@ func TestEveryOperationSaysThatTheStoreIsDown(t *testing.T) {
 	}
 }
 
-// contended is a store in which somebody else is always faster.
+// contended is a store in which another call always gets in first.
 type contended struct{ *memorytest.Store }
 
-func (contended) Apply(context.Context, stock.Update) (stock.Applied, bool, error) {
-	return stock.Applied{}, false, nil
+func (contended) Apply(context.Context, stock.Update) (stock.After, bool, error) {
+	return stock.After{}, false, nil
+}
+func (contended) EndAdjustment(
+	context.Context, string, stock.AdjustmentState, int64, time.Time,
+) (stock.Adjustment, bool, error) {
+	return stock.Adjustment{}, false, nil
 }
 func (contended) Change(context.Context, stock.Change) (stock.Reservation, bool, error) {
 	return stock.Reservation{}, false, nil
 }
 
-func TestContentionIsSaidAndCanBeRepeated(t *testing.T) {
+func TestACallThatFailsUnderContentionCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	free := kettles(t)
 	holdKettle(t, serve(t, free))
@@ -138,9 +142,9 @@ func holdKettle(t *testing.T, h http.Handler) {
 	}
 }
 
-func TestAHoldThatHasExpiredIsNotSold(t *testing.T) {
+func TestAnExpiredHoldIsNotSold(t *testing.T) {
 	t.Parallel()
-	now := testclock.At(clock)
+	now := clocktest.At(clock)
 	h := serveAt(t, kettles(t), now.Now, byNobody)
 	holdKettle(t, h)
 	now.Advance(time.Hour)

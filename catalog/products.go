@@ -22,51 +22,53 @@ func (s *server) registerProducts(api *httpapi.API, who *auth.Authenticator) {
 	op := func(id, method, path, summary string) huma.Operation {
 		return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"products"}}
 	}
-	looking := func(id, method, path, summary string) huma.Operation {
+	public := func(id, method, path, summary string) huma.Operation {
 		return who.Public(op(id, method, path, summary))
 	}
-	managing := func(id, method, path, summary string) huma.Operation {
+	managed := func(id, method, path, summary string) huma.Operation {
 		return who.Require(op(id, method, path, summary), scopeManager)
 	}
-	created := managing("createProduct", http.MethodPost, "/products", "Add a product")
-	created.DefaultStatus = http.StatusCreated
-	removed := managing("deleteProduct", http.MethodDelete, "/products/{productId}", "Take a product off the shelf")
-	removed.DefaultStatus = http.StatusNoContent
+	const one = "/products/{productId}"
 	down := storeUnavailable
-	httpapi.Register(api, looking("listProducts", http.MethodGet, "/products", "List products, newest first"), s.list, down)
+	created := managed("createProduct", http.MethodPost, "/products", "Add a product")
+	created.DefaultStatus = http.StatusCreated
+	deleted := managed("deleteProduct", http.MethodDelete, one, "Delete a product")
+	deleted.DefaultStatus = http.StatusNoContent
+	httpapi.Register(api, public("listProducts", http.MethodGet, "/products", "List products, newest first"), s.list, down)
 	httpapi.Register(api, created, s.create, productExists, down)
-	httpapi.Register(api, looking("getProduct", http.MethodGet, "/products/{productId}", "Show a product"), s.get, productNotFound, down)
-	httpapi.Register(api, managing("replaceProduct", http.MethodPut, "/products/{productId}", "Replace a product's details"),
+	httpapi.Register(api, public("getProduct", http.MethodGet, one, "Show a product"), s.get, productNotFound, down)
+	httpapi.Register(api, managed("replaceProduct", http.MethodPut, one, "Replace a product's details"),
 		s.replace, productNotFound, down)
-	httpapi.Register(api, managing("changeProduct", http.MethodPatch, "/products/{productId}", "Change some of a product's details"),
+	httpapi.Register(api, managed("changeProduct", http.MethodPatch, one, "Change some of a product's details"),
 		s.change, productNotFound, down)
-	httpapi.Register(api, removed, s.remove, productNotFound, productHasHolds, down)
-	httpapi.Register(api, managing("getStock", http.MethodGet, "/products/{productId}/stock", "Show where a product's units are"),
+	httpapi.Register(api, deleted, s.remove, productNotFound, productHasHolds, down)
+	httpapi.Register(api, managed("getStock", http.MethodGet, one+"/stock", "Show where a product's units are"),
 		s.units, productNotFound, down)
-	httpapi.Register(api, managing("restockProduct", http.MethodPost, "/products/{productId}/restock", "Add units to a product"),
+	httpapi.Register(api, managed("restockProduct", http.MethodPost, one+"/restock", "Add units to a product"),
 		s.restock, productNotFound, keyReused, problem.Unavailable, down)
-	httpapi.Register(api, managing("correctStock", http.MethodPost, "/products/{productId}/corrections", "Correct what is available of a product, up or down"),
+	httpapi.Register(api, managed("correctStock", http.MethodPost, one+"/corrections", "Correct a product's available units"),
 		s.correct, productNotFound, outOfStock, keyReused, problem.Unavailable, down)
-	httpapi.Register(api, looking("priceProducts", http.MethodPost, "/prices", "Price many products"), s.prices, productNotFound, down)
+	httpapi.Register(api, public("priceProducts", http.MethodPost, "/prices", "Price many products"), s.prices, productNotFound, down)
 }
 
-// ProductPath is the input of operations on one product. It is exported because huma does not see into embedded types that
-// are not.
+// ProductPath is the input of operations on one product. It is exported because huma ignores unexported embedded types.
 type ProductPath struct {
 	ID string `path:"productId" maxLength:"200" example:"espresso-machine"`
 }
 
-// productID is what IDs of products look like; what looks otherwise does not exist.
-var productID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+const productIDPattern = `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
+
+// productID matches the IDs that products can have. A product with any other ID does not exist.
+var productID = regexp.MustCompile(productIDPattern)
 
 type listInput struct {
-	Category string `query:"category" maxLength:"100" doc:"Only products of this category."`
-	MinPrice int64  `query:"minPrice" minimum:"0" maximum:"1000000000000" doc:"Only products that cost at least this, in minor units."`
-	MaxPrice int64  `query:"maxPrice" minimum:"0" maximum:"1000000000000" default:"1000000000000" doc:"Only products that cost at most this, in minor units."`
-	Q        string `query:"q" maxLength:"200" doc:"Only products whose names have all of these words, whole words in any case."`
-	Cursor   string `query:"cursor" maxLength:"20" pattern:"^[0-9]*$" patternDescription:"nextCursor of another page" doc:"Go on where another page ended: as fast at any depth. page must be left out then."`
+	Category string `query:"category" maxLength:"100"`
+	MinPrice int64  `query:"minPrice" minimum:"0" maximum:"1000000000000"`
+	MaxPrice int64  `query:"maxPrice" minimum:"0" maximum:"1000000000000" default:"1000000000000"`
+	Q        string `query:"q" maxLength:"200"`
+	Cursor   string `query:"cursor" maxLength:"20" pattern:"^[0-9]*$"`
 	Page     int    `query:"page" minimum:"1" maximum:"100000" default:"1"`
-	Limit    int    `query:"limit" minimum:"1" maximum:"100" default:"10" doc:"Products on a page."`
+	Limit    int    `query:"limit" minimum:"1" maximum:"100" default:"10"`
 }
 
 type body[T any] struct{ Body T }
@@ -94,8 +96,8 @@ func (s *server) page(ctx context.Context, in *listInput) (product.Page, error) 
 	}
 	number, err := strconv.ParseInt(in.Cursor, 10, 64)
 	if err != nil || number < 1 || in.Page != 1 {
-		p := problem.Invalid.New("the request breaks a rule: see errors")
-		p.Errors = []problem.Field{{Parameter: "cursor", Detail: "must be nextCursor of another page, without page"}}
+		p := problem.Invalid.New("the request breaks a rule; see errors")
+		p.Errors = []problem.Field{{Parameter: "cursor", Detail: "must be nextCursor of another page, and page must be absent"}}
 		return product.Page{}, p
 	}
 	return s.products.ListBefore(ctx, in.filter(), number, in.Limit)
@@ -140,7 +142,7 @@ func (s *server) get(ctx context.Context, in *ProductPath) (*body[wire.Product],
 	return s.product(ctx, in.ID, p, err)
 }
 
-// product answers with one product.
+// product returns the response with one product.
 func (s *server) product(ctx context.Context, id string, p product.Product, err error) (*body[wire.Product], error) {
 	if err != nil {
 		return nil, s.productFailed(ctx, id, err)
@@ -148,7 +150,7 @@ func (s *server) product(ctx context.Context, id string, p product.Product, err 
 	return &body[wire.Product]{shown(p)}, nil
 }
 
-// productFailed is failed for calls about one product.
+// productFailed is failed for operations on one product.
 func (s *server) productFailed(ctx context.Context, id string, err error) error {
 	if errors.Is(err, product.ErrNotFound) || errors.Is(err, stock.ErrProduct) {
 		return productsNotFound([]string{id})
@@ -188,50 +190,49 @@ func (s *server) remove(ctx context.Context, in *ProductPath) (*struct{}, error)
 }
 
 func (s *server) units(ctx context.Context, in *ProductPath) (*body[wire.Stock], error) {
-	c, err := s.stock.Counters(ctx, in.ID)
-	return s.counters(ctx, in.ID, c, err)
+	u, err := s.stock.Units(ctx, in.ID)
+	return s.unitsAre(ctx, in.ID, u, err)
 }
 
-func (s *server) counters(ctx context.Context, id string, c stock.Counters, err error) (*body[wire.Stock], error) {
+// unitsAre returns the response with a product's units.
+func (s *server) unitsAre(ctx context.Context, id string, u stock.Units, err error) (*body[wire.Stock], error) {
 	if err != nil {
 		return nil, s.productFailed(ctx, id, err)
 	}
-	return &body[wire.Stock]{wire.Stock{
-		ProductID: c.ProductID, Available: c.Available, Held: c.Held, Sold: c.Sold, Initial: c.Initial, Restocked: c.Restocked,
-	}}, nil
+	return &body[wire.Stock]{wire.Stock(u)}, nil
 }
 
 type restockInput struct {
 	ProductPath
-	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" example:"delivery-2026-11-27" doc:"Repeating a call with its key adds nothing."`
-	Body wire.Restocking
+	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" example:"delivery-2026-11-27"`
+	Body wire.Restock
 }
 
 func (s *server) restock(ctx context.Context, in *restockInput) (*body[wire.Stock], error) {
-	c, err := s.stock.Restock(ctx, in.ID, in.Key, in.Body.Quantity)
+	u, err := s.stock.Restock(ctx, in.ID, in.Key, in.Body.Quantity)
 	if errors.Is(err, stock.ErrConflict) {
 		return nil, keyReused.New("the key was used with another quantity")
 	}
-	return s.counters(ctx, in.ID, c, err)
+	return s.unitsAre(ctx, in.ID, u, err)
 }
 
 type correctInput struct {
 	ProductPath
-	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" example:"delivery-2026-11-27" doc:"Repeating a call with its key changes nothing."`
+	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" example:"delivery-2026-11-27"`
 	Body wire.Correction
 }
 
 func (s *server) correct(ctx context.Context, in *correctInput) (*body[wire.Stock], error) {
-	c, err := s.stock.Correct(ctx, in.ID, in.Key, in.Body.Quantity, in.Body.Reason)
+	u, err := s.stock.Correct(ctx, in.ID, in.Key, in.Body.Quantity, in.Body.Reason)
 	switch {
 	case errors.Is(err, stock.ErrConflict):
 		return nil, keyReused.New("the key was used with another quantity or reason")
 	case errors.Is(err, stock.ErrLines):
-		p := problem.Invalid.New("the request breaks a rule: see errors")
+		p := problem.Invalid.New("the request breaks a rule; see errors")
 		p.Errors = []problem.Field{{Pointer: "#/quantity", Detail: "must not be 0"}}
 		return nil, p
 	}
-	return s.counters(ctx, in.ID, c, err)
+	return s.unitsAre(ctx, in.ID, u, err)
 }
 
 func (s *server) prices(ctx context.Context, in *body[wire.PricesRequest]) (*body[wire.Prices], error) {

@@ -23,19 +23,20 @@ func (s *server) registerReservations(api *httpapi.API, who *auth.Authenticator)
 	}
 	const path = "/reservations/{orderId}"
 	gone := []problem.Type{reservationReleased, reservationExpired, outOfStock, storeUnavailable, problem.Unavailable}
+	released := op("releaseStock", http.MethodDelete, path, "Give back what an order holds or has bought")
+	released.Description = "Every later reservation of the order is refused, even if there was nothing to release."
 	httpapi.Register(api, op("reserveStock", http.MethodPut, path, "Hold units for an order: all lines or none"),
 		s.reserve, append(gone, reservationConflict, productNotFound)...)
 	httpapi.Register(api, op("commitStock", http.MethodPost, path+"/commit", "Sell what an order holds"),
 		s.commit, append(gone, reservationNotFound)...)
-	httpapi.Register(api, op("releaseStock", http.MethodDelete, path, "Give back what an order holds or has bought, and refuse to reserve for it from now on"),
-		s.release, storeUnavailable, problem.Unavailable)
-	httpapi.Register(api, op("getReservation", http.MethodGet, path, "Show what became of an order's units"),
+	httpapi.Register(api, released, s.release, storeUnavailable, problem.Unavailable)
+	httpapi.Register(api, op("getReservation", http.MethodGet, path, "Show an order's reservation"),
 		s.reservation, reservationNotFound, storeUnavailable)
 }
 
-// OrderPath is the input of operations on an order's reservation, exported like ProductPath.
+// OrderPath is the input of operations on an order's reservation. It is exported for the same reason as ProductPath.
 type OrderPath struct {
-	ID string `path:"orderId" pattern:"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$" patternDescription:"a UUID in lower case" example:"0190d2ad-5c2f-7c3e-9a4b-0f7f2f3c1a2b" doc:"The order's ID."`
+	ID string `path:"orderId" pattern:"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$" example:"0190d2ad-5c2f-7c3e-9a4b-0f7f2f3c1a2b"`
 }
 
 type reserveInput struct {
@@ -81,17 +82,17 @@ func (s *server) reservation(ctx context.Context, in *OrderPath) (*body[wire.Res
 	return s.reservationIs(ctx, r, err)
 }
 
-// reservationIs answers with a reservation.
+// reservationIs returns the response with a reservation.
 func (s *server) reservationIs(ctx context.Context, r stock.Reservation, err error) (*body[wire.Reservation], error) {
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
 	out := wire.Reservation{
-		OrderID: r.ID, State: string(r.State), Reason: string(r.Why), Lines: []wire.Held{},
+		OrderID: r.ID, State: string(r.State), Reason: string(r.Why), Lines: []wire.ReservedLine{},
 		ExpiresAt: r.ExpiresAt, UpdatedAt: r.UpdatedAt.UTC().Truncate(time.Millisecond),
 	}
 	for _, l := range r.Lines {
-		out.Lines = append(out.Lines, wire.Held(l))
+		out.Lines = append(out.Lines, wire.ReservedLine(l))
 	}
 	return &body[wire.Reservation]{out}, nil
 }

@@ -1,6 +1,5 @@
-// Package catalog serves products, prices and stock over HTTP, on MongoDB. Package stock, below, explains why it never
-// sells a unit twice; package catalogclient has its wire types and a client. Operators check and repair the stock with the
-// program ops.
+// Package catalog serves products, prices and stock over HTTP, on MongoDB. Package stock explains why it never sells a unit
+// twice; package catalogclient has the wire types and a client. Operators check and repair the stock with the program ops.
 package catalog
 
 import (
@@ -19,17 +18,18 @@ import (
 	"github.com/ordersaga/ordersaga/internal/httpserver"
 )
 
+// Config is the program's configuration.
 type Config struct {
 	Addr          string        `env:"CATALOG_ADDR" envDefault:"127.0.0.1:4002" form:"host:port" help:"host:port to listen on"`
-	MongoDBURI    string        `env:"MONGODB_URI,required,notEmpty" secret:"true" help:"server that speaks MongoDB's protocol, as in mongodb://127.0.0.1:27117/"`
+	MongoDBURI    string        `env:"MONGODB_URI,required,notEmpty" secret:"true" help:"server with MongoDB's protocol: mongodb://host:port/"`
 	Database      string        `env:"MONGODB_DATABASE,notEmpty" envDefault:"catalog" help:"name of the database"`
-	SweepInterval time.Duration `env:"CATALOG_SWEEP_INTERVAL" envDefault:"1s" help:"how often expired holds are given back and unfinished work is finished, as in 1s"`
+	SweepInterval time.Duration `env:"CATALOG_SWEEP_INTERVAL" envDefault:"1s" help:"interval of sweeps, which end expired holds"`
 	TLS           httpserver.TLS
 	Auth          auth.Config
-	Audience      string `env:"JWT_AUDIENCE" envDefault:"catalog" help:"what must be in a token's aud"`
+	Audience      string `env:"JWT_AUDIENCE" envDefault:"catalog" help:"aud that tokens must have"`
 }
 
-// Validate refuses what would not work.
+// Validate returns every mistake in the configuration.
 func (c Config) Validate() error {
 	var errs []error
 	if err := mongodb.CheckURI(c.MongoDBURI); err != nil {
@@ -41,6 +41,7 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// Run serves until ctx is done.
 func Run(ctx context.Context, c Config, log *slog.Logger) error {
 	who, err := auth.New(ctx, c.Auth, c.Audience, log)
 	if err != nil {
@@ -65,7 +66,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 			units.RunSweeper(sweeping, c.SweepInterval)
 		}
 	})
-	// Requests in hand bring work until they are drained, so the background ends after the server.
+	// Requests queue work until they are drained, so the background ends after the server.
 	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorking()
 	owned.Go(func() { background.Run(working, stock.BackgroundGoroutines) })
@@ -78,7 +79,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 			"mongodb": store.Ping,
 			"indexes": func(context.Context) error {
 				if !indexed.Load() {
-					return errors.New("indexes are not there yet")
+					return errors.New("the indexes do not exist yet")
 				}
 				return nil
 			},
@@ -87,7 +88,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 	return httpserver.ServeTLS(ctx, c.Addr, c.TLS, api, log)
 }
 
-// prepare prepares the store, waiting for the server as long as it takes. It reports false when ctx is done first.
+// prepare prepares the store. It retries until the server responds, and reports false if ctx is done first.
 func prepare(ctx context.Context, store *mongodb.Store, log *slog.Logger) bool {
 	const pause = time.Second
 	for {

@@ -15,7 +15,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/httpserver"
 )
 
-// server answers requests.
+// server handles requests.
 type server struct {
 	products    *product.Service
 	stock       *stock.Service
@@ -27,38 +27,36 @@ type options struct {
 	log         *slog.Logger
 	who         *auth.Authenticator
 	checks      map[string]httpserver.Check
-	unavailable func(error) bool // whether an error means that the store does not answer
+	unavailable func(error) bool // whether an error means that the store is down
 }
 
-// The scopes of tokens. Neither includes the other: the saga may not change prices, and whoever looks after the products
-// may not release what orders hold. Browsing needs none of them, because a shop's window is for everybody.
+// The scopes of tokens. Neither includes the other: the saga must not change prices, and a catalog manager must not release
+// what orders hold. Looking at products needs no token.
 const (
 	scopeManager      = "catalog:manager"
 	scopeReservations = "catalog:reservations"
 )
 
-const scopes = "Scope " + scopeManager + ": changing products and their stock. Scope " + scopeReservations +
-	": reserving, committing and releasing stock for orders. Looking at products and their prices needs no token."
-
 // newAPI returns the catalog's HTTP API.
 func newAPI(products *product.Service, units *stock.Service, o options) *httpapi.API {
 	api := httpapi.New(httpapi.Config{
-		Title: "Catalog", Version: "1.0.0", Log: o.log, Checks: o.checks, SecuritySchemes: o.who.Schemes(scopes),
-		Description: "Products, prices and stock. Reserving, committing and releasing have their effect once, however often they are called, and in whatever order the calls arrive.",
+		Title: "Catalog", Version: "1.0.0", Log: o.log, Checks: o.checks, SecuritySchemes: o.who.Schemes(scopesHelp),
+		Description: description,
 	})
 	api.UseMiddleware(o.who.Middleware(api))
 	s := &server{products, units, o.unavailable}
 	s.registerProducts(api, o.who)
 	s.registerReservations(api, o.who)
+	api.Describe(texts)
 	return api
 }
 
-// storeRetry is when a client may come back after the store did not answer.
+// storeRetry is when a client should try again after the store was down.
 const storeRetry = time.Second
 
-// answer translates every error of the services into what the client is told. Errors that are not in here are ours:
-// they are logged and answered as internal-error.
-func (s *server) answer(err error) error {
+// problemOf translates an error of the services into the problem that the client gets. Any other error is our mistake:
+// httpapi logs it and responds with internal-error.
+func (s *server) problemOf(err error) error {
 	var short *stock.ShortError
 	var unknown *stock.UnknownError
 	switch {
@@ -72,14 +70,14 @@ func (s *server) answer(err error) error {
 	case errors.Is(err, stock.ErrLines):
 		return problem.Invalid.New("the lines cannot be reserved")
 	case errors.Is(err, stock.ErrBusy):
-		return problem.Unavailable.New("too many orders at once want the same product").RetryAfter(storeRetry)
+		return problem.Unavailable.New("too many concurrent orders of the same product").RetryAfter(storeRetry)
 	case errors.Is(err, product.ErrExists):
 		return productExists.New("the ID is taken")
 	case errors.Is(err, product.ErrOpenHolds):
 		return productHasHolds.New("orders in progress hold units of the product")
 	case errors.Is(err, product.ErrCurrency):
-		p := problem.Invalid.New("the request breaks a rule: see errors")
-		p.Errors = []problem.Field{{Pointer: "#/price/currency", Detail: "is not a currency of ISO 4217"}}
+		p := problem.Invalid.New("the request breaks a rule; see errors")
+		p.Errors = []problem.Field{{Pointer: "#/price/currency", Detail: "must be an ISO 4217 code"}}
 		return p
 	case errors.Is(err, stock.ErrReleased):
 		return reservationReleased.New("the reservation was released")
@@ -90,21 +88,21 @@ func (s *server) answer(err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case s.unavailable(err):
-		return storeUnavailable.New("the database does not answer").RetryAfter(storeRetry)
+		return storeUnavailable.New("the database does not respond").RetryAfter(storeRetry)
 	}
 	return err
 }
 
-// failed is answer, and logs what the client is not told about a store that does not answer.
+// failed is problemOf, and logs why the store is down, which the client must not see.
 func (s *server) failed(ctx context.Context, err error) error {
 	if err != nil && s.unavailable(err) && ctx.Err() == nil {
-		httpapi.Log(ctx).Warn("the store does not answer", "error", err.Error())
+		httpapi.Log(ctx).Warn("the store is down", "error", err.Error())
 	}
-	return s.answer(err)
+	return s.problemOf(err)
 }
 
 func productsNotFound(ids []string) *problem.Problem {
-	return productNotFound.New("%d of the products are not known", len(ids)).With("productIds", ids)
+	return productNotFound.New("%d of the products are unknown", len(ids)).With("productIds", ids)
 }
 
 func shortages(in []stock.Shortage) []wire.Shortage {

@@ -76,18 +76,14 @@ func (c *repairStock) run(ctx context.Context, out *output) error {
 	return c.with(ctx, out, func(l ledger) error { return reportStock(ctx, l, out, c.Product, c.change) })
 }
 
-// counters are those of a product, or changes to them.
+// counters are those of a product.
 type counters struct {
 	Available int64 `json:"available"`
-	Held      int64 `json:"held"`
-	Sold      int64 `json:"sold"`
 	Restocked int64 `json:"restocked"`
 	Marks     int   `json:"marks"`
 }
 
-func countersOf(c stock.Counters) counters {
-	return counters{c.Available, c.Held, c.Sold, c.Restocked, c.Marks}
-}
+func countersOf(c stock.Counters) counters { return counters{c.Available, c.Restocked, c.MarkCount} }
 
 // drift is a product whose counters are not what the ledger says.
 type drift struct {
@@ -115,7 +111,7 @@ func reportStock(ctx context.Context, l ledger, out *output, product string, c c
 	}
 	n := stockCount{Products: found.Products, Drifted: len(found.Drifts), Undecided: len(found.Undecided)}
 	for _, d := range found.Drifts {
-		shown := drift{ProductID: d.ProductID, Is: countersOf(d.Is), ShouldBe: countersOf(d.Owed)}
+		shown := drift{ProductID: d.ProductID, Is: countersOf(d.Stored), ShouldBe: countersOf(d.Expected)}
 		end := ""
 		if c.Apply {
 			_, err := l.units.Repair(ctx, l, d.ProductID, c.Operator+": "+c.Reason)
@@ -154,10 +150,9 @@ func audit(ctx context.Context, l ledger, product string) (stock.Findings, error
 }
 
 func countersText(d stock.Drift) string {
-	is, delta := d.Is, d.Delta()
-	return fmt.Sprintf("%s: available %s, held %s, sold %s, restocked %s, marks %s", d.ProductID,
-		versus(is.Available, delta.Available), versus(is.Held, delta.Held), versus(is.Sold, delta.Sold),
-		versus(is.Restocked, delta.Restocked), versus(int64(is.Marks), int64(delta.Marks)))
+	is, delta := d.Stored, d.Delta()
+	return fmt.Sprintf("%s: available %s, restocked %s, marks %s", d.ProductID, versus(is.Available, delta.Available),
+		versus(is.Restocked, delta.Restocked), versus(int64(is.MarkCount), int64(delta.Marks)))
 }
 
 // versus shows a counter, and what it should be if that differs.
@@ -182,9 +177,17 @@ type movement struct {
 	ID     string     `json:"id"`
 	At     time.Time  `json:"at"`
 	Kind   stock.Kind `json:"kind"`
-	Change counters   `json:"change"`
-	By     string     `json:"by"` // the reservation, restock or repair
+	Change moved      `json:"change"`
+	By     string     `json:"by"` // the order or the adjustment
 	Reason string     `json:"reason,omitempty"`
+}
+
+// moved is by how much a movement changed each number of units.
+type moved struct {
+	Available int64 `json:"available"`
+	Held      int64 `json:"held"`
+	Sold      int64 `json:"sold"`
+	Restocked int64 `json:"restocked"`
 }
 
 func movements(ctx context.Context, l ledger, out *output, product string) error {
@@ -202,8 +205,9 @@ func movements(ctx context.Context, l ledger, out *output, product string) error
 	t := out.table("TIME", "KIND", "AVAILABLE", "HELD", "SOLD", "RESTOCKED", "BY", "REASON")
 	signed := func(n int64) string { return fmt.Sprintf("%+d", n) }
 	for _, m := range all {
-		shown := movement{ID: m.ID, At: m.At, Kind: m.Kind, Change: counters(m.Delta), By: m.Reservation, Reason: m.Reason}
-		t.row(shown, stamp(m.At), m.Kind, signed(m.Available), signed(m.Held), signed(m.Sold), signed(m.Restocked), m.Reservation, m.Reason)
+		change := moved{m.Available, m.Held, m.Sold, m.Restocked}
+		shown := movement{ID: m.ID, At: m.At, Kind: m.Kind, Change: change, By: m.Source, Reason: m.Reason}
+		t.row(shown, stamp(m.At), m.Kind, signed(m.Available), signed(m.Held), signed(m.Sold), signed(m.Restocked), m.Source, m.Reason)
 	}
 	t.end("nothing has moved yet")
 	return nil

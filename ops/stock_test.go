@@ -43,7 +43,9 @@ func sold(t *testing.T, store storetest.Store) *stock.Service {
 // loseUnits takes two units away and bypasses the protocol.
 func loseUnits(t *testing.T, store storetest.Store) {
 	t.Helper()
-	tampering := stock.Update{ProductID: "kettle", Reservation: "unknown", Set: stock.MarkBar, Available: -2}
+	tampering := stock.Update{
+		ProductID: "kettle", Owner: "unknown", Set: stock.MarkTombstone, Delta: stock.Delta{Available: -2},
+	}
 	_, ok, err := store.Apply(t.Context(), tampering)
 	if !ok || err != nil {
 		t.Fatalf("tamper: %t, %v", ok, err)
@@ -74,15 +76,15 @@ func TestStockIsCheckedAndRepaired(t *testing.T) {
 		if err := report(product, change{}); err == nil || err != left("drifted products left: 1") {
 			t.Errorf("product %q: got %v, want a drift", product, err)
 		}
-		wants("a drift", "kettle: available 0 (should be 2), held 0, sold 1, restocked 0, marks 2\n")
+		wants("a drift", "kettle: available 0 (should be 2), restocked 0, marks 2\n")
 		wants("the summary", "products: 1, drifted: 1, repaired: 0\n")
 	}
 	var asJSON bytes.Buffer
 	if err := reportStock(t.Context(), l, &output{out: &asJSON, json: true}, "", change{}); err == nil {
 		t.Error("JSON: no drift")
 	}
-	wantJSON := `{"productId":"kettle","is":{"available":0,"held":0,"sold":1,"restocked":0,"marks":2},` +
-		`"shouldBe":{"available":2,"held":0,"sold":1,"restocked":0,"marks":2},"repaired":false}
+	wantJSON := `{"productId":"kettle","is":{"available":0,"restocked":0,"marks":2},` +
+		`"shouldBe":{"available":2,"restocked":0,"marks":2},"repaired":false}
 {"summary":{"products":1,"drifted":1,"repaired":0,"undecided":0}}
 `
 	if diff := cmp.Diff(wantJSON, asJSON.String()); diff != "" {

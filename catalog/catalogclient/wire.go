@@ -2,19 +2,23 @@ package catalogclient
 
 import "time"
 
+// The types below are the API's JSON, for the server and for this client alike. Their tags hold the rules that the server
+// enforces; the descriptions for the OpenAPI document are in catalog/docs.go.
+
 // Price is an amount of money.
 type Price struct {
-	Amount   int64  `json:"amount" minimum:"0" maximum:"1000000000000" example:"1299" doc:"Minor units: cents for USD, whole yen for JPY."`
-	Currency string `json:"currency" pattern:"^[A-Z]{3}$" patternDescription:"an ISO 4217 code" example:"USD" doc:"ISO 4217 code."`
+	// Amount is in minor units: cents for USD, whole yen for JPY.
+	Amount   int64  `json:"amount" minimum:"0" maximum:"1000000000000" example:"1299"`
+	Currency string `json:"currency" pattern:"^[A-Z]{3}$" example:"USD"`
 }
 
-// Product is a product as it is shown.
+// Product is a product as the API shows it.
 type Product struct {
 	ID          string    `json:"id" example:"espresso-machine"`
 	Name        string    `json:"name" example:"Espresso machine"`
 	Description string    `json:"description"`
-	Price       Price     `json:"price" doc:"Of one unit."`
-	Stock       int64     `json:"stock" example:"12" doc:"Units that can be bought now."`
+	Price       Price     `json:"price"`
+	Stock       int64     `json:"stock" example:"12"` // units that can be bought now
 	Category    string    `json:"category" example:"kitchen"`
 	CreatedAt   time.Time `json:"createdAt"`
 	UpdatedAt   time.Time `json:"updatedAt"`
@@ -22,15 +26,16 @@ type Product struct {
 
 // NewProduct asks for a product.
 type NewProduct struct {
-	ID          string `json:"id,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" patternDescription:"1 to 64 letters, digits, dots, underscores and hyphens" example:"espresso-machine" doc:"Chosen by the client, so that creating is repeatable; one is made when it is left out. The ID of a deleted product cannot be used again."`
+	// ID is chosen by the client, so that creating is repeatable; if it is empty, the server makes one.
+	ID          string `json:"id,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" example:"espresso-machine"`
 	Name        string `json:"name" minLength:"1" maxLength:"200" example:"Espresso machine"`
 	Description string `json:"description,omitempty" maxLength:"5000" example:"Two cups at a time."`
 	Price       Price  `json:"price"`
-	Stock       int64  `json:"stock,omitempty" minimum:"0" maximum:"1000000000" example:"12" doc:"Units to begin with."`
+	Stock       int64  `json:"stock,omitempty" minimum:"0" maximum:"1000000000" example:"12"`
 	Category    string `json:"category" minLength:"1" maxLength:"100" example:"kitchen"`
 }
 
-// ProductDetails are all that can be replaced about a product. Its stock is changed by restocking.
+// ProductDetails are all details of a product that can be replaced. Its stock changes only by restocks and corrections.
 type ProductDetails struct {
 	Name        string `json:"name" minLength:"1" maxLength:"200" example:"Espresso machine"`
 	Description string `json:"description,omitempty" maxLength:"5000" example:"Two cups at a time."`
@@ -38,7 +43,7 @@ type ProductDetails struct {
 	Category    string `json:"category" minLength:"1" maxLength:"100" example:"kitchen"`
 }
 
-// ProductPatch changes the details that are given.
+// ProductPatch changes the details that are not nil.
 type ProductPatch struct {
 	Name        *string `json:"name,omitempty" minLength:"1" maxLength:"200" example:"Espresso machine"`
 	Description *string `json:"description,omitempty" maxLength:"5000" example:"Two cups at a time."`
@@ -48,12 +53,12 @@ type ProductPatch struct {
 
 // ProductPage is one page of a listing.
 type ProductPage struct {
-	Products    []Product `json:"products" nullable:"false" doc:"Newest first."`
+	Products    []Product `json:"products" nullable:"false"`
 	TotalPages  int64     `json:"totalPages"`
-	CurrentPage int       `json:"currentPage,omitempty" doc:"Left out when a cursor was given."`
-	NextCursor  string    `json:"nextCursor,omitempty" doc:"Give it as cursor to go on after this page. Left out behind the last product."`
-	Total       int64     `json:"total" doc:"Products that pass the filter."`
-	CountedAt   time.Time `json:"countedAt" doc:"When total and totalPages were counted: at most 5 seconds ago, or up to 5 minutes where there is much to count."`
+	CurrentPage int       `json:"currentPage,omitempty"`
+	NextCursor  string    `json:"nextCursor,omitempty"`
+	Total       int64     `json:"total"`
+	CountedAt   time.Time `json:"countedAt"`
 }
 
 // PricesRequest asks for the prices of many products.
@@ -61,16 +66,16 @@ type PricesRequest struct {
 	ProductIDs []string `json:"productIds" nullable:"false" minItems:"1" maxItems:"100" example:"[\"espresso-machine\"]"`
 }
 
-// Prices are the prices of the products asked for, in that order.
+// Prices are the prices of the requested products, in the order of the request.
 type Prices struct {
 	Prices []ProductPrice `json:"prices" nullable:"false"`
 }
 
-// ProductPrice is what an order needs to know about a product.
+// ProductPrice is what an order needs of a product.
 type ProductPrice struct {
 	ProductID string `json:"productId"`
 	Name      string `json:"name"`
-	Price     Price  `json:"price" doc:"Of one unit."`
+	Price     Price  `json:"price"`
 }
 
 // Line is a number of units of a product.
@@ -81,48 +86,48 @@ type Line struct {
 
 // ReservationRequest asks to hold units for an order.
 type ReservationRequest struct {
-	Lines     []Line    `json:"lines" nullable:"false" minItems:"1" maxItems:"100" doc:"Equal products are summed."`
-	ExpiresAt time.Time `json:"expiresAt" example:"2027-01-01T00:00:00Z" doc:"When the units are given back unless they were sold."`
+	Lines     []Line    `json:"lines" nullable:"false" minItems:"1" maxItems:"100"`
+	ExpiresAt time.Time `json:"expiresAt" example:"2027-01-01T00:00:00Z"`
 }
 
-// Reservation is what became of the units of an order.
+// Reservation is the state of an order's units.
 type Reservation struct {
-	OrderID   string    `json:"orderId"`
-	State     string    `json:"state" enum:"HOLDING,HELD,COMMITTING,SOLD,RELEASING,RELEASED"`
-	Reason    string    `json:"reason,omitempty" enum:"RELEASED,SHORT,EXPIRED" doc:"Why it was given back."`
-	Lines     []Held    `json:"lines" nullable:"false" doc:"By product."`
-	ExpiresAt time.Time `json:"expiresAt,omitzero"`
-	UpdatedAt time.Time `json:"updatedAt"`
+	OrderID   string         `json:"orderId"`
+	State     string         `json:"state" enum:"HOLDING,HELD,SOLD,RELEASING,RELEASED"`
+	Reason    string         `json:"reason,omitempty" enum:"RELEASED,SHORT,EXPIRED"`
+	Lines     []ReservedLine `json:"lines" nullable:"false"`
+	ExpiresAt time.Time      `json:"expiresAt,omitzero"`
+	UpdatedAt time.Time      `json:"updatedAt"`
 }
 
-// Held is how many units of a product a reservation is about: the sum of the lines that asked for them.
-type Held struct {
+// ReservedLine is the sum of the requested lines with one product.
+type ReservedLine struct {
 	ProductID string `json:"productId"`
 	Quantity  int64  `json:"quantity" minimum:"1"`
 }
 
-// Restocking asks to add units to a product.
-type Restocking struct {
+// Restock asks to add units to a product.
+type Restock struct {
 	Quantity int64 `json:"quantity" minimum:"1" maximum:"1000000000" example:"24"`
 }
 
-// Correction asks to change what is available of a product.
+// Correction asks to change how many units of a product are available.
 type Correction struct {
-	Quantity int64  `json:"quantity" minimum:"-1000000000" maximum:"1000000000" example:"-2" doc:"Units found (above 0) or lost (below 0). Units that orders hold cannot be taken away."`
-	Reason   string `json:"reason" minLength:"1" maxLength:"500" example:"broken in the warehouse" doc:"Kept with the movement."`
+	Quantity int64  `json:"quantity" minimum:"-1000000000" maximum:"1000000000" example:"-2"`
+	Reason   string `json:"reason" minLength:"1" maxLength:"500" example:"broken in the warehouse"`
 }
 
-// Stock is where the units of a product are. available + held + sold = initial + restocked, always.
+// Stock is where the units of a product are. Always, available + held + sold = initial + restocked.
 type Stock struct {
 	ProductID string `json:"productId"`
-	Available int64  `json:"available" doc:"Can be bought now."`
-	Held      int64  `json:"held" doc:"Held for orders in progress."`
+	Available int64  `json:"available"`
+	Held      int64  `json:"held"`
 	Sold      int64  `json:"sold"`
-	Initial   int64  `json:"initial" doc:"When the product was created."`
-	Restocked int64  `json:"restocked" doc:"Added since, less what corrections took away."`
+	Initial   int64  `json:"initial"`
+	Restocked int64  `json:"restocked"`
 }
 
-// Shortage is a product of which there is too little; a problem of type out-of-stock lists all of them.
+// Shortage is a product with too few units. A problem of type OutOfStock lists all of them.
 type Shortage struct {
 	ProductID string `json:"productId"`
 	Requested int64  `json:"requested"`

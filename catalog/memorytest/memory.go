@@ -1,5 +1,5 @@
-// Package memorytest keeps the catalog in memory, for tests: the same contract as the real store (package storetest checks
-// both), with nothing to start and a look inside.
+// Package memorytest keeps the catalog in memory, for tests. It keeps the same contract as the real store (package storetest
+// checks both), needs no server, and can be tampered with.
 package memorytest
 
 import (
@@ -17,23 +17,26 @@ import (
 // Store is a product.Store and a stock.Store.
 type Store struct {
 	mu           sync.Mutex
-	products     map[string]*Product
+	products     map[string]*stored
 	reservations map[string]stock.Reservation
+	adjustments  map[string]stock.Adjustment
 	number       int64 // of the newest product
 }
 
-// Product is a product as it is stored.
-type Product struct {
+// stored is a product's document.
+type stored struct {
 	product.Product
-	stock.Counters
-	Epoch   int64
-	Marks   map[string]stock.Mark
-	Deleted bool
+	stock.Snapshot
+	deleted bool
 }
 
 // New returns an empty store.
 func New() *Store {
-	return &Store{products: map[string]*Product{}, reservations: map[string]stock.Reservation{}}
+	return &Store{
+		products:     map[string]*stored{},
+		reservations: map[string]stock.Reservation{},
+		adjustments:  map[string]stock.Adjustment{},
+	}
 }
 
 // Insert implements stock.Store.
@@ -89,7 +92,10 @@ func (s *Store) Due(_ context.Context, q stock.Due) ([]stock.Reservation, error)
 	slices.SortFunc(out, func(a, b stock.Reservation) int {
 		return cmp.Or(a.UpdatedAt.Compare(b.UpdatedAt), cmp.Compare(a.ID, b.ID))
 	})
-	return out[:min(len(out), q.Limit)], nil
+	if q.Limit > 0 {
+		out = out[:min(len(out), q.Limit)]
+	}
+	return out, nil
 }
 
 func due(r stock.Reservation, q stock.Due) bool {
@@ -113,15 +119,79 @@ func (s *Store) States(_ context.Context, ids []string) (map[string]stock.State,
 	return out, nil
 }
 
+// InsertAdjustment implements stock.Store.
+func (s *Store) InsertAdjustment(_ context.Context, a stock.Adjustment) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.adjustments[a.ID]; ok {
+		return stock.ErrExists
+	}
+	s.adjustments[a.ID] = a
+	return nil
+}
+
+// Adjustment implements stock.Store.
+func (s *Store) Adjustment(_ context.Context, id string) (stock.Adjustment, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, ok := s.adjustments[id]
+	if !ok {
+		return stock.Adjustment{}, stock.ErrNotFound
+	}
+	return a, nil
+}
+
+// EndAdjustment implements stock.Store.
+func (s *Store) EndAdjustment(
+	_ context.Context, id string, to stock.AdjustmentState, available int64, at time.Time,
+) (stock.Adjustment, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, ok := s.adjustments[id]
+	if !ok || a.State != stock.Pending {
+		return stock.Adjustment{}, false, nil
+	}
+	a.State, a.Available, a.UpdatedAt = to, available, at
+	s.adjustments[id] = a
+	return a, true, nil
+}
+
+// AdjustmentStates implements stock.Store.
+func (s *Store) AdjustmentStates(_ context.Context, ids []string) (map[string]stock.AdjustmentState, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]stock.AdjustmentState{}
+	for _, id := range ids {
+		if a, ok := s.adjustments[id]; ok {
+			out[id] = a.State
+		}
+	}
+	return out, nil
+}
+
+// PendingAdjustments implements stock.Store.
+func (s *Store) PendingAdjustments(_ context.Context, since time.Time, limit int) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for id, a := range s.adjustments {
+		if a.State == stock.Pending && !a.UpdatedAt.After(since) {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return out[:min(len(out), limit)], nil
+}
+
 // View implements stock.Store.
-func (s *Store) View(_ context.Context, reservationID string, productIDs []string) (map[string]stock.View, error) {
+func (s *Store) View(_ context.Context, owner string, productIDs []string) (map[string]stock.View, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := map[string]stock.View{}
 	for _, id := range productIDs {
 		if p, ok := s.products[id]; ok {
 			out[id] = stock.View{
-				Available: p.Available, Epoch: p.Epoch, Mark: p.Marks[reservationID], Marks: len(p.Marks), Deleted: p.Deleted,
+				Available: p.Available, Epoch: p.Epoch, Mark: p.Marks[owner], Marks: len(p.Marks), Deleted: p.deleted,
 			}
 		}
 	}
@@ -129,41 +199,28 @@ func (s *Store) View(_ context.Context, reservationID string, productIDs []strin
 }
 
 // Apply implements stock.Store.
-func (s *Store) Apply(_ context.Context, u stock.Update) (stock.Applied, bool, error) {
+func (s *Store) Apply(_ context.Context, u stock.Update) (stock.After, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, ok := s.products[u.ProductID]
 	if !ok || !p.allows(u) {
-		return stock.Applied{}, false, nil
+		return stock.After{}, false, nil
 	}
 	p.apply(u)
-	return stock.Applied{Epoch: p.Epoch, Marks: len(p.Marks)}, true, nil
+	return stock.After{Epoch: p.Epoch, Marks: len(p.Marks)}, true, nil
 }
 
-func (p *Product) allows(u stock.Update) bool {
-	if p.Marks[u.Reservation] != u.Want || u.Want == stock.NoMark && p.Epoch != u.Epoch {
+func (p *stored) allows(u stock.Update) bool {
+	if p.Marks[u.Owner] != u.Was || u.Was == stock.NoMark && p.Epoch != u.Epoch {
 		return false
 	}
-	return !u.Takes() || p.Available >= -u.Available && !p.Deleted && len(p.Marks) < stock.MaxMarks
+	return !u.Takes() || p.Available >= -u.Available && !p.deleted && len(p.Marks) < stock.MaxMarks
 }
 
-func (p *Product) apply(u stock.Update) {
+func (p *stored) apply(u stock.Update) {
 	p.Available += u.Available
-	p.Held += u.Held
-	p.Sold += u.Sold
 	p.Restocked += u.Restocked
-	p.Marks[u.Reservation] = u.Set
-}
-
-// Marks implements stock.Store.
-func (s *Store) Marks(_ context.Context, productID string) (map[string]stock.Mark, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, ok := s.products[productID]
-	if !ok {
-		return nil, stock.ErrProduct
-	}
-	return maps.Clone(p.Marks), nil
+	p.Marks[u.Owner] = u.Set
 }
 
 // Prune implements stock.Store.
@@ -186,17 +243,19 @@ func (s *Store) Prune(_ context.Context, productID string, marks map[string]stoc
 	return true, nil
 }
 
-// Counters implements stock.Store.
-func (s *Store) Counters(_ context.Context, productID string) (stock.Counters, error) {
+// Snapshots implements stock.Store.
+func (s *Store) Snapshots(_ context.Context, productIDs []string) (map[string]stock.Snapshot, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, ok := s.products[productID]
-	if !ok {
-		return stock.Counters{}, stock.ErrProduct
+	out := map[string]stock.Snapshot{}
+	for _, id := range productIDs {
+		if p, ok := s.products[id]; ok {
+			read := p.Snapshot
+			read.MarkCount, read.Marks = len(p.Marks), maps.Clone(p.Marks)
+			out[id] = read
+		}
 	}
-	c := p.Counters
-	c.Marks = len(p.Marks)
-	return c, nil
+	return out, nil
 }
 
 // ProductIDs implements stock.Ledger.
@@ -213,54 +272,50 @@ func (s *Store) ProductIDs(_ context.Context, after string, limit int) ([]string
 	return out[:min(len(out), limit)], nil
 }
 
-// Snapshots implements stock.Ledger.
-func (s *Store) Snapshots(_ context.Context, productIDs []string) (map[string]stock.Snapshot, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := map[string]stock.Snapshot{}
-	for _, id := range productIDs {
-		if p, ok := s.products[id]; ok {
-			c := p.Counters
-			c.Marks = len(p.Marks)
-			out[id] = stock.Snapshot{Counters: c, Epoch: p.Epoch, Standing: maps.Clone(p.Marks)}
-		}
-	}
-	return out, nil
+// Reservations implements stock.Ledger.
+func (s *Store) Reservations(
+	_ context.Context, productIDs []string, since time.Time, yield func(stock.Reservation) error,
+) error {
+	wants := func(l stock.Line) bool { return slices.Contains(productIDs, l.ProductID) }
+	return each(s, s.reservations, func(r stock.Reservation) bool {
+		return !r.UpdatedAt.Before(since) && slices.ContainsFunc(r.Lines, wants)
+	}, yield)
 }
 
-// Wanting implements stock.Ledger.
-func (s *Store) Wanting(_ context.Context, productIDs []string, since time.Time, yield func(stock.Reservation) error) error {
-	wants := func(l stock.Line) bool { return slices.Contains(productIDs, l.ProductID) }
+// Adjustments implements stock.Ledger.
+func (s *Store) Adjustments(
+	_ context.Context, productIDs []string, since time.Time, yield func(stock.Adjustment) error,
+) error {
+	return each(s, s.adjustments, func(a stock.Adjustment) bool {
+		return !a.UpdatedAt.Before(since) && slices.Contains(productIDs, a.ProductID)
+	}, yield)
+}
+
+// each yields the documents that match, without the lock.
+func each[T any](s *Store, documents map[string]T, matches func(T) bool, yield func(T) error) error {
 	s.mu.Lock()
-	var found []stock.Reservation
-	for _, r := range s.reservations {
-		if !r.UpdatedAt.Before(since) && slices.ContainsFunc(r.Lines, wants) {
-			found = append(found, r)
+	var found []T
+	for _, d := range documents {
+		if matches(d) {
+			found = append(found, d)
 		}
 	}
 	s.mu.Unlock()
-	for _, r := range found {
-		if err := yield(r); err != nil {
+	for _, d := range found {
+		if err := yield(d); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Inspect calls look with everything that is stored, which must not be changed or kept.
-func (s *Store) Inspect(look func(products map[string]*Product, reservations map[string]stock.Reservation)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	look(s.products, s.reservations)
-}
-
-// Overwrite applies an update to a product without looking at its guard, on counters as they were read earlier: what a
-// read-modify-write would do. It is for tests that show that tests see that.
-func (s *Store) Overwrite(u stock.Update, read stock.Counters) {
+// Overwrite applies an update to a product without checking its guard, on an old count of available units: what a
+// read-modify-write would do. With it, tests show that they catch a wrong store.
+func (s *Store) Overwrite(u stock.Update, available int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.products[u.ProductID]
-	p.Available, p.Held, p.Sold, p.Restocked = read.Available, read.Held, read.Sold, read.Restocked
+	p.Available = available
 	p.apply(u)
 }
 

@@ -19,11 +19,10 @@ func (s *Store) CreateProduct(_ context.Context, p product.Product) error {
 	}
 	s.number++
 	p.Number = s.number
-	s.products[p.ID] = &Product{
-		Product:  p,
+	s.products[p.ID] = &stored{Product: p, Snapshot: stock.Snapshot{
 		Counters: stock.Counters{ProductID: p.ID, Available: p.Stock, Initial: p.Stock},
 		Marks:    map[string]stock.Mark{},
-	}
+	}}
 	return nil
 }
 
@@ -32,13 +31,13 @@ func (s *Store) Product(_ context.Context, id string) (product.Product, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, ok := s.products[id]
-	if !ok || p.Deleted {
+	if !ok || p.deleted {
 		return product.Product{}, product.ErrNotFound
 	}
 	return p.shown(), nil
 }
 
-func (p *Product) shown() product.Product {
+func (p *stored) shown() product.Product {
 	out := p.Product
 	out.Stock = p.Available
 	return out
@@ -50,7 +49,7 @@ func (s *Store) Products(_ context.Context, ids []string) (map[string]product.Pr
 	defer s.mu.Unlock()
 	out := map[string]product.Product{}
 	for _, id := range ids {
-		if p, ok := s.products[id]; ok && !p.Deleted {
+		if p, ok := s.products[id]; ok && !p.deleted {
 			out[id] = p.shown()
 		}
 	}
@@ -81,7 +80,7 @@ func (s *Store) filtered(f product.Filter) []product.Product {
 	defer s.mu.Unlock()
 	var out []product.Product
 	for _, p := range s.products {
-		if !p.Deleted && passes(f, p.Product) {
+		if !p.deleted && passes(f, p.Product) {
 			out = append(out, p.shown())
 		}
 	}
@@ -104,7 +103,7 @@ func (s *Store) ChangeProduct(_ context.Context, id string, c product.Patch, at 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, ok := s.products[id]
-	if !ok || p.Deleted {
+	if !ok || p.deleted {
 		return product.Product{}, product.ErrNotFound
 	}
 	set(&p.Name, c.Name)
@@ -126,12 +125,14 @@ func (s *Store) DeleteProduct(_ context.Context, id string, at time.Time) error 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, ok := s.products[id]
-	switch {
-	case !ok || p.Deleted:
+	if !ok || p.deleted {
 		return product.ErrNotFound
-	case p.Held > 0:
-		return product.ErrOpenHolds
 	}
-	p.Deleted, p.UpdatedAt = true, at
+	for _, r := range s.reservations {
+		if due(r, stock.Due{States: stock.Expiring(), ProductID: id}) {
+			return product.ErrOpenHolds
+		}
+	}
+	p.deleted, p.UpdatedAt = true, at
 	return nil
 }

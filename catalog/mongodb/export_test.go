@@ -2,41 +2,18 @@ package mongodb
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/ordersaga/ordersaga/catalog/product"
-	"github.com/ordersaga/ordersaga/internal/money"
 )
 
-// Incomplete fills the store with products as they were before they had numbers, words and bands of prices, lamp0000
-// being the oldest.
-func Incomplete(ctx context.Context, s *Store, products int) error {
-	var docs []any
-	for i := range products {
-		d := newDocument(product.Product{
-			ID: fmt.Sprintf("lamp%04d", i), Name: fmt.Sprintf("Lamp, No. %d", i), Price: money.Money{Amount: int64(i), Currency: "EUR"},
-			CreatedAt: time.Date(2026, 1, 1, 0, i, 0, 0, time.UTC),
-		}, 0)
-		docs = append(docs, slices.DeleteFunc(d, func(e bson.E) bool { return slices.Contains([]string{"number", "words", "bands"}, e.Key) }))
-	}
-	slices.Reverse(docs) // the order of storing says nothing
-	if _, err := s.counters.DeleteMany(ctx, bson.D{}); err != nil {
-		return err
-	}
-	_, err := s.products.InsertMany(ctx, docs)
-	return err
-}
+// BucketsOf and BucketsFrom are exported for their tests.
+var BucketsOf, BucketsFrom = bucketsOf, bucketsFrom
 
-// BandsOf and BandsFrom are for tests of them.
-var BandsOf, BandsFrom = bandsOf, bandsFrom
-
-// ExplainListing is the server's plan for a listing, and ExplainCount for counting.
+// ExplainListing returns the server's plan of a listing, and ExplainCount that of a count.
 func ExplainListing(ctx context.Context, s *Store, q product.Query) (bson.M, error) {
-	filter, index := s.listing(q)
+	filter, index := listing(q)
 	return s.explain(ctx, bson.D{
 		{Key: "find", Value: s.products.Name()}, {Key: "filter", Value: filter}, {Key: "sort", Value: newestFirst},
 		{Key: "limit", Value: q.Limit}, {Key: "hint", Value: index},
@@ -44,7 +21,7 @@ func ExplainListing(ctx context.Context, s *Store, q product.Query) (bson.M, err
 }
 
 func ExplainCount(ctx context.Context, s *Store, f product.Filter) (bson.M, error) {
-	return s.explain(ctx, bson.D{ // what the driver makes of CountDocuments
+	return s.explain(ctx, bson.D{ // what CountDocuments sends
 		{Key: "aggregate", Value: s.products.Name()}, {Key: "cursor", Value: bson.D{}}, {Key: "hint", Value: countFrom(f)},
 		{Key: "pipeline", Value: bson.A{
 			bson.D{{Key: "$match", Value: condition(f)}},

@@ -10,67 +10,39 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
-// ledgerTimeout bounds reading all reservations of a batch of products: a product with 100,000 orders takes seconds.
-const ledgerTimeout = 2 * time.Minute
-
 // ProductIDs implements stock.Ledger.
 func (s *Store) ProductIDs(ctx context.Context, after string, limit int) ([]string, error) {
-	cursor, err := s.products.Find(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}}, options.Find().
-		SetSort(bson.D{{Key: "_id", Value: 1}}).SetLimit(int64(limit)).SetProjection(bson.D{{Key: "_id", Value: 1}}))
-	if err != nil {
-		return nil, err
-	}
-	var found []units
-	if err := cursor.All(ctx, &found); err != nil {
-		return nil, err
-	}
+	found, err := find[units](ctx, s.products, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}},
+		options.Find().SetSort(keys("_id")).SetLimit(int64(limit)).SetProjection(only("_id")))
 	var out []string
 	for _, u := range found {
 		out = append(out, u.ID)
 	}
-	return out, nil
+	return out, err
 }
 
-// Snapshots implements stock.Ledger.
-func (s *Store) Snapshots(ctx context.Context, productIDs []string) (map[string]stock.Snapshot, error) {
-	cursor, err := s.products.Find(ctx, bson.D{{Key: "_id", Value: in(productIDs)}})
-	if err != nil {
-		return nil, err
-	}
-	var found []units
-	if err := cursor.All(ctx, &found); err != nil {
-		return nil, err
-	}
-	out := map[string]stock.Snapshot{}
-	for _, u := range found {
-		out[u.ID] = stock.Snapshot{Counters: u.counters(), Epoch: u.Epoch, Standing: u.marks()}
-	}
-	return out, nil
-}
-
-// Wanting implements stock.Ledger.
-func (s *Store) Wanting(
+// Reservations implements stock.Ledger.
+func (s *Store) Reservations(
 	ctx context.Context, productIDs []string, since time.Time, yield func(stock.Reservation) error,
 ) error {
-	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
-	defer cancel()
-	filter := bson.D{{Key: "lines.productId", Value: in(productIDs)}}
+	return each(ctx, s.foundReservations, changedSince("lines.productId", productIDs, since), func(d reservation) error {
+		return yield(d.reservation())
+	})
+}
+
+// Adjustments implements stock.Ledger.
+func (s *Store) Adjustments(
+	ctx context.Context, productIDs []string, since time.Time, yield func(stock.Adjustment) error,
+) error {
+	return each(ctx, s.foundAdjustments, changedSince("productId", productIDs, since), func(d adjustment) error {
+		return yield(d.adjustment())
+	})
+}
+
+func changedSince(field string, productIDs []string, since time.Time) bson.D {
+	filter := bson.D{{Key: field, Value: in(productIDs)}}
 	if !since.IsZero() {
 		filter = append(filter, bson.E{Key: "updatedAt", Value: bson.D{{Key: "$gte", Value: since}}})
 	}
-	cursor, err := s.due.Find(ctx, filter, options.Find().SetBatchSize(1000))
-	if err != nil {
-		return err
-	}
-	defer cursor.Close(context.WithoutCancel(ctx))
-	for cursor.Next(ctx) {
-		var d reservation
-		if err := cursor.Decode(&d); err != nil {
-			return err
-		}
-		if err := yield(d.reservation()); err != nil {
-			return err
-		}
-	}
-	return cursor.Err()
+	return filter
 }

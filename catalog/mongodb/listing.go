@@ -2,7 +2,6 @@ package mongodb
 
 import (
 	"context"
-	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -10,59 +9,45 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/product"
 )
 
-// A listing is newest first, and is read from an index in that order: a page costs the same however many products there
-// are. MongoDB reads indexes so, and DocumentDB those of its extension documentdb_extended_rum; without the extension it
-// finds everything that passes the filter and sorts it.
+// A listing is newest first and is read from an index in that order, so a page costs the same however many products there
+// are. MongoDB reads its indexes that way, and so does DocumentDB with its extension documentdb_extended_rum; without the
+// extension it finds everything that passes the filter and sorts it.
 //
-// Bounds on prices stand in the way of that order. So prices are put into bands, and the bands of a range are read in
-// order, each, and merged, which servers do by themselves. Nearly all that is in them is in the range, and the rest is
-// passed over. What few products pass is looked up by price and sorted.
+// An index in that order cannot serve bounds on prices. So prices are put into buckets, and servers read the buckets of a
+// range one by one, each in order, and merge them. Nearly all products in the buckets are in the range; the rest is
+// skipped. If only few products pass the filter, they are found by price and sorted.
 //
-// The search is by whole words, which are indexed as a list, and not by $text: a text index knows nothing of the order.
-// One word is looked up, or something else, and the other words are looked for in the products that are found; so is a
-// category. Where nearly none of these has them, such a page is slow.
+// The search is by whole words, which are indexed as a list, and not by $text, because a text index has no such order. One
+// condition (a word, or the rest of the filter) is looked up in an index; the others are checked on the results. A page is
+// slow if almost none of the results pass these.
 
-// The indexes that listings and counts use, by the keys. Prices are in all of them in which a range of prices may be passed
-// over or counted, so that the documents are not read for that.
+// The indexes of listings and counts, by their keys. Each index from which prices are skipped or counted contains the
+// price, so that no documents are read for that.
 var (
-	byNumber        = keys("deleted", "-number")
-	byCategory      = keys("deleted", "category", "-number")
-	byWords         = keys("deleted", "words", "-number", "price.amount")
-	byBands         = keys("deleted", "bands", "-number", "price.amount")
-	byCategoryBands = keys("deleted", "category", "bands", "-number", "price.amount")
-	byPrice         = keys("deleted", "price.amount")
-	byCategoryPrice = keys("deleted", "category", "price.amount")
-	shelfIndexes    = []bson.D{byNumber, byCategory, byWords, byBands, byCategoryBands, byPrice, byCategoryPrice}
-	retiredIndexes  = []bson.D{ // of earlier versions
-		keys("deleted", "number"), keys("deleted", "category", "number"), keys("deleted", "words", "number"),
+	byNumber           = keys("deleted", "-number")
+	byCategory         = keys("deleted", "category", "-number")
+	byWords            = keys("deleted", "words", "-number", "price.amount")
+	byBuckets          = keys("deleted", "priceBuckets", "-number", "price.amount")
+	byCategoryBuckets  = keys("deleted", "category", "priceBuckets", "-number", "price.amount")
+	byPrice            = keys("deleted", "price.amount")
+	byCategoryAndPrice = keys("deleted", "category", "price.amount")
+	listingIndexes     = []bson.D{
+		byNumber, byCategory, byWords, byBuckets, byCategoryBuckets, byPrice, byCategoryAndPrice,
 	}
-	newestFirst = bson.D{{Key: "number", Value: -1}}
+	newestFirst = keys("-number")
 )
 
-// keys are those of an index; - is for descending.
-func keys(names ...string) bson.D {
-	var d bson.D
-	for _, n := range names {
-		if name, descending := strings.CutPrefix(n, "-"); descending {
-			d = append(d, bson.E{Key: name, Value: -1})
-		} else {
-			d = append(d, bson.E{Key: n, Value: 1})
-		}
-	}
-	return d
-}
-
-// fewProducts are found by price and sorted.
+// fewProducts is up to how many products are found by price and sorted.
 const fewProducts = 100
 
 // ListProducts implements product.Store.
 func (s *Store) ListProducts(ctx context.Context, q product.Query) ([]product.Product, error) {
-	filter, index := s.listing(q)
-	return s.find(ctx, filter, s.from(index).SetSort(newestFirst).SetSkip(int64(q.Skip)).SetLimit(int64(q.Limit)))
+	filter, index := listing(q)
+	return s.findProducts(ctx, filter, s.from(index).SetSort(newestFirst).SetSkip(int64(q.Skip)).SetLimit(int64(q.Limit)))
 }
 
-// listing is what a listing looks for, and in which index.
-func (s *Store) listing(q product.Query) (filter, index bson.D) {
+// listing returns the filter of a listing and the index to read.
+func listing(q product.Query) (filter, index bson.D) {
 	filter = condition(q.Filter)
 	if q.Before > 0 {
 		filter = append(filter, bson.E{Key: "number", Value: bson.D{{Key: "$lt", Value: q.Before}}})
@@ -70,19 +55,19 @@ func (s *Store) listing(q product.Query) (filter, index bson.D) {
 	switch {
 	case byWord(q.Filter):
 		return filter, byWords
-	case q.Priced() && (q.Matches <= fewProducts || !s.completed.Load()):
-		return filter, choose(q.Category, byPrice, byCategoryPrice)
+	case q.Priced() && q.Matches <= fewProducts:
+		return filter, choose(q.Category, byPrice, byCategoryAndPrice)
 	case q.Priced():
-		bands := bson.E{Key: "bands", Value: in(bandsFrom(q.Prices()))}
-		return append(filter, bands), choose(q.Category, byBands, byCategoryBands)
+		buckets := bson.E{Key: "priceBuckets", Value: in(bucketsFrom(q.Prices()))}
+		return append(filter, buckets), choose(q.Category, byBuckets, byCategoryBuckets)
 	}
 	return filter, choose(q.Category, byNumber, byCategory)
 }
 
-// byWord reports whether a word is looked up.
+// byWord reports whether a word is looked up in an index.
 func byWord(f product.Filter) bool { return len(f.Words) > 0 && !f.WordsLast }
 
-// choose is the index for all products or the one for those of a category.
+// choose returns the index for all products, or the one for the products of a category.
 func choose(category string, all, of bson.D) bson.D {
 	if category != "" {
 		return of
@@ -90,7 +75,7 @@ func choose(category string, all, of bson.D) bson.D {
 	return all
 }
 
-// from tells the server which index to use, once it is there. Servers choose another when they misjudge the filter.
+// from tells the server which index to use, once it exists. Left alone, servers sometimes misjudge the filter.
 func (s *Store) from(index bson.D) *options.FindOptionsBuilder {
 	opts := options.Find()
 	if s.indexed.Load() {
@@ -99,10 +84,10 @@ func (s *Store) from(index bson.D) *options.FindOptionsBuilder {
 	return opts
 }
 
-// countFrom is the index that products are counted from.
+// countFrom returns the index from which products are counted.
 func countFrom(f product.Filter) bson.D {
 	if byWord(f) {
 		return byWords
 	}
-	return choose(f.Category, byPrice, byCategoryPrice)
+	return choose(f.Category, byPrice, byCategoryAndPrice)
 }

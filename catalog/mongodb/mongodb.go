@@ -1,8 +1,8 @@
 // Package mongodb keeps the catalog in MongoDB, or in any server that speaks its protocol and changes single documents
 // atomically. It uses no transactions.
 //
-// Two collections: products (details, counters, marks) and reservations. Package stock says what the guarded updates on
-// them are for; here each is one findOneAndUpdate whose filter is the guard.
+// The collections are products (details, counters, marks), reservations, adjustments and counters. Package stock explains
+// the guarded updates; here each is one findOneAndUpdate whose filter is the guard.
 package mongodb
 
 import (
@@ -20,28 +20,28 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 )
 
-// timeout bounds every operation, retries included; by default the driver would wait 30 s for a server.
+// timeout bounds every operation including its retries; the driver's default is to wait 30 s for a server.
 const timeout = 2 * time.Second
 
 // Store is a product.Store and a stock.Store.
 type Store struct {
 	client   *mongo.Client
 	products *mongo.Collection
-	// reservations are read linearizably: the protocol relies on reading them after everything that was answered.
+	// reservations and adjustments are read linearizably: the protocol relies on reads that see everything acknowledged.
 	reservations *mongo.Collection
-	// due finds reservations that want attention; each is then changed under its guard, so an old answer is harmless.
-	due *mongo.Collection
-	// counters hold the number of the newest product.
-	counters *mongo.Collection
-	indexed  atomic.Bool // the indexes are there
-	// completed says that products of earlier versions have what they lacked. Until then listings don't rely on it.
-	completed atomic.Bool
+	adjustments  *mongo.Collection
+	// foundReservations and foundAdjustments are the same collections for searches. Their results may be a moment old,
+	// which is harmless: each result is changed only under its guard.
+	foundReservations *mongo.Collection
+	foundAdjustments  *mongo.Collection
+	counters          *mongo.Collection // the number of the newest product
+	indexed           atomic.Bool       // the indexes exist
 }
 
-// errURI stands for the driver's error, which may show a password.
+// errURI replaces the driver's error, which may show a password.
 var errURI = errors.New("not a valid mongodb:// or mongodb+srv:// URI")
 
-// CheckURI reports an error when the URI cannot be one of a server.
+// CheckURI returns an error if the URI is malformed.
 func CheckURI(uri string) error {
 	if options.Client().ApplyURI(uri).Validate() != nil {
 		return errURI
@@ -49,7 +49,7 @@ func CheckURI(uri string) error {
 	return nil
 }
 
-// Open returns the store in a database. It connects in the background: Ping says whether the server is there.
+// Open returns the store in a database. It connects in the background; Ping tells whether the server is there.
 func Open(uri, database string) (*Store, error) {
 	client, err := mongo.Connect(options.Client().ApplyURI(uri).
 		SetAppName("catalog").
@@ -65,77 +65,116 @@ func Open(uri, database string) (*Store, error) {
 	db := client.Database(database)
 	linearizable := options.Collection().SetReadConcern(readconcern.Linearizable())
 	return &Store{
-		client:       client,
-		products:     db.Collection("products"),
-		reservations: db.Collection("reservations", linearizable),
-		due:          db.Collection("reservations"),
-		counters:     db.Collection("counters"),
+		client:            client,
+		products:          db.Collection("products"),
+		reservations:      db.Collection("reservations", linearizable),
+		adjustments:       db.Collection("adjustments", linearizable),
+		foundReservations: db.Collection("reservations"),
+		foundAdjustments:  db.Collection("adjustments"),
+		counters:          db.Collection("counters"),
 	}, nil
 }
 
-// Close ends the connections; operations in hand fail.
+// Close closes the connections; operations in progress fail.
 func (s *Store) Close(ctx context.Context) error { return s.client.Disconnect(ctx) }
 
-// Drop removes everything. It is for tests.
+// Drop removes everything.
 func (s *Store) Drop(ctx context.Context) error { return s.products.Database().Drop(ctx) }
 
-// Ping asks the server whether it is there.
+// Ping returns an error unless the server responds.
 func (s *Store) Ping(ctx context.Context) error { return s.client.Ping(ctx, readpref.Primary()) }
 
-// Prepare makes the indexes that the queries need, drops those that only earlier versions needed, and gives products of
-// earlier versions what they lack. Without it everything works, slowly, but such products are last in listings.
-func (s *Store) Prepare(ctx context.Context) error {
-	if err := s.createIndexes(ctx); err != nil {
-		return err
-	}
-	s.indexed.Store(true)
-	if err := s.completeAll(ctx); err != nil {
-		return fmt.Errorf("complete the products: %w", err)
-	}
-	s.completed.Store(true)
-	return nil
-}
-
-// indexNotFound is the code of the error that says that an index to drop is not there.
-const indexNotFound = 27
-
-// indexTimeout bounds making one, which takes a minute or two on a shelf of a million products.
+// indexTimeout bounds the creation of the indexes, which takes a minute or two with a million products.
 const indexTimeout = 30 * time.Minute
 
-func (s *Store) createIndexes(ctx context.Context) error {
+// Prepare creates the indexes that the queries need. Without it everything works, but slowly.
+func (s *Store) Prepare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, indexTimeout)
 	defer cancel()
-	var shelf []mongo.IndexModel
-	for _, keys := range shelfIndexes {
-		shelf = append(shelf, mongo.IndexModel{Keys: keys})
-	}
-	_, err := s.products.Indexes().CreateMany(ctx, shelf)
-	if err != nil {
-		return fmt.Errorf("create indexes of products: %w", err)
-	}
-	for _, keys := range retiredIndexes {
-		err := s.products.Indexes().DropWithKey(ctx, keys)
-		if command := (mongo.CommandError{}); err != nil && !(errors.As(err, &command) && command.HasErrorCode(indexNotFound)) {
-			return fmt.Errorf("drop an index of products: %w", err)
+	for _, c := range []struct {
+		collection *mongo.Collection
+		indexes    []bson.D
+	}{
+		{s.products, listingIndexes},
+		{s.reservations, []bson.D{
+			keys("state", "expiresAt"), keys("state", "updatedAt"), keys("lines.productId", "state", "expiresAt"),
+		}},
+		{s.adjustments, []bson.D{keys("state", "updatedAt"), keys("productId", "updatedAt")}},
+	} {
+		var models []mongo.IndexModel
+		for _, keys := range c.indexes {
+			models = append(models, mongo.IndexModel{Keys: keys})
+		}
+		if _, err := c.collection.Indexes().CreateMany(ctx, models); err != nil {
+			return fmt.Errorf("create indexes of %s: %w", c.collection.Name(), err)
 		}
 	}
-	_, err = s.due.Indexes().CreateMany(ctx, []mongo.IndexModel{
-		{Keys: bson.D{{Key: "state", Value: 1}, {Key: "expiresAt", Value: 1}}},
-		{Keys: bson.D{{Key: "state", Value: 1}, {Key: "updatedAt", Value: 1}}},
-		{Keys: bson.D{{Key: "lines.productId", Value: 1}, {Key: "state", Value: 1}, {Key: "expiresAt", Value: 1}}},
-	})
-	if err != nil {
-		return fmt.Errorf("create indexes of reservations: %w", err)
-	}
+	s.indexed.Store(true)
 	return nil
 }
 
-// exists is a condition on whether a field is there.
-func exists(there bool) bson.D { return bson.D{{Key: "$exists", Value: there}} }
-
-func in[T any](values []T) bson.D { return bson.D{{Key: "$in", Value: values}} }
-
-// Unavailable reports whether an error means that the server could not be reached or did not answer in time.
+// Unavailable reports whether an error means that the server could not be reached or did not respond in time.
 func Unavailable(err error) bool {
 	return mongo.IsNetworkError(err) || mongo.IsTimeout(err) || errors.Is(err, mongo.ErrClientDisconnected)
 }
+
+// find returns all documents that match.
+func find[T any](
+	ctx context.Context, in *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder,
+) ([]T, error) {
+	cursor, err := in.Find(ctx, filter, o)
+	if err != nil {
+		return nil, err
+	}
+	var found []T
+	err = cursor.All(ctx, &found)
+	return found, err
+}
+
+// eachTimeout bounds each: a product with 100,000 orders takes seconds.
+const eachTimeout = 2 * time.Minute
+
+// each yields the documents that match one by one; there may be too many for the memory.
+func each[T any](ctx context.Context, in *mongo.Collection, filter bson.D, yield func(T) error) error {
+	ctx, cancel := context.WithTimeout(ctx, eachTimeout)
+	defer cancel()
+	cursor, err := in.Find(ctx, filter, options.Find().SetBatchSize(1000))
+	if err != nil {
+		return err
+	}
+	defer cursor.Close(context.WithoutCancel(ctx))
+	for cursor.Next(ctx) {
+		var d T
+		if err := cursor.Decode(&d); err != nil {
+			return err
+		}
+		if err := yield(d); err != nil {
+			return err
+		}
+	}
+	return cursor.Err()
+}
+
+// keys are the keys of an index in ascending order; those with a - are descending.
+func keys(names ...string) bson.D {
+	var d bson.D
+	for _, n := range names {
+		if n[0] == '-' {
+			d = append(d, bson.E{Key: n[1:], Value: -1})
+		} else {
+			d = append(d, bson.E{Key: n, Value: 1})
+		}
+	}
+	return d
+}
+
+// only is a projection to some fields, besides the _id.
+func only(names ...string) bson.D { return keys(names...) }
+
+// byID is the filter for one document.
+func byID(id string) bson.D { return bson.D{{Key: "_id", Value: id}} }
+
+func in[T any](values []T) bson.D { return bson.D{{Key: "$in", Value: values}} }
+
+// exists is a condition on the presence of a field.
+func exists(there bool) bson.D { return bson.D{{Key: "$exists", Value: there}} }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/ordersaga/ordersaga/catalog/mongodb"
 	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/stock"
 	"github.com/ordersaga/ordersaga/catalog/storetest"
 	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
@@ -26,16 +26,11 @@ func open(t *testing.T) storetest.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := store.Drop(ctx); err != nil {
-			t.Errorf("drop %s: %v", database, err)
-		}
-		if err := store.Close(ctx); err != nil {
+		if err := store.Close(context.Background()); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	})
-	for range 2 { // the second time they are there
+	for range 2 { // the second time the indexes exist
 		if err := store.Prepare(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -48,65 +43,44 @@ func TestStoreKeepsTheContract(t *testing.T) {
 	storetest.Run(t, open)
 }
 
-func TestProductsOfBeforeThereWereNumbersAreListedAndFound(t *testing.T) {
+func TestAWrongNumberOfMarksIsFoundAndRepaired(t *testing.T) {
 	t.Parallel()
-	const old = 1200 // some batches
-	store := open(t).(*mongodb.Store)
-	if err := mongodb.Incomplete(t.Context(), store, old); err != nil {
+	store := open(t)
+	if err := store.CreateProduct(t.Context(), product.Product{ID: "kettle", Stock: 10}); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.CreateProduct(t.Context(), product.Product{ID: "new", Name: "Lamp new"}); err != nil {
+	service := stock.New(store, stock.Options{})
+	lines := []stock.Line{{ProductID: "kettle", Quantity: 1}}
+	if _, err := service.Reserve(t.Context(), "o1", lines, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	dear := money.Money{Amount: 1_000_000, Currency: "EUR"}
-	if _, err := store.ChangeProduct(t.Context(), "lamp0007", product.Patch{Price: &dear}, time.Now()); err != nil {
-		t.Fatal(err)
+	miscount := stock.Update{
+		ProductID: "kettle", Owner: "tampering", Set: stock.MarkTombstone, Delta: stock.Delta{Marks: 2},
 	}
-	var all sync.WaitGroup
-	for range 3 { // as many instances start at once
-		all.Go(func() {
-			if err := store.Prepare(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
+	if _, ok, err := store.Apply(t.Context(), miscount); !ok || err != nil {
+		t.Fatalf("tamper: %t, %v", ok, err)
 	}
-	all.Wait()
-	for range 2 { // what was numbered is left alone
-		listed, err := store.ListProducts(t.Context(), product.Query{
-			Filter: product.Filter{Words: product.Words("lamp")}, Limit: old + 1, Matches: old + 1,
-		})
-		if err != nil || len(listed) != old+1 {
-			t.Fatalf("%d products listed, %v", len(listed), err)
-		}
-		for i, p := range slices.DeleteFunc(listed, func(p product.Product) bool { return p.ID == "new" || p.ID == "lamp0007" }) {
-			if i >= old-1-7 { // from the changed one on
-				i++
-			}
-			if want := fmt.Sprintf("lamp%04d", old-1-i); p.ID != want || p.Number == 0 {
-				t.Fatalf("place %d: %s with number %d, want %s", i, p.ID, p.Number, want)
-			}
-		}
-		for _, f := range []struct{ from, to, products int64 }{{100, 399, 300}, {1_000_000, 1_000_000, 1}, {0, 10, 11}} {
-			q := product.Query{Filter: product.Filter{MinPrice: &f.from, MaxPrice: &f.to}, Limit: old, Matches: 1_000_000}
-			if found, err := store.ListProducts(t.Context(), q); err != nil || int64(len(found)) != f.products {
-				t.Errorf("from %d to %d: %d products, %v; want %d", f.from, f.to, len(found), err, f.products)
-			}
-		}
-		if err := store.Prepare(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	drift, err := service.Repair(t.Context(), store, "kettle", "counted by hand")
+	if err != nil || drift.Delta() != (stock.Delta{Marks: -2}) {
+		t.Errorf("repaired %+v, %v; want two marks less", drift, err)
+	}
+	if found, err := service.Audit(t.Context(), store); err != nil || len(found.Drifts) > 0 {
+		t.Errorf("after the repair: %+v, %v", found, err)
 	}
 }
 
-// TestPagesAreReadInTheOrderOfAnIndex asks the server for its plans: a page that is sorted costs more, the more products
-// there are, and so does a count that reads documents.
+// The server's plans show it: a page that is sorted costs more the more products there are, and so does a count that reads
+// documents.
 func TestPagesAreReadInTheOrderOfAnIndex(t *testing.T) {
 	t.Parallel()
 	store := open(t).(*mongodb.Store)
-	if err := mongodb.Incomplete(t.Context(), store, 1200); err != nil {
-		t.Fatal(err)
+	var lamps []product.Product
+	for i := range int64(1200) {
+		lamps = append(lamps, product.Product{
+			ID: fmt.Sprintf("lamp%04d", i), Name: fmt.Sprintf("Lamp, No. %d", i), Price: money.Money{Amount: i, Currency: "EUR"},
+		})
 	}
-	if err := store.Prepare(t.Context()); err != nil {
+	if err := store.LoadProducts(t.Context(), lamps); err != nil {
 		t.Fatal(err)
 	}
 	low, high, dear := int64(200), int64(500), int64(1100)
@@ -124,7 +98,7 @@ func TestPagesAreReadInTheOrderOfAnIndex(t *testing.T) {
 				t.Errorf("%s, before %d: the plan is %v", name, before, kinds)
 			}
 		}
-		if len(f.Words) > 0 || name == "all" { // of so few, the documents are as good as the index
+		if len(f.Words) > 0 || name == "all" { // for so few, reading the documents costs no more
 			continue
 		}
 		plan, err := mongodb.ExplainCount(t.Context(), store, f)
@@ -138,7 +112,7 @@ func TestPagesAreReadInTheOrderOfAnIndex(t *testing.T) {
 	}
 }
 
-// stages are the steps of a server's plan: of DocumentDB's, or of MongoDB's.
+// stages returns the steps of a plan of DocumentDB or of MongoDB.
 func stages(plan any) (kinds []string) {
 	switch plan := plan.(type) {
 	case bson.M:
@@ -162,7 +136,7 @@ func stages(plan any) (kinds []string) {
 	return kinds
 }
 
-func TestAServerThatIsNotThereIsSaidInTime(t *testing.T) {
+func TestAnUnreachableServerIsReportedInTime(t *testing.T) {
 	t.Parallel()
 	store, err := mongodb.Open("mongodb://user:sesame@127.0.0.1:1/", "nothing")
 	if err != nil {
@@ -179,7 +153,7 @@ func TestAServerThatIsNotThereIsSaidInTime(t *testing.T) {
 	}
 }
 
-func TestAWrongURIShowsNoPassword(t *testing.T) {
+func TestTheErrorOfAMalformedURIShowsNoPassword(t *testing.T) {
 	t.Parallel()
 	_, err := mongodb.Open("mongodb://user:sesame@:::/", "nothing")
 	if err == nil || strings.Contains(err.Error(), "sesame") {

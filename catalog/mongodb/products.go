@@ -10,10 +10,11 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/stock"
 	"github.com/ordersaga/ordersaga/internal/money"
 )
 
-// details is what a product's document says about the product; units are in the same document.
+// details is what package product keeps in a product's document.
 type details struct {
 	ID          string    `bson:"_id"`
 	Name        string    `bson:"name"`
@@ -38,8 +39,28 @@ func (d details) product() product.Product {
 	}
 }
 
-// withoutMarks leaves out what can be large.
+// withoutMarks is a projection without the field that can be large.
 var withoutMarks = bson.D{{Key: "marks", Value: 0}}
+
+// newestNumber is the document that counts products. They are numbered because several can have the same time.
+var newestNumber = byID("products")
+
+// number reserves numbers for that many new products and returns the last one.
+func (s *Store) number(ctx context.Context, products int) (int64, error) {
+	var counter struct {
+		Last int64 `bson:"last"`
+	}
+	next := func() error {
+		return s.counters.FindOneAndUpdate(ctx, newestNumber,
+			bson.D{{Key: "$inc", Value: bson.D{{Key: "last", Value: int64(products)}}}},
+			options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After)).Decode(&counter)
+	}
+	err := next()
+	if mongo.IsDuplicateKeyError(err) { // another call has created the counter at the same moment
+		err = next()
+	}
+	return counter.Last, err
+}
 
 // CreateProduct implements product.Store.
 func (s *Store) CreateProduct(ctx context.Context, p product.Product) error {
@@ -54,7 +75,7 @@ func (s *Store) CreateProduct(ctx context.Context, p product.Product) error {
 	return err
 }
 
-// LoadProducts stores many new products in one operation. It is for filling an empty shop.
+// LoadProducts stores many new products in one operation.
 func (s *Store) LoadProducts(ctx context.Context, products []product.Product) error {
 	last, err := s.number(ctx, len(products))
 	if err != nil {
@@ -68,7 +89,7 @@ func (s *Store) LoadProducts(ctx context.Context, products []product.Product) er
 	return err
 }
 
-// newDocument is a product that nobody has ordered yet.
+// newDocument returns the document of a product without orders.
 func newDocument(p product.Product, number int64) bson.D {
 	return bson.D{
 		{Key: "_id", Value: p.ID},
@@ -76,24 +97,22 @@ func newDocument(p product.Product, number int64) bson.D {
 		{Key: "description", Value: p.Description},
 		{Key: "category", Value: p.Category},
 		{Key: "price", Value: price(p.Price)},
-		{Key: "bands", Value: bandsOf(p.Price.Amount)},
+		{Key: "priceBuckets", Value: bucketsOf(p.Price.Amount)},
 		{Key: "createdAt", Value: p.CreatedAt},
 		{Key: "updatedAt", Value: p.UpdatedAt},
 		{Key: "deleted", Value: false},
 		{Key: "available", Value: p.Stock},
-		{Key: "held", Value: int64(0)},
-		{Key: "sold", Value: int64(0)},
 		{Key: "initial", Value: p.Stock},
 		{Key: "restocked", Value: int64(0)},
 		{Key: "epoch", Value: int64(0)},
-		{Key: "marked", Value: 0},
+		{Key: "markCount", Value: 0},
 		{Key: "marks", Value: bson.D{}},
 		{Key: "number", Value: number},
 		{Key: "words", Value: words(p.Name)},
 	}
 }
 
-// words is never nil, which would be another value.
+// words is never nil, which would be stored as null.
 func words(name string) bson.A {
 	out := bson.A{}
 	for _, w := range product.Words(name) {
@@ -102,15 +121,13 @@ func words(name string) bson.A {
 	return out
 }
 
-// onShelf is the filter for one product that is not deleted.
-func onShelf(id string) bson.D {
-	return bson.D{{Key: "_id", Value: id}, {Key: "deleted", Value: false}}
-}
+// forSale is the filter for one product that is not deleted.
+func forSale(id string) bson.D { return append(byID(id), bson.E{Key: "deleted", Value: false}) }
 
 // Product implements product.Store.
 func (s *Store) Product(ctx context.Context, id string) (product.Product, error) {
 	var d details
-	err := s.products.FindOne(ctx, onShelf(id), options.FindOne().SetProjection(withoutMarks)).Decode(&d)
+	err := s.products.FindOne(ctx, forSale(id), options.FindOne().SetProjection(withoutMarks)).Decode(&d)
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return product.Product{}, product.ErrNotFound
 	}
@@ -119,7 +136,7 @@ func (s *Store) Product(ctx context.Context, id string) (product.Product, error)
 
 // Products implements product.Store.
 func (s *Store) Products(ctx context.Context, ids []string) (map[string]product.Product, error) {
-	found, err := s.find(ctx, bson.D{{Key: "_id", Value: in(ids)}, {Key: "deleted", Value: false}}, options.Find())
+	found, err := s.findProducts(ctx, bson.D{{Key: "_id", Value: in(ids)}, {Key: "deleted", Value: false}}, options.Find())
 	if err != nil {
 		return nil, err
 	}
@@ -130,25 +147,18 @@ func (s *Store) Products(ctx context.Context, ids []string) (map[string]product.
 	return out, nil
 }
 
-func (s *Store) find(
+func (s *Store) findProducts(
 	ctx context.Context, filter bson.D, opts *options.FindOptionsBuilder,
 ) ([]product.Product, error) {
-	cursor, err := s.products.Find(ctx, filter, opts.SetProjection(withoutMarks))
-	if err != nil {
-		return nil, err
-	}
-	var found []details
-	if err := cursor.All(ctx, &found); err != nil {
-		return nil, err
-	}
+	found, err := find[details](ctx, s.products, filter, opts.SetProjection(withoutMarks))
 	var out []product.Product
 	for _, d := range found {
 		out = append(out, d.product())
 	}
-	return out, nil
+	return out, err
 }
 
-// countTimeout bounds counting, for which the driver's time is not enough on a large shelf.
+// countTimeout bounds a count. The timeout of other operations is too short for one of very many products.
 const countTimeout = 30 * time.Second
 
 // CountProducts implements product.Store.
@@ -200,10 +210,10 @@ func (s *Store) ChangeProduct(
 		set = append(set, bson.E{Key: "words", Value: words(*p.Name)})
 	}
 	if p.Price != nil {
-		set = append(set, bson.E{Key: "price", Value: price(*p.Price)}, bson.E{Key: "bands", Value: bandsOf(p.Price.Amount)})
+		set = append(set, bson.E{Key: "price", Value: price(*p.Price)}, bson.E{Key: "priceBuckets", Value: bucketsOf(p.Price.Amount)})
 	}
 	var d details
-	err := s.products.FindOneAndUpdate(ctx, onShelf(id), bson.D{{Key: "$set", Value: set}},
+	err := s.products.FindOneAndUpdate(ctx, forSale(id), bson.D{{Key: "$set", Value: set}},
 		options.FindOneAndUpdate().SetReturnDocument(options.After).SetProjection(withoutMarks)).Decode(&d)
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return product.Product{}, product.ErrNotFound
@@ -211,16 +221,36 @@ func (s *Store) ChangeProduct(
 	return d.product(), err
 }
 
-// DeleteProduct implements product.Store.
+// deleteTries bounds how often a deletion starts over because an order took units of the product meanwhile.
+const deleteTries = 10
+
+// DeleteProduct implements product.Store. A product's document does not know which of its units are held. But every order
+// that takes units changes its number of marks or its epoch, so the deletion names both as they were before it looked for
+// holds.
 func (s *Store) DeleteProduct(ctx context.Context, id string, at time.Time) error {
-	result, err := s.products.UpdateOne(ctx, append(onShelf(id), bson.E{Key: "held", Value: int64(0)}), bson.D{
-		{Key: "$set", Value: bson.D{{Key: "deleted", Value: true}, {Key: "updatedAt", Value: at}}},
-	})
-	if err != nil || result.MatchedCount == 1 {
-		return err
-	}
-	if _, err := s.Product(ctx, id); err != nil {
-		return err // ErrNotFound among them
+	for range deleteTries {
+		var u units
+		err := s.products.FindOne(ctx, forSale(id), options.FindOne().SetProjection(only("epoch", "markCount"))).Decode(&u)
+		if errors.Is(err, mongo.ErrNoDocuments) {
+			return product.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		holds, err := s.Due(ctx, stock.Due{States: stock.Expiring(), ProductID: id, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if len(holds) > 0 {
+			return product.ErrOpenHolds
+		}
+		unchanged := append(forSale(id), bson.E{Key: "epoch", Value: u.Epoch}, bson.E{Key: "markCount", Value: u.MarkCount})
+		result, err := s.products.UpdateOne(ctx, unchanged, bson.D{
+			{Key: "$set", Value: bson.D{{Key: "deleted", Value: true}, {Key: "updatedAt", Value: at}}},
+		})
+		if err != nil || result.MatchedCount == 1 {
+			return err
+		}
 	}
 	return product.ErrOpenHolds
 }

@@ -21,8 +21,6 @@ type reservation struct {
 	Lines     []line     `bson:"lines,omitempty"`
 	ExpiresAt time.Time  `bson:"expiresAt,omitempty"`
 	Shortages []shortage `bson:"shortages,omitempty"`
-	Reason    string     `bson:"reason,omitempty"`
-	Repair    *delta     `bson:"repair,omitempty"`
 	Steps     []step     `bson:"steps,omitempty"`
 	CreatedAt time.Time  `bson:"createdAt"`
 	UpdatedAt time.Time  `bson:"updatedAt"`
@@ -39,14 +37,6 @@ type shortage struct {
 	Available int64  `bson:"available"`
 }
 
-type delta struct {
-	Available int64 `bson:"available"`
-	Held      int64 `bson:"held"`
-	Sold      int64 `bson:"sold"`
-	Restocked int64 `bson:"restocked"`
-	Marks     int   `bson:"marks"`
-}
-
 type step struct {
 	To string    `bson:"to"`
 	At time.Time `bson:"at"`
@@ -55,7 +45,7 @@ type step struct {
 func toDocument(r stock.Reservation) reservation {
 	d := reservation{
 		ID: r.ID, State: string(r.State), From: string(r.From), Why: string(r.Why),
-		ExpiresAt: r.ExpiresAt, Shortages: toShortages(r.Shortages), Reason: r.Reason, Repair: (*delta)(r.Repair),
+		ExpiresAt: r.ExpiresAt, Shortages: toShortages(r.Shortages),
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 	}
 	for _, l := range r.Lines {
@@ -75,7 +65,7 @@ func toShortages(in []stock.Shortage) []shortage {
 func (d reservation) reservation() stock.Reservation {
 	r := stock.Reservation{
 		ID: d.ID, State: stock.State(d.State), From: stock.State(d.From), Why: stock.Why(d.Why),
-		ExpiresAt: d.ExpiresAt, Reason: d.Reason, Repair: (*stock.Delta)(d.Repair), CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+		ExpiresAt: d.ExpiresAt, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
 	}
 	for _, l := range d.Lines {
 		r.Lines = append(r.Lines, stock.Line(l))
@@ -101,7 +91,7 @@ func (s *Store) Insert(ctx context.Context, r stock.Reservation) error {
 // Reservation implements stock.Store.
 func (s *Store) Reservation(ctx context.Context, id string) (stock.Reservation, error) {
 	var d reservation
-	err := s.reservations.FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Decode(&d)
+	err := s.reservations.FindOne(ctx, byID(id)).Decode(&d)
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return stock.Reservation{}, stock.ErrNotFound
 	}
@@ -110,7 +100,7 @@ func (s *Store) Reservation(ctx context.Context, id string) (stock.Reservation, 
 
 // Change implements stock.Store.
 func (s *Store) Change(ctx context.Context, c stock.Change) (stock.Reservation, bool, error) {
-	guard := bson.D{{Key: "_id", Value: c.ID}, {Key: "state", Value: c.From}}
+	guard := append(byID(c.ID), bson.E{Key: "state", Value: c.From})
 	if !c.UnexpiredAt.IsZero() {
 		guard = append(guard, bson.E{Key: "expiresAt", Value: bson.D{{Key: "$gt", Value: c.UnexpiredAt}}})
 	}
@@ -143,36 +133,23 @@ func (s *Store) Due(ctx context.Context, q stock.Due) ([]stock.Reservation, erro
 	if !q.UnchangedFor.IsZero() {
 		filter = append(filter, bson.E{Key: "updatedAt", Value: bson.D{{Key: "$lte", Value: q.UnchangedFor}}})
 	}
-	cursor, err := s.due.Find(ctx, filter, options.Find().SetLimit(int64(q.Limit)).
-		SetSort(bson.D{{Key: "updatedAt", Value: 1}, {Key: "_id", Value: 1}}))
-	if err != nil {
-		return nil, err
-	}
-	var found []reservation
-	if err := cursor.All(ctx, &found); err != nil {
-		return nil, err
-	}
+	found, err := find[reservation](ctx, s.foundReservations, filter,
+		options.Find().SetLimit(int64(q.Limit)).SetSort(keys("updatedAt", "_id")))
 	var out []stock.Reservation
 	for _, d := range found {
 		out = append(out, d.reservation())
 	}
-	return out, nil
+	return out, err
 }
 
-// States implements stock.Store. It may answer with states of a moment ago, which is enough for pruning.
+// States implements stock.Store. The states may be a moment old. That is enough for pruning: a mark is removed only if it
+// is still the one of that state, and after a state at rest, an absent mark means the same as a present one.
 func (s *Store) States(ctx context.Context, ids []string) (map[string]stock.State, error) {
-	cursor, err := s.due.Find(ctx, bson.D{{Key: "_id", Value: in(ids)}},
-		options.Find().SetProjection(bson.D{{Key: "state", Value: 1}}))
-	if err != nil {
-		return nil, err
-	}
-	var found []reservation
-	if err := cursor.All(ctx, &found); err != nil {
-		return nil, err
-	}
+	found, err := find[reservation](ctx, s.foundReservations, bson.D{{Key: "_id", Value: in(ids)}},
+		options.Find().SetProjection(only("state")))
 	out := map[string]stock.State{}
 	for _, d := range found {
 		out[d.ID] = stock.State(d.State)
 	}
-	return out, nil
+	return out, err
 }

@@ -13,115 +13,88 @@ import (
 
 // units is what package stock keeps in a product's document.
 type units struct {
-	ID        string            `bson:"_id"`
-	Available int64             `bson:"available"`
-	Held      int64             `bson:"held"`
-	Sold      int64             `bson:"sold"`
-	Initial   int64             `bson:"initial"`
-	Restocked int64             `bson:"restocked"`
-	Epoch     int64             `bson:"epoch"`
-	Marked    int               `bson:"marked"` // how many marks there are, so that guards need not count
-	Marks     map[string]string `bson:"marks"`
-	Deleted   bool              `bson:"deleted"`
+	ID        string                `bson:"_id"`
+	Available int64                 `bson:"available"`
+	Initial   int64                 `bson:"initial"`
+	Restocked int64                 `bson:"restocked"`
+	Epoch     int64                 `bson:"epoch"`
+	MarkCount int                   `bson:"markCount"` // so that guards need not count the marks
+	Marks     map[string]stock.Mark `bson:"marks"`
+	Deleted   bool                  `bson:"deleted"`
 }
 
 // View implements stock.Store.
-func (s *Store) View(ctx context.Context, reservationID string, productIDs []string) (map[string]stock.View, error) {
-	cursor, err := s.products.Find(ctx, bson.D{{Key: "_id", Value: in(productIDs)}}, options.Find().SetProjection(bson.D{
-		{Key: "available", Value: 1}, {Key: "epoch", Value: 1}, {Key: "marked", Value: 1}, {Key: "deleted", Value: 1},
-		{Key: mark(reservationID), Value: 1},
-	}))
-	if err != nil {
-		return nil, err
+func (s *Store) View(ctx context.Context, owner string, productIDs []string) (map[string]stock.View, error) {
+	fields := only("available", "epoch", "markCount", "deleted")
+	if owner != "" {
+		fields = append(fields, bson.E{Key: mark(owner), Value: 1})
 	}
-	var found []units
-	if err := cursor.All(ctx, &found); err != nil {
-		return nil, err
-	}
+	found, err := find[units](ctx, s.products, bson.D{{Key: "_id", Value: in(productIDs)}},
+		options.Find().SetProjection(fields))
 	out := map[string]stock.View{}
 	for _, u := range found {
 		out[u.ID] = stock.View{
-			Available: u.Available, Epoch: u.Epoch, Mark: stock.Mark(u.Marks[reservationID]), Marks: u.Marked, Deleted: u.Deleted,
+			Available: u.Available, Epoch: u.Epoch, Mark: u.Marks[owner], Marks: u.MarkCount, Deleted: u.Deleted,
 		}
 	}
-	return out, nil
+	return out, err
 }
 
-// mark is the field with a reservation's mark. Reservation IDs have no dots.
-func mark(reservationID string) string { return "marks." + reservationID }
+// mark is the field with an owner's mark. The IDs of owners have no dots.
+func mark(owner string) string { return "marks." + owner }
 
 // Apply implements stock.Store.
-func (s *Store) Apply(ctx context.Context, u stock.Update) (stock.Applied, bool, error) {
+func (s *Store) Apply(ctx context.Context, u stock.Update) (stock.After, bool, error) {
 	inc := bson.D{}
-	for _, c := range []struct {
-		name string
-		by   int64
-	}{{"available", u.Available}, {"held", u.Held}, {"sold", u.Sold}, {"restocked", u.Restocked}} {
-		if c.by != 0 {
-			inc = append(inc, bson.E{Key: c.name, Value: c.by})
-		}
+	if u.Available != 0 {
+		inc = append(inc, bson.E{Key: "available", Value: u.Available})
 	}
-	if u.Want == stock.NoMark {
-		inc = append(inc, bson.E{Key: "marked", Value: 1 + u.Recount})
+	if u.Restocked != 0 {
+		inc = append(inc, bson.E{Key: "restocked", Value: u.Restocked})
 	}
-	change := bson.D{{Key: "$set", Value: bson.D{{Key: mark(u.Reservation), Value: u.Set}}}}
+	if u.Was == stock.NoMark {
+		inc = append(inc, bson.E{Key: "markCount", Value: 1 + u.Marks})
+	}
+	change := bson.D{{Key: "$set", Value: bson.D{{Key: mark(u.Owner), Value: u.Set}}}}
 	if len(inc) > 0 {
 		change = append(change, bson.E{Key: "$inc", Value: inc})
 	}
 	var after units
 	err := s.products.FindOneAndUpdate(ctx, guard(u), change, options.FindOneAndUpdate().
-		SetReturnDocument(options.After).
-		SetProjection(bson.D{{Key: "epoch", Value: 1}, {Key: "marked", Value: 1}})).Decode(&after)
+		SetReturnDocument(options.After).SetProjection(only("epoch", "markCount"))).Decode(&after)
 	if errors.Is(err, mongo.ErrNoDocuments) {
-		return stock.Applied{}, false, nil
+		return stock.After{}, false, nil
 	}
-	return stock.Applied{Epoch: after.Epoch, Marks: after.Marked}, err == nil, err
+	return stock.After{Epoch: after.Epoch, Marks: after.MarkCount}, err == nil, err
 }
 
 // guard is the condition under which an update applies.
 func guard(u stock.Update) bson.D {
-	g := bson.D{{Key: "_id", Value: u.ProductID}}
-	if u.Want == stock.NoMark {
-		g = append(g, bson.E{Key: mark(u.Reservation), Value: exists(false)}, bson.E{Key: "epoch", Value: u.Epoch})
+	g := byID(u.ProductID)
+	if u.Was == stock.NoMark {
+		g = append(g, bson.E{Key: mark(u.Owner), Value: exists(false)}, bson.E{Key: "epoch", Value: u.Epoch})
 	} else {
-		g = append(g, bson.E{Key: mark(u.Reservation), Value: u.Want})
+		g = append(g, bson.E{Key: mark(u.Owner), Value: u.Was})
 	}
 	if u.Takes() {
 		g = append(g,
 			bson.E{Key: "available", Value: bson.D{{Key: "$gte", Value: -u.Available}}},
-			bson.E{Key: "marked", Value: bson.D{{Key: "$lt", Value: stock.MaxMarks}}},
+			bson.E{Key: "markCount", Value: bson.D{{Key: "$lt", Value: stock.MaxMarks}}},
 			bson.E{Key: "deleted", Value: false})
 	}
 	return g
 }
 
-// Marks implements stock.Store.
-func (s *Store) Marks(ctx context.Context, productID string) (map[string]stock.Mark, error) {
-	u, err := s.units(ctx, productID)
-	if err != nil {
-		return nil, err
-	}
-	return u.marks(), nil
-}
-
-func (u units) marks() map[string]stock.Mark {
-	out := map[string]stock.Mark{}
-	for id, m := range u.Marks {
-		out[id] = stock.Mark(m)
-	}
-	return out
-}
-
 // Prune implements stock.Store.
 func (s *Store) Prune(ctx context.Context, productID string, marks map[string]stock.Mark) (bool, error) {
-	guard, unset := bson.D{{Key: "_id", Value: productID}}, bson.D{}
-	for id, m := range marks {
-		guard = append(guard, bson.E{Key: mark(id), Value: m})
-		unset = append(unset, bson.E{Key: mark(id), Value: ""})
+	guard, unset := byID(productID), bson.D{}
+	for owner, m := range marks {
+		guard = append(guard, bson.E{Key: mark(owner), Value: m})
+		unset = append(unset, bson.E{Key: mark(owner), Value: ""})
 	}
 	result, err := s.products.UpdateOne(ctx, guard, bson.D{
 		{Key: "$unset", Value: unset},
-		{Key: "$inc", Value: bson.D{{Key: "epoch", Value: int64(1)}, {Key: "marked", Value: -len(marks)}}},
+		{Key: "$inc", Value: bson.D{{Key: "epoch", Value: int64(1)}, {Key: "markCount", Value: -len(marks)}}},
 	})
 	if err != nil {
 		return false, err
@@ -129,27 +102,18 @@ func (s *Store) Prune(ctx context.Context, productID string, marks map[string]st
 	return result.MatchedCount == 1, nil
 }
 
-// Counters implements stock.Store.
-func (s *Store) Counters(ctx context.Context, productID string) (stock.Counters, error) {
-	u, err := s.units(ctx, productID)
-	if err != nil {
-		return stock.Counters{}, err
+// Snapshots implements stock.Store.
+func (s *Store) Snapshots(ctx context.Context, productIDs []string) (map[string]stock.Snapshot, error) {
+	found, err := find[units](ctx, s.products, bson.D{{Key: "_id", Value: in(productIDs)}},
+		options.Find().SetProjection(only("available", "initial", "restocked", "epoch", "markCount", "marks")))
+	out := map[string]stock.Snapshot{}
+	for _, u := range found {
+		out[u.ID] = stock.Snapshot{
+			Counters: stock.Counters{
+				ProductID: u.ID, Available: u.Available, Initial: u.Initial, Restocked: u.Restocked, MarkCount: u.MarkCount,
+			},
+			Epoch: u.Epoch, Marks: u.Marks,
+		}
 	}
-	return u.counters(), nil
-}
-
-func (u units) counters() stock.Counters {
-	return stock.Counters{
-		ProductID: u.ID, Available: u.Available, Held: u.Held, Sold: u.Sold,
-		Initial: u.Initial, Restocked: u.Restocked, Marks: u.Marked,
-	}
-}
-
-func (s *Store) units(ctx context.Context, productID string) (units, error) {
-	var u units
-	err := s.products.FindOne(ctx, bson.D{{Key: "_id", Value: productID}}).Decode(&u)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return units{}, stock.ErrProduct
-	}
-	return u, err
+	return out, err
 }

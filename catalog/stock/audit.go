@@ -9,38 +9,36 @@ import (
 	"time"
 )
 
-// Drift is a product whose counters are not what the ledger says. The protocol does not make any: somebody wrote to
-// the store by hand, a backup was restored in part, or the store lost a write that it had answered.
+// Drift is a product whose counters differ from the ledger. The protocol causes none: someone wrote to the store by hand,
+// a backup was restored in part, or the store lost an acknowledged write.
 type Drift struct {
 	ProductID string
-	Is        Counters // what the product says
-	Owed      Counters // what the ledger says; a negative Available means that more was sold than there ever was
+	Stored    Counters // what the product says
+	Expected  Counters // what the ledger says; Available is negative if more was sold than there ever was
 	repairs   int      // made so far
-	repairing string   // a repair that was begun and is not at rest
+	repairing string   // the ID of a repair that is not at rest
 }
 
-// Delta is what has to be added to the counters.
+// Delta is what a repair must add to the stored counters.
 func (d Drift) Delta() Delta {
 	return Delta{
-		Available: d.Owed.Available - d.Is.Available,
-		Held:      d.Owed.Held - d.Is.Held,
-		Sold:      d.Owed.Sold - d.Is.Sold,
-		Restocked: d.Owed.Restocked - d.Is.Restocked,
-		Marks:     d.Owed.Marks - d.Is.Marks,
+		Available: d.Expected.Available - d.Stored.Available,
+		Restocked: d.Expected.Restocked - d.Stored.Restocked,
+		Marks:     d.Expected.MarkCount - d.Stored.MarkCount,
 	}
 }
 
-// Findings are what an audit found.
+// Findings is the result of an audit.
 type Findings struct {
-	Products  int // looked at
+	Products  int // compared
 	Drifts    []Drift
-	Undecided []string // products on which marks were pruned faster than their reservations could be read
+	Undecided []string // products whose marks were pruned faster than their reservations could be read
 }
 
 // auditBatch is how many products are read at once.
 const auditBatch = 200
 
-// Audit compares every product with the ledger, while everybody goes on working. It writes nothing. Several may run.
+// Audit compares every product with the ledger, while orders go on. It writes nothing. Several audits may run at once.
 func (s *Service) Audit(ctx context.Context, ledger Ledger) (Findings, error) {
 	var all Findings
 	for after := ""; ; {
@@ -62,8 +60,8 @@ func (s *Service) Audit(ctx context.Context, ledger Ledger) (Findings, error) {
 	}
 }
 
-// AuditProducts is Audit for some products. IDs of products that never existed are ignored. What looks wrong is looked
-// at a second time before it is reported, in case that the store has answered with the past for a moment.
+// AuditProducts is Audit for some products. It ignores IDs of products that never existed. It reports a drift only if a
+// second audit finds the same one, in case the store returned stale data for a moment.
 func (s *Service) AuditProducts(ctx context.Context, ledger Ledger, ids []string) (Findings, error) {
 	found, err := s.auditOnce(ctx, ledger, ids)
 	if err != nil || len(found.Drifts) == 0 {
@@ -85,18 +83,15 @@ func (s *Service) AuditProducts(ctx context.Context, ledger Ledger, ids []string
 }
 
 // auditRounds bounds how often products are read again because marks were pruned meanwhile. From the second round on
-// only what changed lately is read, so a round is short.
+// the audit reads only what changed lately, so a round is short.
 const auditRounds = 20
 
-// clockSkew is how much the clocks of instances may differ; it decides how far back "lately" goes.
+// clockSkew is how far the clocks of instances may be apart; "lately" reaches back that much further.
 const clockSkew = time.Minute
 
 func (s *Service) auditOnce(ctx context.Context, ledger Ledger, ids []string) (Findings, error) {
 	found := Findings{}
-	known := map[string]map[string]Reservation{} // by product and ID, as last read
-	for _, id := range ids {
-		known[id] = map[string]Reservation{}
-	}
+	known := newBooks()
 	since := time.Time{}
 	for round := 0; round < auditRounds && len(ids) > 0; round++ {
 		began := s.now()
@@ -104,30 +99,22 @@ func (s *Service) auditOnce(ctx context.Context, ledger Ledger, ids []string) (F
 		if err != nil {
 			return found, fmt.Errorf("read %d products: %w", len(ids), err)
 		}
-		err = ledger.Wanting(ctx, ids, since, func(r Reservation) error {
-			for _, l := range r.Lines {
-				if of, ok := known[l.ProductID]; ok {
-					of[r.ID] = r
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return found, fmt.Errorf("read the reservations of %d products: %w", len(ids), err)
+		if err := known.read(ctx, ledger, ids, since); err != nil {
+			return found, err
 		}
 		after, err := ledger.Snapshots(ctx, ids)
 		if err != nil {
 			return found, fmt.Errorf("read %d products again: %w", len(ids), err)
 		}
-		var open []string
+		var undecided []string
 		for _, id := range ids {
 			p, ok := after[id]
 			switch {
-			case !ok:
+			case !ok: // it never existed
 			case p.Epoch != before[id].Epoch:
-				open = append(open, id)
+				undecided = append(undecided, id)
 			default:
-				d, err := s.compare(ctx, p, known[id])
+				d, err := s.compare(ctx, p, known)
 				if err != nil {
 					return found, err
 				}
@@ -135,56 +122,108 @@ func (s *Service) auditOnce(ctx context.Context, ledger Ledger, ids []string) (F
 				if d.Delta() != (Delta{}) {
 					found.Drifts = append(found.Drifts, d)
 				}
-				delete(known, id)
 			}
 		}
-		ids, since = open, began.Add(-clockSkew)
+		ids, since = undecided, began.Add(-clockSkew)
 	}
 	found.Products += len(ids)
 	found.Undecided = ids
 	return found, nil
 }
 
-// compare holds a product against its reservations. Those that came after they were read have left a mark on it.
-func (s *Service) compare(ctx context.Context, p Snapshot, known map[string]Reservation) (Drift, error) {
-	reservations := slices.Collect(maps.Values(known))
-	for id := range p.Standing {
-		if _, ok := known[id]; ok {
-			continue
+// books are the reservations and adjustments of some products, as last read.
+type books struct {
+	reservations map[string]map[string]Reservation // by product, then by ID
+	adjustments  map[string]map[string]Adjustment
+}
+
+func newBooks() books {
+	return books{map[string]map[string]Reservation{}, map[string]map[string]Adjustment{}}
+}
+
+func (b books) has(productID, owner string) bool {
+	_, reserved := b.reservations[productID][owner]
+	_, adjusted := b.adjustments[productID][owner]
+	return reserved || adjusted
+}
+
+// read adds what was changed at or after since.
+func (b books) read(ctx context.Context, ledger Ledger, ids []string, since time.Time) error {
+	for _, id := range ids {
+		if b.reservations[id] == nil {
+			b.reservations[id], b.adjustments[id] = map[string]Reservation{}, map[string]Adjustment{}
 		}
-		r, err := s.store.Reservation(ctx, id)
-		if errors.Is(err, ErrNotFound) {
-			continue // a mark of nobody: its units are not owed
-		}
-		if err != nil {
-			return Drift{}, fmt.Errorf("read reservation %s: %w", id, err)
-		}
-		r.State, r.From = "", "" // it may be further by now: only the mark counts
-		reservations = append(reservations, r)
 	}
-	d := Drift{ProductID: p.ProductID, Is: p.Counters, Owed: p.Counters}
-	o := &d.Owed
-	o.Held, o.Sold, o.Restocked = Owed(p.ProductID, p.Standing, reservations)
-	o.Available = o.Initial + o.Restocked - o.Held - o.Sold
-	o.Marks = len(p.Standing)
-	for id, r := range known {
-		if r.Repair == nil {
+	err := ledger.Reservations(ctx, ids, since, func(r Reservation) error {
+		for _, l := range r.Lines {
+			if of, ok := b.reservations[l.ProductID]; ok {
+				of[r.ID] = r
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the reservations of %d products: %w", len(ids), err)
+	}
+	err = ledger.Adjustments(ctx, ids, since, func(a Adjustment) error {
+		b.adjustments[a.ProductID][a.ID] = a
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the adjustments of %d products: %w", len(ids), err)
+	}
+	return nil
+}
+
+// compare compares a product with the books.
+func (s *Service) compare(ctx context.Context, p Snapshot, known books) (Drift, error) {
+	d := Drift{ProductID: p.ProductID, Stored: p.Counters, Expected: p.Counters}
+	reservations := slices.Collect(maps.Values(known.reservations[p.ProductID]))
+	adjustments := slices.Collect(maps.Values(known.adjustments[p.ProductID]))
+	for _, a := range adjustments {
+		if a.Kind != MovedRepair {
 			continue
 		}
 		d.repairs++
-		if !r.State.AtRest() {
-			d.repairing = id
+		if a.State == Pending {
+			d.repairing = a.ID
 		}
 	}
+	// What came after the books were read has left a mark on the product. Of that the mark counts, not the state, which
+	// may be further by now.
+	for id, mark := range p.Marks {
+		if known.has(p.ProductID, id) {
+			continue
+		}
+		var err error
+		if mark == MarkApplied || mark == MarkRefused {
+			var a Adjustment
+			a, err = s.store.Adjustment(ctx, id)
+			a.State = Pending
+			adjustments = append(adjustments, a)
+		} else {
+			var r Reservation
+			r, err = s.store.Reservation(ctx, id)
+			r.State, r.From = "", ""
+			reservations = append(reservations, r)
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) { // a mark without an owner accounts for no units
+			return Drift{}, fmt.Errorf("read the owner %s of a mark: %w", id, err)
+		}
+	}
+	taken, restocked := Expected(p, reservations, adjustments)
+	d.Expected.Restocked = restocked
+	d.Expected.Available = p.Initial + restocked - taken
+	d.Expected.MarkCount = len(p.Marks)
 	return d, nil
 }
 
-// Repair makes a product's counters what the ledger says, by a movement of its own that carries the reason; nothing that
-// was written is changed. It returns the drift that it repaired, with a Delta of zero when there was none. Several
-// repairs at once do it once.
+// Repair sets a product's counters to what the ledger says, by a movement of its own that carries the reason. It changes
+// nothing that was written before. It returns the drift that it repaired; its Delta is zero if there was none.
+// Concurrent repairs repair a drift once.
 //
-// Errors: *ShortError when units were sold that never were: a restocking or correction has to come first; ErrReason;
-// ErrBusy when the product is too busy to be audited.
+// Errors: *ShortError if more units were sold than there ever were: restock or correct first; ErrReason; ErrBusy if the
+// product is too busy for an audit.
 func (s *Service) Repair(ctx context.Context, ledger Ledger, productID, reason string) (Drift, error) {
 	d, err := s.repair(ctx, ledger, productID, reason)
 	if err != nil {
@@ -208,26 +247,18 @@ func (s *Service) repair(ctx context.Context, ledger Ledger, productID, reason s
 			return Drift{ProductID: productID}, nil
 		}
 		d := found.Drifts[0]
-		if d.repairing != "" { // another's, who may have died
-			if err := s.finish(ctx, d.repairing); err != nil {
+		if d.repairing != "" { // of another caller, which may have died
+			if _, err := s.finishAdjustment(ctx, d.repairing); err != nil {
 				return Drift{}, err
 			}
 			continue
 		}
-		// The number makes two repairs at once the same one, and the next one another.
-		id, delta := repairPrefix+digest(productID, fmt.Sprint(d.repairs)), d.Delta()
-		err = s.adjust(ctx, adjustment{id: id, productID: productID, reason: reason, repair: &delta})
+		// The number makes concurrent repairs the same one, and the next repair a new one.
+		a := Adjustment{ProductID: productID, Kind: MovedRepair, Delta: d.Delta(), Reason: reason}
+		err = s.adjust(ctx, a, fmt.Sprint(d.repairs))
 		if !errors.Is(err, ErrConflict) {
 			return d, err
 		}
 	}
 	return Drift{}, ErrBusy
-}
-
-func (s *Service) finish(ctx context.Context, id string) error {
-	r, err := s.store.Reservation(ctx, id)
-	if err == nil {
-		_, err = s.work(ctx, r, nil, atRest)
-	}
-	return err
 }

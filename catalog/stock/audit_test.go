@@ -14,15 +14,15 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
-// busy is a ledger that is worked on in the very moment in which it has been read.
+// busy is a ledger that changes right after its reservations were read.
 type busy struct {
 	*memorytest.Store
 	times   int
 	between func(n int)
 }
 
-func (b *busy) Wanting(ctx context.Context, ids []string, since time.Time, yield func(stock.Reservation) error) error {
-	if err := b.Store.Wanting(ctx, ids, since, yield); err != nil {
+func (b *busy) Reservations(ctx context.Context, ids []string, since time.Time, yield func(stock.Reservation) error) error {
+	if err := b.Store.Reservations(ctx, ids, since, yield); err != nil {
 		return err
 	}
 	if b.times > 0 {
@@ -32,7 +32,7 @@ func (b *busy) Wanting(ctx context.Context, ids []string, since time.Time, yield
 	return nil
 }
 
-func TestAnAuditSeesThroughOrdersThatCameAndWerePrunedWhileItRead(t *testing.T) {
+func TestAnAuditIsNotMisledByOrdersThatComeAndArePrunedWhileItReads(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	store := memorytest.New()
@@ -56,11 +56,11 @@ func TestAnAuditSeesThroughOrdersThatCameAndWerePrunedWhileItRead(t *testing.T) 
 	for times, want := range map[int]stock.Findings{
 		0:  {Products: 1},
 		5:  {Products: 1},
-		50: {Products: 1, Undecided: []string{"lamp"}}, // it gives up, and says so
+		50: {Products: 1, Undecided: []string{"lamp"}}, // it gives up, and reports that
 	} {
 		found, err := service.Audit(ctx, &busy{store, times, func(n int) { order(times*100 + n) }})
 		if diff := cmp.Diff(want, found, cmpopts.EquateEmpty()); diff != "" || err != nil {
-			t.Errorf("%d orders in between: %v (-want +got):\n%s", times, err, diff)
+			t.Errorf("%d concurrent orders: %v (-want +got):\n%s", times, err, diff)
 		}
 	}
 }

@@ -5,22 +5,22 @@ import (
 	"sync"
 )
 
-// What a Background needs: goroutines that keep a store of its kind busy, and room for a burst. More room would let callers
-// run away from what they leave behind: the marks of unfinished orders pile up on the products that everybody wants.
+// What a Background needs: enough goroutines to keep a store of this kind busy, and room for a burst. With more room,
+// calls would return much faster than their remaining work gets done, and the marks of unfinished orders would pile up on
+// popular products.
 const (
 	BackgroundRoom       = 64
 	BackgroundGoroutines = 8
 )
 
-// Background does work that nobody waits for (what is left of reservations after their answer, and pruning), in a few
-// goroutines. When its queue is full, whoever brings work does it himself, which slows callers down to what the store can
-// take.
+// Background does the work that remains after a call has returned, and prunes, in a few goroutines. When its queue is
+// full, callers do their work themselves, which slows them down to what the store can take.
 type Background struct{ queue chan func(context.Context) }
 
-// NewBackground returns a Background with room for that many tasks. Its Run must be called.
+// NewBackground returns a Background whose queue has room for that many tasks. Run must be called on it.
 func NewBackground(room int) *Background { return &Background{make(chan func(context.Context), room)} }
 
-// Later takes a task.
+// Later queues a task, or runs it at once if the queue is full.
 func (b *Background) Later(task func(context.Context)) {
 	select {
 	case b.queue <- task:
@@ -29,7 +29,7 @@ func (b *Background) Later(task func(context.Context)) {
 	}
 }
 
-// Run does tasks in that many goroutines until ctx is done, then what is left in the queue. Tasks bound their own time.
+// Run runs tasks in that many goroutines until ctx is done, then the rest of the queue. Tasks bound their own time.
 func (b *Background) Run(ctx context.Context, goroutines int) {
 	tasks := context.WithoutCancel(ctx)
 	var wg sync.WaitGroup

@@ -1,84 +1,96 @@
-// Package stock holds, sells and gives back the units of products for orders, so that nothing is ever sold twice and
-// nothing is lost, whatever crashes, repeats or comes late. It needs a store that changes one document atomically, and
-// no transactions.
+// Package stock holds, sells and gives back the units of products for orders, so that no unit is sold twice and none is
+// lost, whatever crashes, repeats or arrives late. It needs a store that changes one document atomically, and no
+// transactions.
 //
 // # The two documents
 //
-// A reservation is what one order wants. It is written first and is the truth about the order. A product has three
-// counters; each order that touches them leaves a mark in the same atomic update, so that it touches them once.
+// A reservation is what one order wants. It is written first and is the truth about the order. A product counts what is
+// available. Each order that changes this count leaves a mark on the product in the same atomic update, so that it
+// changes it only once.
 //
 //	reservation {id, state, from, why, lines, expiresAt}
 //
-//	   reserve          commit
-//	  ┌─────────┐      ┌──────┐  ┌────────────┐      ┌──────┐
-//	  │ HOLDING ├─────▶│ HELD ├─▶│ COMMITTING ├─────▶│ SOLD │
-//	  └────┬────┘      └──┬───┘  └────────────┘      └──┬───┘
-//	       │ short,       │ expired,                    │ release
-//	       │ expired,     │ release                     │
-//	       │ release      ▼                             │
-//	       │      ┌───────────────────────┐             │      ┌───────────────────────────┐
-//	       └─────▶│ RELEASING {from, why} │◀────────────┘  ┌──▶│ RELEASED, the tombstone:  │
-//	              └───────────┬───────────┘                │   │ no later reserve succeeds │
-//	                          └────────────────────────────┘   └───────────────────────────┘
+//	   reserve                     commit
+//	  ┌─────────┐        ┌──────┐         ┌──────┐
+//	  │ HOLDING ├───────▶│ HELD ├────────▶│ SOLD │
+//	  └────┬────┘        └──┬───┘         └──┬───┘
+//	       │ short,         │ expired,       │ release
+//	       │ expired,       │ release        │
+//	       │ release        ▼                │
+//	       │      ┌───────────────────────┐  │      ┌───────────────────────────┐
+//	       └─────▶│ RELEASING {from, why} │◀─┘  ┌──▶│ RELEASED, the tombstone:  │
+//	              └───────────┬───────────┘     │   │ every later reserve fails │
+//	                          └─────────────────┘   └───────────────────────────┘
 //
-//	product {available, held, sold, epoch, marks: {order: H | S | B}}
+//	product {available, epoch, marks: {order: T | X}}
 //
-//	   take: available → held, mark H      sell: held → sold, mark S      give: back to available, mark B (barred)
+//	   take: available − q, mark T (taken)      give: available + q, mark X (tombstone)
 //
-// HELD, SOLD and RELEASED are at rest: products agree with them. In the other states somebody is at work, or died at
-// it; whoever comes next (a repeated call, the Sweeper) finishes. States only ever go forward along the arrows, so the
-// state alone guards every change of a reservation.
+// HELD, SOLD and RELEASED are at rest: the products agree with them. In the other states a call is at work, or died at
+// it; the next one (a repeated call, the Sweeper) finishes the work. A state never comes back, so the state alone guards
+// every change of a reservation.
+//
+// A sale moves no units: whether a taken unit is held or sold, only the reservation knows. So a commit changes only the
+// reservation, and Units derives what is held and sold.
 //
 // # The invariant
 //
-// At every moment, per product: available + held + sold = initial + restocked, where restocked is less what corrections
-// took away, and none of the first three is negative. held and sold are the sums over the marks H and S, and for an order
-// whose mark was pruned, what the last rest state of its reservation says. Owed computes exactly this; the tests check it
-// after every single step of randomly interleaved calls.
+// At every moment, per product: available = initial + restocked − taken, and available is not negative. taken is the sum
+// over the marks T, and for an order whose mark was pruned, over what the last rest state of its reservation says.
+// Expected computes exactly this; the tests check it after every single step of randomly interleaved calls.
 //
 // # Marks are bounded: the epoch
 //
-// Marks of reservations at rest are pruned, so a product with 100,000 orders behind it is as small as a new one. Then
-// "no mark" may mean "never touched" or "pruned", and a slow caller must not mistake one for the other. So every
+// Marks of reservations at rest are pruned, so a product that 100,000 orders have bought is as small as a new one. Then
+// "no mark" may mean "never touched" or "pruned", and a slow caller must not mistake one for the other. Therefore every
 // pruning raises the product's epoch, an update that relies on an absent mark names the epoch that it was planned in,
 // and the epoch is read before the reservation is last read or changed: if the mark was pruned since, the update
-// misses, and its caller reads again. A stale epoch therefore never does harm, it only costs a round trip, which is
-// why it may be cached.
+// misses, and its caller reads again. A stale epoch only costs a round trip. That is why epochs may be cached.
 //
-// # When a call answers
+// # When a call returns
 //
-// At the decision, not at the end of the work. "Held" is decided when every line carries H, "sold" when the reservation
-// is COMMITTING, "short" when one product carries B. What remains is done in the background, or by the next who comes.
-// A reserve of one known product takes two round trips, a commit one.
+// A call returns at the decision, not at the end of the work. "Held" is decided when every line has the mark T, "sold"
+// when the reservation is SOLD, "short" when one product has the mark X. The rest is done in the background, or by the
+// next call. A reserve of one known product takes two round trips and a commit one; an order takes four operations of
+// the store, and a pruning every 64 orders.
 //
 // # The ledger
 //
 // Every change of a reservation's state adds a step to it, in the same atomic update. So the reservations, which are
-// never removed, are the ledger: Movements reads them as entries (hold, sale, return, restocking, correction, repair),
-// each with an ID that follows from what it is. It costs no write, no round trip and no transaction, and there is no
-// second book that could say something else. What grows is the reservations' collection, some 400 bytes an order.
+// never removed, are the ledger: Movements reads them as entries (hold, sale, return, restock, correction, repair), each
+// with an ID that follows from what it is. This costs no write, no round trip and no transaction, and no second book can
+// disagree. The price is the size of the reservations: about 400 bytes an order.
 //
-// Restockings and corrections are reservations too, of one product: ADDING, then ADDED; or RELEASED, when a correction
-// would take away more than is available. Their IDs are made of the product and the idempotency key.
+// A restock, a correction and a repair are adjustments: documents of their own, of one product, PENDING, then APPLIED;
+// or REFUSED, when a correction would take away more than is available. They follow the same rules: the document comes
+// first, the product follows and gets a mark, and marks are pruned. Their IDs derive from the product and the
+// idempotency key.
 //
-// An audit holds products against their reservations while everybody works. The product's marks make that exact without
-// a snapshot of several documents:
+// An audit compares products with the ledger while orders go on. The marks make that exact without a snapshot of several
+// documents:
 //
-//	read the epoch ──▶ read all reservations that want the product ──▶ read counters, marks and epoch, at one moment T
+//	read the epoch ──▶ read the product's reservations and adjustments ──▶ read counters, marks and epoch, at one moment T
 //
 // If the epoch is the same at both ends, no mark was removed in between. Then a reservation that was moved in between
-// has a mark at T, which says where its units are at T; and one without a mark at T was not moved, so the state that was
-// read holds at T. Otherwise the audit goes on with what changed lately, until an attempt is short enough. It raises no
-// false alarm, however busy the product is; one on which marks are pruned all the time may stay undecided.
+// has a mark at T, which says where its units are at T; and for one without a mark at T, the state that was read still
+// holds, because a sale moves nothing. Otherwise the audit reads what changed lately and tries again, until an attempt
+// is short enough. It raises no false alarm, however busy the product is; a product whose marks are pruned all the time
+// may stay undecided.
 //
-// A repair is a movement like any other, of exactly the drift, and so it is right even if orders move units before it
-// is applied. It is numbered: of two repairs at once one is written.
+// A repair is a movement of exactly the drift, so it is right even if orders move units before it is applied. Repairs
+// are numbered: of two concurrent ones, one is written.
 //
 // # What each rule is for
 //
-// The tombstone refuses a reserve that arrives after its order was released. The bar (B) on a product refuses a take
-// that was planned before the release and arrives after it. Marking a short product B before giving up makes two
-// concurrent calls for one order agree whether it is short. The compare-and-set on expiry decides between expiry and
-// commit; a clock alone decides nothing. Taken away, each of these oversells or loses units; the tests take some away
-// and fail.
+// The tombstone of a reservation refuses a reserve that arrives after its order was released. The tombstone on a product
+// refuses a take that was planned before the release and arrives after it. A short product gets a tombstone before its
+// reservation is given up, so that two concurrent calls for one order agree whether it is short. The compare-and-set on
+// expiry decides between expiry and commit; a clock alone decides nothing. Without any one of these, units are oversold
+// or lost; the tests take some of them away and fail.
+//
+// # Room for returns of part of an order
+//
+// A later return of some sold units (a refund) can be a state RETURNING, from SOLD and back to SOLD. SOLD would then come
+// again, so every compare-and-set would also name the number of returns, and the mark of an order that returned units
+// would carry that number. Nothing else here relies on SOLD not coming again.
 package stock

@@ -6,8 +6,8 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// epochs remembers the epochs of products, so that a reserve need not read them first. An epoch that is out of date
-// makes an update miss and is read again: nothing worse.
+// epochs remembers the epochs of products, so that a reserve need not read them first. With an outdated epoch an update
+// misses, and its caller reads the product.
 type epochs struct{ cache *otter.Cache[string, int64] }
 
 // maxEpochs bounds the memory: about 100 bytes each.
@@ -17,7 +17,7 @@ func newEpochs() *epochs {
 	return &epochs{otter.Must(&otter.Options[string, int64]{MaximumSize: maxEpochs})}
 }
 
-// views returns what a new reservation sees of the products, provided that all their epochs are known.
+// views returns how a new reservation sees the products, provided that all their epochs are known.
 func (e *epochs) views(lines []Line) (map[string]View, bool) {
 	out := map[string]View{}
 	for _, l := range lines {

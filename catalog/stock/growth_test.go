@@ -13,9 +13,9 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
-// A product's document grows with its marks, and an order costs what it asks of the store: neither may depend on how many
-// orders the product has had.
-func TestAProductWithManyOrdersBehindItCostsWhatANewOneDoes(t *testing.T) {
+// The size of a product's document and the number of store operations of an order must not depend on how many orders the
+// product has had.
+func TestAnOrderOfAnOldProductCostsAsMuchAsOneOfANewProduct(t *testing.T) {
 	t.Parallel()
 	const orders, pruneAt = pastOrders, 64
 	store := &counting{Store: memorytest.New()}
@@ -27,17 +27,41 @@ func TestAProductWithManyOrdersBehindItCostsWhatANewOneDoes(t *testing.T) {
 	service := stock.New(store, stock.Options{PruneAt: pruneAt})
 	for n := range orders {
 		buy(t, service, "old", n)
-		if c, err := store.Counters(t.Context(), "old"); err != nil || c.Marks > pruneAt || c.Sold != int64(n+1) {
+		found, err := store.Snapshots(t.Context(), []string{"old"})
+		if c := found["old"]; err != nil || len(c.Marks) > pruneAt || c.Available != int64(2*orders-n-1) {
 			t.Fatalf("after order %d: %+v, %v; want at most %d marks", n, c, err, pruneAt)
 		}
 	}
 	if err := service.Prune(t.Context(), "old"); err != nil {
 		t.Fatal(err)
 	}
-	// Both are sold by services that know nothing yet, for so long that marks are pruned on the way.
-	was, is := store.asked(t, "new", orders), store.asked(t, "old", orders)
+	// Both are sold by services with empty caches, long enough for marks to be pruned on the way.
+	was, is := store.calls100(t, "new", orders), store.calls100(t, "old", orders)
 	if diff := cmp.Diff(was, is); diff != "" {
-		t.Errorf("what was asked of the store, and the marks left (-new product +old product):\n%s", diff)
+		t.Errorf("store operations, and the marks left (-new product +old product):\n%s", diff)
+	}
+}
+
+// An order takes an insert, a take, and the changes to HELD and to SOLD. What the first order reads of the product, and a
+// pruning with the read after it, are shared by many orders.
+func TestAnOrderCostsAtMostFiveStoreOperations(t *testing.T) {
+	t.Parallel()
+	store := &counting{Store: memorytest.New()}
+	if err := store.CreateProduct(t.Context(), product.Product{ID: "lamp", Stock: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	total, plain := 0, 0
+	for _, calls := range store.calls100(t, "lamp", 0) {
+		delete(calls, "marks")
+		for _, times := range calls {
+			total += times
+		}
+		if cmp.Equal(map[string]int{"Insert": 1, "Apply": 1, "Change": 2}, calls) {
+			plain++
+		}
+	}
+	if total > 410 || plain < 97 {
+		t.Errorf("100 orders took %d store operations, %d of them just four; want at most 410, and 97", total, plain)
 	}
 }
 
@@ -53,15 +77,15 @@ func buy(t *testing.T, service *stock.Service, productID string, n int) {
 	}
 }
 
-// counting counts what is asked of a store.
+// counting counts the operations of a store.
 type counting struct {
 	*memorytest.Store
 	calls map[string]int
 }
 
-// asked sells 100 times through a new service and returns for each order how often each method was called, and how many
-// marks the product carried then.
-func (c *counting) asked(t *testing.T, productID string, from int) []map[string]int {
+// calls100 sells 100 times through a new service. It returns for each order how often each method was called, and how many
+// marks the product had after it.
+func (c *counting) calls100(t *testing.T, productID string, from int) []map[string]int {
 	t.Helper()
 	service := stock.New(c, stock.Options{})
 	var out []map[string]int
@@ -69,11 +93,12 @@ func (c *counting) asked(t *testing.T, productID string, from int) []map[string]
 		c.calls = map[string]int{}
 		buy(t, service, productID, from+n)
 		calls := c.calls
-		counters, err := c.Counters(t.Context(), productID)
+		c.calls = nil
+		found, err := c.Snapshots(t.Context(), []string{productID})
 		if err != nil || calls["Insert"] != 1 {
 			t.Fatalf("order %d: %v, %v", n, calls, err)
 		}
-		calls["marks"] = counters.Marks
+		calls["marks"] = len(found[productID].Marks)
 		out = append(out, calls)
 	}
 	return out
@@ -110,22 +135,27 @@ func (c *counting) States(ctx context.Context, ids []string) (map[string]stock.S
 	return c.Store.States(ctx, ids)
 }
 
-func (c *counting) View(ctx context.Context, id string, productIDs []string) (map[string]stock.View, error) {
-	c.count("View")
-	return c.Store.View(ctx, id, productIDs)
+func (c *counting) AdjustmentStates(ctx context.Context, ids []string) (map[string]stock.AdjustmentState, error) {
+	c.count("AdjustmentStates")
+	return c.Store.AdjustmentStates(ctx, ids)
 }
 
-func (c *counting) Apply(ctx context.Context, u stock.Update) (stock.Applied, bool, error) {
+func (c *counting) View(ctx context.Context, owner string, productIDs []string) (map[string]stock.View, error) {
+	c.count("View")
+	return c.Store.View(ctx, owner, productIDs)
+}
+
+func (c *counting) Apply(ctx context.Context, u stock.Update) (stock.After, bool, error) {
 	c.count("Apply")
 	return c.Store.Apply(ctx, u)
-}
-
-func (c *counting) Marks(ctx context.Context, productID string) (map[string]stock.Mark, error) {
-	c.count("Marks")
-	return c.Store.Marks(ctx, productID)
 }
 
 func (c *counting) Prune(ctx context.Context, productID string, marks map[string]stock.Mark) (bool, error) {
 	c.count("Prune")
 	return c.Store.Prune(ctx, productID, marks)
+}
+
+func (c *counting) Snapshots(ctx context.Context, productIDs []string) (map[string]stock.Snapshot, error) {
+	c.count("Snapshots")
+	return c.Store.Snapshots(ctx, productIDs)
 }

@@ -5,29 +5,23 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
-// Movement is one entry of the ledger: units of one product that went from one place to another.
+// Movement is one entry of the ledger: units of one product that moved from one place to another. The numbers are by how
+// much each place changed.
 type Movement struct {
-	// ID is the same whoever reads the ledger, and whenever: reservation/product/kind.
-	ID          string
-	ProductID   string
-	Reservation string
-	Kind        Kind
-	Delta
-	At     time.Time
-	Reason string // of a correction or repair; of a return, what ended the reservation
-}
-
-// Delta is by how much counters change.
-type Delta struct {
+	// ID is always the same for the same movement: source/product/kind.
+	ID        string
+	ProductID string
+	Source    string // the ID of the order or adjustment
+	Kind      Kind
 	Available int64
 	Held      int64
 	Sold      int64
 	Restocked int64
-	Marks     int // repairs only: of the number of marks that a store keeps beside them
+	At        time.Time
+	Reason    string // of a correction or repair; of a return, why the reservation ended
 }
 
 // Kind says what a movement was for.
@@ -43,8 +37,8 @@ const (
 	MovedRepair     Kind = "REPAIR"
 )
 
-// Movements are what the reservation has moved so far, as its steps tell, oldest first. Work in progress is left out:
-// a movement is entered when all its units have moved.
+// Movements returns what the reservation has moved so far, according to its steps, oldest first. A movement is entered
+// after all its units have moved, so work in progress is not in it.
 func (r Reservation) Movements() []Movement {
 	var out []Movement
 	for _, step := range r.Steps {
@@ -58,40 +52,41 @@ func (r Reservation) Movements() []Movement {
 }
 
 func (r Reservation) movement(step Step, line Line) (Movement, bool) {
-	m := Movement{ProductID: line.ProductID, Reservation: r.ID, At: step.At, Reason: r.Reason}
+	m := Movement{ProductID: line.ProductID, Source: r.ID, At: step.At}
 	q := line.Quantity
 	switch {
 	case step.To == Held:
-		m.Kind, m.Delta = MovedHold, Delta{Available: -q, Held: +q}
+		m.Kind, m.Available, m.Held = MovedHold, -q, +q
 	case step.To == Sold:
-		m.Kind, m.Delta = MovedSale, Delta{Held: -q, Sold: +q}
+		m.Kind, m.Held, m.Sold = MovedSale, -q, +q
 	case step.To == Released && r.From == Held:
-		m.Kind, m.Delta, m.Reason = MovedReturn, Delta{Available: +q, Held: -q}, string(r.Why)
+		m.Kind, m.Available, m.Held, m.Reason = MovedReturn, +q, -q, string(r.Why)
 	case step.To == Released && r.From == Sold:
-		m.Kind, m.Delta, m.Reason = MovedReturn, Delta{Available: +q, Sold: -q}, string(r.Why)
-	case step.To == Added:
-		m.Kind, m.Delta = r.addedAs(), r.adjustment(line)
+		m.Kind, m.Available, m.Sold, m.Reason = MovedReturn, +q, -q, string(r.Why)
 	default:
 		return Movement{}, false
 	}
-	m.ID = r.ID + "/" + m.ProductID + "/" + string(m.Kind)
+	m.ID = movementID(m)
 	return m, true
 }
 
-func (r Reservation) addedAs() Kind {
-	switch {
-	case r.Repair != nil:
-		return MovedRepair
-	case strings.HasPrefix(r.ID, restockPrefix):
-		return MovedRestock
+// movement is the adjustment's entry, once it is APPLIED.
+func (a Adjustment) movement() Movement {
+	m := Movement{
+		ProductID: a.ProductID, Source: a.ID, Kind: a.Kind, At: a.UpdatedAt, Reason: a.Reason,
+		Available: a.Delta.Available, Restocked: a.Delta.Restocked,
 	}
-	return MovedCorrection
+	m.ID = movementID(m)
+	return m
 }
 
-// Movements returns the ledger of one product, oldest first. It keeps all of it in memory, some 200 bytes each.
+func movementID(m Movement) string { return m.Source + "/" + m.ProductID + "/" + string(m.Kind) }
+
+// Movements returns the ledger of one product, oldest first. It keeps all of it in memory, about 200 bytes an entry.
 func Movements(ctx context.Context, ledger Ledger, productID string) ([]Movement, error) {
 	var out []Movement
-	err := ledger.Wanting(ctx, []string{productID}, time.Time{}, func(r Reservation) error {
+	ids := []string{productID}
+	err := ledger.Reservations(ctx, ids, time.Time{}, func(r Reservation) error {
 		for _, m := range r.Movements() {
 			if m.ProductID == productID {
 				out = append(out, m)
@@ -99,6 +94,14 @@ func Movements(ctx context.Context, ledger Ledger, productID string) ([]Movement
 		}
 		return nil
 	})
+	if err == nil {
+		err = ledger.Adjustments(ctx, ids, time.Time{}, func(a Adjustment) error {
+			if a.State == Applied {
+				out = append(out, a.movement())
+			}
+			return nil
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the movements of product %s: %w", productID, err)
 	}

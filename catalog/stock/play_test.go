@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// byRapid chooses so that rapid can make a failing history shorter.
+// byRapid lets rapid choose, which can shorten a failing history.
 type byRapid struct{ t *rapid.T }
 
 func (c byRapid) Choose(what string, n int) int { return rapid.IntRange(0, n-1).Draw(c.t, what) }
@@ -36,7 +36,7 @@ type bySeed struct{ *rand.Rand }
 
 func (c bySeed) Choose(_ string, n int) int { return c.IntN(n) }
 
-func TestWhateverCrashesRepeatsOrComesLateEveryPromiseHolds(t *testing.T) {
+func TestEveryPromiseHoldsWhateverCrashesRepeatsOrComesLate(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		if err := stocktest.Play(t.Context(), byRapid{rt}, memorytest.New(), stocktest.Options{Steps: 60}); err != nil {
@@ -45,10 +45,10 @@ func TestWhateverCrashesRepeatsOrComesLateEveryPromiseHolds(t *testing.T) {
 	})
 }
 
-// limit is how long the checks may take to see what is wrong with a store.
+// limit is how long the checks may take to catch a wrong store.
 const limit = 60 * time.Second
 
-func TestTheSameChecksSeeThroughWrongStores(t *testing.T) {
+func TestTheSameChecksCatchWrongStores(t *testing.T) {
 	t.Parallel()
 	names := stocktest.WrongStores(nil)
 	for name := range names {
@@ -58,20 +58,20 @@ func TestTheSameChecksSeeThroughWrongStores(t *testing.T) {
 			for seed := uint64(0); time.Since(began) < limit; seed++ {
 				store := memorytest.New()
 				err := stocktest.Play(t.Context(), bySeed{rand.New(rand.NewPCG(seed, 1))}, store, stocktest.Options{
-					Steps: 100, Faulty: stocktest.WrongStores(store.Overwrite)[name],
+					Steps: 100, Wrong: stocktest.WrongStores(store.Overwrite)[name],
 				})
 				if err != nil {
 					promise, _, _ := strings.Cut(err.Error(), "\n")
-					t.Logf("seen in history %d after %s: %s", seed+1, time.Since(began), promise)
+					t.Logf("caught in history %d after %s: %s", seed+1, time.Since(began), promise)
 					return
 				}
 			}
-			t.Errorf("not seen within %s", limit)
+			t.Errorf("not caught within %s", limit)
 		})
 	}
 }
 
-func TestATakeThatComesLateIsSeenWhereEpochsAreIgnored(t *testing.T) {
+func TestALateTakeIsCaughtWhereEpochsAreIgnored(t *testing.T) {
 	t.Parallel()
 	store := memorytest.New()
 	if err := store.CreateProduct(t.Context(), product.Product{ID: "kettle", Stock: 2}); err != nil {
@@ -79,6 +79,6 @@ func TestATakeThatComesLateIsSeenWhereEpochsAreIgnored(t *testing.T) {
 	}
 	err := stocktest.LateTake(t.Context(), stocktest.WrongStores(store.Overwrite)["ignores the epoch"].Over(store), "kettle")
 	if err == nil || !strings.Contains(err.Error(), "came late") {
-		t.Errorf("got %v, want to hear of the take that came late", err)
+		t.Errorf("got %v, want the take that came late", err)
 	}
 }

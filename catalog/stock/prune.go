@@ -3,83 +3,86 @@ package stock
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 )
 
-// tidying keeps the marks on products few.
-type tidying struct {
-	at int // marks from which on a product is pruned
-
-	mu   sync.Mutex
-	busy map[string]bool // products that this service is pruning
+// pruning keeps the number of marks on products low.
+type pruning struct {
+	at   int      // the number of marks from which on a product is pruned
+	busy sync.Map // the IDs of products that this service is pruning
 }
 
-func (t *tidying) begin(productID string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.busy[productID] {
-		return false
-	}
-	if t.busy == nil {
-		t.busy = map[string]bool{}
-	}
-	t.busy[productID] = true
-	return true
-}
-
-func (t *tidying) end(productID string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.busy, productID)
-}
-
-// pruneLater has a product pruned, once at a time, when it carries many marks.
+// pruneLater prunes a product in the background if it has many marks, one pruning at a time.
 func (s *Service) pruneLater(productID string, marks int) {
-	if marks < s.tidy.at || !s.tidy.begin(productID) {
+	if marks < s.pruning.at {
+		return
+	}
+	if _, busy := s.pruning.busy.LoadOrStore(productID, true); busy {
 		return
 	}
 	s.doLater("prune", productID, func(ctx context.Context) error {
-		defer s.tidy.end(productID)
+		defer s.pruning.busy.Delete(productID)
 		return s.Prune(ctx, productID)
 	})
 }
 
-// pruneBatch bounds how many marks one update removes: each is a condition of it.
+// pruneBatch bounds how many marks one update removes, because each is a condition of the update.
 const pruneBatch = 200
 
-// Prune removes the marks of reservations at rest from a product. It goes for those of finished orders first: a mark
-// that is pruned from a hold costs its commit a round trip.
+// Prune removes marks from a product whose owners are at rest.
 func (s *Service) Prune(ctx context.Context, productID string) error {
-	marks, err := s.store.Marks(ctx, productID)
-	if err != nil {
+	if err := s.prune(ctx, productID); err != nil {
 		return fmt.Errorf("prune product %s: %w", productID, err)
 	}
-	ids := make([]string, 0, len(marks))
-	for id := range marks {
-		ids = append(ids, id)
-	}
-	states, err := s.store.States(ctx, ids)
+	return nil
+}
+
+func (s *Service) prune(ctx context.Context, productID string) error {
+	p, err := s.snapshot(ctx, productID)
 	if err != nil {
-		return fmt.Errorf("prune product %s: %w", productID, err)
+		return err
+	}
+	final, err := s.finalMarks(ctx, slices.Collect(maps.Keys(p.Marks)))
+	if err != nil {
+		return err
 	}
 	prunable := map[string]Mark{}
-	for _, hold := range []bool{false, true} {
-		if hold && len(marks)-len(prunable) < s.tidy.at/2 {
-			break
-		}
-		for id, mark := range marks {
-			state, known := states[id]
-			if len(prunable) < pruneBatch && known && (state == Held) == hold && state.mark() == mark {
-				prunable[id] = mark
-			}
+	for id, mark := range p.Marks {
+		if len(prunable) < pruneBatch && final[id] == mark {
+			prunable[id] = mark
 		}
 	}
 	if len(prunable) == 0 {
 		return nil
 	}
 	if _, err := s.store.Prune(ctx, productID, prunable); err != nil {
-		return fmt.Errorf("prune product %s: %w", productID, err)
+		return err
 	}
 	s.epochs.forget(productID)
 	return nil
+}
+
+// finalMarks returns the marks that reservations and adjustments at rest have left.
+func (s *Service) finalMarks(ctx context.Context, ids []string) (map[string]Mark, error) {
+	final := map[string]Mark{}
+	reservations, err := s.store.States(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for id, state := range reservations {
+		final[id] = state.mark()
+	}
+	if len(reservations) == len(ids) {
+		return final, nil
+	}
+	adjustments, err := s.store.AdjustmentStates(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for id, state := range adjustments {
+		final[id] = state.mark()
+	}
+	return final, nil
 }

@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-// Service runs the protocol over a Store. Any number of services may share one store.
+// Service runs the protocol on a Store. Any number of services may share one store.
 type Service struct {
-	store  Store
-	now    func() time.Time
-	later  func(task func(context.Context))
-	epochs *epochs
-	log    *slog.Logger
-	grace  time.Duration
-	tidy   tidying
+	store   Store
+	now     func() time.Time
+	later   func(task func(context.Context))
+	epochs  *epochs
+	log     *slog.Logger
+	grace   time.Duration
+	pruning pruning
 }
 
-// Options are what a Service can be given besides its store. The zero value works.
+// Options configure a Service. The zero value works.
 type Options struct {
-	// Now is the clock that expiry is measured by; time.Now by default.
+	// Now is the clock for expiry; time.Now by default.
 	Now func() time.Time
-	// Later takes work that nobody waits for; see Background. By default it is done at once, which makes every call
-	// answer only when all its work is done.
+	// Later runs work in the background; see Background. By default it runs at once, so that every call returns only when
+	// all its work is done.
 	Later func(task func(context.Context))
-	// Grace is how long unfinished work is left to whoever began it before a sweep takes it up; 5 s by default.
+	// Grace is how long a sweep leaves unfinished work to the call that began it; 5 s by default.
 	Grace time.Duration
-	// PruneAt is the number of marks on a product from which on they are pruned; 64 by default.
+	// PruneAt is the number of marks from which on a product is pruned; 64 by default.
 	PruneAt int
 	Log     *slog.Logger // slog.Default by default
 }
@@ -49,18 +49,18 @@ func New(store Store, o Options) *Service {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	s.tidy.at = o.PruneAt
-	if s.tidy.at == 0 {
-		s.tidy.at = 64
+	s.pruning.at = o.PruneAt
+	if s.pruning.at == 0 {
+		s.pruning.at = 64
 	}
 	return s
 }
 
-// Reserve holds all lines for the order until expiresAt, or none. Equal products are summed first. A repetition answers
-// what the first call decided, also when it comes with another expiry, which is then ignored.
+// Reserve holds all lines for the order until expiresAt, or none. Lines with the same product are summed first. Calling it
+// again returns what the first call decided; another expiry is ignored.
 //
-// Errors: *ShortError; *UnknownError, when a product does not exist; ErrExpired, ErrReleased and ErrConflict, when that
-// is what became of the order's reservation; ErrLines.
+// Errors: *ShortError; *UnknownError if a product does not exist; ErrExpired and ErrReleased if that has happened to the
+// order's reservation; ErrConflict if it has other lines; ErrLines.
 func (s *Service) Reserve(ctx context.Context, id string, lines []Line, expiresAt time.Time) (Reservation, error) {
 	lines, err := Sum(lines)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Service) reserve(ctx context.Context, id string, lines []Line, expiresA
 	if err != nil {
 		return Reservation{}, err
 	}
-	// From here on the order's reservation exists, and the views (with their epochs) are older than it.
+	// The views, and so their epochs, must be older than the reservation.
 	r := Reservation{ID: id, State: Holding, Lines: lines, ExpiresAt: expiresAt, CreatedAt: now, UpdatedAt: now}
 	err = s.store.Insert(ctx, r)
 	if errors.Is(err, ErrExists) {
@@ -101,8 +101,8 @@ func (s *Service) reserve(ctx context.Context, id string, lines []Line, expiresA
 	return s.work(ctx, r, views, atDecision)
 }
 
-// firstViews returns what a reservation that nobody has heard of yet sees of its products. When all their epochs are
-// known this asks nobody: there can be no marks, and the guards will tell whether enough is available.
+// firstViews returns how a reservation that does not exist yet sees its products. If all their epochs are known, it reads
+// nothing: there can be no marks yet, and the guards decide whether enough is available.
 func (s *Service) firstViews(ctx context.Context, id string, lines []Line) (map[string]View, error) {
 	if views, ok := s.epochs.views(lines); ok {
 		return views, nil
@@ -123,7 +123,7 @@ func (s *Service) firstViews(ctx context.Context, id string, lines []Line) (map[
 	return views, nil
 }
 
-// repeated answers a reserve from the reservation that exists; when there is none, with the error absent.
+// repeated handles a reserve of an order that may already have a reservation. If it has none, it returns absent.
 func (s *Service) repeated(ctx context.Context, id string, lines []Line, absent error) (Reservation, error) {
 	r, err := s.store.Reservation(ctx, id)
 	if errors.Is(err, ErrNotFound) && absent != nil {
@@ -141,9 +141,9 @@ func (s *Service) repeated(ctx context.Context, id string, lines []Line, absent 
 	return r, nil
 }
 
-// Commit turns what the order holds into a sale. A repetition succeeds.
+// Commit sells what the order holds. Calling it again succeeds.
 //
-// Errors: ErrNotFound; ErrExpired, ErrReleased or *ShortError, when that is what became of the reservation.
+// Errors: ErrNotFound; ErrExpired, ErrReleased or *ShortError if that has happened to the reservation.
 func (s *Service) Commit(ctx context.Context, id string) (Reservation, error) {
 	for range maxRounds {
 		r, decided, err := s.commit(ctx, id)
@@ -157,20 +157,14 @@ func (s *Service) Commit(ctx context.Context, id string) (Reservation, error) {
 	return Reservation{}, fmt.Errorf("commit stock of order %s: %w", id, ErrBusy)
 }
 
-// commit tries once; false means that the reservation was in between and is to be looked at again.
+// commit tries once. It reports false if the reservation was in another state than HELD, which commit has dealt with.
 func (s *Service) commit(ctx context.Context, id string) (Reservation, bool, error) {
 	now := s.now()
-	r, won, err := s.store.Change(ctx, Change{ID: id, From: Held, To: Committing, UnexpiredAt: now, At: now})
-	if err != nil {
-		return Reservation{}, false, err
+	r, won, err := s.store.Change(ctx, Change{ID: id, From: Held, To: Sold, UnexpiredAt: now, At: now})
+	if err != nil || won {
+		return r, won, err
 	}
-	if won {
-		s.finishLater(r, marked(r.Lines, MarkHeld))
-		r.State = Sold // that is decided
-		return r, true, nil
-	}
-	r, err = s.store.Reservation(ctx, id)
-	if err != nil {
+	if r, err = s.store.Reservation(ctx, id); err != nil {
 		return Reservation{}, false, err
 	}
 	switch r.State {
@@ -179,35 +173,29 @@ func (s *Service) commit(ctx context.Context, id string) (Reservation, bool, err
 		return r, false, err
 	case Held:
 		return s.expireAtCommit(ctx, r, now)
-	case Committing:
-		s.finishLater(r, nil)
-		r.State = Sold
-		return r, true, nil
 	case Sold:
 		return r, true, nil
-	case Releasing, Released:
-		return r, false, r.refusal()
 	}
-	return r, false, ErrNotFound // a restocking
+	return r, false, r.refusal()
 }
 
-// expireAtCommit ends a hold whose time is up. Only when this call has ended it is the commit refused: the clock alone
-// decides nothing, because another instance's clock may have let a commit pass.
+// expireAtCommit ends an expired hold. It refuses the commit only if it wins the change: the clock alone decides nothing,
+// because another instance's clock may have let a commit pass.
 func (s *Service) expireAtCommit(ctx context.Context, r Reservation, now time.Time) (Reservation, bool, error) {
 	if r.ExpiresAt.After(now) {
-		return r, false, nil // it became HELD just now: commit again
+		return r, false, nil // it has just become HELD: commit again
 	}
 	r, won, err := s.store.Change(ctx, Change{ID: r.ID, From: Held, To: Releasing, Why: WhyExpired, At: now})
 	if err != nil || !won {
 		return r, false, err
 	}
-	s.finishLater(r, marked(r.Lines, MarkHeld))
+	s.finishLater(r, allTaken(r.Lines))
 	return r, false, ErrExpired
 }
 
-// Release gives back what the order holds or has bought, and refuses any later reserve of it, also when there was
-// nothing to release. It answers when all units are for sale again. A repetition succeeds. The caller guarantees that
-// the order is not to be confirmed any more.
+// Release gives back what the order holds or has bought and makes every later reserve of it fail, even if there was
+// nothing to release. It returns when all units are for sale again. Calling it again succeeds. The caller guarantees that
+// the order will not be confirmed.
 func (s *Service) Release(ctx context.Context, id string) (Reservation, error) {
 	for range maxRounds {
 		r, decided, err := s.release(ctx, id)
@@ -221,6 +209,7 @@ func (s *Service) Release(ctx context.Context, id string) (Reservation, error) {
 	return Reservation{}, fmt.Errorf("release stock of order %s: %w", id, ErrBusy)
 }
 
+// release tries once. It reports false if another call has moved the reservation meanwhile.
 func (s *Service) release(ctx context.Context, id string) (Reservation, bool, error) {
 	now := s.now()
 	r, err := s.store.Reservation(ctx, id)
@@ -228,7 +217,7 @@ func (s *Service) release(ctx context.Context, id string) (Reservation, bool, er
 		r = Reservation{ID: id, State: Released, Why: WhyReleased, CreatedAt: now, UpdatedAt: now}
 		err = s.store.Insert(ctx, r)
 		if errors.Is(err, ErrExists) {
-			return r, false, nil // a reserve came in between
+			return r, false, nil // a reserve got in first
 		}
 		return r, err == nil, err
 	}
@@ -238,38 +227,27 @@ func (s *Service) release(ctx context.Context, id string) (Reservation, bool, er
 	switch r.State {
 	case Released:
 		return r, true, nil
-	case Committing, Releasing:
+	case Releasing:
 		r, err = s.work(ctx, r, nil, atRest)
 		return r, r.State == Released, err
-	case Holding, Held, Sold:
-		views, err := s.view(ctx, id, r.Lines)
-		if err != nil {
-			return r, false, err
-		}
-		r, won, err := s.store.Change(ctx, Change{ID: id, From: r.State, To: Releasing, Why: WhyReleased, At: now})
-		if err != nil || !won {
-			return r, false, err
-		}
-		r, err = s.work(ctx, r, views, atRest)
-		return r, r.State == Released, err
 	}
-	return r, false, ErrNotFound // a restocking
+	views, err := s.view(ctx, id, r.Lines)
+	if err != nil {
+		return r, false, err
+	}
+	r, won, err := s.store.Change(ctx, Change{ID: id, From: r.State, To: Releasing, Why: WhyReleased, At: now})
+	if err != nil || !won {
+		return r, false, err
+	}
+	r, err = s.work(ctx, r, views, atRest)
+	return r, r.State == Released, err
 }
 
-// Reservation returns what became of the order's reservation, or ErrNotFound.
+// Reservation returns the order's reservation, or ErrNotFound.
 func (s *Service) Reservation(ctx context.Context, id string) (Reservation, error) {
 	r, err := s.store.Reservation(ctx, id)
 	if err != nil {
 		return Reservation{}, fmt.Errorf("read the reservation of order %s: %w", id, err)
 	}
 	return r, nil
-}
-
-// Counters returns a product's units, or ErrProduct.
-func (s *Service) Counters(ctx context.Context, productID string) (Counters, error) {
-	c, err := s.store.Counters(ctx, productID)
-	if err != nil {
-		return Counters{}, fmt.Errorf("read the stock of product %s: %w", productID, err)
-	}
-	return c, nil
 }

@@ -15,19 +15,16 @@ type Line struct {
 	Quantity  int64
 }
 
-// Reservation is what one order holds, has bought, or gave back; or an adjustment of one product's stock (a restocking,
-// a correction or a repair), which shares the machinery.
+// Reservation is what one order holds, has bought, or gave back.
 type Reservation struct {
-	ID        string // the order's ID, or that of an adjustment
+	ID        string // the order's ID
 	State     State
-	From      State  // RELEASING and RELEASED: the state it left
-	Why       Why    // RELEASING and RELEASED: what refuses a later reserve
+	From      State  // RELEASING and RELEASED: the state that it left
+	Why       Why    // RELEASING and RELEASED: why every later reserve is refused
 	Lines     []Line // one per product, in product order; nil for a tombstone of an order that never reserved
 	ExpiresAt time.Time
 	Shortages []Shortage // with Why SHORT: every short product
-	Reason    string     // corrections and repairs: why, as somebody said
-	Repair    *Delta     // repairs: what it changes
-	Steps     []Step     // every change of State, oldest first: what the movements are told from
+	Steps     []Step     // every change of State, oldest first: the movements derive from them
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
@@ -38,42 +35,34 @@ type Step struct {
 	At time.Time
 }
 
-// State is where a reservation stands; doc.go has the drawing.
+// State is where a reservation stands; package doc has the drawing.
 type State string
 
-// The states. ADDING and ADDED are those of an adjustment; one that would take more than there is goes from ADDING to
-// RELEASED.
+// The states of a reservation.
 const (
-	Holding    State = "HOLDING"
-	Held       State = "HELD"
-	Committing State = "COMMITTING"
-	Sold       State = "SOLD"
-	Releasing  State = "RELEASING"
-	Released   State = "RELEASED"
-	Adding     State = "ADDING"
-	Added      State = "ADDED"
+	Holding   State = "HOLDING"
+	Held      State = "HELD"
+	Sold      State = "SOLD"
+	Releasing State = "RELEASING"
+	Released  State = "RELEASED"
 )
 
 // Unfinished are the states in which work is left to do on products.
-func Unfinished() []State { return []State{Holding, Committing, Releasing, Adding} }
+func Unfinished() []State { return []State{Holding, Releasing} }
 
-// Expiring are the states that end when their time is up.
+// Expiring are the states that end at the reservation's expiry.
 func Expiring() []State { return []State{Holding, Held} }
 
-// AtRest reports whether the products agree with the reservation and nothing is left to do.
+// AtRest reports whether the products agree with the reservation and no work is left.
 func (s State) AtRest() bool { return s.rest() == s }
 
-// rest is the state that follows when the work of s is done; s itself when there is none.
+// rest is the state after the work of s, or s itself if there is none to do.
 func (s State) rest() State {
 	switch s {
 	case Holding:
 		return Held
-	case Committing:
-		return Sold
 	case Releasing:
 		return Released
-	case Adding:
-		return Added
 	}
 	return s
 }
@@ -84,80 +73,64 @@ type Why string
 // What can end a reservation.
 const (
 	WhyReleased Why = "RELEASED" // the order gave it back
-	WhyShort    Why = "SHORT"    // a product had too little; nothing was ever held for the order
+	WhyShort    Why = "SHORT"    // a product had too few units; nothing was ever held for the order
 	WhyExpired  Why = "EXPIRED"
 )
 
-// Mark is what an order left on a product. A product without a mark of the order was never touched by it, or its mark
-// was pruned.
+// Mark is what a reservation or an adjustment, its owner, has left on a product. If there is no mark, the owner has never
+// touched the product, or its mark was pruned.
 type Mark string
 
 // The marks.
 const (
-	NoMark    Mark = ""
-	MarkHeld  Mark = "H"
-	MarkSold  Mark = "S"
-	MarkBar   Mark = "B" // given back, or never to be taken
-	MarkAdded Mark = "A" // an adjustment
+	NoMark        Mark = ""
+	MarkTaken     Mark = "T" // a reservation has taken its units
+	MarkTombstone Mark = "X" // a reservation has given its units back, or must never take them
+	MarkApplied   Mark = "A" // an adjustment was applied
+	MarkRefused   Mark = "R" // an adjustment was refused
 )
 
 // mark is what a reservation at rest has left on its products.
 func (s State) mark() Mark {
 	switch s {
-	case Held:
-		return MarkHeld
-	case Sold:
-		return MarkSold
+	case Held, Sold:
+		return MarkTaken
 	case Released:
-		return MarkBar
-	case Added:
-		return MarkAdded
+		return MarkTombstone
 	}
 	return NoMark
 }
 
-// Shortage is a product of which there was less than asked for.
+// Shortage is a product of which too few units were available.
 type Shortage struct {
 	ProductID string
 	Requested int64
-	Available int64 // when it was refused
+	Available int64 // at the refusal
 }
 
-// Counters are the units of one product.
-type Counters struct {
-	ProductID string
-	Available int64 // can be bought
-	Held      int64 // held for orders that are not sold yet
-	Sold      int64
-	Initial   int64 // when the product was created
-	Restocked int64 // added since, less what corrections took away
-	Marks     int   // orders that have a mark on the product; pruned down when it grows
-}
-
-// Refusals and other answers. Everything else that is returned means that the outcome is unknown and that the call is
-// to be repeated, which is always safe.
+// Refusals and other expected errors. After any other error the outcome is unknown; repeating the call is always safe.
 var (
-	ErrNotFound = errors.New("no such reservation")
+	ErrNotFound = errors.New("not found")
 	ErrProduct  = errors.New("no such product")
 	ErrConflict = errors.New("the reservation exists with other lines")
 	ErrReleased = errors.New("the reservation was released")
 	ErrExpired  = errors.New("the reservation has expired")
 	ErrLines    = errors.New("invalid lines")
-	ErrReason   = errors.New("a reason must be given")
-	// ErrBusy is returned when others kept getting in between; the caller tries again later.
+	ErrReason   = errors.New("a reason is required")
+	// ErrBusy means that other calls kept getting in first. Try again later.
 	ErrBusy = errors.New("too much contention on the product")
-	// ErrExists is returned by a Store's Insert.
-	ErrExists = errors.New("the reservation exists")
+	// ErrExists is returned by the inserts of a Store.
+	ErrExists = errors.New("it exists")
 )
 
-// ShortError refuses a reserve: nothing is held for the order, and never will be.
+// ShortError refuses a reserve: nothing is or will be held for the order. It also refuses a correction.
 type ShortError struct{ Shortages []Shortage }
 
 func (e *ShortError) Error() string {
 	var b strings.Builder
 	b.WriteString("out of stock:")
 	for _, s := range e.Shortages {
-		fmt.Fprintf(&b, " %s (%d asked, %d available)", s.ProductID, s.Requested, s.Available)
+		fmt.Fprintf(&b, " %s (%d requested, %d available)", s.ProductID, s.Requested, s.Available)
 	}
 	return b.String()
 }
@@ -169,7 +142,7 @@ func (e *UnknownError) Error() string {
 	return "unknown products: " + strings.Join(e.ProductIDs, ", ")
 }
 
-// refusal is the answer to a reserve or commit of a reservation that was given back.
+// refusal is the error of a reserve or commit after the reservation has ended.
 func (r Reservation) refusal() error {
 	switch r.Why {
 	case WhyShort:
@@ -180,10 +153,10 @@ func (r Reservation) refusal() error {
 	return ErrReleased
 }
 
-// MaxUnits bounds every counter and quantity, so that no sum of them can wrap around.
+// MaxUnits bounds every quantity, so that no sum of them can overflow.
 const MaxUnits = 1_000_000_000_000
 
-// Sum adds up lines with equal products and puts them into product order, in which they are always taken.
+// Sum adds up lines with the same product and sorts them by product, which is the order in which they are taken.
 func Sum(lines []Line) ([]Line, error) {
 	if len(lines) == 0 {
 		return nil, fmt.Errorf("%w: none", ErrLines)

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// sweepBatch bounds how many reservations one sweep takes up; the next one goes on.
+// sweepBatch bounds how much of each kind one sweep takes on; the next sweep takes the rest.
 const sweepBatch = 200
 
-// Sweep gives back holds whose time is up and finishes work that was left unfinished. Any number of sweeps may run at
-// once. It returns how many reservations it took up; one that cannot be finished does not stop the others.
+// Sweep gives back holds that have expired and finishes work that was left unfinished. Any number of sweeps may run at
+// once. It returns how many reservations and adjustments it took on. One that cannot be finished does not stop the others.
 func (s *Service) Sweep(ctx context.Context) (int, error) {
 	now := s.now()
 	expired, err := s.store.Due(ctx, Due{States: Expiring(), ExpiredBy: now, Limit: sweepBatch})
@@ -22,19 +22,29 @@ func (s *Service) Sweep(ctx context.Context) (int, error) {
 	for _, r := range expired {
 		errs = append(errs, s.expire(ctx, r))
 	}
-	unfinished, err := s.store.Due(ctx, Due{States: Unfinished(), UnchangedFor: now.Add(-s.grace), Limit: sweepBatch})
+	left := now.Add(-s.grace)
+	unfinished, err := s.store.Due(ctx, Due{States: Unfinished(), UnchangedFor: left, Limit: sweepBatch})
 	if err != nil {
-		return len(expired), errors.Join(append(errs, fmt.Errorf("find unfinished work: %w", err))...)
+		errs = append(errs, fmt.Errorf("find unfinished reservations: %w", err))
 	}
 	for _, r := range unfinished {
 		if _, err := s.work(ctx, r, nil, atRest); err != nil {
 			errs = append(errs, fmt.Errorf("finish reservation %s: %w", r.ID, err))
 		}
 	}
-	return len(expired) + len(unfinished), errors.Join(errs...)
+	pending, err := s.store.PendingAdjustments(ctx, left, sweepBatch)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("find pending adjustments: %w", err))
+	}
+	for _, id := range pending {
+		if _, err := s.finishAdjustment(ctx, id); err != nil {
+			errs = append(errs, fmt.Errorf("finish adjustment %s: %w", id, err))
+		}
+	}
+	return len(expired) + len(unfinished) + len(pending), errors.Join(errs...)
 }
 
-// sweepProduct gives back the expired holds on one product, for somebody who needs the units now, and returns how many
+// sweepProduct gives back the expired holds on one product, for a caller that needs the units now, and returns how many
 // there were.
 func (s *Service) sweepProduct(ctx context.Context, productID string) (int, error) {
 	expired, err := s.store.Due(ctx, Due{States: Expiring(), ExpiredBy: s.now(), ProductID: productID, Limit: sweepBatch})
@@ -49,8 +59,8 @@ func (s *Service) sweepProduct(ctx context.Context, productID string) (int, erro
 	return len(expired), nil
 }
 
-// expire ends a hold whose time is up and gives back its units. When somebody else has moved the reservation first, it
-// helps them, because whoever asked for this wants the units.
+// expire ends an expired hold and gives back its units. If another call has moved the reservation first, it finishes that
+// call's work, because its own caller wants the units.
 func (s *Service) expire(ctx context.Context, hold Reservation) error {
 	_, _, err := s.store.Change(ctx, Change{ID: hold.ID, From: hold.State, To: Releasing, Why: WhyExpired, At: s.now()})
 	if err == nil {
@@ -77,7 +87,7 @@ func (s *Service) RunSweeper(ctx context.Context, interval time.Duration) {
 			s.log.Warn("sweep", "error", err.Error())
 		}
 		if n > 0 {
-			s.log.Debug("swept", "reservations", n)
+			s.log.Debug("swept", "taken on", n)
 		}
 	}
 }

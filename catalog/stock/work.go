@@ -10,20 +10,20 @@ import (
 type goal int
 
 const (
-	// atDecision: until the answer is known. What is left is done later.
+	// atDecision: until the outcome is decided. The rest is done later.
 	atDecision goal = iota
-	// atRest: until reservation and products agree.
+	// atRest: until the reservation and its products agree.
 	atRest
 )
 
-// maxRounds bounds how often one call starts over because others got in between. Each round that misses means that
-// another call, sweep or prune made progress on the same products.
+// maxRounds bounds how often one call starts over because others got in first. Each round that misses means that another
+// call, sweep or pruning made progress on the same products.
 const maxRounds = 100
 
-// work brings every product to where the reservation wants it and the reservation to rest, whatever others do
-// meanwhile. views are what the products looked like before r was last read or changed; with nil they are read first.
+// work brings every product to where the reservation wants it, and the reservation to rest, whatever others do
+// meanwhile. views are how the products looked before r was last read or changed; if nil, work reads them first.
 //
-// It returns the reservation at rest, or with the goal atDecision as soon as its lines are all held.
+// It returns the reservation at rest, or with the goal atDecision as soon as all its lines are taken.
 func (s *Service) work(ctx context.Context, r Reservation, views map[string]View, until goal) (Reservation, error) {
 	swept := map[string]bool{}
 	for range maxRounds {
@@ -56,7 +56,7 @@ func (s *Service) work(ctx context.Context, r Reservation, views map[string]View
 			views = nil
 		case short:
 			r, views, err = s.fallShort(ctx, r, line, views, swept)
-		case barred:
+		case fenced:
 			r, views, err = s.refuse(ctx, r, views)
 		case crowded:
 			err = s.Prune(ctx, line.ProductID)
@@ -71,13 +71,13 @@ func (s *Service) work(ctx context.Context, r Reservation, views map[string]View
 	return r, ErrBusy
 }
 
-// advance goes through the lines in order until one of them cannot be brought to its target, and says why. It returns
-// done after the last one.
+// advance goes through the lines in order. It stops at the first one that it cannot bring to its target and says why; it
+// returns done after the last one.
 func (s *Service) advance(ctx context.Context, r Reservation, views map[string]View) (Line, verdict, error) {
 	for _, line := range r.Lines {
 		v, ok := views[line.ProductID]
 		if !ok {
-			return line, stale, fmt.Errorf("product %s is gone: %w", line.ProductID, ErrProduct)
+			return line, outdated, fmt.Errorf("product %s is gone: %w", line.ProductID, ErrProduct)
 		}
 		u, verdict := plan(r, line, v)
 		if verdict == done {
@@ -88,7 +88,7 @@ func (s *Service) advance(ctx context.Context, r Reservation, views map[string]V
 		}
 		applied, err := s.apply(ctx, u)
 		if err != nil || !applied {
-			return line, stale, err
+			return line, outdated, err
 		}
 		v.Mark = u.Set
 		views[line.ProductID] = v
@@ -96,8 +96,8 @@ func (s *Service) advance(ctx context.Context, r Reservation, views map[string]V
 	return Line{}, done, nil
 }
 
-// settle moves the reservation to the rest state that its finished work leads to. It returns the reservation unchanged
-// when somebody else has moved it.
+// settle moves a reservation whose work is finished to rest. It returns the reservation as it was if another call has
+// moved it first.
 func (s *Service) settle(ctx context.Context, r Reservation) (Reservation, error) {
 	settled, won, err := s.store.Change(ctx, Change{ID: r.ID, From: r.State, To: r.State.rest(), At: s.now()})
 	if err != nil || !won {
@@ -106,11 +106,11 @@ func (s *Service) settle(ctx context.Context, r Reservation) (Reservation, error
 	return settled, nil
 }
 
-// fallShort first gives back the expired holds on line's product, once for each product. When there are none, it gives
-// up on the reservation. The bar on the product comes first: it makes every other call for this order see that it was
-// short, and it misses when another call has taken the units.
+// fallShort first gives back the expired holds on the line's product, once per product. If there are none, it gives up on
+// the reservation. The tombstone on the product comes first: it makes every other call for this order see that it was
+// short, and it misses if another call has taken the units.
 //
-// Like refuse it returns views only when they are still older than the reservation.
+// Like refuse, it returns views only if they are still older than the reservation.
 func (s *Service) fallShort(
 	ctx context.Context, r Reservation, line Line, views map[string]View, swept map[string]bool,
 ) (Reservation, map[string]View, error) {
@@ -122,18 +122,18 @@ func (s *Service) fallShort(
 		}
 	}
 	v := views[line.ProductID]
-	barred, err := s.apply(ctx, Update{
-		ProductID: line.ProductID, Reservation: r.ID, Want: NoMark, Epoch: v.Epoch, Set: MarkBar,
+	marked, err := s.apply(ctx, Update{
+		ProductID: line.ProductID, Owner: r.ID, Was: NoMark, Epoch: v.Epoch, Set: MarkTombstone,
 	})
-	if err != nil || !barred {
+	if err != nil || !marked {
 		return r, nil, err
 	}
-	v.Mark = MarkBar
+	v.Mark = MarkTombstone
 	views[line.ProductID] = v
 	return s.refuse(ctx, r, views)
 }
 
-// refuse turns a reservation of which one product carries a bar into one that is given back.
+// refuse ends a reservation because one of its products has its tombstone: it was short.
 func (s *Service) refuse(ctx context.Context, r Reservation, views map[string]View) (Reservation, map[string]View, error) {
 	refused, won, err := s.store.Change(ctx, Change{
 		ID: r.ID, From: r.State, To: Releasing, Why: WhyShort, Shortages: shortages(r, views), At: s.now(),
@@ -144,7 +144,7 @@ func (s *Service) refuse(ctx context.Context, r Reservation, views map[string]Vi
 	return refused, views, nil
 }
 
-// shortages lists every product of which there was less than asked for when the views were read.
+// shortages lists every product of which too little was available when the views were read.
 func shortages(r Reservation, views map[string]View) []Shortage {
 	var out []Shortage
 	for _, l := range r.Lines {
@@ -153,14 +153,14 @@ func shortages(r Reservation, views map[string]View) []Shortage {
 		if v.Deleted {
 			available = 0
 		}
-		if v.Mark == MarkBar || v.Mark == NoMark && available < l.Quantity {
-			out = append(out, Shortage{ProductID: l.ProductID, Requested: max(l.Quantity, -l.Quantity), Available: available})
+		if v.Mark == MarkTombstone || v.Mark == NoMark && available < l.Quantity {
+			out = append(out, Shortage{ProductID: l.ProductID, Requested: l.Quantity, Available: available})
 		}
 	}
 	return out
 }
 
-// apply updates a product, remembers its epoch and has its marks pruned when they have become many.
+// apply updates a product, remembers its epoch, and prunes it later if it has many marks.
 func (s *Service) apply(ctx context.Context, u Update) (bool, error) {
 	after, ok, err := s.store.Apply(ctx, u)
 	if err != nil {
@@ -175,7 +175,7 @@ func (s *Service) apply(ctx context.Context, u Update) (bool, error) {
 	return true, nil
 }
 
-// view reads the products of the lines as the reservation sees them, and remembers their epochs.
+// view reads the products of the lines as the reservation sees them and remembers their epochs.
 func (s *Service) view(ctx context.Context, reservationID string, lines []Line) (map[string]View, error) {
 	views, err := s.store.View(ctx, reservationID, products(lines))
 	if err != nil {
@@ -189,19 +189,19 @@ func (s *Service) view(ctx context.Context, reservationID string, lines []Line) 
 	return views, nil
 }
 
-// marked are views that expect one mark on every line. Where it is not there, the update misses and reads again.
-func marked(lines []Line, m Mark) map[string]View {
+// allTaken are views that expect every line to be taken. If a mark was pruned, the update misses and the product is read.
+func allTaken(lines []Line) map[string]View {
 	views := map[string]View{}
 	for _, l := range lines {
-		views[l.ProductID] = View{Mark: m}
+		views[l.ProductID] = View{Mark: MarkTaken}
 	}
 	return views
 }
 
-// taskTimeout bounds work that nobody waits for. What it leaves unfinished, a sweep finishes.
+// taskTimeout bounds a background task. A sweep finishes what it leaves unfinished.
 const taskTimeout = 10 * time.Second
 
-// settleLater moves a reservation whose decision is known to rest, when there is time.
+// settleLater moves a reservation to rest in the background.
 func (s *Service) settleLater(r Reservation) {
 	s.doLater("settle", r.ID, func(ctx context.Context) error {
 		_, err := s.settle(ctx, r)
@@ -209,7 +209,7 @@ func (s *Service) settleLater(r Reservation) {
 	})
 }
 
-// finishLater does the work of a reservation whose answer is known, when there is time.
+// finishLater does the rest of a reservation's work in the background.
 func (s *Service) finishLater(r Reservation, views map[string]View) {
 	s.doLater("finish", r.ID, func(ctx context.Context) error {
 		_, err := s.work(ctx, r, views, atRest)

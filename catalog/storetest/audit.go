@@ -15,7 +15,7 @@ func kettles(quantity int64) []stock.Line {
 	return []stock.Line{{ProductID: "kettle", Quantity: quantity}}
 }
 
-// noFalseAlarm audits a product again and again while orders come, are sold, released and pruned.
+// noFalseAlarm keeps auditing a product while orders come, are sold, released and pruned.
 func noFalseAlarm(t *testing.T, s Store) {
 	p := sample("kettle")
 	p.Stock = 1_000_000
@@ -41,9 +41,9 @@ func noFalseAlarm(t *testing.T, s Store) {
 	for done := false; !done; audits++ {
 		select {
 		case <-bought:
-			done = true // audit once more
+			done = true // after one more audit
 		case <-t.Context().Done():
-			t.Fatal("the buyers did not come to an end")
+			t.Fatal("the buyers did not finish")
 		default:
 		}
 		found := must[stock.Findings](t)(service.Audit(t.Context(), s))
@@ -54,7 +54,7 @@ func noFalseAlarm(t *testing.T, s Store) {
 	}
 	t.Logf("%d audits, %d undecided", audits, undecided)
 	if undecided == audits {
-		t.Error("no audit came to a decision")
+		t.Error("every audit was undecided")
 	}
 }
 
@@ -74,7 +74,7 @@ func buyOrReturn(t *testing.T, service *stock.Service, buyer, orders int) {
 	}
 }
 
-// driftsAreFoundAndRepaired tampers with a product through the store, past the protocol.
+// driftsAreFoundAndRepaired tampers with a product's counters.
 func driftsAreFoundAndRepaired(t *testing.T, s Store) {
 	create(t, s, sample("kettle"))
 	create(t, s, sample("lamp"))
@@ -82,15 +82,15 @@ func driftsAreFoundAndRepaired(t *testing.T, s Store) {
 	must[stock.Reservation](t)(service.Reserve(t.Context(), "o1", kettles(3), time.Now().Add(time.Hour)))
 	must[stock.Reservation](t)(service.Reserve(t.Context(), "o2", kettles(2), time.Now().Add(time.Hour)))
 	must[stock.Reservation](t)(service.Commit(t.Context(), "o2"))
-	must[stock.Counters](t)(service.Restock(t.Context(), "kettle", "k1", 5))
-	must[stock.Counters](t)(service.Correct(t.Context(), "kettle", "k2", -1, "broken"))
-	want := stock.Counters{ProductID: "kettle", Available: 9, Held: 3, Sold: 2, Initial: 10, Restocked: 4}
-	for name, tampering := range map[string]stock.Update{
-		"units lost":      {Available: -2},
-		"units made":      {Available: +2},
-		"sold to nobody":  {Available: -1, Sold: +1},
-		"a hold lost":     {Held: -3},
-		"restocked twice": {Available: +5, Restocked: +5},
+	must[stock.Units](t)(service.Restock(t.Context(), "kettle", "k1", 5))
+	must[stock.Units](t)(service.Correct(t.Context(), "kettle", "k2", -1, "broken"))
+	want := stock.Units{ProductID: "kettle", Available: 9, Held: 3, Sold: 2, Initial: 10, Restocked: 4}
+	for name, tampering := range map[string]stock.Delta{
+		"units lost":         {Available: -2},
+		"units made":         {Available: +2},
+		"a hold lost":        {Available: +3},
+		"restocked twice":    {Available: +5, Restocked: +5},
+		"a restock not sold": {Restocked: +5},
 	} {
 		tamper(t, s, tampering)
 		audit := must[stock.Findings](t)(service.Audit(t.Context(), s))
@@ -98,9 +98,7 @@ func driftsAreFoundAndRepaired(t *testing.T, s Store) {
 			t.Errorf("%s: the audit found %+v", name, audit)
 		}
 		repairedOnce(t, s, service, name)
-		got := must[stock.Counters](t)(s.Counters(t.Context(), "kettle"))
-		got.Marks = 0
-		equal(t, name+", repaired", got, want)
+		equal(t, name+", repaired", units(t, service, "kettle"), want)
 	}
 	var repairs int
 	for _, m := range must[[]stock.Movement](t)(stock.Movements(t.Context(), s, "kettle")) {
@@ -112,18 +110,19 @@ func driftsAreFoundAndRepaired(t *testing.T, s Store) {
 	equal(t, "repairs in the ledger", repairs, 5)
 }
 
-// tamper changes counters as if by hand, and leaves no mark.
-func tamper(t *testing.T, s Store, u stock.Update) {
+// tamper changes counters as if by hand and leaves no mark.
+func tamper(t *testing.T, s Store, by stock.Delta) {
 	t.Helper()
-	v := must[map[string]stock.View](t)(s.View(t.Context(), "nobody", []string{"kettle"}))["kettle"]
-	u.ProductID, u.Reservation, u.Want, u.Epoch, u.Set = "kettle", "nobody", stock.NoMark, v.Epoch, stock.MarkSold
-	applied(t, s, u, true)
-	if ok, err := s.Prune(t.Context(), "kettle", map[string]stock.Mark{"nobody": stock.MarkSold}); !ok || err != nil {
+	v := must[map[string]stock.View](t)(s.View(t.Context(), "tampering", []string{"kettle"}))["kettle"]
+	applied(t, s, stock.Update{
+		ProductID: "kettle", Owner: "tampering", Was: stock.NoMark, Epoch: v.Epoch, Set: stock.MarkTaken, Delta: by,
+	}, true)
+	if ok, err := s.Prune(t.Context(), "kettle", map[string]stock.Mark{"tampering": stock.MarkTaken}); !ok || err != nil {
 		t.Fatalf("prune: %t, %v", ok, err)
 	}
 }
 
-// repairedOnce repairs from several sides at once.
+// repairedOnce runs several repairs at once.
 func repairedOnce(t *testing.T, s Store, service *stock.Service, name string) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -142,15 +141,13 @@ func repairedOnce(t *testing.T, s Store, service *stock.Service, name string) {
 func corrections(t *testing.T, s Store) {
 	create(t, s, sample("kettle"))
 	service := stock.New(s, stock.Options{})
-	correct := func(key string, quantity int64, reason string) (stock.Counters, error) {
-		c, err := service.Correct(t.Context(), "kettle", key, quantity, reason)
-		c.Marks = 0
-		return c, err
+	correct := func(key string, quantity int64, reason string) (stock.Units, error) {
+		return service.Correct(t.Context(), "kettle", key, quantity, reason)
 	}
 	must[stock.Reservation](t)(service.Reserve(t.Context(), "o1", kettles(6), time.Now().Add(time.Hour)))
-	less := stock.Counters{ProductID: "kettle", Available: 1, Held: 6, Initial: 10, Restocked: -3}
+	less := stock.Units{ProductID: "kettle", Available: 1, Held: 6, Initial: 10, Restocked: -3}
 	for range 2 {
-		equal(t, "three less", must[stock.Counters](t)(correct("k1", -3, "broken")), less)
+		equal(t, "three less", must[stock.Units](t)(correct("k1", -3, "broken")), less)
 	}
 	_, err := correct("k1", -2, "broken")
 	fails(t, "same key, other quantity", err, stock.ErrConflict)
@@ -160,15 +157,15 @@ func corrections(t *testing.T, s Store) {
 	fails(t, "no reason", err, stock.ErrReason)
 	_, err = correct("k2", 0, "none")
 	fails(t, "nothing", err, stock.ErrLines)
-	for range 2 { // what is held cannot be taken away, and a refusal stays one
+	for range 2 { // held units cannot be taken away, and a refusal stays one
 		_, err = correct("k3", -2, "broken")
-		if !errors.As(err, new(*stock.ShortError)) {
-			t.Errorf("more than there is: %v", err)
+		if short := new(stock.ShortError); !errors.As(err, &short) || short.Shortages[0].Available != 1 {
+			t.Errorf("more than is available: %v", err)
 		}
 		must[stock.Reservation](t)(service.Release(t.Context(), "o1"))
 	}
 	less.Available, less.Held = 7, 0
-	equal(t, "in the end", must[stock.Counters](t)(correct("k1", -3, "broken")), less)
-	equal(t, "found again", must[stock.Counters](t)(correct("k4", 3, "found")),
-		stock.Counters{ProductID: "kettle", Available: 10, Initial: 10})
+	equal(t, "at the end", must[stock.Units](t)(correct("k1", -3, "broken")), less)
+	equal(t, "found again", must[stock.Units](t)(correct("k4", 3, "found")),
+		stock.Units{ProductID: "kettle", Available: 10, Initial: 10})
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/stock/stocktest"
 )
 
-// histories plays random histories one after the other; slow stores get as many as the time allows, and at least 5.
-// Package stock plays thousands.
+// histories plays random histories one after the other: on slow stores as many as there is time for, but at least 5. The
+// tests of package stock play thousands.
 func histories(t *testing.T, s Store, part int) {
 	deadline, n := time.Now().Add(historyTime), 0
 	for ; n < historiesEach && (n < 5 || time.Now().Before(deadline)); n++ {

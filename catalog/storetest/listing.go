@@ -9,8 +9,8 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/product"
 )
 
-// largeListings is about a shelf that is too large to be sorted for each page. Of its products, garden is one in a
-// hundred, and cellar has only old ones. Prices are all over the place, and every seventh product is deleted.
+// largeListings lists more products than a page could sort each time. One product in a hundred is in the category garden,
+// the cellar has only old ones, prices are spread, and every seventh product is deleted.
 func largeListings(t *testing.T, s Store) {
 	const all, workers = 1600, 8
 	category := func(i int) string {
@@ -57,7 +57,7 @@ func largeListings(t *testing.T, s Store) {
 		}
 		equal(t, name+", counted up to one less", must[int64](t)(s.CountProducts(t.Context(), f, matches-1)), matches-1)
 		equal(t, name+", counted up to one more", must[int64](t)(s.CountProducts(t.Context(), f, matches+1)), matches)
-		// Counts are only about right: listings must not rely on them. These make for all ways of listing that there are.
+		// Counts are approximate, so listings must not rely on them. These three lead to every way of listing.
 		for _, about := range []int64{matches, 1, 1_000_000} {
 			about := product.Query{Filter: f, Matches: about}
 			equal(t, name+", read by pages", readAll(t, s, about, false), want)
@@ -88,7 +88,7 @@ func readAll(t *testing.T, s Store, q product.Query, byCursor bool) []string {
 		}
 	}
 	if !slices.IsSorted(numbers) || len(slices.Compact(slices.Clone(numbers))) != len(numbers) {
-		t.Errorf("%+v: not newest first, each once", q)
+		t.Errorf("%+v: not newest first, or not each once", q)
 	}
 	return ids
 }

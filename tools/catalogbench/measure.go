@@ -244,12 +244,12 @@ func (b *bench) sell(ctx context.Context) error {
 // wearIn lets the first product be ordered until there are as many orders behind it as wanted.
 func (b *bench) wearIn(ctx context.Context, order func(context.Context) error) error {
 	for {
-		c, err := b.stock.Counters(ctx, id(0))
+		u, err := b.stock.Units(ctx, id(0))
 		if err != nil {
 			return err
 		}
-		b.say("the one product has %d orders behind it, and %d marks", c.Sold+c.Held, c.Marks)
-		if c.Sold+c.Held >= int64(b.o.behind) {
+		b.say("the one product has had %d orders", u.Sold+u.Held)
+		if u.Sold+u.Held >= int64(b.o.behind) {
 			return nil
 		}
 		if err := b.time(ctx, "", b.o.clients, 1, order); err != nil {

@@ -173,7 +173,7 @@ func restock(ctx context.Context, s *stack, products []string) error {
 		if n >= few {
 			continue
 		}
-		restocking := catalogclient.Restocking{Quantity: many}
+		restocking := catalogclient.Restock{Quantity: many}
 		if err := jsonhttp.Post(ctx, s.catalog+"/products/"+id+"/restock", restocking, "demo-"+uuid.NewString()); err != nil {
 			return err
 		}

@@ -5,29 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
-// actor is a call in progress. Its goroutine runs only while the game waits for it, so that everything happens in one
-// order.
+// actor is a call in progress. Its goroutine runs only while the game waits for it, so everything happens in one order.
 type actor struct {
 	name     string
-	next     string // the operation that it is parked before
+	next     string // the operation before which it is parked
 	chosen   chan outcome
 	parked   chan struct{}
 	finished bool
 	dead     bool
 }
 
-// outcome is what happens to the operation that an actor is parked before.
+// outcome is what happens to the operation before which an actor is parked.
 type outcome int
 
 const (
-	proceed    outcome = iota
-	fail               // it does not happen, and its caller gets an error
-	loseAnswer         // it happens, and its caller gets an error
-	landLater          // its caller gets an error, and it happens later
+	proceed      outcome = iota
+	fail                 // it does not happen, and its caller gets an error
+	loseResponse         // it happens, and its caller gets an error
+	landLater            // its caller gets an error, and it happens later
 )
 
 var errLost = errors.New("connection lost")
@@ -47,10 +48,10 @@ func (g *game) spawn(name string, run func(context.Context)) {
 	}()
 }
 
-// wait is called in the actor's goroutine: it gives the turn back to the game by resume, or just waits at the start.
+// wait blocks the actor's goroutine until the game resumes it.
 func (a *actor) wait() outcome { return <-a.chosen }
 
-// park gives the turn back and waits to be chosen again.
+// park returns the turn to the game and waits to be resumed.
 func (a *actor) park(op string) outcome {
 	if a.dead {
 		return fail
@@ -60,12 +61,12 @@ func (a *actor) park(op string) outcome {
 	return a.wait()
 }
 
-// resume lets an actor go on until it parks again or finishes.
+// resume lets an actor run until it parks again or finishes.
 func (g *game) resume(a *actor, o outcome) {
 	if a.next == "start" {
 		o = proceed
 	} else {
-		g.note("%s: %s%s", a.name, a.next, []string{"", " FAILS", " LOSES ITS ANSWER", " WILL LAND LATER"}[o])
+		g.note("%s: %s%s", a.name, a.next, []string{"", " FAILS", " LOSES ITS RESPONSE", " WILL LAND LATER"}[o])
 	}
 	a.chosen <- o
 	<-a.parked
@@ -74,7 +75,7 @@ func (g *game) resume(a *actor, o outcome) {
 	}
 }
 
-// kill lets every operation of an actor fail until it gives up.
+// kill makes every operation of an actor fail until it gives up.
 func (g *game) kill(a *actor) {
 	a.dead = true
 	for !a.finished {
@@ -88,7 +89,7 @@ func (g *game) killAll() {
 	}
 }
 
-// gate is a store at which actors park before every operation.
+// gate is a store that parks actors before every operation.
 type gate struct{ game *game }
 
 func through[T any](ctx context.Context, g *game, name string, op func() (T, error)) (T, error) {
@@ -97,7 +98,7 @@ func through[T any](ctx context.Context, g *game, name string, op func() (T, err
 	switch a.park(name) {
 	case proceed:
 		return op()
-	case loseAnswer:
+	case loseResponse:
 		_, _ = op()
 	case landLater:
 		g.ghosts = append(g.ghosts, ghost{a.name + ": " + name, func() { _, _ = op() }})
@@ -111,11 +112,25 @@ type hit[T any] struct {
 	ok    bool
 }
 
-func (g *gate) Insert(ctx context.Context, r stock.Reservation) error {
-	_, err := through(ctx, g.game, "insert "+r.ID+" "+string(r.State), func() (struct{}, error) {
-		return struct{}{}, g.game.played.Insert(g.game.ctx, r)
+// hitThrough is through for operations that may miss.
+func hitThrough[T any](ctx context.Context, g *game, name string, op func() (T, bool, error)) (T, bool, error) {
+	h, err := through(ctx, g, name, func() (hit[T], error) {
+		v, ok, err := op()
+		return hit[T]{v, ok}, err
 	})
+	return h.value, h.ok, err
+}
+
+// errorThrough is through for operations without a result.
+func errorThrough(ctx context.Context, g *game, name string, op func() error) error {
+	_, err := through(ctx, g, name, func() (struct{}, error) { return struct{}{}, op() })
 	return err
+}
+
+func (g *gate) Insert(ctx context.Context, r stock.Reservation) error {
+	return errorThrough(ctx, g.game, "insert "+r.ID+" "+string(r.State), func() error {
+		return g.game.played.Insert(g.game.ctx, r)
+	})
 }
 
 func (g *gate) Reservation(ctx context.Context, id string) (stock.Reservation, error) {
@@ -126,17 +141,14 @@ func (g *gate) Reservation(ctx context.Context, id string) (stock.Reservation, e
 
 func (g *gate) Change(ctx context.Context, c stock.Change) (stock.Reservation, bool, error) {
 	name := fmt.Sprintf("change %s %s → %s %s", c.ID, c.From, c.To, c.Why)
-	h, err := through(ctx, g.game, name, func() (hit[stock.Reservation], error) {
-		r, ok, err := g.game.played.Change(g.game.ctx, c)
-		return hit[stock.Reservation]{r, ok}, err
-	})
-	return h.value, h.ok, err
+	return hitThrough(ctx, g.game, name, func() (stock.Reservation, bool, error) { return g.game.played.Change(g.game.ctx, c) })
 }
 
+// Due hides reservations of other histories in the same store.
 func (g *gate) Due(ctx context.Context, q stock.Due) ([]stock.Reservation, error) {
 	return through(ctx, g.game, "find due", func() ([]stock.Reservation, error) {
 		found, err := g.game.played.Due(g.game.ctx, q)
-		return slices.DeleteFunc(found, func(r stock.Reservation) bool { return !g.game.mine(r.ID) }), err
+		return slices.DeleteFunc(found, func(r stock.Reservation) bool { return !strings.HasPrefix(r.ID, g.game.options.Prefix) }), err
 	})
 }
 
@@ -146,24 +158,43 @@ func (g *gate) States(ctx context.Context, ids []string) (map[string]stock.State
 	})
 }
 
-func (g *gate) View(ctx context.Context, id string, productIDs []string) (map[string]stock.View, error) {
+func (g *gate) InsertAdjustment(ctx context.Context, a stock.Adjustment) error {
+	return errorThrough(ctx, g.game, "insert "+a.ID, func() error { return g.game.played.InsertAdjustment(g.game.ctx, a) })
+}
+
+func (g *gate) Adjustment(ctx context.Context, id string) (stock.Adjustment, error) {
+	return through(ctx, g.game, "read "+id, func() (stock.Adjustment, error) { return g.game.played.Adjustment(g.game.ctx, id) })
+}
+
+func (g *gate) EndAdjustment(
+	ctx context.Context, id string, to stock.AdjustmentState, available int64, at time.Time,
+) (stock.Adjustment, bool, error) {
+	return hitThrough(ctx, g.game, fmt.Sprintf("change %s → %s", id, to), func() (stock.Adjustment, bool, error) {
+		return g.game.played.EndAdjustment(g.game.ctx, id, to, available, at)
+	})
+}
+
+func (g *gate) AdjustmentStates(ctx context.Context, ids []string) (map[string]stock.AdjustmentState, error) {
+	return through(ctx, g.game, "read states", func() (map[string]stock.AdjustmentState, error) {
+		return g.game.played.AdjustmentStates(g.game.ctx, ids)
+	})
+}
+
+func (g *gate) PendingAdjustments(ctx context.Context, since time.Time, limit int) ([]string, error) {
+	return through(ctx, g.game, "find pending adjustments", func() ([]string, error) {
+		return g.game.played.PendingAdjustments(g.game.ctx, since, limit)
+	})
+}
+
+func (g *gate) View(ctx context.Context, owner string, productIDs []string) (map[string]stock.View, error) {
 	return through(ctx, g.game, "view products", func() (map[string]stock.View, error) {
-		return g.game.played.View(g.game.ctx, id, productIDs)
+		return g.game.played.View(g.game.ctx, owner, productIDs)
 	})
 }
 
-func (g *gate) Apply(ctx context.Context, u stock.Update) (stock.Applied, bool, error) {
-	name := fmt.Sprintf("apply %+v", u)
-	h, err := through(ctx, g.game, name, func() (hit[stock.Applied], error) {
-		a, ok, err := g.game.played.Apply(g.game.ctx, u)
-		return hit[stock.Applied]{a, ok}, err
-	})
-	return h.value, h.ok, err
-}
-
-func (g *gate) Marks(ctx context.Context, productID string) (map[string]stock.Mark, error) {
-	return through(ctx, g.game, "read marks of "+productID, func() (map[string]stock.Mark, error) {
-		return g.game.played.Marks(g.game.ctx, productID)
+func (g *gate) Apply(ctx context.Context, u stock.Update) (stock.After, bool, error) {
+	return hitThrough(ctx, g.game, fmt.Sprintf("apply %+v", u), func() (stock.After, bool, error) {
+		return g.game.played.Apply(g.game.ctx, u)
 	})
 }
 
@@ -173,8 +204,8 @@ func (g *gate) Prune(ctx context.Context, productID string, marks map[string]sto
 	})
 }
 
-func (g *gate) Counters(ctx context.Context, productID string) (stock.Counters, error) {
-	return through(ctx, g.game, "count "+productID, func() (stock.Counters, error) {
-		return g.game.played.Counters(g.game.ctx, productID)
+func (g *gate) Snapshots(ctx context.Context, productIDs []string) (map[string]stock.Snapshot, error) {
+	return through(ctx, g.game, "read products", func() (map[string]stock.Snapshot, error) {
+		return g.game.played.Snapshots(g.game.ctx, productIDs)
 	})
 }

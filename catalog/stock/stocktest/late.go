@@ -9,9 +9,9 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
-// LateTake plays the one history that the epoch is for: the take of an order fails for its caller, who repeats it. The
-// order is sold, and its mark is pruned. Then the first take lands, and finds no mark. It returns an error when that take
-// holds units for an order that has got its own. The product needs two units.
+// LateTake plays the one history that the epoch is for. The take of an order fails for its caller, which repeats it. The
+// order is sold and its mark is pruned. Then the first take arrives and finds no mark. LateTake returns an error if that
+// take gets units for an order that already has its own. The product needs two units.
 func LateTake(ctx context.Context, store stock.Store, productID string) error {
 	const id = "late"
 	stalled := &stalling{Store: store}
@@ -32,36 +32,44 @@ func LateTake(ctx context.Context, store stock.Store, productID string) error {
 	if err := service.Prune(ctx, productID); err != nil {
 		return err
 	}
-	before, err := store.Counters(ctx, productID)
+	before, err := read(ctx, store, productID)
 	if err != nil {
 		return err
 	}
-	if before.Marks != 0 {
-		return fmt.Errorf("%d marks are left after pruning", before.Marks)
+	if len(before.Marks) != 0 {
+		return fmt.Errorf("the marks %v are left after pruning", before.Marks)
 	}
 	if _, _, err := store.Apply(ctx, *stalled.take); err != nil {
 		return err
 	}
-	after, err := store.Counters(ctx, productID)
+	after, err := read(ctx, store, productID)
 	if err != nil {
 		return err
 	}
-	if after != before {
+	if after.Counters != before.Counters {
 		return fmt.Errorf("a take that came late turned %+v into %+v", before, after)
 	}
 	return nil
 }
 
-// stalling keeps the first take back and fails it for its caller.
+func read(ctx context.Context, store stock.Store, productID string) (stock.Snapshot, error) {
+	found, err := store.Snapshots(ctx, []string{productID})
+	if _, ok := found[productID]; err == nil && !ok {
+		err = stock.ErrProduct
+	}
+	return found[productID], err
+}
+
+// stalling holds back the first take, which fails for its caller.
 type stalling struct {
 	stock.Store
 	take *stock.Update
 }
 
-func (s *stalling) Apply(ctx context.Context, u stock.Update) (stock.Applied, bool, error) {
+func (s *stalling) Apply(ctx context.Context, u stock.Update) (stock.After, bool, error) {
 	if s.take == nil && u.Takes() {
 		s.take = &u
-		return stock.Applied{}, false, errLost
+		return stock.After{}, false, errLost
 	}
 	return s.Store.Apply(ctx, u)
 }

@@ -1,11 +1,11 @@
-// Package stocktest plays random histories against the stock protocol over any store, one store operation at a time,
-// and checks what package stock promises after each.
+// Package stocktest plays random histories against the stock protocol on any store, one store operation at a time, and
+// checks after each what package stock promises.
 //
-// In a history several services (as in several processes) with caches of their own work on two products for a few
-// orders. Calls are interleaved at every single store operation. An operation may happen, fail, happen and lose its
-// answer, or fail for its caller and land at any later moment; a caller may die anywhere; time passes; marks are pruned.
+// In a history two services with their own caches, like two processes, work on two products for a few orders. Calls are
+// interleaved at every single store operation. An operation may succeed, fail, succeed and lose its response, or fail for
+// its caller and land at any later moment. A caller may die anywhere, time passes, and marks are pruned.
 //
-//	            ┌── service 1 ──┐ each operation parks here until it is chosen
+//	            ┌── service 1 ──┐ each call parks here before each operation until it is chosen
 //	Chooser ──▶ │               ├──▶ gate ──▶ store
 //	            └── service 2 ──┘
 package stocktest
@@ -23,10 +23,10 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
-// Chooser makes the choices of a history: one of n, from 0.
+// Chooser makes the choices of a history: a number below n.
 type Chooser interface{ Choose(what string, n int) int }
 
-// Store is what can be played against.
+// Store is a store that histories can be played against.
 type Store interface {
 	stock.Ledger
 	CreateProduct(ctx context.Context, p product.Product) error
@@ -35,21 +35,19 @@ type Store interface {
 // Options shape a history.
 type Options struct {
 	Prefix string // of all IDs, so that histories can share a store
-	Steps  int    // random steps, before everything is brought to its end
-	// Faulty is played against in the place of the store, to see whether the checks see it.
-	Faulty Wrong
-	// Lazy checks only every 10th step, for slow stores.
-	Lazy bool
+	Steps  int    // random steps, before everything is finished
+	Wrong  Wrong  // how the store misbehaves
+	Lazy   bool   // check only every 10th step, for slow stores
 }
 
-// Limits of a history: small, so that orders meet.
+// Limits of a history. They are small, so that orders collide.
 const (
 	orderCount = 3
 	maxActors  = 5
 	grace      = 5 * time.Second
 )
 
-// Play plays one history and returns the first broken promise, with the steps that led to it.
+// Play plays one history. It returns the first broken promise with the steps that led to it.
 func Play(ctx context.Context, c Chooser, store Store, o Options) error {
 	g := &game{ctx: ctx, choose: c, store: store, played: store, options: o, now: start}
 	if err := g.setUp(); err != nil {
@@ -68,8 +66,8 @@ var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 type game struct {
 	ctx      context.Context
 	choose   Chooser
-	store    Store       // what the checks look at
-	played   stock.Store // what the services work on: the store, or a wrong one over it
+	store    Store       // what the checks read
+	played   stock.Store // what the services use: the store, or a wrong one on top of it
 	options  Options
 	now      time.Time
 	products []string
@@ -79,7 +77,7 @@ type game struct {
 	actors   []*actor // alive
 	ghosts   []ghost  // operations that failed for their callers and will land later
 	log      []string
-	broken   error // by what a call answered
+	broken   error // a promise that the response of a call broke
 }
 
 // ghost is an operation that lands late.
@@ -102,10 +100,10 @@ func (g *game) setUp() error {
 		g.orders = append(g.orders, g.newOrder(i))
 	}
 	var gated stock.Store = &gate{g}
-	if g.options.Faulty.torn {
-		gated = g.options.Faulty.Over(gated)
+	if g.options.Wrong.torn {
+		gated = g.options.Wrong.Over(gated)
 	} else {
-		g.played = g.options.Faulty.Over(g.store)
+		g.played = g.options.Wrong.Over(g.store)
 	}
 	for range 2 {
 		g.services = append(g.services, stock.New(gated, stock.Options{
@@ -119,7 +117,7 @@ func (g *game) setUp() error {
 	return nil
 }
 
-// play takes random steps, then brings everything to its end.
+// play takes random steps, then finishes everything.
 func (g *game) play() error {
 	for n := range g.options.Steps {
 		g.step()
@@ -153,14 +151,14 @@ func (g *game) step() {
 	}
 }
 
-// disturb lets something go wrong, or time pass.
+// disturb makes something go wrong, or time pass.
 func (g *game) disturb() {
 	a := g.actors[g.choose.Choose("actor", len(g.actors))]
 	switch g.choose.Choose("disturbance", 5) {
 	case 0:
 		g.resume(a, fail)
 	case 1:
-		g.resume(a, loseAnswer)
+		g.resume(a, loseResponse)
 	case 2:
 		g.resume(a, landLater)
 	case 3:
@@ -179,7 +177,7 @@ func (g *game) startCall() {
 	o := g.orders[g.choose.Choose("order", len(g.orders))]
 	switch kind := g.choose.Choose("call", 12); {
 	case kind < 4:
-		released := o.releaseAnswered
+		released := o.releaseDone
 		g.spawn(fmt.Sprintf("reserve %s on %d", o.id, n), func(ctx context.Context) {
 			_, err := service.Reserve(ctx, o.id, o.lines, o.expiresAt)
 			g.reserved(o, released, err)
@@ -193,7 +191,7 @@ func (g *game) startCall() {
 		o.releaseStarted = true
 		g.spawn(fmt.Sprintf("release %s on %d", o.id, n), func(ctx context.Context) {
 			_, err := service.Release(ctx, o.id)
-			o.releaseAnswered = o.releaseAnswered || err == nil
+			o.releaseDone = o.releaseDone || err == nil
 			g.note("release %s: %v", o.id, err)
 		})
 	case kind < 10:
@@ -216,7 +214,7 @@ func (g *game) startCall() {
 	}
 }
 
-// end lets everybody finish and everything land, sweeps until nothing is left to do, and gives everything back.
+// end lets all calls finish and all operations land, sweeps until no work is left, and releases everything.
 func (g *game) end() error {
 	for len(g.actors) > 0 {
 		g.resume(g.actors[g.choose.Choose("actor", len(g.actors))], proceed)
@@ -234,13 +232,16 @@ func (g *game) end() error {
 	if err := g.settle(); err != nil {
 		return err
 	}
+	if err := g.accountedFor(); err != nil {
+		return err
+	}
 	for _, o := range g.orders {
 		g.spawn("last release of "+o.id, func(ctx context.Context) {
 			o.releaseStarted = true
 			if _, err := g.services[0].Release(ctx, o.id); err != nil {
 				g.broken = fmt.Errorf("releasing %s at the end, undisturbed: %w", o.id, err)
 			}
-			o.releaseAnswered = true
+			o.releaseDone = true
 		})
 		g.runAll()
 	}
@@ -273,7 +274,7 @@ func (g *game) settle() error {
 			return g.allAtRest()
 		}
 	}
-	return errors.New("five undisturbed sweeps have not brought everything to rest")
+	return errors.New("after five undisturbed sweeps some work is left")
 }
 
 func (g *game) runAll() {

@@ -3,20 +3,19 @@ package stocktest
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
-// order is what was asked for one order, and what was answered so far.
+// order is what the calls of one order asked for and what they have returned so far.
 type order struct {
 	id        string
 	lines     []stock.Line
 	expiresAt time.Time
 
 	sawHeld, sawShort, sawSold, sawGone bool
-	releaseStarted, releaseAnswered     bool
+	releaseStarted, releaseDone         bool
 }
 
 func (g *game) newOrder(n int) *order {
@@ -35,24 +34,18 @@ func (g *game) newOrder(n int) *order {
 	return o
 }
 
-// mine reports whether a reservation belongs to this history. Adjustments do when their product does, which is not
-// visible here; only stores of one history see them.
-func (g *game) mine(id string) bool {
-	return strings.HasPrefix(id, g.options.Prefix) || strings.HasPrefix(id, "restock-") || strings.HasPrefix(id, "correct-")
-}
-
 func (g *game) reserved(o *order, releasedBefore bool, err error) {
 	g.note("reserve %s: %v", o.id, err)
 	var short *stock.ShortError
 	switch {
 	case err == nil && releasedBefore:
-		g.broken = fmt.Errorf("%s was reserved after its release was answered", o.id)
+		g.broken = fmt.Errorf("%s was reserved after its release had returned", o.id)
 	case err == nil:
 		o.sawHeld = true
 	case errors.As(err, &short):
 		o.sawShort = true
 		if len(short.Shortages) == 0 {
-			g.broken = fmt.Errorf("%s is short of nothing", o.id)
+			g.broken = fmt.Errorf("%s is short, but of no product", o.id)
 		}
 	}
 }
@@ -68,32 +61,54 @@ func (g *game) committed(o *order, err error) {
 	}
 }
 
-// check looks at everything while nobody is at work.
+// check checks everything while no call runs.
 func (g *game) check() error {
 	if g.broken != nil {
 		return g.broken
 	}
-	var reservations []stock.Reservation
+	reservations, adjustments, err := g.books()
+	if err != nil {
+		return err
+	}
+	byID := map[string]stock.Reservation{}
+	for _, r := range reservations {
+		byID[r.ID] = r
+	}
 	for _, o := range g.orders {
-		r, err := g.store.Reservation(g.ctx, o.id)
-		if err != nil && !errors.Is(err, stock.ErrNotFound) {
-			return err
+		r, ok := byID[o.id]
+		if !ok { // it may be a tombstone, which has no lines
+			if r, err = g.store.Reservation(g.ctx, o.id); err != nil && !errors.Is(err, stock.ErrNotFound) {
+				return err
+			}
 		}
 		if err := o.check(r, g.now); err != nil {
 			return err
 		}
-		reservations = append(reservations, r)
 	}
-	adjustments, err := g.adjustments()
+	products, err := g.store.Snapshots(g.ctx, g.products)
 	if err != nil {
 		return err
 	}
-	for _, p := range g.products {
-		if err := g.checkProduct(p, append(reservations, adjustments...)); err != nil {
+	for _, id := range g.products {
+		if err := g.checkProduct(products[id], reservations, adjustments); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// books returns the reservations and adjustments of this history's products.
+func (g *game) books() (reservations []stock.Reservation, adjustments []stock.Adjustment, err error) {
+	err = errors.Join(
+		g.store.Reservations(g.ctx, g.products, time.Time{}, func(r stock.Reservation) error {
+			reservations = append(reservations, r)
+			return nil
+		}),
+		g.store.Adjustments(g.ctx, g.products, time.Time{}, func(a stock.Adjustment) error {
+			adjustments = append(adjustments, a)
+			return nil
+		}))
+	return reservations, adjustments, err
 }
 
 func (o *order) check(r stock.Reservation, now time.Time) error {
@@ -101,126 +116,100 @@ func (o *order) check(r stock.Reservation, now time.Time) error {
 	broken := func(promise string) error { return fmt.Errorf("order %s: %s, but now: %+v", o.id, promise, r) }
 	switch {
 	case o.sawHeld && r.Why == stock.WhyShort:
-		return broken("was answered held, and short")
+		return broken("a reserve succeeded, and it was short")
 	case o.sawShort && r.Why != stock.WhyShort:
-		return broken("was answered short")
-	case o.sawSold && !o.releaseStarted && r.State != stock.Committing && r.State != stock.Sold:
-		return broken("was answered sold, and nobody released it")
+		return broken("a reserve was short")
+	case o.sawSold && !o.releaseStarted && r.State != stock.Sold:
+		return broken("a commit succeeded, and no call released it")
 	case o.sawSold && back && r.Why != stock.WhyReleased:
-		return broken("was answered sold, and not released")
+		return broken("a commit succeeded, and it ended without a release")
 	case o.sawGone && !back:
-		return broken("its commit was refused for good")
-	case o.releaseAnswered && r.State != stock.Released:
-		return broken("was released")
+		return broken("a commit was refused for good")
+	case o.releaseDone && r.State != stock.Released:
+		return broken("a release succeeded")
 	case r.Why == stock.WhyExpired && r.ExpiresAt.After(now):
-		return broken("expired before its time")
+		return broken("it expired before its time")
 	}
 	return nil
 }
 
 // checkProduct checks the invariant of package stock.
-func (g *game) checkProduct(id string, reservations []stock.Reservation) error {
-	c, err := g.store.Counters(g.ctx, id)
-	if err != nil {
-		return err
-	}
-	marks, err := g.store.Marks(g.ctx, id)
-	if err != nil {
-		return err
-	}
-	held, sold, restocked := stock.Owed(id, marks, reservations)
+func (g *game) checkProduct(p stock.Snapshot, reservations []stock.Reservation, adjustments []stock.Adjustment) error {
+	taken, restocked := stock.Expected(p, reservations, adjustments)
 	switch {
-	case c.Available+c.Held+c.Sold != c.Initial+c.Restocked || c.Initial != g.initial[id]:
-		return fmt.Errorf("product %s: units were lost or made: %+v", id, c)
-	case c.Available < 0 || c.Held < 0 || c.Sold < 0:
-		return fmt.Errorf("product %s: negative: %+v", id, c)
-	case c.Held != held || c.Sold != sold || c.Restocked != restocked:
-		return fmt.Errorf("product %s: orders account for held %d, sold %d, restocked %d, but there are %+v, marks %v",
-			id, held, sold, restocked, c, marks)
-	case c.Marks != len(marks):
-		return fmt.Errorf("product %s: %d marks counted, %d there", id, c.Marks, len(marks))
+	case p.Initial != g.initial[p.ProductID] || p.Available < 0:
+		return fmt.Errorf("product %s: impossible counters: %+v", p.ProductID, p)
+	case p.Available != p.Initial+restocked-taken || p.Restocked != restocked:
+		return fmt.Errorf("product %s: units were lost or made: orders have taken %d, %d were restocked, but it has %+v",
+			p.ProductID, taken, restocked, p)
+	case p.MarkCount != len(p.Marks):
+		return fmt.Errorf("product %s: %d marks counted, %d there", p.ProductID, p.MarkCount, len(p.Marks))
 	}
 	return nil
 }
 
-// adjustments returns the restockings and corrections of this history's products.
-func (g *game) adjustments() ([]stock.Reservation, error) {
-	var out []stock.Reservation
-	err := g.store.Wanting(g.ctx, g.products, time.Time{}, func(r stock.Reservation) error {
-		if !strings.HasPrefix(r.ID, g.options.Prefix+"order") {
-			out = append(out, r)
-		}
-		return nil
-	})
-	return out, err
-}
-
-// allAtRest checks that nothing is left to do, and nothing is held any longer than it may.
+// allAtRest checks that no work is left and that no hold has outlived its expiry.
 func (g *game) allAtRest() error {
-	all, err := g.adjustments()
+	reservations, adjustments, err := g.books()
 	if err != nil {
 		return err
 	}
-	for _, o := range g.orders {
-		r, err := g.store.Reservation(g.ctx, o.id)
-		if errors.Is(err, stock.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		all = append(all, r)
-	}
-	for _, r := range all {
+	for _, r := range reservations {
 		if !r.State.AtRest() || r.State == stock.Held && !r.ExpiresAt.After(g.now) {
 			return fmt.Errorf("after all sweeps %s is still %+v", r.ID, r)
 		}
 	}
-	return nil
-}
-
-// allAvailable checks that after everything was released all units are for sale.
-func (g *game) allAvailable() error {
-	for _, p := range g.products {
-		c, err := g.store.Counters(g.ctx, p)
-		if err != nil {
-			return err
-		}
-		if c.Available != c.Initial+c.Restocked || c.Held != 0 || c.Sold != 0 {
-			return fmt.Errorf("product %s: everything was released, but: %+v", p, c)
+	for _, a := range adjustments {
+		if a.State == stock.Pending {
+			return fmt.Errorf("after all sweeps %s is still %+v", a.ID, a)
 		}
 	}
 	return nil
 }
 
-// accountedFor checks that the ledger tells how the counters came to be what they are, and that an audit agrees.
+// allAvailable checks that all units are for sale after everything was released.
+func (g *game) allAvailable() error {
+	for _, id := range g.products {
+		p, err := read(g.ctx, g.store, id)
+		if err != nil {
+			return err
+		}
+		if p.Available != p.Initial+p.Restocked {
+			return fmt.Errorf("product %s: everything was released, but: %+v", id, p)
+		}
+	}
+	return nil
+}
+
+// accountedFor checks that the movements in the ledger add up to where the units are, and that an audit agrees.
 func (g *game) accountedFor() error {
-	for _, p := range g.products {
-		c, err := g.store.Counters(g.ctx, p)
+	service := stock.New(g.store, stock.Options{})
+	for _, id := range g.products {
+		want, err := service.Units(g.ctx, id)
 		if err != nil {
 			return err
 		}
-		movements, err := stock.Movements(g.ctx, g.store, p)
+		movements, err := stock.Movements(g.ctx, g.store, id)
 		if err != nil {
 			return err
 		}
-		told := stock.Counters{ProductID: p, Initial: c.Initial, Available: c.Initial, Marks: c.Marks}
+		got := stock.Units{ProductID: id, Initial: want.Initial, Available: want.Initial}
 		seen := map[string]bool{}
 		for _, m := range movements {
 			if seen[m.ID] {
-				return fmt.Errorf("product %s: movement %s is there twice", p, m.ID)
+				return fmt.Errorf("product %s: movement %s is there twice", id, m.ID)
 			}
 			seen[m.ID] = true
-			told.Available += m.Available
-			told.Held += m.Held
-			told.Sold += m.Sold
-			told.Restocked += m.Restocked
+			got.Available += m.Available
+			got.Held += m.Held
+			got.Sold += m.Sold
+			got.Restocked += m.Restocked
 		}
-		if told != c {
-			return fmt.Errorf("product %s: the movements make %+v, but there are %+v:\n%+v", p, told, c, movements)
+		if got != want {
+			return fmt.Errorf("product %s: the movements add up to %+v, but there are %+v:\n%+v", id, got, want, movements)
 		}
 	}
-	audit, err := stock.New(g.store, stock.Options{}).AuditProducts(g.ctx, g.store, g.products)
+	audit, err := service.AuditProducts(g.ctx, g.store, g.products)
 	if err != nil {
 		return err
 	}

@@ -7,11 +7,11 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
-// Wrong is a store as it must not be, over a right one. The zero value is the right one.
+// Wrong makes a store misbehave. The zero value changes nothing.
 type Wrong struct {
 	wrap func(stock.Store) stock.Store
-	// torn says that others get in between the operations on the right store that one of this store consists of.
-	// Otherwise each is atomic, so that also what lands late is done in the wrong way.
+	// torn says that other calls can get in between the operations on the right store that make up one operation of this
+	// store. Otherwise each operation is atomic, and one that lands late is wrong in the same way.
 	torn bool
 }
 
@@ -23,43 +23,43 @@ func (w Wrong) Over(right stock.Store) stock.Store {
 	return w.wrap(right)
 }
 
-// WrongStores are the wrong stores by what they do. Playing against any of them must find a broken promise: that shows
-// that the checks see what they claim to see. overwrite is what memory.Store's Overwrite does.
-func WrongStores(overwrite func(stock.Update, stock.Counters)) map[string]Wrong {
+// WrongStores are the wrong stores by what they do. Playing against any of them must find a broken promise, which shows
+// that the checks can. overwrite is Overwrite of memorytest.Store.
+func WrongStores(overwrite func(u stock.Update, available int64)) map[string]Wrong {
 	return map[string]Wrong{
 		"reads, modifies and writes": {func(s stock.Store) stock.Store { return readModifyWrite{s, overwrite} }, true},
 		"keeps no tombstone":         {func(s stock.Store) stock.Store { return noTombstone{s} }, false},
 		"ignores the epoch":          {func(s stock.Store) stock.Store { return noEpoch{s} }, false},
-		"bars nothing":               {func(s stock.Store) stock.Store { return noBar{s} }, false},
+		"marks no tombstone":         {func(s stock.Store) stock.Store { return noMark{s} }, false},
 		"changes unguarded":          {func(s stock.Store) stock.Store { return unguarded{s} }, false},
 	}
 }
 
-// readModifyWrite looks whether an update may be applied, and applies it later to what it saw.
+// readModifyWrite checks whether an update may be applied, and applies it later to what it has read.
 type readModifyWrite struct {
 	stock.Store
-	overwrite func(stock.Update, stock.Counters)
+	overwrite func(stock.Update, int64)
 }
 
-func (s readModifyWrite) Apply(ctx context.Context, u stock.Update) (stock.Applied, bool, error) {
-	c, err := s.Counters(ctx, u.ProductID)
+func (s readModifyWrite) Apply(ctx context.Context, u stock.Update) (stock.After, bool, error) {
+	p, err := read(ctx, s, u.ProductID)
 	if err != nil {
-		return stock.Applied{}, false, err
+		return stock.After{}, false, err
 	}
-	views, err := s.View(ctx, u.Reservation, []string{u.ProductID})
+	views, err := s.View(ctx, u.Owner, []string{u.ProductID}) // others get in between the two reads
 	if err != nil {
-		return stock.Applied{}, false, err
+		return stock.After{}, false, err
 	}
 	v := views[u.ProductID]
-	if v.Mark != u.Want || u.Want == stock.NoMark && v.Epoch != u.Epoch || c.Available+u.Available < 0 {
-		return stock.Applied{}, false, nil
+	if v.Mark != u.Was || u.Was == stock.NoMark && v.Epoch != u.Epoch || p.Available+u.Available < 0 {
+		return stock.After{}, false, nil
 	}
 	runtime.Gosched() // a network would take far longer
-	s.overwrite(u, c)
-	return stock.Applied{Epoch: v.Epoch, Marks: v.Marks}, true, nil
+	s.overwrite(u, p.Available)
+	return stock.After{Epoch: v.Epoch, Marks: v.Marks}, true, nil
 }
 
-// noTombstone forgets that an unknown order was released.
+// noTombstone does not remember that an unknown order was released.
 type noTombstone struct{ stock.Store }
 
 func (s noTombstone) Insert(ctx context.Context, r stock.Reservation) error {
@@ -69,32 +69,32 @@ func (s noTombstone) Insert(ctx context.Context, r stock.Reservation) error {
 	return s.Store.Insert(ctx, r)
 }
 
-// noEpoch takes every absent mark for one that never was.
+// noEpoch treats every absent mark as never set.
 type noEpoch struct{ stock.Store }
 
-func (s noEpoch) Apply(ctx context.Context, u stock.Update) (stock.Applied, bool, error) {
-	if u.Want != stock.NoMark {
+func (s noEpoch) Apply(ctx context.Context, u stock.Update) (stock.After, bool, error) {
+	if u.Was != stock.NoMark {
 		return s.Store.Apply(ctx, u)
 	}
-	views, err := s.View(ctx, u.Reservation, []string{u.ProductID})
+	views, err := s.View(ctx, u.Owner, []string{u.ProductID})
 	if err != nil {
-		return stock.Applied{}, false, err
+		return stock.After{}, false, err
 	}
 	u.Epoch = views[u.ProductID].Epoch
 	return s.Store.Apply(ctx, u)
 }
 
-// noBar does not remember that an order must not take any more.
-type noBar struct{ stock.Store }
+// noMark does not remember on the product that an order must not take any more.
+type noMark struct{ stock.Store }
 
-func (s noBar) Apply(ctx context.Context, u stock.Update) (stock.Applied, bool, error) {
-	if u.Set == stock.MarkBar && u.Want == stock.NoMark {
-		return stock.Applied{Epoch: u.Epoch}, true, nil
+func (s noMark) Apply(ctx context.Context, u stock.Update) (stock.After, bool, error) {
+	if u.Set == stock.MarkTombstone && u.Was == stock.NoMark && u.Available == 0 {
+		return stock.After{Epoch: u.Epoch}, true, nil
 	}
 	return s.Store.Apply(ctx, u)
 }
 
-// unguarded changes a reservation whatever its state.
+// unguarded changes a reservation in any state.
 type unguarded struct{ stock.Store }
 
 func (s unguarded) Change(ctx context.Context, c stock.Change) (stock.Reservation, bool, error) {
