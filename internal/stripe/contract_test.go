@@ -13,6 +13,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/order/ordertest"
 	"github.com/ordersaga/ordersaga/internal/stripe"
+	"github.com/ordersaga/ordersaga/stripesim/gateway/gatewaytest"
 )
 
 // contract is what the adapter guarantees over every stateful gateway, the simulator and the real one alike. It includes what
@@ -67,7 +68,7 @@ func contract(t *testing.T, payments *stripe.Payments) {
 
 func TestContractOverTheSimulator(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, ledger(t))
+	w := newWorld(t, gatewaytest.Ledger(t))
 	t.Run("contract", func(t *testing.T) { contract(t, w.payments) })
 }
 

@@ -16,11 +16,12 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/stripe"
 	"github.com/ordersaga/ordersaga/stripesim/gateway"
+	"github.com/ordersaga/ordersaga/stripesim/gateway/gatewaytest"
 )
 
 func TestPayments(t *testing.T) {
 	t.Parallel()
-	pool := ledger(t)
+	pool := gatewaytest.Ledger(t)
 	for name, test := range map[string]func(*testing.T, *world){
 		"a charge takes the money":                                     chargeTakesTheMoney,
 		"a repeated charge takes the money once":                       chargeTwice,
@@ -197,7 +198,7 @@ func amountOutOfBounds(t *testing.T, w *world) {
 }
 
 func wrongKey(t *testing.T, w *world) {
-	payments, err := stripe.New(stripe.Config{URL: w.server.URL, Key: "sk_test_wrong"}, discard)
+	payments, err := stripe.New(stripe.Config{URL: w.gateway.URL, Key: "sk_test_wrong"}, discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +236,7 @@ func completePartialRefund(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.post("/v1/refunds", url.Values{"payment_intent": {id}, "amount": {"300"}})
+	w.gateway.Post("/v1/refunds", url.Values{"payment_intent": {id}, "amount": {"300"}})
 	w.settleRefund(p)
 	if b := w.books(p); b.Refunded != 1299 {
 		t.Errorf("refunded %d, want all of the 1299", b.Refunded)
@@ -245,7 +246,7 @@ func completePartialRefund(t *testing.T, w *world) {
 // lateCharge: the client gives up waiting for the confirm, the saga undoes the charge, then the confirm takes effect.
 func lateCharge(t *testing.T, w *world) {
 	p := w.payment("pm_card_visa")
-	w.faults(gateway.Rule{Fault: gateway.FaultLatency, Operation: "confirm", LatencyMS: 1500, Count: 1})
+	w.gateway.SetFaults(gateway.Rule{Fault: gateway.FaultLatency, Operation: "confirm", LatencyMS: 1500, Count: 1})
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	_, err := w.payments.Charge(ctx, p)
@@ -253,7 +254,7 @@ func lateCharge(t *testing.T, w *world) {
 		t.Fatalf("the charge: %v, want a deadline exceeded", err)
 	}
 	w.settleRefund(p)
-	w.server.Close() // waits until the late confirm has been handled
+	w.gateway.Close() // waits until the late confirm has been handled
 	if b := w.books(p); b.Captured != 0 || b.PaymentIntents[0].Status != "canceled" {
 		t.Errorf("after the late confirm: %+v, want nothing captured", b)
 	}
@@ -280,7 +281,7 @@ func reach(operation string, rule gateway.Rule) []gateway.Rule {
 
 func TestEveryFaultAtEveryCall(t *testing.T) {
 	t.Parallel()
-	pool := ledger(t)
+	pool := gatewaytest.Ledger(t)
 	for _, fault := range everyFault {
 		for _, operation := range []string{"create", "confirm", "retrieve"} {
 			for _, times := range []int{1, 3} {
@@ -288,7 +289,7 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 					t.Parallel()
 					w := newWorld(t, pool)
 					p := w.payment("pm_card_visa")
-					w.faults(reach(operation, gateway.Rule{Fault: fault, Operation: operation, Count: times})...)
+					w.gateway.SetFaults(reach(operation, gateway.Rule{Fault: fault, Operation: operation, Count: times})...)
 					if _, err := w.settleCharge(p); err != nil {
 						t.Errorf("the charge: %v", err)
 					}
@@ -302,7 +303,7 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, pool)
 				p := w.payment("pm_card_visa")
-				w.faults(reach(operation, gateway.Rule{Fault: fault, Operation: operation, Count: 1})...)
+				w.gateway.SetFaults(reach(operation, gateway.Rule{Fault: fault, Operation: operation, Count: 1})...)
 				_, _ = w.charge(p)
 				w.wantStruck()
 				w.settleRefund(p)
@@ -324,7 +325,7 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					w.faults(reach(operation, gateway.Rule{Fault: fault, Operation: operation, Count: 2})...)
+					w.gateway.SetFaults(reach(operation, gateway.Rule{Fault: fault, Operation: operation, Count: 2})...)
 					w.settleRefund(p)
 					if charged || operation != "refund" { // what was not charged is not refunded
 						w.wantStruck()
@@ -342,13 +343,13 @@ func TestEveryFaultAtEveryCall(t *testing.T) {
 
 func TestManyOrdersOverAnUnreliableGatewayKeepExactlyTheRightMoney(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, ledger(t))
+	w := newWorld(t, gatewaytest.Ledger(t))
 	rate := 0.04
 	var rules []gateway.Rule
 	for _, fault := range everyFault {
 		rules = append(rules, gateway.Rule{Fault: fault, Rate: &rate})
 	}
-	w.faults(append(rules, gateway.Rule{Fault: gateway.FaultLatency, LatencyMS: 20, Rate: &rate})...)
+	w.gateway.SetFaults(append(rules, gateway.Rule{Fault: gateway.FaultLatency, LatencyMS: 20, Rate: &rate})...)
 	var orders sync.WaitGroup
 	for n := range 30 {
 		orders.Go(func() {
@@ -377,15 +378,15 @@ func TestManyOrdersOverAnUnreliableGatewayKeepExactlyTheRightMoney(t *testing.T)
 
 func TestACreateThatIsStuckForever(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, ledger(t))
+	w := newWorld(t, gatewaytest.Ledger(t))
 	p := w.payment("pm_card_visa")
-	w.faults(gateway.Rule{Fault: gateway.FaultErrorAfter, Operation: "create"})
+	w.gateway.SetFaults(gateway.Rule{Fault: gateway.FaultErrorAfter, Operation: "create"})
 	for range 30 {
 		if id, err := w.charge(p); err == nil {
 			t.Fatalf("charged as %s", id)
 		}
 	}
-	w.faults()
+	w.gateway.SetFaults()
 	if err := w.refund(p); err != nil {
 		t.Errorf("its undo: %v", err)
 	}
@@ -400,7 +401,7 @@ func TestACreateThatIsStuckForever(t *testing.T) {
 
 func TestDeclinesHaveAMessageForTheCustomer(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, ledger(t))
+	w := newWorld(t, gatewaytest.Ledger(t))
 	for method, want := range map[string]order.Cause{
 		"pm_card_chargeDeclined":                       {Message: "the card was declined", DeclineCode: "generic_decline"},
 		"pm_card_visa_chargeDeclinedInsufficientFunds": {Message: "the card has insufficient funds", DeclineCode: "insufficient_funds"},
@@ -428,11 +429,11 @@ func TestDeclinesHaveAMessageForTheCustomer(t *testing.T) {
 
 func TestOldOrders(t *testing.T) {
 	t.Parallel()
-	pool := ledger(t)
+	pool := gatewaytest.Ledger(t)
 	const lag = 30 * time.Minute
 	old := func(t *testing.T) *world {
 		t.Parallel()
-		return newWorld(t, pool, func(o *gateway.Options, _ *stripe.Config) { o.SearchDelay = lag })
+		return newWorld(t, pool, func(o *gateway.Options) { o.SearchDelay = lag })
 	}
 	t.Run("a payment whose keys are forgotten is found by the order's ID and refunded", func(t *testing.T) {
 		w := old(t)
@@ -459,11 +460,11 @@ func TestOldOrders(t *testing.T) {
 		w := old(t)
 		p := w.payment("pm_card_visa")
 		for range 2 {
-			w.post("/v1/payment_intents", url.Values{"amount": {"1299"}, "currency": {"usd"}, "payment_method": {p.Method},
+			w.gateway.Post("/v1/payment_intents", url.Values{"amount": {"1299"}, "currency": {"usd"}, "payment_method": {p.Method},
 				"metadata[order_id]": {string(p.OrderID)}})
 		}
 		for _, intent := range w.books(p).PaymentIntents {
-			w.post("/v1/payment_intents/"+intent.ID+"/confirm", nil)
+			w.gateway.Post("/v1/payment_intents/"+intent.ID+"/confirm", nil)
 		}
 		w.clock.Advance(25 * time.Hour)
 		if err := w.refund(p); err != nil {
@@ -537,8 +538,8 @@ func TestAnInvalidPaymentIsNotSent(t *testing.T) {
 
 func TestAGatewayThatIsDownIsBroken(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, ledger(t))
-	w.server.Close()
+	w := newWorld(t, gatewaytest.Ledger(t))
+	w.gateway.Close()
 	p := w.payment("pm_card_visa")
 	_, chargeErr := w.charge(p)
 	for _, err := range []error{chargeErr, w.refund(p), w.payments.Check(t.Context())} {

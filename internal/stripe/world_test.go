@@ -1,16 +1,9 @@
 package stripe_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,65 +11,45 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ordersaga/ordersaga/internal/clocktest"
+	"github.com/ordersaga/ordersaga/internal/logtest"
 	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
-	"github.com/ordersaga/ordersaga/internal/pgdb"
-	"github.com/ordersaga/ordersaga/internal/servicestest"
 	"github.com/ordersaga/ordersaga/internal/stripe"
 	"github.com/ordersaga/ordersaga/stripesim/gateway"
+	"github.com/ordersaga/ordersaga/stripesim/gateway/gatewaytest"
 )
 
-const apiKey = "sk_test_never_show_this"
+const apiKey = gatewaytest.APIKey
 
-// ledger returns a database for simulators. Gateways over the same database are like processes of one service, each with its
-// own faults.
-func ledger(t *testing.T) *pgxpool.Pool {
+// world is an adapter over a running gateway.
+type world struct {
+	t        *testing.T
+	gateway  *gatewaytest.Gateway
+	payments *stripe.Payments
+	clock    *clocktest.Clock
+	told     *logtest.Buffer // everything logged or returned as an error
+}
+
+func newWorld(t *testing.T, ledger *pgxpool.Pool, change ...func(*gateway.Options)) *world {
 	t.Helper()
-	url := servicestest.Postgres(t)
-	ctx := context.Background()
-	pool, err := pgdb.Open(ctx, url)
+	w := &world{t: t, clock: clocktest.At(time.Now()), told: &logtest.Buffer{}}
+	log := slog.New(slog.NewJSONHandler(w.told, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	change = append(change, func(o *gateway.Options) { o.Now = w.clock.Now })
+	w.gateway = gatewaytest.Start(t, ledger, log, change...)
+	var err error
+	w.payments, err = stripe.New(stripe.Config{
+		URL: w.gateway.URL, Key: apiKey, Now: w.clock.Now, Timeout: 20 * time.Second,
+		// On a kept connection, net/http repeats a request without a response by itself, which would hide the fault.
+		Transport: &http.Transport{DisableKeepAlives: true},
+	}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(pool.Close)
-	if err := gateway.Migrate(ctx, pool); err != nil {
-		t.Fatal(err)
-	}
-	return pool
-}
-
-// world is an adapter over a running simulator.
-type world struct {
-	t        *testing.T
-	gateway  *gateway.Gateway
-	server   *httptest.Server
-	payments *stripe.Payments
-	clock    *clocktest.Clock
-	told     *transcript // everything logged or returned as an error
-}
-
-func newWorld(t *testing.T, pool *pgxpool.Pool, change ...func(*gateway.Options, *stripe.Config)) *world {
-	t.Helper()
-	w := &world{t: t, clock: clocktest.At(time.Now()), told: &transcript{}}
-	log := slog.New(slog.NewJSONHandler(w.told, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	options := gateway.Options{APIKey: apiKey, KeyLife: 24 * time.Hour, Now: w.clock.Now}
-	config := stripe.Config{
-		Key: apiKey, Now: w.clock.Now, Timeout: 20 * time.Second,
-		// On a kept connection, net/http repeats a request without a response by itself, which would hide the fault.
-		Transport: &http.Transport{DisableKeepAlives: true},
-	}
-	for _, c := range change {
-		c(&options, &config)
-	}
-	w.gateway = gateway.New(pool, options, log)
-	w.server = httptest.NewServer(w.gateway.Handler())
-	t.Cleanup(w.server.Close)
-	config.URL = w.server.URL
-	var err error
-	if w.payments, err = stripe.New(config, log); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { w.told.scan(t) })
+	t.Cleanup(func() {
+		for _, line := range gatewaytest.Secrets(w.told.String()) {
+			t.Errorf("a secret appears in: %s", line)
+		}
+	})
 	return w
 }
 
@@ -89,14 +62,20 @@ func (w *world) payment(method string) order.Payment {
 
 func (w *world) charge(p order.Payment) (string, error) {
 	id, err := w.payments.Charge(w.t.Context(), p)
-	w.told.error(err)
+	w.tell(err)
 	return id, err
 }
 
 func (w *world) refund(p order.Payment) error {
 	err := w.payments.Refund(w.t.Context(), p)
-	w.told.error(err)
+	w.tell(err)
 	return err
+}
+
+func (w *world) tell(err error) {
+	if err != nil {
+		_, _ = w.told.Write([]byte(err.Error() + "\n"))
+	}
 }
 
 // settle repeats a broken call until it succeeds or is refused, as the saga does.
@@ -129,75 +108,18 @@ func (w *world) settleRefund(p order.Payment) {
 	}
 }
 
-// faults replaces the gateway's faults, as an operator would.
-func (w *world) faults(rules ...gateway.Rule) {
-	w.t.Helper()
-	body, err := json.Marshal(append([]gateway.Rule{}, rules...))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPut, w.server.URL+"/_sim/faults", bytes.NewReader(body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+apiKey)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		w.t.Fatalf("setting the faults returns %s", res.Status)
-	}
-}
-
 // wantStruck checks that the first of the faults has struck. Otherwise the test proves nothing.
 func (w *world) wantStruck() {
 	w.t.Helper()
-	res, err := http.Get(w.server.URL + "/_sim/faults")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	var rules []gateway.Rule
-	if err := json.NewDecoder(res.Body).Decode(&rules); err != nil {
-		w.t.Fatal(err)
-	}
-	if rules[0].Struck == 0 {
+	if rules := w.gateway.Faults(); rules[0].Struck == 0 {
 		w.t.Errorf("the fault has not struck: %+v", rules)
-	}
-}
-
-// post calls the gateway directly, as an operator in its dashboard would.
-func (w *world) post(path string, params url.Values) {
-	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.server.URL+path, strings.NewReader(params.Encode()))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Authorization", "Bearer "+apiKey)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		w.t.Fatalf("%s returns %s", path, res.Status)
 	}
 }
 
 // books returns the order's money at the gateway.
 func (w *world) books(p order.Payment) gateway.OrderLedger {
 	w.t.Helper()
-	all, err := w.gateway.Audit(context.Background(), string(p.OrderID))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if len(all.Orders) == 0 {
-		return gateway.OrderLedger{OrderID: string(p.OrderID)}
-	}
-	return all.Orders[0]
+	return w.gateway.Money(string(p.OrderID))
 }
 
 func (w *world) wantCapturedOnce(p order.Payment) {
@@ -224,37 +146,6 @@ func wantRefused(t *testing.T, err error, code string) {
 	}
 	if refusal.Cause.Reason != order.PaymentDeclined || refusal.Cause.DeclineCode != code {
 		t.Errorf("refused as %s (%s), want PAYMENT_DECLINED (%s)", refusal.Cause.Reason, refusal.Cause.DeclineCode, code)
-	}
-}
-
-// transcript collects text and searches it for secrets.
-type transcript struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *transcript) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(b)
-}
-
-func (s *transcript) error(err error) {
-	if err != nil {
-		_, _ = s.Write([]byte(err.Error() + "\n"))
-	}
-}
-
-// scan fails the test if the text holds a secret.
-func (s *transcript) scan(t *testing.T) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for line := range strings.Lines(s.text.String()) {
-		for _, secret := range []string{apiKey, "_secret_", "sk_test_"} {
-			if strings.Contains(line, secret) {
-				t.Errorf("%q appears in: %s", secret, line)
-			}
-		}
 	}
 }
 

@@ -1,10 +1,9 @@
-// Package rabbitmqtest gives a test a RabbitMQ of its own, which it may stop, kill, starve and start again without disturbing
-// other tests. It runs in the root file system of the services that `make test` starts, in namespaces of its own: it
-// ends, and every mount is undone, with the test, also when that is killed.
+// Package rabbitmqtest starts a RabbitMQ for one test, which may stop, kill, starve and restart it without disturbing other
+// tests. The broker runs in the root file system of the services that `make test` starts, but in its own namespaces. When the
+// test ends, even if it is killed, the broker ends and every mount is undone.
 package rabbitmqtest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -13,18 +12,18 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/ordersaga/ordersaga/internal/logtest"
 	"github.com/ordersaga/ordersaga/internal/porttest"
 )
 
-// Root is the variable that says where the root file system with RabbitMQ is.
+// Root is the environment variable with the path of the root file system that contains RabbitMQ.
 const Root = "TEST_RABBITMQ_ROOT"
 
-// startTimeout is generous: everything starts at once on a busy machine.
+// startTimeout is generous, because on a busy machine everything starts at the same time.
 const startTimeout = 90 * time.Second
 
 // Broker is a RabbitMQ server. It belongs to one goroutine.
@@ -37,23 +36,22 @@ type Broker struct {
 	environ []string
 	address string
 	server  *exec.Cmd
-	ended   <-chan error // gets what became of server, once
-	log     *safeBuffer
+	ended   <-chan error // receives the server's exit, once
+	log     *logtest.Buffer
 }
 
-// Start starts a broker, which ends with the test. The test is skipped under -short, and fails when there is no root
-// file system to run it in.
+// Start starts a broker, which ends with the test. Under -short it skips the test; without a root file system it fails it.
 func Start(t testing.TB) *Broker {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("needs a RabbitMQ of its own; skipped by -short")
+		t.Skip("starts a RabbitMQ; skipped by -short")
 	}
 	root := os.Getenv(Root)
 	if root == "" {
 		t.Fatalf("%s is not set: run the tests with `make test`, which says where RabbitMQ is installed, or with -short", Root)
 	}
-	b := &Broker{t: t, root: root, data: t.TempDir(), log: &safeBuffer{}}
-	if err := os.Chmod(b.data, 0o777); err != nil { // RabbitMQ runs as a user of its own
+	b := &Broker{t: t, root: root, data: t.TempDir(), log: &logtest.Buffer{}}
+	if err := os.Chmod(b.data, 0o777); err != nil { // RabbitMQ runs as another user
 		t.Fatal(err)
 	}
 	b.address = porttest.FreeAddress(t)
@@ -63,17 +61,18 @@ func Start(t testing.TB) *Broker {
 		"RABBITMQ_NODENAME=rabbit@localhost",
 		"RABBITMQ_MNESIA_BASE=/srv/rabbitmq/mnesia", "RABBITMQ_LOG_BASE=/srv/rabbitmq/log",
 		"RABBITMQ_CONFIG_FILE=/srv/rabbitmq/rabbitmq.conf", "RABBITMQ_ENABLED_PLUGINS_FILE=/srv/rabbitmq/enabled_plugins",
-		"RABBITMQ_DIST_PORT=" + strconv.Itoa(porttest.Free(t)), "ERL_EPMD_PORT=" + strconv.Itoa(porttest.Free(t)), "ERL_EPMD_ADDRESS=127.0.0.1",
+		"RABBITMQ_DIST_PORT=" + strconv.Itoa(porttest.Free(t)),
+		"ERL_EPMD_PORT=" + strconv.Itoa(porttest.Free(t)), "ERL_EPMD_ADDRESS=127.0.0.1",
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
 		"RABBITMQ_LOG=-color",
-		"RUNNING_UNDER_SYSTEMD=true", // the Erlang machine replaces the shell and gets the signals itself
+		"RUNNING_UNDER_SYSTEMD=true", // the Erlang VM replaces the shell, so it gets the signals
 	}
 	b.write("rabbitmq.conf", "listeners.tcp.1 = "+b.address+"\nlog.console = true\nlog.file = false\n")
 	b.write("enabled_plugins", "[].\n")
 	t.Cleanup(func() {
 		b.Kill()
 		if t.Failed() {
-			t.Logf("the end of the broker's log:\n%s", b.log.tail(4000))
+			t.Logf("the end of the broker's log:\n%s", b.logTail())
 		}
 	})
 	b.Start()
@@ -87,11 +86,11 @@ func (b *Broker) write(name, content string) {
 	}
 }
 
-// attempts is how often a broker may end while it starts. On a busy machine Erlang's name server, which each start brings
-// along, is sometimes not there in time.
+// attempts is how many times a start is tried. On a busy machine Erlang's name server, which every start launches, is
+// sometimes not ready in time.
 const attempts = 3
 
-// Start starts the broker that was stopped or killed, with its data, and waits until it accepts connections.
+// Start restarts a broker that was stopped or killed, with its data, and waits until it accepts connections.
 func (b *Broker) Start() {
 	b.t.Helper()
 	var err error
@@ -101,12 +100,12 @@ func (b *Broker) Start() {
 		}
 		b.Kill()
 	}
-	b.t.Fatalf("RabbitMQ did not start: %v\n%s", err, b.log.tail(4000))
+	b.t.Fatalf("RabbitMQ did not start: %v\n%s", err, b.logTail())
 }
 
 func (b *Broker) start() error {
 	b.server = b.command(context.Background(), "/usr/lib/rabbitmq/bin/rabbitmq-server")
-	b.server.SysProcAttr.Cloneflags |= syscall.CLONE_NEWPID // what it has started ends with it
+	b.server.SysProcAttr.Cloneflags |= syscall.CLONE_NEWPID // its child processes end with it
 	b.server.Stdout, b.server.Stderr = b.log, b.log
 	if err := b.server.Start(); err != nil {
 		b.server = nil
@@ -132,13 +131,13 @@ func (b *Broker) start() error {
 	}
 }
 
-// Stop has the broker end in order.
+// Stop shuts the broker down in order.
 func (b *Broker) Stop() {
 	b.t.Helper()
 	b.end(syscall.SIGTERM)
 }
 
-// Kill ends the broker on the spot, as a power cut does for it.
+// Kill ends the broker immediately, like a power cut.
 func (b *Broker) Kill() { b.end(syscall.SIGKILL) }
 
 func (b *Broker) end(signal syscall.Signal) {
@@ -162,8 +161,8 @@ func (b *Broker) Control(arguments ...string) {
 	}
 }
 
-// enter mounts what a program of RabbitMQ needs into the root file system, seen by nobody else, and becomes that program
-// as the user rabbitmq.
+// enter mounts what RabbitMQ's programs need into the root file system, invisible to all other processes, and becomes the
+// program as the user rabbitmq.
 const enter = `set -e
 root=$1 data=$2
 shift 2
@@ -182,21 +181,8 @@ func (b *Broker) command(ctx context.Context, program string, arguments ...strin
 	return cmd
 }
 
-// safeBuffer keeps a log that is written and read at once.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) tail(n int) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := s.b.String()
-	return all[max(0, len(all)-n):]
+// logTail returns the end of the broker's log.
+func (b *Broker) logTail() string {
+	all := b.log.String()
+	return all[max(0, len(all)-4000):]
 }
