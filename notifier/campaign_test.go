@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ordersaga/ordersaga/internal/order"
@@ -81,7 +80,7 @@ func TestCampaign(t *testing.T) {
 	})
 	checkCounts(t, s, events)
 	for _, name := range []string{rabbitmq.QueueConfirmed, rabbitmq.DeadLetterQueue, "retry.5s", "retry.30s", "retry.2m", "retry.10m"} {
-		awaitEmpty(t, b.URL, name)
+		eventually(t, "an empty "+name, func() bool { return ready(t, b.URL, name) == 0 })
 	}
 	stop()
 	if err := <-ended; err != nil {
@@ -107,25 +106,4 @@ func disturb(t *testing.T, b *rabbitmqtest.Broker, kind int) {
 		b.Control("set_vm_memory_high_watermark", "absolute", "1MB")
 		b.Control("set_vm_memory_high_watermark", "0.6")
 	}
-}
-
-// awaitEmpty waits until the queue is empty and no consumer holds a message of it.
-func awaitEmpty(t *testing.T, brokerURL, name string) {
-	t.Helper()
-	conn, err := amqp.Dial(brokerURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	ch, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "an empty "+name, func() bool {
-		q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return q.Messages == 0
-	})
 }

@@ -36,7 +36,7 @@ func TestKilledBetweenEffectAndAckTheNextProcessDropsTheMessages(t *testing.T) {
 	kill(t, first)
 
 	second := startProcess(t, append(environ, "RABBITMQ_URL="+broker)...)
-	eventually(t, "the messages again", func() bool { return strings.Count(second.output(), "seen before, dropped") == events })
+	eventually(t, "the messages again", func() bool { return strings.Count(second.output.String(), "seen before, dropped") == events })
 	checkCounts(t, s, events)
 	for _, name := range []string{rabbitmq.QueueConfirmed, rabbitmq.DeadLetterQueue, "retry.20ms", "retry.40ms"} {
 		eventually(t, "an empty "+name, func() bool {
@@ -55,21 +55,11 @@ func consumers(t *testing.T, brokerURL, name string) int {
 func ready(t *testing.T, brokerURL, name string) int { return declared(t, brokerURL, name).Messages }
 
 // declared returns the broker's present view of the queue; the zero value if it does not exist.
-func declared(t *testing.T, brokerURL, name string) amqp.Queue {
+func declared(t *testing.T, brokerURL, name string) (q amqp.Queue) {
 	t.Helper()
-	conn, err := amqp.Dial(brokerURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	ch, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
-	if err != nil {
-		return amqp.Queue{}
-	}
+	withChannel(t, brokerURL, func(ch *amqp.Channel) {
+		q, _ = ch.QueueDeclarePassive(name, true, false, false, false, nil) // an error means that it does not exist
+	})
 	return q
 }
 

@@ -1,13 +1,11 @@
 package notifier
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/ordersaga/ordersaga/internal/logtest"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/porttest"
 	"github.com/ordersaga/ordersaga/internal/program"
@@ -23,23 +22,9 @@ import (
 
 // process is a notifier in another process.
 type process struct {
-	cmd  *exec.Cmd
-	addr string
-
-	mu  sync.Mutex
-	log bytes.Buffer
-}
-
-func (p *process) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.log.Write(b)
-}
-
-func (p *process) output() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.log.String()
+	cmd    *exec.Cmd
+	addr   string
+	output logtest.Buffer
 }
 
 func startProcess(t *testing.T, environ ...string) *process {
@@ -47,7 +32,7 @@ func startProcess(t *testing.T, environ ...string) *process {
 	p := &process{addr: porttest.FreeAddress(t)}
 	p.cmd = exec.CommandContext(t.Context(), os.Args[0])
 	p.cmd.Env = append([]string{asProgram + "=1", "NOTIFIER_ADDR=" + p.addr}, environ...)
-	p.cmd.Stderr = p
+	p.cmd.Stderr = &p.output
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +40,7 @@ func startProcess(t *testing.T, environ ...string) *process {
 		_ = p.cmd.Process.Kill()
 		_ = p.cmd.Wait()
 		if t.Failed() {
-			t.Logf("log of the notifier:\n%s", p.output())
+			t.Logf("log of the notifier:\n%s", p.output.String())
 		}
 	})
 	return p
@@ -166,12 +151,12 @@ func TestMistakesInTheConfigurationAreNamedWithoutPasswords(t *testing.T) {
 			t.Errorf("%s: exit code %d, want %d", name, code, test.code)
 		}
 		for _, word := range test.words {
-			if !strings.Contains(p.output(), word) {
-				t.Errorf("%s: the output does not say %q:\n%s", name, word, p.output())
+			if !strings.Contains(p.output.String(), word) {
+				t.Errorf("%s: the output does not say %q:\n%s", name, word, p.output.String())
 			}
 		}
-		if strings.Contains(p.output(), "s3cret") {
-			t.Errorf("%s: the output shows the password:\n%s", name, p.output())
+		if strings.Contains(p.output.String(), "s3cret") {
+			t.Errorf("%s: the output shows the password:\n%s", name, p.output.String())
 		}
 	}
 }
@@ -180,25 +165,18 @@ func TestAQueueWithOtherArgumentsEndsTheProgramAndIsNamed(t *testing.T) {
 	t.Parallel()
 	_, databaseURL := newStore(t)
 	broker := newBroker(t)
-	conn, err := amqp.Dial(broker)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	ch, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ch.QueueDeclare(rabbitmq.QueueCancelled, true, false, false, false, nil); err != nil {
-		t.Fatal(err)
-	}
+	withChannel(t, broker, func(ch *amqp.Channel) {
+		if _, err := ch.QueueDeclare(rabbitmq.QueueCancelled, true, false, false, false, nil); err != nil {
+			t.Fatal(err)
+		}
+	})
 	p := startProcess(t, "NOTIFIER_DATABASE_URL="+databaseURL, "RABBITMQ_URL="+broker)
 	_ = p.cmd.Wait()
 	if code := p.cmd.ProcessState.ExitCode(); code != program.ExitFailed {
 		t.Errorf("exit code %d, want %d", code, program.ExitFailed)
 	}
-	if want := "ORDER_CANCELLED exists in RabbitMQ with other arguments"; !strings.Contains(p.output(), want) {
-		t.Errorf("the output does not say %q:\n%s", want, p.output())
+	if want := "ORDER_CANCELLED exists in RabbitMQ with other arguments"; !strings.Contains(p.output.String(), want) {
+		t.Errorf("the output does not say %q:\n%s", want, p.output.String())
 	}
 }
 
@@ -206,7 +184,7 @@ func TestWithoutABrokerTheProgramWaitsForIt(t *testing.T) {
 	t.Parallel()
 	_, databaseURL := newStore(t)
 	p := startProcess(t, "NOTIFIER_DATABASE_URL="+databaseURL, "RABBITMQ_URL=amqp://orders:s3cret@127.0.0.1:1/")
-	eventually(t, "the second attempt", func() bool { return strings.Count(p.output(), "no connection to RabbitMQ") >= 4 })
+	eventually(t, "the second attempt", func() bool { return strings.Count(p.output.String(), "no connection to RabbitMQ") >= 4 })
 	if p.ready(t) {
 		t.Error("ready without a broker")
 	}
@@ -216,7 +194,7 @@ func TestWithoutABrokerTheProgramWaitsForIt(t *testing.T) {
 	if err := p.cmd.Wait(); err != nil {
 		t.Errorf("after SIGTERM: %v", err)
 	}
-	if strings.Contains(p.output(), "s3cret") {
-		t.Errorf("the output shows the password:\n%s", p.output())
+	if strings.Contains(p.output.String(), "s3cret") {
+		t.Errorf("the output shows the password:\n%s", p.output.String())
 	}
 }

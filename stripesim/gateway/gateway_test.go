@@ -1,12 +1,10 @@
 package gateway_test
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
@@ -18,12 +16,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ordersaga/ordersaga/internal/clocktest"
-	"github.com/ordersaga/ordersaga/internal/pgdb"
-	"github.com/ordersaga/ordersaga/internal/servicestest"
 	"github.com/ordersaga/ordersaga/stripesim/gateway"
+	"github.com/ordersaga/ordersaga/stripesim/gateway/gatewaytest"
 )
 
-const apiKey = "sk_test_local"
+const apiKey = gatewaytest.APIKey
 
 // sim is a running gateway with its own ledger.
 type sim struct {
@@ -37,24 +34,17 @@ type sim struct {
 func start(t *testing.T, change ...func(*gateway.Options)) *sim {
 	t.Helper()
 	t.Parallel()
-	pool, err := pgdb.Open(context.Background(), servicestest.Postgres(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	if err := gateway.Migrate(context.Background(), pool); err != nil {
-		t.Fatal(err)
-	}
-	s := &sim{t: t, pool: pool, clock: clocktest.At(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))}
-	options := gateway.Options{APIKey: apiKey, KeyLife: 24 * time.Hour, SearchDelay: time.Minute, Now: s.clock.Now}
-	for _, c := range change {
-		c(&options)
-	}
-	s.Gateway = gateway.New(pool, options, slog.New(slog.DiscardHandler))
-	server := httptest.NewServer(s.Handler())
-	t.Cleanup(server.Close)
-	s.url = server.URL
+	s := &sim{t: t, pool: gatewaytest.Ledger(t), clock: clocktest.At(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))}
+	s.serve(change...)
 	return s
+}
+
+// serve starts a gateway over the ledger.
+func (s *sim) serve(change ...func(*gateway.Options)) {
+	s.t.Helper()
+	defaults := func(o *gateway.Options) { o.SearchDelay, o.Now = time.Minute, s.clock.Now }
+	g := gatewaytest.Start(s.t, s.pool, slog.New(slog.DiscardHandler), append([]func(*gateway.Options){defaults}, change...)...)
+	s.Gateway, s.url = g.Gateway, g.URL
 }
 
 // reply is a response of the gateway.
@@ -194,11 +184,8 @@ func TestAKeyInUseIsAConflict(t *testing.T) {
 
 func TestConcurrentCallsUnderOneKeyMakeOneIntentEvenOverTwoProcesses(t *testing.T) {
 	s := start(t)
-	second := gateway.New(s.pool, gateway.Options{APIKey: apiKey, KeyLife: 24 * time.Hour, Now: s.clock.Now}, slog.New(slog.DiscardHandler))
-	server := httptest.NewServer(second.Handler())
-	t.Cleanup(server.Close)
 	other := *s
-	other.url = server.URL
+	other.serve()
 	var all sync.WaitGroup
 	for i := range 16 {
 		from := s
