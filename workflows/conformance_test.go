@@ -11,7 +11,7 @@ import (
 
 const (
 	conformanceDoc = "../docs/conformance.md"
-	// writeDoc names a variable: when it is set, the document is written rather than compared.
+	// writeDoc is an environment variable: when it is set, the test writes the document rather than comparing it.
 	writeDoc = "CONFORMANCE_WRITE"
 )
 
@@ -32,65 +32,59 @@ func TestConformanceDocumentShowsTheMatrix(t *testing.T) {
 	}
 }
 
-// conformance is the document. What it counts is what the tests run; whether they pass, only the tests say.
+// conformance is the document. It shows what the tests run; only the tests say whether they pass.
 func conformance() string {
 	var b strings.Builder
-	both := len(singles()) + len(pairs())
+	operations := 0
+	for _, p := range paths {
+		operations += len(p.steps)
+	}
 	fmt.Fprintf(&b, `<!-- Generated: make conformance runs every trial below and, when all pass, writes this file. -->
 
 # Conformance of the order saga
 
-What is done to the saga of an order, and what must hold whatever is done. The workflow is the real one, in Temporal's
-test environment; around it stand stateful fakes that pass the same contracts as the real adapters
-(`+"`internal/order/ordertest`"+`). What that environment cannot show (killed processes, a real server that discards tasks,
-terminations, resets) is in `+"`e2e`"+`, on real services.
+What the tests do to an order's saga, and what must hold afterwards. The workflow is the real one, in Temporal's test
+environment, over stateful fakes that pass the same contracts as the real adapters (`+"`internal/order/ordertest`"+`). What
+that environment cannot show (killed processes, a real server that discards tasks, terminations, resets) is in `+"`e2e`"+`, on
+real services.
 
-`+"`make conformance`"+` runs everything on this page: %d trials, %d of them with one disturbance and %d with two, and %d
-invariants after each. `+"`make test`"+` runs every single disturbance and one in %d of the pairs, besides random schedules of
-up to eight disturbances.
+Each of the %d disturbances strikes each operation on both paths through the saga: %d × %d = %d trials. Each is also combined
+with every other disturbance on the same path: %d pairs. Nothing is left out. After each trial all %d invariants must hold.
+`+"`make conformance`"+` runs all of it. `+"`make test`"+` runs every single disturbance, one in %d of the pairs, and random schedules
+of up to eight disturbances.
 
-`, both, len(singles()), len(pairs()), len(invariants), pairsInTest)
-	for _, w := range matrixWays {
-		matrixTable(&b, w)
+## Paths
+
+| the order is | operations, in order |
+|---|---|
+`, len(manners()), len(manners()), operations, len(singles()), len(pairs()), len(invariants), pairsInTest)
+	for _, p := range paths {
+		fmt.Fprintf(&b, "| %s | %s |\n", p.name, strings.Join(p.steps, ", "))
 	}
-	b.WriteString("## Invariants\n\nAfter each trial:\n\n")
-	for i, inv := range invariants {
-		fmt.Fprintf(&b, "%d. %s\n", i+1, inv.name)
+	b.WriteString("\n## Disturbances\n\n| disturbance | what happens to the operation |\n|---|---|\n")
+	for _, m := range manners() {
+		fmt.Fprintf(&b, "| %s | %s |\n", m.name, m.about)
 	}
 	b.WriteString(`
-## Seeded bugs
+## Invariants and seeded bugs
 
-Could the matrix fail? Each of these defects is patched into a copy of the source that only a second test binary is built
-from. The test requires that the matrix fails, and that the invariant named here is among those that catch it.
+Could the matrix fail? Each seeded bug is a deliberate defect, patched into a copy of the source that only a second test
+binary is built from. The test requires that single disturbances find it, and that they violate the invariant in its row.
 
-| defect | in | caught by |
-|---|---|---|
+| invariant | seeded bugs that violate it |
+|---|---|
 `)
-	for _, s := range seeds {
-		fmt.Fprintf(&b, "| %s | `%s` | %s |\n", s.bug, s.file, s.invariant)
+	for _, inv := range invariants {
+		var bugs []string
+		for _, s := range seeds {
+			if s.invariant == inv.name {
+				bugs = append(bugs, fmt.Sprintf("%s (`%s`)", s.bug, s.file))
+			}
+		}
+		if bugs == nil {
+			bugs = []string{"–"}
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", inv.name, strings.Join(bugs, "<br>"))
 	}
 	return b.String()
-}
-
-// matrixTable shows how many trials disturb a step in a manner, alone and together with another disturbance.
-func matrixTable(b *strings.Builder, w way) {
-	trials := map[string]int{}
-	for _, c := range append(singles(), pairs()...) {
-		if c.way.name != w.name {
-			continue
-		}
-		for _, p := range c.points {
-			trials[p.String()]++
-		}
-	}
-	fmt.Fprintf(b, "## The way %s\n\nTrials with the disturbance on the left at the step above:\n\n|  | %s |\n|---|%s\n",
-		w.name, strings.Join(w.steps, " | "), strings.Repeat("--:|", len(w.steps)))
-	for _, m := range manners() {
-		fmt.Fprintf(b, "| %s |", m.name)
-		for _, op := range w.steps {
-			fmt.Fprintf(b, " %d |", trials[point{op, m}.String()])
-		}
-		b.WriteString("\n")
-	}
-	b.WriteString("\n")
 }

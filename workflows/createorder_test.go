@@ -92,7 +92,7 @@ func TestRefusedOrderIsUndoneAndAnnounced(t *testing.T) {
 		"out of stock":     {request(visa, order.Item{ProductID: chair, Quantity: 2}), order.OutOfStock},
 		"unknown product":  {request(visa, order.Item{ProductID: "unicorn", Quantity: 1}), order.ProductNotFound},
 		"mixed currencies": {request(visa, order.Item{ProductID: lamp, Quantity: 1}, order.Item{ProductID: inYen, Quantity: 1}), order.MixedCurrencies},
-		"no such money":    {request(visa, order.Item{ProductID: inGold, Quantity: 1}), order.InvalidAmount},
+		"gold":             {request(visa, order.Item{ProductID: inGold, Quantity: 1}), order.InvalidAmount},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestRefusedOrderIsUndoneAndAnnounced(t *testing.T) {
 	}
 }
 
-func TestOutcomeIsToldBeforeTheUndosAndTheEvent(t *testing.T) {
+func TestUpdateReturnsTheOutcomeBeforeTheUndosAndTheEvent(t *testing.T) {
 	t.Parallel()
 	for method, want := range map[string]order.Order{
 		visa:  {Status: order.Confirmed},
@@ -131,10 +131,10 @@ func TestOutcomeIsToldBeforeTheUndosAndTheEvent(t *testing.T) {
 			}, 0)
 			runIn(t, env, w, workflows.CreateOrder, request(method))
 			if told == nil {
-				t.Fatal("nobody was told")
+				t.Fatal("the update did not return")
 			}
 			if told.Status != want.Status || told.Closing != want.Closing {
-				t.Errorf("told %s closing=%t, want %s closing=%t", told.Status, told.Closing, want.Status, want.Closing)
+				t.Errorf("the outcome is %s closing=%t, want %s closing=%t", told.Status, told.Closing, want.Status, want.Closing)
 			}
 		})
 	}
@@ -159,7 +159,7 @@ func TestCancelUpdateUndoesTheOrderUnlessItIsConfirmed(t *testing.T) {
 	wantEnd(t, got, order.Cancelled, order.CancelledByUser)
 }
 
-func TestCancelUpdateWithoutWhoIsRejected(t *testing.T) {
+func TestCancelUpdateWithoutACancellerIsRejected(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	w.breakNext("ChargePayment", 3, fault{before: errBroken})
@@ -176,7 +176,7 @@ func TestCancelUpdateWithoutWhoIsRejected(t *testing.T) {
 	}
 }
 
-func TestWorkflowThatIsNoOrderFailsBeforeAnythingHappens(t *testing.T) {
+func TestWorkflowWithAnInvalidOrderFailsBeforeAnythingHappens(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		id  string
@@ -201,7 +201,7 @@ func TestWorkflowThatIsNoOrderFailsBeforeAnythingHappens(t *testing.T) {
 	}
 }
 
-func TestOperatorsActionsAreInTheTimeline(t *testing.T) {
+func TestCommandsAreInTheTimeline(t *testing.T) {
 	t.Parallel()
 	for name, step := range map[string]string{"before the end is recorded": "RefundPayment", "after it": "PublishEvent"} {
 		t.Run(name, func(t *testing.T) {
@@ -213,22 +213,22 @@ func TestOperatorsActionsAreInTheTimeline(t *testing.T) {
 				env.SignalWorkflow(saga.SignalRetry, saga.Command{Operator: "alice", Reason: "it is back"})
 			}, time.Minute)
 			runIn(t, env, w, workflows.CreateOrder, request(broke))
-			records, err := w.Memory.Timeline(t.Context(), orderID)
+			entries, err := w.Memory.Timeline(t.Context(), orderID)
 			if err != nil {
 				t.Fatal(err)
 			}
 			found := false
-			for _, r := range records {
+			for _, r := range entries {
 				found = found || r.Type == order.EntryCommand && r.Detail == "retry by alice: it is back"
 			}
 			if !found {
-				t.Errorf("timeline %+v", records)
+				t.Errorf("timeline %+v", entries)
 			}
 		})
 	}
 }
 
-func TestCustomerDoesNotReadTheOperatorsWords(t *testing.T) {
+func TestCustomerDoesNotSeeTheOperatorsReason(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	w.breakNext("ChargePayment", 100, fault{before: errBroken})
@@ -239,6 +239,6 @@ func TestCustomerDoesNotReadTheOperatorsWords(t *testing.T) {
 	got := runIn(t, env, w, workflows.CreateOrder, request(visa))
 	wantEnd(t, got, order.Cancelled, order.CancelledByOperator)
 	if strings.Contains(got.Cause.Message, "fraud") {
-		t.Errorf("the customer is told %q", got.Cause.Message)
+		t.Errorf("the customer sees %q", got.Cause.Message)
 	}
 }

@@ -32,18 +32,18 @@ import (
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
-// The order saga over the real payment adapter and a real gateway that misbehaves. Everything else is the world of fakes.
+// The order saga over the real payment adapter and a real gateway that misbehaves. All other systems are fakes.
 
 const gatewayKey = "sk_test_never_show_this"
 
-// everyGatewayFault is each way in which a call of the gateway can go wrong.
+// everyGatewayFault holds every way in which a call to the gateway can go wrong.
 var everyGatewayFault = []gateway.Fault{
 	gateway.FaultErrorBefore, gateway.FaultErrorStored, gateway.FaultErrorAfter, gateway.FaultConflict, gateway.FaultRateLimit,
 	gateway.FaultDropResponse, gateway.FaultReset, gateway.FaultOutage, gateway.FaultLatency,
 }
 
-// patience is how long the adapter waits for an answer, longer than any call takes but one that is late on purpose: that
-// one takes effect after its client has given it up.
+// patience is how long the adapter waits for a response: longer than any call takes, except one that is late on purpose. That
+// one takes effect after its client has given up.
 func patience(fault gateway.Fault) time.Duration {
 	if fault == gateway.FaultLatency {
 		return late / 2
@@ -53,13 +53,13 @@ func patience(fault gateway.Fault) time.Duration {
 
 const (
 	late = 600 * time.Millisecond
-	// pause is a real one after a call that was broken, because the clock of the test skips those between attempts: an
-	// order would be past its deadline before what is late has taken effect.
+	// pause is a real pause after a broken call. The test's clock skips the pauses between attempts, so an order would be past
+	// its deadline before a late call has taken effect.
 	pause = 60 * time.Millisecond
 )
 
-// ways are what an order may come to, apart from the gateway's faults, and which calls of the gateway that takes.
-var ways = map[string]struct {
+// outcomes are the ways in which an order may end, apart from the gateway's faults, and the gateway calls that each takes.
+var outcomes = map[string]struct {
 	method     string
 	before     func(*world)
 	want       order.Status
@@ -84,8 +84,8 @@ var ways = map[string]struct {
 func TestEveryFaultOfTheGatewayAtEveryCallOfTheSaga(t *testing.T) {
 	t.Parallel()
 	pool := gatewayLedger(t)
-	for name, way := range ways {
-		for _, operation := range way.operations {
+	for name, outcome := range outcomes {
+		for _, operation := range outcome.operations {
 			for _, fault := range everyGatewayFault {
 				for _, times := range []int{1, 3} {
 					if fault == gateway.FaultLatency && times > 1 {
@@ -94,14 +94,14 @@ func TestEveryFaultOfTheGatewayAtEveryCallOfTheSaga(t *testing.T) {
 					t.Run(fmt.Sprintf("%s, %s at %s %d times", name, fault, operation, times), func(t *testing.T) {
 						t.Parallel()
 						w := newWorld()
-						if way.before != nil {
-							way.before(w)
+						if outcome.before != nil {
+							outcome.before(w)
 						}
 						g := newShop(t, pool, w, patience(fault))
 						g.faults(reach(operation, rule(fault, operation, times))...)
-						wantEnd(t, g.run(t, way.method), way.want, way.reason)
+						wantEnd(t, g.run(t, outcome.method), outcome.want, outcome.reason)
 						if g.struck == 0 {
-							t.Error("the fault has not struck: the test proves nothing")
+							t.Error("the fault did not strike, so the test proves nothing")
 						}
 					})
 				}
@@ -110,7 +110,7 @@ func TestEveryFaultOfTheGatewayAtEveryCallOfTheSaga(t *testing.T) {
 	}
 }
 
-// rule asks for the fault, so often, or always when times is 0.
+// rule is a rule for the fault that strikes times times, or always when times is 0.
 func rule(fault gateway.Fault, operation string, times int) gateway.Rule {
 	r := gateway.Rule{Fault: fault, Operation: operation, Count: times}
 	if fault == gateway.FaultLatency {
@@ -119,7 +119,7 @@ func rule(fault gateway.Fault, operation string, times int) gateway.Rule {
 	return r
 }
 
-// reach adds what it takes to make the operation be called at all: a payment is looked up when an answer was lost.
+// reach adds the faults without which the operation is not called: the adapter looks a payment up when a response is lost.
 func reach(operation string, rule gateway.Rule) []gateway.Rule {
 	rules := []gateway.Rule{rule}
 	if operation == "retrieve" {
@@ -130,7 +130,7 @@ func reach(operation string, rule gateway.Rule) []gateway.Rule {
 	return rules
 }
 
-func TestThreeRetriesOfAChargeWhoseAnswerWasLostAreOneCharge(t *testing.T) {
+func TestThreeRetriesOfAChargeWhoseResponseWasLostAreOneCharge(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	g := newShop(t, gatewayLedger(t), w, patience(""))
@@ -138,11 +138,11 @@ func TestThreeRetriesOfAChargeWhoseAnswerWasLostAreOneCharge(t *testing.T) {
 		gateway.Rule{Fault: gateway.FaultOutage, Operation: "retrieve", Count: 3})
 	wantEnd(t, g.run(t, visa), order.Confirmed, "")
 	if got := w.calls["ChargePayment"]; got != 4 {
-		t.Errorf("charged %d times, want once and three times again", got)
+		t.Errorf("charged %d times, want once and three retries", got)
 	}
 }
 
-func TestCancelledWhileTheAnswerOfTheChargeIsLost(t *testing.T) {
+func TestOrderIsCancelledWhileTheResponseOfTheChargeIsLost(t *testing.T) {
 	t.Parallel()
 	pool := gatewayLedger(t)
 	for _, fault := range everyGatewayFault {
@@ -157,7 +157,7 @@ func TestCancelledWhileTheAnswerOfTheChargeIsLost(t *testing.T) {
 	}
 }
 
-func TestWrongKeyIsSaidAtOnceAndHeals(t *testing.T) {
+func TestWrongKeyNeedsAttentionAtOnceAndHeals(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	g := newShop(t, gatewayLedger(t), w, patience(""))
@@ -182,7 +182,7 @@ func TestWrongKeyIsSaidAtOnceAndHeals(t *testing.T) {
 	}
 }
 
-// shop is the order saga over a gateway of its own.
+// shop is the order saga over its own gateway.
 type shop struct {
 	t     *testing.T
 	w     *world
@@ -226,14 +226,14 @@ func newGatewayEnv(s *shop, all *activities.Activities, log *slog.Logger) *tests
 	return env
 }
 
-// run takes an order of two lamps to its end and checks every promise, money by the gateway's own books.
+// run takes an order of two lamps to its end and checks every promise, the money in the gateway's own books.
 func (s *shop) run(t *testing.T, method string) order.Order {
 	t.Helper()
 	req := request(method)
 	req.ID = s.id
 	row := runIn(t, s.env, s.w, workflows.CreateOrder, req)
 	s.struck = s.strikes()
-	s.till.Close() // and so what was late has taken effect
+	s.till.Close() // waits until late calls have taken effect
 	ledger, err := s.books.Audit(context.Background(), string(s.id))
 	if err != nil {
 		t.Fatal(err)
@@ -274,7 +274,7 @@ func (s *shop) faults(rules ...gateway.Rule) {
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		s.t.Fatalf("the faults are answered with %s", res.Status)
+		s.t.Fatalf("setting the faults: %s", res.Status)
 	}
 }
 
@@ -295,11 +295,11 @@ func (s *shop) strikes() int {
 	return rules[0].Struck
 }
 
-// overGateway does in the fakes' books what the real gateway has answered, so that the world's own check sees it too.
+// overGateway repeats in the fake's books what the real gateway did, so that the world's invariants see it too.
 type overGateway struct {
 	*stripe.Payments
 	w      *world
-	pauses bool // after calls that were broken
+	pauses bool // after broken calls
 }
 
 func (g overGateway) Charge(ctx context.Context, p order.Payment) (string, error) {
@@ -307,7 +307,7 @@ func (g overGateway) Charge(ctx context.Context, p order.Payment) (string, error
 	g.pause(err)
 	return id, g.w.call(0, "ChargePayment", func() error {
 		if err == nil {
-			_, _ = g.w.payments.Charge(ctx, p) // refused where an undo was faster
+			_, _ = g.w.payments.Charge(ctx, p) // refused when an undo was faster
 		}
 		return err
 	})
@@ -330,8 +330,8 @@ func (g overGateway) pause(err error) {
 	}
 }
 
-// keyring sends requests with the key that it holds now, on a connection of their own: on a kept one, net/http repeats a
-// request by itself when the answer is missing, and hides the fault.
+// keyring sends requests with the key that it holds now, each on a new connection: on a kept one, net/http repeats a request
+// by itself when the response is missing, and hides the fault.
 type keyring struct {
 	mu  sync.Mutex
 	key string
@@ -356,7 +356,7 @@ func (k *keyring) RoundTrip(req *http.Request) (*http.Response, error) {
 	return noKeepAlive.RoundTrip(req)
 }
 
-// transcript collects what is logged and what goes into the workflow's history.
+// transcript collects the logs and what goes into the workflow's history.
 type transcript struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -368,24 +368,24 @@ func (s *transcript) Write(b []byte) (int, error) {
 	return s.text.Write(b)
 }
 
-// scan fails the test when something secret was told.
+// scan fails the test when the transcript holds a secret.
 func (s *transcript) scan(t *testing.T) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.text.Len() == 0 {
-		t.Error("nothing was told at all: the scan proves nothing")
+		t.Error("the transcript is empty, so the scan proves nothing")
 	}
 	for line := range strings.Lines(s.text.String()) {
 		for _, secret := range []string{gatewayKey, "_secret_", "sk_test_"} {
 			if strings.Contains(line, secret) {
-				t.Errorf("%q is shown in: %s", secret, line)
+				t.Errorf("%q is in: %s", secret, line)
 			}
 		}
 	}
 }
 
-// spy notes every payload that goes into a history: inputs, results and details of errors.
+// spy records every payload that goes into a history: inputs, results and details of errors.
 type spy struct {
 	converter.DataConverter
 	told *transcript

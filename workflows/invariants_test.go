@@ -11,15 +11,15 @@ import (
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
-// entry is a line of what a world writes down.
+// entry is a line of a world's log.
 type entry struct {
 	run  int
 	kind entryKind
 	op   string
 
-	cause   order.Cause   // of a refusal, or what the fence was given
-	payment order.Payment // what the gateway was asked
-	at      time.Time     // when the fence was asked
+	cause   order.Cause   // of a refusal, or as the fence received it
+	payment order.Payment // as the gateway received it
+	at      time.Time     // when the fence was called
 }
 
 type entryKind string
@@ -29,10 +29,10 @@ const (
 	scheduled  entryKind = "scheduled"   // by the workflow, as an activity of either kind
 	asked      entryKind = "asked"       // with which parameters
 	tookEffect entryKind = "took effect" // or had taken it before
-	refused    entryKind = "refused"     // and the saga was told
-	cancelled  entryKind = "cancelled"   // somebody asked the workflow to be cancelled
+	refused    entryKind = "refused"     // and the saga received the refusal
+	cancelled  entryKind = "cancelled"   // the workflow was asked to cancel
 	told       entryKind = "told"        // a client learned the outcome, which is in cause
-	rerun      entryKind = "run again"   // the run's tasks are lost; op says in which world it starts anew
+	rerun      entryKind = "run again"   // the run's tasks are lost, and the workflow runs again
 	recovered  entryKind = "recovered"   // the same, by RecoverOrder
 	given      entryKind = "given up"    // an operator sent the signal compensate
 )
@@ -42,7 +42,7 @@ func (e entry) matches(run int, kind entryKind, ops ...string) bool {
 	return e.kind == kind && (run < 0 || e.run == run) && (len(ops) == 0 || slices.Contains(ops, e.op))
 }
 
-// story is what happened to one order, for the invariants to look at.
+// story is what happened to one order. The invariants judge it.
 type story struct {
 	row      order.Order
 	timeline []order.Entry
@@ -71,7 +71,7 @@ func (s story) runs() int {
 
 var undos = []string{"RefundPayment", "ReleaseStock"}
 
-// invariant is a promise about an order that has come to its end. holds returns what is wrong, or "".
+// invariant is a promise about a finished order. holds returns what is wrong, or "".
 type invariant struct {
 	name  string
 	holds func(s story) string
@@ -79,7 +79,7 @@ type invariant struct {
 
 func (s story) confirmed() bool { return s.row.Status == order.Confirmed }
 
-// invariants are all promises. Their names are shown in docs/conformance.md.
+// invariants are all promises. docs/conformance.md shows their names.
 var invariants = []invariant{
 	{"the order ends", func(s story) string {
 		if !s.row.Status.Final() {
@@ -93,13 +93,13 @@ var invariants = []invariant{
 		}
 		return ""
 	}},
-	{"stock is sold if and only if CONFIRMED", func(s story) string {
+	{"stock is sold if and only if the order is CONFIRMED", func(s story) string {
 		if s.confirmed() == (s.hold == ordertest.Sold) && s.hold != ordertest.Held {
 			return ""
 		}
 		return fmt.Sprintf("%s, and the stock is %s", s.row.Status, s.hold)
 	}},
-	{"money kept is the total if CONFIRMED, else nothing", func(s story) string {
+	{"the gateway keeps the total of a CONFIRMED order, and otherwise nothing", func(s story) string {
 		want := int64(0)
 		if s.confirmed() {
 			want = s.row.Total.Amount
@@ -109,25 +109,25 @@ var invariants = []invariant{
 		}
 		return ""
 	}},
-	{"charged at most once", func(s story) string {
+	{"at most one payment takes money", func(s story) string {
 		if s.till.Charges > 1 {
 			return fmt.Sprintf("%d payments took money", s.till.Charges)
 		}
 		return ""
 	}},
-	{"one payment, asked for with the same parameters each time", sameParameters},
-	{"late calls are refused after an undo", func(s story) string {
+	{"every call about the payment has the same parameters", sameParameters},
+	{"a late call is refused after its undo", func(s story) string {
 		switch {
 		case s.confirmed():
 			return ""
 		case s.hold != ordertest.Released && s.hold != ordertest.Short:
-			return fmt.Sprintf("a late ReserveStock would be taken: the stock is %q", s.hold)
+			return fmt.Sprintf("a late ReserveStock would succeed: the stock is %q", s.hold)
 		case !s.row.Total.IsZero() && !s.till.Cancelled:
-			return "a late ChargePayment would be taken"
+			return "a late ChargePayment would succeed"
 		}
 		return ""
 	}},
-	{"CONFIRMED is never undone", func(s story) string {
+	{"a CONFIRMED order is never undone", func(s story) string {
 		if s.confirmed() && s.happened(-1, tookEffect, undos...) {
 			return "an undo took effect on a CONFIRMED order"
 		}
@@ -139,12 +139,12 @@ var invariants = []invariant{
 				continue
 			}
 			if fence := s.first(e.run, tookEffect, "CloseOrder"); fence < 0 || fence > i {
-				return e.op + " was started without asking the fence"
+				return e.op + " started before the fence"
 			}
 		}
 		return ""
 	}},
-	{"all undos run, whatever the run remembers", func(s story) string {
+	{"all undos run, not only those that the run remembers", func(s story) string {
 		if s.confirmed() || !s.row.Status.Final() {
 			return ""
 		}
@@ -154,26 +154,26 @@ var invariants = []invariant{
 				continue // never priced, so never charged
 			}
 			if at := s.first(-1, tookEffect, undo); at < fence {
-				return undo + " never took effect behind the fence"
+				return undo + " never took effect after the fence"
 			}
 		}
 		return ""
 	}},
-	{"undos come last step first", func(s story) string {
+	{"undos run last step first", func(s story) string {
 		for run := range s.runs() {
 			refund, release := s.first(run, scheduled, "RefundPayment"), s.first(run, scheduled, "ReleaseStock")
 			if refund > release && release >= 0 {
-				return "ReleaseStock was started before RefundPayment"
+				return "ReleaseStock started before RefundPayment"
 			}
 		}
 		return ""
 	}},
-	{"no step starts once unwinding began", func(s story) string {
+	{"no step starts after unwinding began", func(s story) string {
 		for run := range s.runs() {
 			fence := s.first(run, scheduled, "CloseOrder")
 			for i, e := range s.log {
 				if fence >= 0 && i > fence && e.matches(run, scheduled, forwardSteps...) {
-					return e.op + " was started behind the fence"
+					return e.op + " started after the fence"
 				}
 			}
 		}
@@ -189,13 +189,13 @@ var invariants = []invariant{
 		return ""
 	}},
 	{"the first cause is kept", firstCause},
-	{"an order that nothing stands against is confirmed", func(s story) string {
-		if !s.confirmed() && !s.against() {
-			return fmt.Sprintf("it is %s (%s), though nobody refused, nobody cancelled and it was in time", s.row.Status, s.row.Reason())
+	{"an order is confirmed unless something prevents it", func(s story) string {
+		if !s.confirmed() && !s.prevented() {
+			return fmt.Sprintf("it is %s (%s), but nothing was refused, nobody cancelled, and it was in time", s.row.Status, s.row.Reason())
 		}
 		return ""
 	}},
-	{"the end is announced, as the row has it", func(s story) string {
+	{"the event says what the row says", func(s story) string {
 		if len(s.events) == 0 {
 			return "no event"
 		}
@@ -207,18 +207,18 @@ var invariants = []invariant{
 		}
 		return ""
 	}},
-	{"clients are told what the row says", func(s story) string {
+	{"clients learn what the row says", func(s story) string {
 		for _, e := range s.log {
 			if e.kind == told && e.cause.Reason != s.row.Reason() {
-				return fmt.Sprintf("somebody was told %q, the row says %q", e.cause.Reason, s.row.Reason())
+				return fmt.Sprintf("a client learned %q, the row says %q", e.cause.Reason, s.row.Reason())
 			}
 		}
 		return ""
 	}},
-	{"the timeline is legal", legalTimeline},
+	{"the timeline has only legal transitions", legalTimeline},
 }
 
-// violations returns what is broken of all invariants, each with its name.
+// violations returns the broken invariants, each with its name and what is wrong.
 func (w *world) violations(id order.ID) []string {
 	ctx := context.Background()
 	row, err := w.Memory.Order(ctx, id)
@@ -252,13 +252,13 @@ func sameParameters(s story) string {
 		}
 		same := e.payment.Amount == first.Amount && e.payment.Method == first.Method && e.payment.OrderedAt.Equal(first.OrderedAt)
 		if !same {
-			return fmt.Sprintf("asked for %+v, then for %+v", *first, e.payment)
+			return fmt.Sprintf("called with %+v, then with %+v", *first, e.payment)
 		}
 	}
 	return ""
 }
 
-// firstCause checks what the fence was given, and that the row keeps the first of it.
+// firstCause checks that every cause the fence received is right, and that the row keeps the first.
 func firstCause(s story) string {
 	kept := false
 	for i, e := range s.log {
@@ -269,21 +269,21 @@ func firstCause(s story) string {
 			return wrong
 		}
 		if !kept && !s.confirmed() && s.row.Reason() != e.cause.Reason {
-			return fmt.Sprintf("the fence was first given %s, the row says %s", e.cause.Reason, s.row.Reason())
+			return fmt.Sprintf("the fence first received %s, the row says %s", e.cause.Reason, s.row.Reason())
 		}
 		kept = true
 	}
 	return ""
 }
 
-// explain says what is wrong with the cause that the fence was given by entry i, in view of what came before it.
+// explain says what is wrong with the cause that the fence received in entry i, given what happened before.
 func (s story) explain(i int, e entry) string {
 	before := story{log: s.log[:i], row: s.row}
 	refusal := before.first(e.run, refused, forwardSteps...)
 	cancel := before.happened(e.run, cancelled)
 	if refusal >= 0 && !cancel {
 		if want := s.log[refusal].cause.Reason; e.cause.Reason != want {
-			return fmt.Sprintf("the saga was refused with %s and told the fence %s", want, e.cause.Reason)
+			return fmt.Sprintf("the saga was refused with %s, the fence received %s", want, e.cause.Reason)
 		}
 		return ""
 	}
@@ -297,7 +297,7 @@ func (s story) explain(i int, e entry) string {
 		because[s.log[refusal].cause.Reason] = true
 	}
 	if !because[e.cause.Reason] {
-		return fmt.Sprintf("the fence was given %s for no reason", e.cause.Reason)
+		return fmt.Sprintf("the fence received %s without a reason", e.cause.Reason)
 	}
 	return ""
 }
@@ -305,8 +305,8 @@ func (s story) explain(i int, e entry) string {
 // startOf returns when the workflow started, which the first entry says.
 func startOf(log []entry) time.Time { return log[0].at }
 
-// against reports whether anything stands against confirming the order.
-func (s story) against() bool {
+// prevented reports whether anything prevents the order from being confirmed.
+func (s story) prevented() bool {
 	for _, e := range s.log {
 		forward := slices.Contains(forwardSteps, e.op)
 		if e.kind == refused && forward || e.kind == cancelled || e.kind == recovered || e.kind == given ||
@@ -317,7 +317,7 @@ func (s story) against() bool {
 	return false
 }
 
-// legalTimeline checks the order's transitions: each once, and only along the ways that there are.
+// legalTimeline checks the order's transitions: each once, and only in a sequence that is allowed.
 func legalTimeline(s story) string {
 	var got []order.EntryType
 	for _, r := range s.timeline {

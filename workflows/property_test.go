@@ -8,9 +8,9 @@ import (
 )
 
 // TestAnyOrderUnderAnyScheduleKeepsEveryInvariant runs the real workflow under random schedules of up to eight
-// disturbances of any kind: several lost tasks, each followed by a world that has changed, calls that hang (two and more at
-// a time) and are done behind the fence, cancellation, the deadline, an expired hold, termination and recovery. In the end
-// the workflow is reset and runs once more from its start, which must change nothing.
+// disturbances: lost tasks, each followed by a world that has changed, calls that hang (several at a time) and take effect
+// after the fence, cancellation, the deadline, an expired hold, termination and recovery. Finally the workflow is reset and
+// runs once more from its start, which must change nothing.
 func TestAnyOrderUnderAnyScheduleKeepsEveryInvariant(t *testing.T) {
 	t.Parallel()
 	for i := range campaigns {
@@ -31,7 +31,7 @@ func anySchedule(t *rapid.T) {
 		m.strike(w, op)
 	}
 	if rapid.IntRange(0, 3).Draw(t, "the hold is lost") == 0 {
-		matrixWays[1].prepare(w)
+		paths[1].prepare(w)
 	}
 	report := func(wrong []string) {
 		for _, v := range wrong {

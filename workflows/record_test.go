@@ -31,7 +31,7 @@ import (
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
-// recording is a way through the saga, run on a real server so that its history can be replayed for ever after.
+// recording is a path through the saga. It runs on a real server, and every later revision must replay its history.
 type recording struct {
 	method  string
 	items   []order.Item
@@ -40,7 +40,7 @@ type recording struct {
 	recover bool // by RecoverOrder
 }
 
-// recorder is a recording that is under way.
+// recorder is a recording in progress.
 type recorder struct {
 	t   *testing.T
 	w   *world
@@ -75,15 +75,15 @@ func (r *recorder) signal(name, step string) func(context.Context) error {
 	}
 }
 
-// whenInTrouble sends a signal once the workflow says that it needs attention.
-func (r *recorder) whenInTrouble(name, step string) {
+// onceBroken sends a signal when the workflow says that it needs attention.
+func (r *recorder) onceBroken(name, step string) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		for tick := time.NewTicker(200 * time.Millisecond); ; {
 			select {
 			case <-ctx.Done():
-				r.t.Error("the saga was never in trouble")
+				r.t.Error("the saga never needed attention")
 				return
 			case <-tick.C:
 			}
@@ -99,10 +99,10 @@ func (r *recorder) whenInTrouble(name, step string) {
 	}()
 }
 
-type helpless struct{}
+type wrongKey struct{}
 
-func (helpless) Error() string        { return "the key is wrong" }
-func (helpless) NeedsAttention() bool { return true }
+func (wrongKey) Error() string        { return "the key is wrong" }
+func (wrongKey) NeedsAttention() bool { return true }
 
 func breaks(op string, n int, err error) func(*recorder) {
 	return func(r *recorder) { r.w.breakNext(op, n, fault{before: err}) }
@@ -117,7 +117,7 @@ func lostHold(then ...func(*recorder)) func(*recorder) {
 	}
 }
 
-// early makes the workflow believe that it was started earlier, so that its deadline is near.
+// early makes the workflow believe that it started earlier, so that its deadline is near.
 type early struct {
 	interceptor.WorkerInterceptorBase
 }
@@ -191,7 +191,7 @@ var recordings = map[string]recording{
 	"cancel-update": {method: visa, prepare: func(r *recorder) {
 		breaks("ChargePayment", 3, errBroken)(r)
 		r.at("ChargePayment", 1, func(context.Context) error {
-			go func() { // it waits for the end
+			go func() { // it waits for the outcome
 				_, err := r.c.UpdateWorkflow(context.Background(), client.UpdateWorkflowOptions{
 					WorkflowID: r.req.ID.WorkflowID(), UpdateName: workflows.UpdateCancel, UpdateID: "cancel",
 					WaitForStage: client.WorkflowUpdateStageAccepted,
@@ -207,21 +207,21 @@ var recordings = map[string]recording{
 	"task-lost": {method: visa, prepare: func(r *recorder) { r.at("CommitStock", 0, r.signal(saga.SignalRetry, "")) }},
 	"deadline":  {method: visa, prepare: breaks("ChargePayment", 20, errBroken), options: interceptors(&early{})},
 
-	"trouble-healed":      {method: visa, prepare: breaks("ChargePayment", 2, helpless{})},
-	"trouble-undo-healed": {method: visa, prepare: lostHold(breaks("RefundPayment", 2, helpless{}))},
+	"attention-healed":      {method: visa, prepare: breaks("ChargePayment", 2, wrongKey{})},
+	"attention-undo-healed": {method: visa, prepare: lostHold(breaks("RefundPayment", 2, wrongKey{}))},
 	"operator-retry": {method: visa, prepare: func(r *recorder) {
-		breaks("ChargePayment", 2, helpless{})(r)
-		r.whenInTrouble(saga.SignalRetry, "")
+		breaks("ChargePayment", 2, wrongKey{})(r)
+		r.onceBroken(saga.SignalRetry, "")
 	}},
 	"operator-compensate": {method: visa, prepare: func(r *recorder) {
-		breaks("ChargePayment", 20, helpless{})(r)
-		r.whenInTrouble(saga.SignalCompensate, "")
+		breaks("ChargePayment", 20, wrongKey{})(r)
+		r.onceBroken(saga.SignalCompensate, "")
 	}},
-	"operator-skip": {method: visa, prepare: lostHold(breaks("RefundPayment", 20, helpless{}),
-		func(r *recorder) { r.whenInTrouble(saga.SignalSkip, "RefundPayment") })},
+	"operator-skip": {method: visa, prepare: lostHold(breaks("RefundPayment", 20, wrongKey{}),
+		func(r *recorder) { r.onceBroken(saga.SignalSkip, "RefundPayment") })},
 	"operator-mistaken": {method: visa, prepare: func(r *recorder) {
-		breaks("ChargePayment", 2, helpless{})(r)
-		r.whenInTrouble(saga.SignalSkip, "")
+		breaks("ChargePayment", 2, wrongKey{})(r)
+		r.onceBroken(saga.SignalSkip, "")
 	}},
 
 	"recovered-missing":   {method: visa, recover: true, prepare: lostAfter(0)},
@@ -310,12 +310,12 @@ func (r *recorder) start(ctx context.Context, queue string, recovery bool) (id s
 		},
 	})
 	if err != nil {
-		r.t.Log(err) // as when the task is lost that has accepted the update; the history holds what became of it
+		r.t.Log(err) // for example when the task that accepted the update is lost; the history shows what happened then
 	}
 	return id
 }
 
-// lostRun does what the first steps of a run do, without a workflow that would remember them.
+// lostRun runs the first steps of the saga without a workflow that would remember them.
 func lostRun(t *testing.T, w *world, req order.Request, steps int) {
 	t.Helper()
 	ctx, a := context.Background(), w.activities()

@@ -15,8 +15,8 @@ import (
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
-// historyFiles holds histories from a real server, one for each way through the saga. `make histories` adds those of a
-// revision, in a folder of their own; workflows that began under an older one have to replay under every later one.
+// historyFiles holds histories from a real server, one for each path through the saga. `make histories` adds those of a
+// revision, in their own folder. Workflows that started under an older revision must replay under every later one.
 const historyFiles = "testdata/histories"
 
 func TestHistoriesReplay(t *testing.T) {
@@ -31,7 +31,7 @@ func TestHistoriesReplay(t *testing.T) {
 	}
 }
 
-// TestReplayCanFail replays the histories by workflows that do one thing more, at the beginning or at the end.
+// TestReplayCanFail replays the histories with workflows that do one thing more, at the start or at the end.
 func TestReplayCanFail(t *testing.T) {
 	t.Parallel()
 	type saga = func(workflow.Context, order.Request) (order.Order, error)
@@ -49,7 +49,7 @@ func TestReplayCanFail(t *testing.T) {
 			return o, err
 		}
 	}
-	for name, change := range map[string]func(saga) saga{"at the beginning": early, "at the end": late} {
+	for name, change := range map[string]func(saga) saga{"at the start": early, "at the end": late} {
 		for _, file := range histories(t) {
 			t.Run(name+" of "+recorded(file), func(t *testing.T) {
 				t.Parallel()
@@ -70,7 +70,7 @@ func histories(t *testing.T) []string {
 	return files
 }
 
-// recorded names a history by the revision that it was recorded under and the way through the saga.
+// recorded names a history by its revision and its path through the saga.
 func recorded(file string) string {
 	return filepath.Base(filepath.Dir(file)) + " " + strings.TrimSuffix(filepath.Base(file), ".json")
 }

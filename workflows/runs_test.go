@@ -33,7 +33,7 @@ func newEnv(w *world) *testsuite.TestWorkflowEnvironment {
 	return env
 }
 
-// stuckAfter is how long nothing may happen in a run, in real time, until it counts as stuck.
+// stuckAfter is how long a run may do nothing, in real time, before it counts as stuck.
 const stuckAfter = time.Minute
 
 func watched(w *world) worker.Options {
@@ -43,7 +43,7 @@ func watched(w *world) worker.Options {
 	}
 }
 
-// watcher writes down what the workflow schedules and what it is told, and ends it when its worker is dead.
+// watcher logs what the workflow schedules and which refusals it receives, and ends it when its worker is dead.
 type watcher struct {
 	interceptor.WorkerInterceptorBase
 	w   *world
@@ -66,7 +66,7 @@ func (i *watcher) InterceptActivity(
 	return a
 }
 
-// watchedActivity writes down what is refused.
+// watchedActivity logs refusals.
 type watchedActivity struct {
 	interceptor.ActivityInboundInterceptorBase
 	w   *world
@@ -133,17 +133,17 @@ func (o *watchedOut) ExecuteActivity(ctx workflow.Context, name string, args ...
 	return o.Next.ExecuteActivity(ctx, name, args...)
 }
 
-// GetInfo says that the workflow was started when its first run was.
+// GetInfo reports the start of the first run as the start of the workflow.
 func (o *watchedOut) GetInfo(ctx workflow.Context) *workflow.Info {
 	info := *o.Next.GetInfo(ctx)
 	info.WorkflowStartTime = o.w.start
 	return &info
 }
 
-// errTaskLost is what a run panics with whose worker is dead: nothing of it is recorded any more.
+// errTaskLost is the panic of a run whose worker is dead: the server records nothing more of it.
 const errTaskLost = "the worker is dead"
 
-// runsAway bounds what is written down of an order: far more than the longest takes.
+// runsAway bounds the log of an order: far more than the longest run takes.
 const runsAway = 500
 
 func (o *watchedOut) schedule(op string) {
@@ -174,12 +174,12 @@ func (w *world) cancel() {
 	w.env.CancelWorkflow()
 }
 
-// die ends the run: its worker is dead. Before the next one, the world changes. It is called with mu held.
+// die ends the run: its worker is dead. The world changes before the next run. It is called with mu held.
 func (w *world) die(change func()) {
 	w.dead, w.next = true, change
 }
 
-// live runs the order's saga, anew each time its worker dies, until a run comes to its end. It returns what is broken.
+// live runs the order's saga, again each time its worker dies, until a run ends. It returns the broken invariants.
 func (w *world) live(req order.Request) []string {
 	for {
 		lost, wrong := w.once(req)
@@ -243,7 +243,7 @@ func (w *world) once(req order.Request) (lost bool, wrong string) {
 	return false, ""
 }
 
-// ask waits for the outcome, as the API does, and writes down what it is told.
+// ask waits for the outcome, as the API does, and logs it.
 func (w *world) ask(env *testsuite.TestWorkflowEnvironment) {
 	run := w.run
 	env.RegisterDelayedCallback(func() {

@@ -13,16 +13,15 @@ import (
 	"time"
 )
 
-// Seeded bugs: is the matrix able to fail? Each deliberate defect is patched into a copy of the source, which only the
-// build of a second test binary sees (go's -overlay): nothing of it is in the repository's code. A variable of the
-// environment switches one on.
+// Seeded bugs: could the matrix fail? Each deliberate defect is patched into a copy of the source that only a second test
+// binary is built from (go's -overlay), so the repository's code has none of it. An environment variable switches one on.
 
-// seed is a defect: in file, old is replaced by new, in which SEEDED is true when the defect is switched on.
+// seed is a defect: new replaces old in file. In new, SEEDED is true when the defect is switched on.
 type seed struct {
 	bug       string
 	file      string
 	old, new  string
-	invariant string // at least this one catches it
+	invariant string // that must be violated
 }
 
 var seeds = []seed{
@@ -31,51 +30,51 @@ var seeds = []seed{
 	{"status written before the undos", "saga/run.go", "\tundos := r.plan.undos()\n",
 		"\tif SEEDED {\n\t\t_ = r.must(ctx, r.scope(r.plan.Finish.Name, 0, false), r.plan.Finish.Do, EntryDone)\n\t}\n\tundos := r.plan.undos()\n",
 		"the end is recorded after the last undo"},
-	{"undo registered after its step: only what this run remembers is undone", "saga/run.go", "\tundos := r.plan.undos()\n",
-		"\tundos := r.plan.undos()\n\tif SEEDED {\n\t\tundos = r.remembered()\n\t}\n", "all undos run, whatever the run remembers"},
+	{"only what this run remembers is undone", "saga/run.go", "\tundos := r.plan.undos()\n",
+		"\tundos := r.plan.undos()\n\tif SEEDED {\n\t\tundos = r.remembered()\n\t}\n", "all undos run, not only those that the run remembers"},
 	{"undo on the cancelled context", "saga/run.go", "\tctx, cancel := workflow.NewDisconnectedContext(ctx)\n",
 		"\tparent := ctx\n\tctx, cancel := workflow.NewDisconnectedContext(ctx)\n\tif SEEDED {\n\t\tctx = parent\n\t}\n", "the order ends"},
 	{"no tombstone of a release", "internal/order/ordertest/catalog.go", "\th := c.holds[id]\n",
-		"\th, held := c.holds[id]\n\tif SEEDED && !held {\n\t\treturn nil\n\t}\n", "late calls are refused after an undo"},
+		"\th, held := c.holds[id]\n\tif SEEDED && !held {\n\t\treturn nil\n\t}\n", "a late call is refused after its undo"},
 	{"no tombstone of a refund", "internal/order/ordertest/payments.go", "\tknown.cancelled = true\n",
-		"\tknown.cancelled = !SEEDED || known.Captured > 0\n", "late calls are refused after an undo"},
+		"\tknown.cancelled = !SEEDED || known.Captured > 0\n", "a late call is refused after its undo"},
 	{"random idempotency key", "internal/order/ordertest/payments.go", "func key(p order.Payment) string { return string(p.OrderID) }",
-		"func key(p order.Payment) string {\n\tif SEEDED {\n\t\treturn random()\n\t}\n\treturn string(p.OrderID)\n}", "charged at most once"},
+		"func key(p order.Payment) string {\n\tif SEEDED {\n\t\treturn random()\n\t}\n\treturn string(p.OrderID)\n}", "at most one payment takes money"},
 	{"refund without a key", "internal/order/ordertest/payments.go", "\tknown.Refunded = known.Captured\n",
 		"\tif SEEDED {\n\t\tknown.Refunded += known.Captured\n\t} else {\n\t\tknown.Refunded = known.Captured\n\t}\n",
-		"money kept is the total if CONFIRMED, else nothing"},
+		"the gateway keeps the total of a CONFIRMED order, and otherwise nothing"},
 	{"stock given back twice", "internal/order/ordertest/catalog.go", "\tif h.state != Released {\n", "\tif h.state != Released || SEEDED {\n",
 		"stock is conserved"},
 	{"an undo's error is skipped", "saga/execute.go", "\tcase !s.forward:\n", "\tcase SEEDED && s.skippable:\n\t\treturn true, nil\n\tcase !s.forward:\n",
-		"all undos run, whatever the run remembers"},
+		"all undos run, not only those that the run remembers"},
 	{"a step after unwinding began", "saga/run.go", "\tif verdict == Backward {\n",
 		"\tif SEEDED && verdict == Backward {\n\t\t_ = r.step(ctx, r.plan.Steps[len(r.plan.Steps)-1])\n\t}\n\tif verdict == Backward {\n",
-		"no step starts once unwinding began"},
+		"no step starts after unwinding began"},
 	{"the first cause is lost", "saga/run.go", "\treturn r.end(ctx, cause, passed)\n",
 		"\tif SEEDED {\n\t\tcause = Cause{Kind: TimedOut}\n\t}\n\treturn r.end(ctx, cause, passed)\n", "the first cause is kept"},
 	{"the row takes the last cause", "internal/order/ordertest/memory.go", "\tcase o.Status == order.Pending && !o.Closing:\n",
 		"\tcase o.Status == order.Pending && (!o.Closing || SEEDED):\n", "the first cause is kept"},
 	{"the pivot is ignored: undone although CONFIRMED", "workflows/createorder.go", "\tcase s.row.Status == order.Confirmed:\n",
-		"\tcase SEEDED:\n\t\treturn saga.Backward, nil\n\tcase s.row.Status == order.Confirmed:\n", "CONFIRMED is never undone"},
+		"\tcase SEEDED:\n\t\treturn saga.Backward, nil\n\tcase s.row.Status == order.Confirmed:\n", "a CONFIRMED order is never undone"},
 	{"the pivot passes a closing order", "internal/order/ordertest/memory.go", "\t\tif o.Status != order.Pending || o.Closing {\n",
-		"\t\tif o.Status != order.Pending || o.Closing && !SEEDED {\n", "CONFIRMED is never undone"},
+		"\t\tif o.Status != order.Pending || o.Closing && !SEEDED {\n", "a CONFIRMED order is never undone"},
 	{"recovery does not go forward when CONFIRMED", "saga/run.go", "\tif r.options.Decided != nil {\n",
 		"\tif SEEDED && cause.Kind == Interrupted && verdict == Forward {\n\t\treturn nil\n\t}\n\tif r.options.Decided != nil {\n",
-		"the end is announced, as the row has it"},
+		"the event says what the row says"},
 	{"fast path without fallback", "saga/execute.go", "\t\ts.run.fast = false\n", "\t\tif SEEDED {\n\t\t\treturn err\n\t\t}\n\t\ts.run.fast = false\n",
-		"an order that nothing stands against is confirmed"},
-	{"a run after a lost one takes new prices", "internal/order/ordertest/memory.go", "\tif _, ok := m.orders[o.ID]; !ok {\n",
-		"\tif _, ok := m.orders[o.ID]; !ok || SEEDED {\n", "one payment, asked for with the same parameters each time"},
+		"an order is confirmed unless something prevents it"},
+	{"a run after a lost one stores new prices", "internal/order/ordertest/memory.go", "\tif _, ok := m.orders[o.ID]; !ok {\n",
+		"\tif _, ok := m.orders[o.ID]; !ok || SEEDED {\n", "every call about the payment has the same parameters"},
 	{"undos in the order of the steps", "saga/plan.go", "\tslices.Reverse(out)\n", "\tif !SEEDED {\n\t\tslices.Reverse(out)\n\t}\n",
-		"undos come last step first"},
-	{"clients are answered before the fence", "saga/run.go", "\tverdict := Forward\n",
-		"\tif SEEDED {\n\t\tr.options.Decided()\n\t}\n\tverdict := Forward\n", "clients are told what the row says"},
+		"undos run last step first"},
+	{"clients learn the outcome before the fence", "saga/run.go", "\tverdict := Forward\n",
+		"\tif SEEDED {\n\t\tr.options.Decided()\n\t}\n\tverdict := Forward\n", "clients learn what the row says"},
 }
 
-// seededBug names the variable that switches a defect on.
+// seededBug is the environment variable that switches a defect on.
 const seededBug = "SEEDED_BUG"
 
-// switches are what the patched packages need besides, by package.
+// switches are the sources that the patched packages need besides, by package.
 var switches = map[string]string{
 	"saga": `package saga
 
@@ -86,7 +85,7 @@ import (
 
 func seeded(bug string) bool { return os.Getenv("SEEDED_BUG") == bug }
 
-// remembered returns the undos of the steps that this run knows to have done.
+// remembered returns the undos of the steps that this run remembers.
 func (r *run) remembered() []Undo {
 	return slices.DeleteFunc(r.plan.undos(), func(u Undo) bool {
 		return !slices.ContainsFunc(r.plan.Steps, func(s Step) bool {
@@ -115,11 +114,11 @@ func random() string { return rand.Text() }
 `,
 }
 
-func TestEverySeededBugIsCaughtByTheInvariantThatIsThereForIt(t *testing.T) {
+func TestEverySeededBugViolatesItsInvariant(t *testing.T) {
 	t.Parallel()
 	binary := buildSeeded(t)
 	if out, err := runSeeded(t, binary, "", ""); err != nil {
-		t.Fatalf("with no bug switched on the matrix fails: %v\n%s", err, out)
+		t.Fatalf("the matrix fails without a bug: %v\n%s", err, out)
 	}
 	atOnce := make(chan struct{}, 2)
 	for _, s := range seeds {
@@ -136,7 +135,7 @@ func TestEverySeededBugIsCaughtByTheInvariantThatIsThereForIt(t *testing.T) {
 				caught[m[1]]++
 			}
 			if caught[s.invariant] == 0 {
-				t.Errorf("%q did not catch it; what did: %v\n%s", s.invariant, caught, out[:min(len(out), 2000)])
+				t.Errorf("it does not violate %q, but %v\n%s", s.invariant, caught, out[:min(len(out), 2000)])
 			}
 		})
 	}
@@ -164,7 +163,7 @@ func buildSeeded(t *testing.T) string {
 			source = string(b)
 		}
 		if n := strings.Count(source, s.old); n != 1 {
-			t.Fatalf("%s: what the bug %q replaces is there %d times", s.file, s.bug, n)
+			t.Fatalf("%s: the code that the bug %q replaces is there %d times", s.file, s.bug, n)
 		}
 		patch := strings.ReplaceAll(s.new, "SEEDED", fmt.Sprintf("seeded(%q)", s.bug))
 		patched[s.file] = strings.Replace(source, s.old, patch, 1)
@@ -195,7 +194,7 @@ func buildSeeded(t *testing.T) string {
 	return binary
 }
 
-// runSeeded runs the singles of the matrix with a bug switched on, until the invariant is broken.
+// runSeeded runs the single disturbances with a bug switched on, until one violates the invariant.
 func runSeeded(t *testing.T, binary, bug, invariant string) (string, error) {
 	t.Helper()
 	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestEveryDisturbanceOfEveryStep$", "-test.timeout", time.Minute.String())

@@ -2,11 +2,13 @@ package workflows_test
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/ordersaga/ordersaga/activities"
@@ -37,12 +39,12 @@ func (g *till) Payment(context.Context, string) (order.GatewayPayment, error) {
 func (g *till) GiveBack(context.Context, order.ID, string) error {
 	g.payment.Refunded = g.payment.Captured
 	if g.gaveBack++; g.gaveBack == 1 {
-		return errBroken // it happened, and the answer is lost
+		return errBroken // it took effect, and the response is lost
 	}
 	return nil
 }
 
-func TestEventOfTheGatewayIsSettledByWhatThePaymentAndTheOrderSay(t *testing.T) {
+func TestPaymentEventIsSettledByThePaymentAndTheOrder(t *testing.T) {
 	t.Parallel()
 	const own, other = "pi_own", "pi_other"
 	ends := map[string]func(*ordertest.Memory, order.Order) error{
@@ -72,7 +74,7 @@ func TestEventOfTheGatewayIsSettledByWhatThePaymentAndTheOrderSay(t *testing.T) 
 		"paid and given back for an order that failed":         {order: "failed", paymentID: other, refunded: 2997, want: workflows.SettledNothing},
 		"paid for the order that it confirmed":                 {order: "confirmed", paymentID: own, want: workflows.SettledNothing},
 		"paid a second time for a confirmed order: given back": {order: "confirmed", paymentID: other, want: workflows.SettledGaveBack, note: "gave back 29.97 USD"},
-		"refunded by hand though confirmed: noted":             {order: "confirmed", paymentID: own, refunded: 100, want: workflows.SettledNoted, note: "1.00 USD of 29.97 USD"},
+		"confirmed, and refunded by hand: noted":               {order: "confirmed", paymentID: own, refunded: 100, want: workflows.SettledNoted, note: "1.00 USD of 29.97 USD"},
 		"the order is under way: left to its saga":             {order: "pending", paymentID: own, want: workflows.SettledLeft},
 		"no such order":                            {paymentID: other, want: workflows.SettledForeign},
 		"a payment of something else":              {order: "failed", paymentID: other, foreign: true, want: workflows.SettledForeign},
@@ -95,7 +97,7 @@ func TestEventOfTheGatewayIsSettledByWhatThePaymentAndTheOrderSay(t *testing.T) 
 			if test.foreign {
 				g.payment.OrderID = ""
 			}
-			for range 2 { // as when the workflow is reset
+			for range 2 { // the second time as after a reset
 				got := settleEvent(t, g, rows)
 				if got.Settled != test.want && (got.Settled != workflows.SettledNothing || g.gaveBack == 0) {
 					t.Errorf("settled as %s, want %s", got.Settled, test.want)
@@ -115,6 +117,7 @@ func TestEventOfTheGatewayIsSettledByWhatThePaymentAndTheOrderSay(t *testing.T) 
 func settleEvent(t *testing.T, g *till, rows *ordertest.Memory) workflows.StripeEventResult {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
 	env.RegisterActivity(&activities.Settlement{Payments: g, Orders: rows})
 	env.ExecuteWorkflow(workflows.StripeEvent, order.PaymentEvent{ID: "evt_1", Type: order.PaymentSucceeded, PaymentID: g.payment.ID})
@@ -125,7 +128,7 @@ func settleEvent(t *testing.T, g *till, rows *ordertest.Memory) workflows.Stripe
 	return got
 }
 
-// wantNote checks that the order's timeline has one note that holds the text, or none when it is empty.
+// wantNote checks that the timeline has one refund whose detail contains the text, or none when it is empty.
 func wantNote(t *testing.T, rows *ordertest.Memory, id order.ID, text string) {
 	t.Helper()
 	timeline, _ := rows.Timeline(t.Context(), id)
@@ -142,6 +145,6 @@ func wantNote(t *testing.T, rows *ordertest.Memory, id order.ID, text string) {
 		return
 	}
 	if len(notes) != 1 || !strings.Contains(notes[0], text) {
-		t.Errorf("notes %q, want one that holds %q", notes, text)
+		t.Errorf("notes %q, want one that contains %q", notes, text)
 	}
 }

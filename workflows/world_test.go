@@ -17,30 +17,30 @@ import (
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
-// world is everything outside of the workflow: stateful fakes that pass the contracts of the real adapters, and that can
-// be told to break. It outlives a run of the workflow, as the real one does, and writes down what happens.
+// world is everything outside the workflow: stateful fakes that pass the contracts of the real adapters and can be made to
+// break. Like the real world it outlives a run of the workflow. It logs what happens.
 type world struct {
 	*ordertest.Memory // the orders
 	catalog           *ordertest.MemoryCatalog
 	payments          *ordertest.MemoryPayments
 
 	mu     sync.Mutex
-	env    *testsuite.TestWorkflowEnvironment // of the run that is under way; its clock is the world's
+	env    *testsuite.TestWorkflowEnvironment // of the current run; its clock is the world's
 	start  time.Time                          // of the workflow: that of its first run
 	run    int                                // counts runs, from 0
-	dead   bool                               // the worker of this run has died: it records nothing and does nothing any more
+	dead   bool                               // the worker of this run has died: it does and records nothing more
 	events []order.Event
-	alarms []order.Alert
+	alerts []order.Alert
 	faults map[string][]fault // by operation; each call takes the first
-	always map[string]error   // what an operation answers when no fault is due
+	always map[string]error   // what an operation returns when no fault is due
 	calls  map[string]int
 	onCall func(op string)     // before each call takes effect
-	plans  map[string][]func() // by operation: what happens when it is scheduled; each time takes the first
-	next   func()              // what happens between a run that is lost and the next
+	plans  map[string][]func() // by operation: what happens when it is scheduled; each scheduling takes the first
+	next   func()              // what happens between a lost run and the next
 
 	// What the next run finds.
 	asleep     bool          // itself cancelled
-	pause      time.Duration // so much later
+	pause      time.Duration // how much later
 	recovering bool          // the workflow terminated: RecoverOrder runs
 	late       []func()      // effects of calls that hang
 	log        []entry
@@ -49,9 +49,9 @@ type world struct {
 // fault is what one call does instead of working.
 type fault struct {
 	before error         // fails before it takes effect
-	after  error         // takes effect, then the answer is lost
-	until  time.Duration // when set, it strikes every call until so long after the workflow's start
-	late   bool          // no answer, and the effect comes later: see land
+	after  error         // takes effect, then the response is lost
+	until  time.Duration // when set, it strikes every call until this long after the workflow's start
+	late   bool          // no response, and the effect comes later: see land
 	hook   func()        // before it takes effect
 	done   func()        // after it took effect
 }
@@ -63,7 +63,7 @@ const (
 	inGold = "gold-book"
 	broke  = "pm_card_visa_chargeDeclined"
 	visa   = "pm_card_visa"
-	lampIn = 10 // units of the lamp at the beginning
+	lampIn = 10 // units of the lamp at the start
 )
 
 func newWorld() *world {
@@ -78,7 +78,7 @@ func newWorld() *world {
 	return w
 }
 
-// attach makes env the run that is under way.
+// attach makes env the current run.
 func (w *world) attach(env *testsuite.TestWorkflowEnvironment) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -96,21 +96,21 @@ func (w *world) now() time.Time {
 	return w.env.Now()
 }
 
-// activities are those of the run that is under way.
+// activities returns those of the current run.
 func (w *world) activities() *activities.Activities {
 	h := hands{w, w.run}
 	return &activities.Activities{Catalog: h, Payments: h, Orders: handsOnOrders{h}, Events: h, Alerts: h}
 }
 
-// breakNext makes the next n calls of op fail in the way of f.
+// breakNext makes f strike the next n calls of op.
 func (w *world) breakNext(op string, n int, f fault) {
 	for range n {
 		w.faults[op] = append(w.faults[op], f)
 	}
 }
 
-// call runs effect as one call of op, with whatever fault is due. Effects of calls run one after the other. A call of a
-// run that is over comes late: nobody hears its answer.
+// call runs effect as one call of op, with the fault that is due. Effects run one after the other. The response to a call of
+// an earlier run is lost.
 func (w *world) call(run int, op string, effect func() error) error {
 	if w.onCall != nil {
 		w.onCall(op)
@@ -164,7 +164,7 @@ func (w *world) due(op string) fault {
 	}
 }
 
-// take makes an effect happen, and writes it down unless it is refused.
+// take makes an effect happen, and logs it unless it is refused.
 func (w *world) take(run int, op string, effect func() error) error {
 	if err := effect(); err != nil {
 		return err
@@ -173,7 +173,7 @@ func (w *world) take(run int, op string, effect func() error) error {
 	return nil
 }
 
-// land makes happen what hanging calls would have done long ago. It is called with mu held.
+// land makes hanging calls take effect. It is called with mu held.
 func (w *world) land() {
 	late := w.late
 	w.late = nil
@@ -182,7 +182,7 @@ func (w *world) land() {
 	}
 }
 
-// hands are those with which one run of the workflow reaches into the world.
+// hands are the adapters with which one run of the workflow reaches the world.
 type hands struct {
 	w   *world
 	run int
@@ -190,9 +190,9 @@ type hands struct {
 
 func (h hands) call(op string, effect func() error) error { return h.w.call(h.run, op, effect) }
 
-// answer is call for an effect with a result. When the call fails, the effect may still come, at any time; what it answers
-// then is for nobody.
-func answer[T any](h hands, op string, effect func() (T, error)) (T, error) {
+// callFor is call for an effect with a result. When the call fails, the effect may still come at any time; its result is then
+// lost.
+func callFor[T any](h hands, op string, effect func() (T, error)) (T, error) {
 	var got, none T
 	if err := h.call(op, func() (err error) { got, err = effect(); return err }); err != nil {
 		return none, err
@@ -201,7 +201,7 @@ func answer[T any](h hands, op string, effect func() (T, error)) (T, error) {
 }
 
 func (h hands) PriceItems(ctx context.Context, items []order.Item) ([]order.Line, error) {
-	return answer(h, "PriceItems", func() ([]order.Line, error) { return h.w.catalog.PriceItems(ctx, items) })
+	return callFor(h, "PriceItems", func() ([]order.Line, error) { return h.w.catalog.PriceItems(ctx, items) })
 }
 
 func (h hands) Reserve(ctx context.Context, id order.ID, items []order.Item, expiresAt time.Time) error {
@@ -229,7 +229,7 @@ func (h hands) Chargeable(total money.Money) error {
 }
 
 func (h hands) Charge(ctx context.Context, p order.Payment) (string, error) {
-	return answer(h, "ChargePayment", func() (string, error) {
+	return callFor(h, "ChargePayment", func() (string, error) {
 		h.w.log = append(h.w.log, entry{run: h.run, kind: asked, op: "ChargePayment", payment: p})
 		return h.w.payments.Charge(ctx, p)
 	})
@@ -251,37 +251,37 @@ func (h hands) Publish(_ context.Context, e order.Event) error {
 
 func (h hands) SendAlert(_ context.Context, a order.Alert) error {
 	return h.call("SendAlert", func() error {
-		h.w.alarms = append(h.w.alarms, a)
+		h.w.alerts = append(h.w.alerts, a)
 		return nil
 	})
 }
 
-// handsOnOrders are those that reach the orders.
+// handsOnOrders are the hands that reach the orders.
 type handsOnOrders struct{ hands }
 
 func (b handsOnOrders) Create(ctx context.Context, o order.Order) (order.Order, error) {
-	return answer(b.hands, "CreateOrder", func() (order.Order, error) { return b.w.Memory.Create(ctx, o) })
+	return callFor(b.hands, "CreateOrder", func() (order.Order, error) { return b.w.Memory.Create(ctx, o) })
 }
 
 func (b handsOnOrders) Confirm(
-	ctx context.Context, id order.ID, paymentID string, records []order.Entry,
+	ctx context.Context, id order.ID, paymentID string, entries []order.Entry,
 ) (order.Order, error) {
-	return answer(b.hands, "ConfirmOrder", func() (order.Order, error) {
-		return b.w.Memory.Confirm(ctx, id, paymentID, records)
+	return callFor(b.hands, "ConfirmOrder", func() (order.Order, error) {
+		return b.w.Memory.Confirm(ctx, id, paymentID, entries)
 	})
 }
 
 func (b handsOnOrders) Close(
-	ctx context.Context, req order.Request, cause order.Cause, records []order.Entry,
+	ctx context.Context, req order.Request, cause order.Cause, entries []order.Entry,
 ) (order.Order, error) {
-	return answer(b.hands, "CloseOrder", func() (order.Order, error) {
+	return callFor(b.hands, "CloseOrder", func() (order.Order, error) {
 		b.w.log = append(b.w.log, entry{run: b.run, kind: asked, op: "CloseOrder", cause: cause, at: b.w.now()})
-		return b.w.Memory.Close(ctx, req, cause, records)
+		return b.w.Memory.Close(ctx, req, cause, entries)
 	})
 }
 
-func (b handsOnOrders) Finish(ctx context.Context, id order.ID, records []order.Entry) (order.Order, error) {
-	return answer(b.hands, "FinishOrder", func() (order.Order, error) { return b.w.Memory.Finish(ctx, id, records) })
+func (b handsOnOrders) Finish(ctx context.Context, id order.ID, entries []order.Entry) (order.Order, error) {
+	return callFor(b.hands, "FinishOrder", func() (order.Order, error) { return b.w.Memory.Finish(ctx, id, entries) })
 }
 
 func (b handsOnOrders) AppendTimeline(ctx context.Context, id order.ID, key string, r order.Entry) error {
