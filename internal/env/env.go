@@ -170,7 +170,7 @@ func fields(t reflect.Type, above ...int) []Variable {
 	return out
 }
 
-// Usage writes the variables as a table: name, default, meaning.
+// Usage writes the variables as a table: name, default, meaning. It adds a form that the help does not show.
 func Usage(w io.Writer, variables []Variable) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, v := range variables {
@@ -181,7 +181,11 @@ func Usage(w io.Writer, variables []Variable) {
 		case def == "":
 			def = "(none)"
 		}
-		fmt.Fprintf(tw, "  %s\t%s\t%s\n", v.Name, def, v.Help)
+		meaning := v.Help
+		if !strings.Contains(meaning, v.form) {
+			meaning += ": " + v.form
+		}
+		fmt.Fprintf(tw, "  %s\t%s\t%s\n", v.Name, def, meaning)
 	}
 	tw.Flush()
 }

@@ -126,6 +126,20 @@ func TestUsageListsEveryVariableWithDefaultAndMeaning(t *testing.T) {
 	}
 }
 
+func TestUsageShowsFormsOnce(t *testing.T) {
+	t.Parallel()
+	type config struct {
+		One   string `env:"ONE" form:"host:port" help:"where to listen"`
+		Other string `env:"OTHER" form:"host:port" help:"host:port to listen on"`
+	}
+	var b strings.Builder
+	env.Usage(&b, env.Variables[config]())
+	want := "  ONE    (none)  where to listen: host:port\n  OTHER  (none)  host:port to listen on\n"
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("usage (-want +got):\n%s", diff)
+	}
+}
+
 // two is the configuration of two programs in one process: both read ADDR, DATABASE_URL and the rest.
 type two struct {
 	One, Other formed
