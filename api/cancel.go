@@ -51,14 +51,14 @@ func (a *orders) cancel(ctx context.Context, in *cancelInput) (*orderOutput, err
 		if row, rowErr := a.store.Order(ctx, id); rowErr == nil && row.Decided() {
 			return a.cancelled(row)
 		}
-		return nil, trouble(ctx, id, err)
+		return nil, toProblem(ctx, id, err)
 	}
 	row, err := a.store.Order(ctx, id)
 	switch {
 	case err == nil:
 		o = row
 	case !errors.Is(err, order.ErrNotFound):
-		return nil, trouble(ctx, id, errors.Join(temporalclient.ErrUnknown, err))
+		return nil, toProblem(ctx, id, errors.Join(temporalclient.ErrUnknown, err))
 	}
 	// Still PENDING and not closing: the saga will act on the cancellation, or it was terminated and recovery will undo the
 	// order.

@@ -8,6 +8,16 @@ A saga completes each order: it reserves the stock and charges the payment, or i
 **Idempotency-Key** with every POST /orders, and repeat the request with the same key and body whenever you do not know its
 outcome: there will be one order. Errors are problems (RFC 9457); [/problems](/problems) explains every type.`
 
+const eventsDescription = `A stream of server-sent events (EventSource in a browser), which ends when the order has ended:
+
+* **entry**: a timeline entry of the order; first those stored so far, then each new one.
+* **order**: the order; first its present state, then each change.
+* **end**: the order in its final state. No event follows. Close your side, or EventSource connects again.
+
+The server also closes a stream after a while, and when it stops. Connect again with the ID of the last event that you
+received (EventSource does so by itself): you miss nothing and no entry is repeated. Lines that begin with a colon keep a
+quiet connection alive.`
+
 // texts describe members and parameters in the OpenAPI document.
 var texts = httpapi.Texts{
 	Fields: map[string]string{

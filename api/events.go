@@ -74,13 +74,6 @@ func (e *events) admit(p principal) (leave func(), refused *problem.Problem) {
 	}, nil
 }
 
-const eventsDescription = "A stream of server-sent events (EventSource in a browser), which ends when the order has ended:\n\n" +
-	"* `entry`: a timeline entry of the order; first those stored so far, then each new one.\n" +
-	"* `order`: the order, at the beginning and whenever it has changed.\n" +
-	"* `end`: the order once more. It is final, nothing follows, and the stream is closed: close your side, or it will connect again.\n\n" +
-	"A stream is also closed after a while, and when the server stops. Connect again with the ID of the last event that came " +
-	"(EventSource does so by itself): nothing is missed, and no entry comes twice. Lines that begin with a colon keep a quiet connection alive."
-
 func (a *orders) registerEvents(api *httpapi.API, secure func(huma.Operation) huma.Operation) {
 	schema := func(t reflect.Type) *huma.Schema { return api.OpenAPI().Components.Schemas.Schema(t, true, "") }
 	event := func(name string, data reflect.Type, doc string) *huma.Schema {
@@ -97,13 +90,13 @@ func (a *orders) registerEvents(api *httpapi.API, secure func(huma.Operation) hu
 		OperationID: "watchOrder", Method: http.MethodGet, Path: "/orders/{id}/events", Summary: "Watch an order",
 		Description: eventsDescription,
 		Responses: map[string]*huma.Response{"200": {
-			Description: "Events, each as a block of lines `id: …`, `event: …`, `data: …` (JSON in one line)",
+			Description: "Events, each a block of lines `id: …`, `event: …` and `data: …` (JSON on one line)",
 			Content: map[string]*huma.MediaType{eventStream: {Schema: &huma.Schema{
-				Type: huma.TypeArray, Description: "What the stream holds, one item an event.",
+				Type: huma.TypeArray, Description: "The events of the stream, one item per event.",
 				Items: &huma.Schema{OneOf: []*huma.Schema{
 					event("entry", reflect.TypeFor[orderclient.Entry](), "A timeline entry"),
-					event("order", reflect.TypeFor[orderclient.Order](), "The order as it is now"),
-					event("end", reflect.TypeFor[orderclient.Order](), "The order as it will stay"),
+					event("order", reflect.TypeFor[orderclient.Order](), "The order in its present state"),
+					event("end", reflect.TypeFor[orderclient.Order](), "The order in its final state"),
 				}},
 			}}},
 		}},
@@ -128,7 +121,7 @@ func (a *orders) watch(ctx context.Context, in *watchInput) (*huma.StreamRespons
 	known := order.Change{Order: o}                     // an order without a row, or without news since last
 	news, err := a.store.Changes(ctx, map[order.ID]int64{o.ID: last})
 	if err != nil {
-		return nil, trouble(ctx, o.ID, err)
+		return nil, toProblem(ctx, o.ID, err)
 	}
 	if len(news) > 0 {
 		known = news[0]

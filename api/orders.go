@@ -24,8 +24,8 @@ type dependencies struct {
 	store                store
 	engine               engine
 	outcomes             *Outcomes
-	running              context.Context // done when the program is asked to stop
-	longestWait          time.Duration   // cuts every wait for an outcome
+	running              context.Context // done when the program must stop
+	longestWait          time.Duration   // the longest wait for an outcome
 	who                  *auth.Authenticator
 	log                  *slog.Logger
 	checks               map[string]httpserver.Check
@@ -38,17 +38,7 @@ type dependencies struct {
 }
 
 // orders are the operations on orders.
-type orders struct {
-	store                store
-	engine               engine
-	outcomes             *Outcomes
-	running              context.Context
-	longestWait          time.Duration
-	defaultPaymentMethod string
-	sagaURL              func(order.ID) string
-	now                  func() time.Time
-	events               *events
-}
+type orders struct{ dependencies }
 
 // newAPI returns the program's API.
 func newAPI(d dependencies) *httpapi.API {
@@ -57,11 +47,7 @@ func newAPI(d dependencies) *httpapi.API {
 		SecuritySchemes: d.who.Schemes(scopes), Edge: d.edge,
 	})
 	api.UseMiddleware(d.who.Middleware(api), identify(api, d.who), limitUsers(api, d.perUser))
-	o := &orders{
-		store: d.store, engine: d.engine, outcomes: d.outcomes, running: d.running, longestWait: d.longestWait,
-		defaultPaymentMethod: d.defaultPaymentMethod, sagaURL: d.sagaURL, now: d.now,
-		events: d.events,
-	}
+	o := &orders{d}
 	o.register(api, func(op huma.Operation) huma.Operation {
 		op.Tags = []string{"orders"}
 		return d.who.Require(op, scopeOrders, scopeOperator)
@@ -80,21 +66,21 @@ func (a *orders) register(api *httpapi.API, secure func(huma.Operation) huma.Ope
 	}), a.place, outOfStock, paymentDeclined, mixedCurrencies, invalidAmount, productNotFound, orderCancelled, orderTimedOut,
 		orderFailed, keyReused, problem.Unavailable, outcomeUnknown)
 	httpapi.Register(api, secure(huma.Operation{
-		OperationID: "getOrder", Method: http.MethodGet, Path: "/orders/{id}", Summary: "See an order",
+		OperationID: "getOrder", Method: http.MethodGet, Path: "/orders/{id}", Summary: "Get an order",
 		Responses: map[string]*huma.Response{"304": {Description: "The order is still the version in If-None-Match"}},
 	}), a.get, orderNotFound, problem.Unavailable)
 	httpapi.Register(api, secure(huma.Operation{
 		OperationID: "listOrders", Method: http.MethodGet, Path: "/orders", Summary: "List orders, newest first",
 	}), a.list, problem.Unavailable)
 	httpapi.Register(api, secure(huma.Operation{
-		OperationID: "getTimeline", Method: http.MethodGet, Path: "/orders/{id}/timeline", Summary: "See what happened to an order",
+		OperationID: "getTimeline", Method: http.MethodGet, Path: "/orders/{id}/timeline", Summary: "Get the timeline of an order",
 	}), a.timeline, orderNotFound, problem.Unavailable)
 	a.registerEvents(api, secure)
 	httpapi.Register(api, secure(huma.Operation{
 		OperationID: "cancelOrder", Method: http.MethodPost, Path: "/orders/{id}/cancel", Summary: "Cancel an order",
 		Description: "200: the order has ended; no stock is held and no money kept. 202: the order is being undone. " +
 			"409: the order was confirmed first. Repeating the request is harmless.",
-		Responses: alsoResponds(api, http.StatusAccepted, "Accepted: it is being undone"),
+		Responses: alsoResponds(api, http.StatusAccepted, "Accepted: the order is being undone"),
 	}), a.cancel, orderNotFound, orderConfirmed, problem.Unavailable, outcomeUnknown)
 }
 
@@ -234,7 +220,7 @@ func (a *orders) list(ctx context.Context, in *listInput) (*listOutput, error) {
 		return nil, invalid
 	}
 	if err != nil {
-		return nil, trouble(ctx, "", err)
+		return nil, toProblem(ctx, "", err)
 	}
 	page := orderclient.OrderPage{Orders: make([]orderclient.Order, len(found)), Next: next}
 	for i, o := range found {
@@ -256,7 +242,7 @@ func (a *orders) timeline(ctx context.Context, in *OrderRef) (*timelineOutput, e
 	}
 	entries, err := a.store.Timeline(ctx, in.orderID())
 	if err != nil && !errors.Is(err, order.ErrNotFound) {
-		return nil, trouble(ctx, in.orderID(), err)
+		return nil, toProblem(ctx, in.orderID(), err)
 	}
 	return &timelineOutput{
 		CacheControl: "private, no-cache", Body: toTimeline(in.orderID(), entries, principalOf(ctx).all),

@@ -18,22 +18,21 @@ import (
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
-// page is the page at /, on which one places an order and watches its saga. It is a client of the API like any other: it
-// stands on the documented operations and on nothing else of this program.
+// page is the page at /, for placing an order and watching its saga. Like any other client it uses only the documented
+// operations.
 //
-// The products are the catalog's. The browser reads them through us, at /catalog/products, so that the page needs one
-// origin only: no CORS at the catalog, no address that is right on the server and wrong in the browser, and a policy
-// (pagePolicy) that lets the page talk to nobody else. Two read-only paths are passed on, nothing of the request but the
-// query, and nothing of the answer but its body.
+// The products come from the catalog. The browser reads them through this program, at /catalog/products, so that the page
+// needs only one origin: the catalog needs no CORS and no address that works in the browser, and pagePolicy forbids all other
+// connections. The proxy passes on two read-only paths: of the request the query, and of the response the body.
 type page struct {
 	html    []byte
 	catalog *httputil.ReverseProxy
 }
 
-// catalogTimeout is how long the catalog may take to answer.
+// catalogTimeout bounds the catalog's response.
 const catalogTimeout = 3 * time.Second
 
-// pagePolicy allows what the page is made of: its own script, style and icon, and calls to where it came from.
+// pagePolicy allows only the page's own script, style and icon, and requests to its own origin.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -42,7 +41,7 @@ var web embed.FS
 
 var pageTemplate = template.Must(template.ParseFS(web, "web/index.html"))
 
-// newPage returns the page. NeedsToken says that it has to ask for one.
+// newPage returns the page. It has a field for a token if needsToken is true.
 func newPage(catalogURL string, needsToken bool) (*page, error) {
 	catalog, err := url.Parse(catalogURL)
 	if err != nil {
@@ -53,12 +52,12 @@ func newPage(catalogURL string, needsToken bool) (*page, error) {
 		return nil, fmt.Errorf("the page: %w", err)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.Proxy = nil // the catalog is a neighbour
+	transport.Proxy = nil // the catalog is on the same network
 	transport.ResponseHeaderTimeout = catalogTimeout
 	return &page{html.Bytes(), &httputil.ReverseProxy{
 		Transport: transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.Header = http.Header{"Accept": {"application/json"}} // above all no token and no cookie
+			r.Out.Header = http.Header{"Accept": {"application/json"}} // no token and no cookie
 			r.Out.URL.Path = strings.TrimPrefix(r.In.URL.Path, "/catalog")
 			r.SetURL(catalog)
 		},
@@ -67,7 +66,7 @@ func newPage(catalogURL string, needsToken bool) (*page, error) {
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			httpapi.Log(r.Context()).Warn("the catalog does not answer the page", "error", err.Error())
+			httpapi.Log(r.Context()).Warn("the catalog did not respond to the page", "error", err.Error())
 			p := problem.Unavailable.New("the catalog cannot be reached at the moment").RetryAfter(retryAfterOutage)
 			p.Instance = httpapi.RequestID(r.Context())
 			p.Write(w)
@@ -82,7 +81,7 @@ func (p *page) register(api *httpapi.API) {
 	} {
 		content, err := web.ReadFile("web/" + name)
 		if err != nil {
-			panic(err) // it is in the binary
+			panic(err) // impossible: it is in the binary
 		}
 		api.Router.GET("/"+name, serve(contentType, content))
 	}
@@ -91,13 +90,13 @@ func (p *page) register(api *httpapi.API) {
 	api.Router.GET("/catalog/products/:id", catalog)
 }
 
-// serve answers with a file, or with 304 when the browser has it already.
+// serve returns a handler for a file. The response is 304 if the browser has the file.
 func serve(contentType string, content []byte) gin.HandlerFunc {
 	tag := fmt.Sprintf(`"%x"`, sha256.Sum256(content))
 	return func(c *gin.Context) {
 		c.Header("Content-Security-Policy", pagePolicy)
 		c.Header("Content-Type", contentType)
-		c.Header("Cache-Control", "no-cache") // ask, so that a new binary shows at once
+		c.Header("Cache-Control", "no-cache") // revalidate, so that a new version shows at once
 		c.Header("ETag", tag)
 		http.ServeContent(c.Writer, c.Request, "", time.Time{}, bytes.NewReader(content))
 	}

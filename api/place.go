@@ -48,7 +48,7 @@ func (a *orders) placeOnce(
 		case err == nil:
 			known, exists = row, true
 		case !errors.Is(err, order.ErrNotFound):
-			return order.Order{}, false, trouble(ctx, req.ID, err)
+			return order.Order{}, false, toProblem(ctx, req.ID, err)
 		}
 	}
 	switch {
@@ -63,7 +63,7 @@ func (a *orders) placeOnce(
 	defer a.outcomes.forget(outcome)
 	fresh, err := a.engine.Start(ctx, req)
 	if err != nil {
-		return order.Order{}, false, trouble(ctx, req.ID, err)
+		return order.Order{}, false, toProblem(ctx, req.ID, err)
 	}
 
 	// Another request has started this saga, and there was no row when we looked. Whether it was for the same order is in
@@ -71,7 +71,7 @@ func (a *orders) placeOnce(
 	if keyed && !fresh && !exists {
 		s, err := a.engine.Describe(ctx, req.ID)
 		if err != nil {
-			return order.Order{}, false, trouble(ctx, req.ID, errors.Join(temporalclient.ErrUnknown, err))
+			return order.Order{}, false, toProblem(ctx, req.ID, errors.Join(temporalclient.ErrUnknown, err))
 		}
 		if known = pending(s); known.Hash != req.Hash {
 			return order.Order{}, false, reused(req.ID)

@@ -358,7 +358,7 @@ func TestOutageIsToldApartFromALostAnswer(t *testing.T) {
 		err  error
 		want string
 	}{
-		"nothing was sent": {temporalclient.ErrUnavailable, `{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503,"instance":"test-1","orderId":"ID","detail":"orders cannot be reached at the moment; nothing was done"}`},
+		"nothing was sent": {temporalclient.ErrUnavailable, `{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503,"instance":"test-1","orderId":"ID","detail":"orders are unavailable at the moment; the request had no effect"}`},
 		"answer lost":      {temporalclient.ErrUnknown, `{"type":"/problems/outcome-unknown","title":"Outcome unknown","status":503,"instance":"test-1","orderId":"ID","detail":"it is not known whether the request was accepted"}`},
 	} {
 		for _, prefer := range []string{"wait=1", "respond-async"} {

@@ -12,15 +12,17 @@ import (
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
-// The kinds of problems of this program, besides those that every program has.
+// The types of problems of this program, besides those of every program.
 var (
 	outOfStock = problem.Type{
 		Name: "out-of-stock", Status: http.StatusBadRequest, Title: "Out of stock",
-		Advice: "There is less of some products than was asked for: shortages names each with the units requested and available. Nothing was charged. Order less, or again later, as a new order.",
+		Advice: "There are fewer units of some products than requested; shortages lists them with the units requested and " +
+			"available. Nothing was charged. Place a new order for less, or later.",
 	}
 	paymentDeclined = problem.Type{
 		Name: "payment-declined", Status: http.StatusBadRequest, Title: "Payment declined",
-		Advice: "The payment gateway declined for good; declineCode says why. Nothing was charged and the stock was given back. Order again with another payment method, as a new order.",
+		Advice: "The payment gateway declined the payment; declineCode says why. Nothing was charged and no stock is held. " +
+			"Place a new order with another payment method.",
 	}
 	mixedCurrencies = problem.Type{
 		Name: "mixed-currencies", Status: http.StatusBadRequest, Title: "Mixed currencies",
@@ -28,44 +30,47 @@ var (
 	}
 	invalidAmount = problem.Type{
 		Name: "invalid-amount", Status: http.StatusBadRequest, Title: "Amount cannot be charged",
-		Advice: "The order's total is zero or too large to be charged. Order something else or less, as a new order.",
+		Advice: "The order's total is zero or too large to be charged. Place another order.",
 	}
 	productNotFound = problem.Type{
 		Name: "product-not-found", Status: http.StatusNotFound, Title: "Product not found",
-		Advice: "The catalog does not know the products in productIds. Nothing was charged. Order without them, as a new order.",
+		Advice: "The catalog does not know the products in productIds. Nothing was charged. Place a new order without them.",
 	}
 	orderCancelled = problem.Type{
 		Name: "order-cancelled", Status: http.StatusConflict, Title: "Order cancelled",
-		Advice: "Somebody cancelled the order before it was confirmed; reason says who. Nothing is kept of the payment or the stock.",
+		Advice: "A customer or an operator cancelled the order before it was confirmed; see reason. No money is kept and no stock held.",
 	}
 	orderTimedOut = problem.Type{
 		Name: "order-timed-out", Status: http.StatusConflict, Title: "Order timed out",
-		Advice: "The order could not be completed in time because something that it needs was down. Nothing is kept of the payment or the stock. Order again, as a new order.",
+		Advice: "A service was down, so the order could not be completed in time. No money is kept and no stock held. " +
+			"Place a new order.",
 	}
 	orderFailed = problem.Type{
 		Name: "order-failed", Status: http.StatusConflict, Title: "Order failed",
-		Advice: "The order could not be completed; reason says why. Nothing is kept of the payment or the stock. Order again, as a new order.",
+		Advice: "The order could not be completed; reason says why. No money is kept and no stock held. Place a new order.",
 	}
 	orderConfirmed = problem.Type{
 		Name: "order-confirmed", Status: http.StatusConflict, Title: "Order is already confirmed",
-		Advice: "The order was confirmed before it could be cancelled, and is on its way. It can no longer be cancelled here.",
+		Advice: "The order was confirmed before it could be cancelled. It can no longer be cancelled here.",
 	}
 	orderNotFound = problem.Type{
 		Name: "order-not-found", Status: http.StatusNotFound, Title: "Order not found",
-		Advice: "There is no such order among those that you may see. Check the ID.",
+		Advice: "There is no such order, or it belongs to another user. Check the ID.",
 	}
 	keyReused = problem.Type{
 		Name: "idempotency-key-reused", Status: http.StatusUnprocessableEntity, Title: "Idempotency key reused",
-		Advice: "This Idempotency-Key was used before for another order, the one in orderId. Use a new key for a new order, and the very same body to repeat one.",
+		Advice: "The Idempotency-Key belongs to another order, the one in orderId. Use a new key for a new order, and the same " +
+			"body to repeat a request.",
 	}
 	outcomeUnknown = problem.Type{
 		Name: "outcome-unknown", Status: http.StatusServiceUnavailable, Title: "Outcome unknown",
-		Advice: "The request may or may not have been accepted: the answer was lost. Look at orderId after the time in Retry-After. To repeat the request safely send it again with the same Idempotency-Key; without a key, repeat it only when the order is still not found.",
+		Advice: "The result was lost, so the request may or may not have been accepted. Get the order in orderId after the number " +
+			"of seconds in Retry-After. It is safe to repeat the request with the same Idempotency-Key. Without a key, repeat " +
+			"it only if the order is still not found.",
 	}
 )
 
-// refusals is the table from why an order ended to what a waiting client is told. Reasons that are not in it are
-// answered as order-failed.
+// refusals maps the reason of an order's end to the problem for a waiting client. Other reasons become order-failed.
 var refusals = map[order.Reason]problem.Type{
 	order.OutOfStock:          outOfStock,
 	order.ProductNotFound:     productNotFound,
@@ -79,9 +84,9 @@ var refusals = map[order.Reason]problem.Type{
 	order.Interrupted:         orderFailed,
 }
 
-// refusal is the answer about an order that ended, or is sure to end, otherwise than confirmed.
+// refusal returns the problem about an order that has failed or was cancelled, or certainly will be.
 func refusal(o order.Order) *problem.Problem {
-	if o.Cause == nil { // the database refuses such rows
+	if o.Cause == nil { // impossible: the database rejects such rows
 		return orderFailed.New("the order could not be completed").With("orderId", o.ID)
 	}
 	c := *o.Cause
@@ -102,24 +107,24 @@ func refusal(o order.Order) *problem.Problem {
 	return p
 }
 
-// retryAfter is when a client should try again, or look again.
+// Times after which a client should repeat a request.
 const (
 	retryAfterOutage = 5 * time.Second
 	retryAfterSaga   = time.Second
 )
 
-// trouble turns an error of the store or of Temporal into a problem, and logs it: it says nothing to a client.
-func trouble(ctx context.Context, id order.ID, err error) error {
+// toProblem logs an error of the store or of Temporal and turns it into a problem, which does not show its text.
+func toProblem(ctx context.Context, id order.ID, err error) error {
 	unknown := errors.Is(err, temporalclient.ErrUnknown)
 	if errors.Is(err, order.ErrNotFound) && !unknown {
 		return notFound(id)
 	}
-	httpapi.Log(ctx).Warn("cannot answer", "error", err.Error())
+	httpapi.Log(ctx).Warn("orders are unavailable", "error", err.Error())
 	if unknown {
 		return outcomeUnknown.New("it is not known whether the request was accepted").
 			With("orderId", id).RetryAfter(retryAfterOutage)
 	}
-	p := problem.Unavailable.New("orders cannot be reached at the moment; nothing was done").RetryAfter(retryAfterOutage)
+	p := problem.Unavailable.New("orders are unavailable at the moment; the request had no effect").RetryAfter(retryAfterOutage)
 	if id != "" {
 		p.With("orderId", id)
 	}

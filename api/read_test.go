@@ -90,7 +90,7 @@ func TestRowThatAppearsWhileTemporalIsAskedIsShown(t *testing.T) {
 	api := newTestAPI(t, confirms)
 	place(t, api)
 	late := &lateStore{brokenStore: api.store}
-	a := &orders{store: late, engine: api.engine}
+	a := &orders{dependencies{store: late, engine: api.engine}}
 	o, err := a.find(t.Context(), keyed)
 	if err != nil || o.Status != order.Confirmed {
 		t.Errorf("got %+v, %v; want the row", o, err)
@@ -120,7 +120,7 @@ func TestOrdersAreNotCalledMissingWhenNobodyCanBeAsked(t *testing.T) {
 			for _, r := range []struct{ method, path string }{{"GET", ""}, {"GET", "/timeline"}, {"POST", "/cancel"}} {
 				got := api.send(t, r.method, "/orders/"+string(keyed)+r.path, "")
 				got.want(t, 503, withID(
-					`{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503,"instance":"test-1","orderId":"ID","detail":"orders cannot be reached at the moment; nothing was done"}`, keyed))
+					`{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503,"instance":"test-1","orderId":"ID","detail":"orders are unavailable at the moment; the request had no effect"}`, keyed))
 				got.wantHeader(t, "Retry-After", "5")
 			}
 		})
@@ -191,7 +191,7 @@ func TestListSaysWhenItCannotBeRead(t *testing.T) {
 		"errors":[{"parameter":"cursor","detail":"is not a cursor of this list"}]}`)
 	api.store.breakIt(errors.New("hunter2"))
 	api.send(t, "GET", "/orders", "").want(t, 503,
-		`{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503,"instance":"test-1","detail":"orders cannot be reached at the moment; nothing was done"}`)
+		`{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503,"instance":"test-1","detail":"orders are unavailable at the moment; the request had no effect"}`)
 }
 
 func TestTimelineTellsWhatHappened(t *testing.T) {

@@ -28,21 +28,21 @@ type Client struct {
 // Option changes a Client.
 type Option func(*Client)
 
-// WithHTTPClient makes the client send its requests by c. Its Timeout must be 0 for Watch, or longer than a stream.
+// WithHTTPClient makes the client use c. For Watch, its Timeout must be 0 or longer than a stream.
 func WithHTTPClient(c *http.Client) Option { return func(o *Client) { o.http = c } }
 
-// WithToken authenticates requests by bearer tokens; source is asked before each, and may keep what it has.
+// WithToken authenticates requests by bearer tokens. The client calls source before each request; source may cache.
 func WithToken(source func(context.Context) (string, error)) Option {
 	return func(o *Client) { o.token = source }
 }
 
-// WithTries bounds how often a request is sent (5 by default), and how long the first pause between two tries is when the
-// server does not say (200 ms by default; each is twice the one before).
+// WithTries sets the maximum number of tries of a request (5 by default) and the first pause between two tries (200 ms by
+// default). The pause doubles after each try. A server's Retry-After can lengthen it.
 func WithTries(n int, pause time.Duration) Option {
 	return func(o *Client) { o.tries, o.pause = n, pause }
 }
 
-// New returns a client of the API at baseURL, as in http://127.0.0.1:8080.
+// New returns a client of the API at baseURL, for example http://127.0.0.1:8080.
 func New(baseURL string, options ...Option) (*Client, error) {
 	base, err := url.Parse(baseURL)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
@@ -58,10 +58,10 @@ func New(baseURL string, options ...Option) (*Client, error) {
 // PlaceOption changes how an order is placed.
 type PlaceOption func(http.Header)
 
-// WithKey places the order under a key of the caller's: the same key and order is the same order, for ever.
+// WithKey places the order under the caller's key. The same key and order always mean the same order.
 func WithKey(key string) PlaceOption { return func(h http.Header) { h.Set("Idempotency-Key", key) } }
 
-// Wait bounds how long the server waits for the outcome (10 s by default, whole seconds, 60 s at most); 0 means not at all.
+// Wait sets how long the server waits for the outcome, in whole seconds: 10 s by default, at most 60 s; 0: do not wait.
 func Wait(d time.Duration) PlaceOption {
 	return func(h http.Header) {
 		if h.Set("Prefer", "wait="+strconv.Itoa(int(d/time.Second))); d <= 0 {
@@ -70,8 +70,8 @@ func Wait(d time.Duration) PlaceOption {
 	}
 }
 
-// Place places an order and returns it, CONFIRMED, or PENDING when its end was not known in time. A refusal is a *Problem.
-// After any other error the order may have been placed all the same: placing it again under the same key is safe.
+// Place places an order and returns it: CONFIRMED, or PENDING if it was not decided in time. A refusal is a *Problem. After
+// any other error the order may exist; it is safe to place it again under the same key.
 func (c *Client) Place(ctx context.Context, order NewOrder, options ...PlaceOption) (*Order, error) {
 	header := http.Header{"Idempotency-Key": {rand.Text()}}
 	for _, o := range options {
@@ -85,25 +85,25 @@ func (c *Client) Get(ctx context.Context, id string) (*Order, error) {
 	return c.order(ctx, http.MethodGet, orderPath(id), nil, nil)
 }
 
-// GetIfChanged returns an order unless it is still the version that etag names; then it returns nil.
+// GetIfChanged returns an order, or nil if it is still the version of the ETag.
 func (c *Client) GetIfChanged(ctx context.Context, id, etag string) (*Order, error) {
 	return c.order(ctx, http.MethodGet, orderPath(id), nil, http.Header{"If-None-Match": {etag}})
 }
 
-// Cancel cancels an order, for a reason in the caller's words or none, and returns it: it is cancelled, or PENDING while
-// it is being undone. An order that is confirmed already is a *Problem of type OrderConfirmed.
+// Cancel cancels an order and returns it: ended, or PENDING while it is being undone. The reason is optional, in the caller's
+// words. For a confirmed order it returns a *Problem of type OrderConfirmed.
 func (c *Client) Cancel(ctx context.Context, id, reason string) (*Order, error) {
 	return c.order(ctx, http.MethodPost, orderPath(id)+"/cancel", CancelOrder{reason}, nil)
 }
 
-// Timeline returns what happened to an order so far.
+// Timeline returns the timeline entries of an order so far.
 func (c *Client) Timeline(ctx context.Context, id string) ([]Entry, error) {
 	var timeline Timeline
 	_, err := c.call(ctx, http.MethodGet, orderPath(id)+"/timeline", nil, nil, &timeline)
 	return timeline.Entries, err
 }
 
-// Filter says which orders to list; zero values do not filter.
+// Filter selects the orders to list. Zero values select all.
 type Filter struct {
 	UserID      int64
 	Status      Status
@@ -129,7 +129,7 @@ func (f Filter) query() url.Values {
 	return q
 }
 
-// List yields orders, newest first, page after page. An error is the last thing that it yields.
+// List yields all selected orders, newest first. It requests them page by page and stops after an error.
 func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[*Order, error] {
 	return func(yield func(*Order, error) bool) {
 		query := f.query()
@@ -154,7 +154,7 @@ func (c *Client) List(ctx context.Context, f Filter) iter.Seq2[*Order, error] {
 
 func orderPath(id string) string { return "/orders/" + url.PathEscape(id) }
 
-// order calls an operation that answers with an order. A 304 is nil.
+// order calls an operation that returns an order. For a 304 it returns nil.
 func (c *Client) order(ctx context.Context, method, path string, body any, header http.Header) (*Order, error) {
 	var o Order
 	res, err := c.call(ctx, method, path, body, header, &o)
@@ -169,7 +169,7 @@ func (c *Client) order(ctx context.Context, method, path string, body any, heade
 	return &o, nil
 }
 
-// call sends a request until it is answered for good, and decodes the answer into out.
+// call sends a request until its result is final, and decodes the response into out.
 func (c *Client) call(ctx context.Context, method, path string, body any, header http.Header, out any) (*http.Response, error) {
 	var payload []byte
 	if body != nil {
@@ -185,7 +185,7 @@ func (c *Client) call(ctx context.Context, method, path string, body any, header
 			return res, nil
 		case err == nil && res.StatusCode/100 == 2:
 			if err := json.Unmarshal(text, out); err != nil {
-				return nil, fmt.Errorf("%s %s: the answer cannot be read: %w", method, path, err)
+				return nil, fmt.Errorf("%s %s: decode the response: %w", method, path, err)
 			}
 			return res, nil
 		case err == nil:
@@ -201,8 +201,8 @@ func (c *Client) call(ctx context.Context, method, path string, body any, header
 	}
 }
 
-// maxAnswer bounds what is read of an answer, in bytes; a page of 100 orders of 100 lines is some 2 MB.
-const maxAnswer = 8 << 20
+// maxResponse bounds a response, in bytes. A page of 100 orders of 100 lines has about 2 MB.
+const maxResponse = 8 << 20
 
 func (c *Client) once(ctx context.Context, method, path string, payload []byte, header http.Header) (*http.Response, []byte, error) {
 	res, err := c.send(ctx, method, path, payload, header)
@@ -210,7 +210,7 @@ func (c *Client) once(ctx context.Context, method, path string, payload []byte, 
 		return nil, nil, err
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	text, err := io.ReadAll(io.LimitReader(res.Body, maxResponse))
 	return res, text, err
 }
 
@@ -243,23 +243,25 @@ func refused(res *http.Response, text []byte) *Problem {
 	return p
 }
 
-// final is an error that repeating does not help.
+// final is an error after which a repeat is useless.
 type final struct{ error }
 
 func (f final) Unwrap() error { return f.error }
 
-// maxPause bounds the pauses that the client chooses by itself.
+// maxPause bounds the pauses that the client chooses.
 const maxPause = 5 * time.Second
 
-// again says whether to send a request again, and after which time. Every request of this client may be repeated.
+// again reports whether to repeat a request, and after which pause.
 func (c *Client) again(err error, try int) (time.Duration, bool) {
-	if f := (final{}); errors.As(err, &f) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || try >= c.tries {
+	var f final
+	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if ended || try >= c.tries || errors.As(err, &f) {
 		return 0, false
 	}
 	wait := min(c.pause<<(try-1), maxPause)
 	var p *Problem
 	if !errors.As(err, &p) {
-		return wait, true // no answer
+		return wait, true // no response
 	}
 	return max(wait, p.RetryAfter), p.repeatable()
 }

@@ -1,15 +1,15 @@
 // Package orderclient is the Go client of the orders' API.
 //
-// Everything that it does is safe to repeat, and it repeats by itself: each order is placed under an Idempotency-Key (one
-// of its own making unless the caller chose one), so that a request whose answer was lost is sent again, under the same
-// key, and there is one order. A caller that wants to survive its own crash chooses the key and stores it first:
+// Every request of the client is safe to repeat, and the client repeats failed requests itself. It places each order under an
+// Idempotency-Key, random unless the caller chooses one. If a response is lost, it sends the request again under the same
+// key, and there is one order. A caller that must survive its own crash chooses the key and stores it first:
 //
 //	o, err := orders.Place(ctx, orderclient.NewOrder{UserID: 42, Items: items}, orderclient.WithKey(basketID))
 //
-// What the API refuses is a *Problem, to be told apart by its type:
+// A refusal is a *Problem. Its type says which:
 //
 //	var p *orderclient.Problem
 //	if errors.As(err, &p) && p.Type == orderclient.PaymentDeclined { … }
 //
-// An order that is not decided in time is no error: it comes back PENDING, and Watch or Get tell what becomes of it.
+// An order that is not decided in time is not an error: it is returned PENDING, and Watch or Get return its end.
 package orderclient

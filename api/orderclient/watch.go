@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// Event is one thing that happens to a watched order: exactly one of its two is set.
+// Event is a change of a watched order. Exactly one of its members is set.
 type Event struct {
 	Entry *Entry // a new timeline entry
-	Order *Order // the order, at the beginning and whenever it has changed
+	Order *Order // the order: at first its present state, then each change
 }
 
-// Watch yields what happened and happens to an order, until it is at its end. The last order that it yields is the final
-// one; every stream begins with the order as it is. A stream that breaks is resumed where it broke: nothing is missed, and no record comes twice. An error is the last
-// thing that it yields.
+// Watch yields the timeline entries of an order and the order itself whenever it changes, until the order has ended. The last
+// order that it yields is final. After a broken connection it continues where the stream broke: it misses nothing and
+// repeats no entry, but yields the order again. It stops after an error.
 func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		w := watch{client: c, path: orderPath(id) + "/events", yield: yield}
@@ -30,7 +30,7 @@ func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[Event, error] {
 				return
 			}
 			if w.heard {
-				try = 1 // streams end after a while: this was none of a row of failures
+				try = 1 // the server ends streams after a while: not one of several failures
 			}
 			wait, again := c.again(err, try)
 			if again {
@@ -50,10 +50,10 @@ type watch struct {
 	yield  func(Event, error) bool
 	last   string // the ID of the last event
 	heard  bool   // this stream had an event
-	over   bool   // the order is at its end, or nobody listens any more
+	over   bool   // the order has ended, or the caller has stopped
 }
 
-// stream reads events until the connection ends.
+// stream reads events until the connection or the order ends.
 func (w *watch) stream(ctx context.Context) error {
 	header := http.Header{"Accept": {"text/event-stream"}}
 	if w.last != "" {
@@ -65,14 +65,14 @@ func (w *watch) stream(ctx context.Context) error {
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+		text, err := io.ReadAll(io.LimitReader(res.Body, maxResponse))
 		if err != nil {
 			return err
 		}
 		return refused(res, text)
 	}
 	lines := bufio.NewScanner(res.Body)
-	lines.Buffer(nil, maxAnswer)
+	lines.Buffer(nil, maxResponse)
 	event := map[string]string{}
 	for lines.Scan() && !w.over {
 		name, value, _ := strings.Cut(lines.Text(), ":")
@@ -91,7 +91,7 @@ func (w *watch) stream(ctx context.Context) error {
 	if err := lines.Err(); err != nil {
 		return err
 	}
-	return io.ErrUnexpectedEOF // unless it is over: the caller looks
+	return io.ErrUnexpectedEOF // the caller checks w.over first
 }
 
 func (w *watch) dispatch(event map[string]string) error {
@@ -105,7 +105,7 @@ func (w *watch) dispatch(event map[string]string) error {
 		e.Order = &Order{}
 		target = e.Order
 	default:
-		return nil // of a later version
+		return nil // from a later version of the API
 	}
 	if err := json.Unmarshal([]byte(event["data"]), target); err != nil {
 		return fmt.Errorf("event %q cannot be read: %w", event["event"], err)
