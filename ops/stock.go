@@ -2,7 +2,6 @@ package ops
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -50,11 +49,13 @@ func (c *onStock) with(ctx context.Context, out *output, work func(ledger) error
 	if err != nil {
 		return misconfigured{fmt.Errorf("MONGODB_URI: %w", err)}
 	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = store.Close(ctx) // loses nothing: the server has acknowledged every write
+	}()
 	log := slog.New(slog.NewTextHandler(out.progress, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	err = work(ledger{store, stock.New(store, stock.Options{Log: log}), out.counting("products read")})
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	return errors.Join(err, store.Close(ctx))
+	return work(ledger{store, stock.New(store, stock.Options{Log: log}), out.counting("products read")})
 }
 
 type checkStock struct {
