@@ -17,10 +17,12 @@ import (
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 )
 
-// public is the scope of operations that everybody may call.
+// public is the scope of operations that need no token.
 const public = ""
 
-// everyOperation is a call of each operation, by its ID, in a shop with 3 kettles and something held for order one.
+const price = `{"amount": 1, "currency": "EUR"}`
+
+// everyOperation is a call of each operation, by its ID, in a shop with 3 kettles and a hold of order one.
 var everyOperation = map[string]struct {
 	request, body, scope string
 	status               int // with the scope
@@ -29,9 +31,9 @@ var everyOperation = map[string]struct {
 	"getProduct":    {"GET /products/kettle", "", public, 200},
 	"priceProducts": {"POST /prices", `{"productIds": ["kettle"]}`, public, 200},
 
-	"createProduct":  {"POST /products", `{"id": "cup", "name": "Cup", "price": {"amount": 1, "currency": "EUR"}, "category": "kitchen"}`, scopeManager, 201},
-	"replaceProduct": {"PUT /products/kettle", `{"name": "Pot", "price": {"amount": 1, "currency": "EUR"}, "category": "kitchen"}`, scopeManager, 200},
-	"changeProduct":  {"PATCH /products/kettle", `{"price": {"amount": 1, "currency": "EUR"}}`, scopeManager, 200},
+	"createProduct":  {"POST /products", `{"id": "cup", "name": "Cup", "price": ` + price + `, "category": "x"}`, scopeManager, 201},
+	"replaceProduct": {"PUT /products/kettle", `{"name": "Pot", "price": ` + price + `, "category": "x"}`, scopeManager, 200},
+	"changeProduct":  {"PATCH /products/kettle", `{"price": ` + price + `}`, scopeManager, 200},
 	"deleteProduct":  {"DELETE /products/lamp", "", scopeManager, 204},
 	"getStock":       {"GET /products/kettle/stock", "", scopeManager, 200},
 	"restockProduct": {"POST /products/kettle/restock", `{"quantity": 1}`, scopeManager, 200},
@@ -43,21 +45,21 @@ var everyOperation = map[string]struct {
 	"getReservation": {"GET " + one, "", scopeReservations, 200},
 }
 
-// bearer is an Authorization header with a scope, and with its other claims changed.
+// bearer returns an Authorization header with a scope, and with changes to the other claims.
 func bearer(t *testing.T, scope string, changes map[string]any) string {
 	t.Helper()
-	claims := map[string]any{"aud": "catalog", "sub": "somebody", "scope": "openid " + scope}
+	claims := map[string]any{"aud": "catalog", "sub": "tester", "scope": "openid " + scope}
 	maps.Copy(claims, changes)
 	return "Authorization: Bearer " + authtest.Token(t, claims)
 }
 
-// guarded returns the API that asks for tokens, over the shop of everyOperation.
+// guarded returns the API with authentication, over the shop of everyOperation.
 func guarded(t *testing.T) *httpapi.API {
 	t.Helper()
 	store := memorytest.New()
 	api := serve(t, store)
 	for _, id := range []string{"kettle", "lamp"} {
-		body := fmt.Sprintf(`{"id": %q, "name": "A thing", "price": {"amount": 2999, "currency": "EUR"}, "stock": 3, "category": "x"}`, id)
+		body := fmt.Sprintf(`{"id": %q, "name": "A thing", "price": %s, "stock": 3, "category": "x"}`, id, price)
 		if a := send(t, api, "POST", "/products", body); a.status != 201 {
 			t.Fatalf("seed: %d %v", a.status, a.body)
 		}
@@ -68,7 +70,7 @@ func guarded(t *testing.T) *httpapi.API {
 	return serveAt(t, store, func() time.Time { return clock }, authtest.Config)
 }
 
-func TestEveryOperationAsksForItsScope(t *testing.T) {
+func TestEveryOperationRequiresItsScope(t *testing.T) {
 	t.Parallel()
 	for id, op := range everyOperation {
 		t.Run(id, func(t *testing.T) {
@@ -78,7 +80,7 @@ func TestEveryOperationAsksForItsScope(t *testing.T) {
 				other = scopeReservations
 			}
 			api := guarded(t)
-			call := func(authorization string) answer {
+			call := func(authorization string) response {
 				method, path, _ := strings.Cut(op.request, " ")
 				headers := []string{authorization}
 				if id == "restockProduct" || id == "correctStock" {
@@ -86,26 +88,29 @@ func TestEveryOperationAsksForItsScope(t *testing.T) {
 				}
 				return send(t, api, method, path, op.body, headers...)
 			}
+			expired := map[string]any{"exp": time.Now().Add(-time.Minute).Unix()}
+			otherAudience := map[string]any{"aud": "orders"}
+			insufficient := `Bearer error="insufficient_scope", scope="` + op.scope + `"`
 			for _, test := range []struct {
 				who, authorization string
 				status             int
 				problem, challenge string
 			}{
 				{"no token", "X-Nothing: 1", 401, "unauthenticated", "Bearer"},
-				{"expired", bearer(t, op.scope, map[string]any{"exp": time.Now().Add(-time.Minute).Unix()}), 401, "unauthenticated", `Bearer error="invalid_token"`},
-				{"wrong audience", bearer(t, op.scope, map[string]any{"aud": "orders"}), 401, "unauthenticated", `Bearer error="invalid_token"`},
-				{"wrong scope", bearer(t, other, nil), 403, "forbidden", `Bearer error="insufficient_scope", scope="` + op.scope + `"`},
-				{"a customer of the orders", bearer(t, "orders", nil), 403, "forbidden", `Bearer error="insufficient_scope", scope="` + op.scope + `"`},
+				{"expired", bearer(t, op.scope, expired), 401, "unauthenticated", `Bearer error="invalid_token"`},
+				{"wrong audience", bearer(t, op.scope, otherAudience), 401, "unauthenticated", `Bearer error="invalid_token"`},
+				{"wrong scope", bearer(t, other, nil), 403, "forbidden", insufficient},
+				{"a customer's scope", bearer(t, "orders", nil), 403, "forbidden", insufficient},
 			} {
 				got := call(test.authorization)
 				if op.scope == public {
 					if got.status != op.status {
-						t.Errorf("%s: got %d %v, want %d: it is for everybody", test.who, got.status, got.body, op.status)
+						t.Errorf("%s: got %d %v, want %d: it needs no token", test.who, got.status, got.body, op.status)
 					}
 					continue
 				}
 				if challenge := got.header.Get("WWW-Authenticate"); challenge != test.challenge {
-					t.Errorf("%s: challenged by %q, want %q", test.who, challenge, test.challenge)
+					t.Errorf("%s: WWW-Authenticate is %q, want %q", test.who, challenge, test.challenge)
 				}
 				want(t, test.who, got, test.status, `{"type": "/problems/`+test.problem+`"}`)
 			}
@@ -116,7 +121,7 @@ func TestEveryOperationAsksForItsScope(t *testing.T) {
 	}
 }
 
-// The table above has every operation, and each documents the scope that it asks for.
+// It also checks that the table above is complete.
 func TestEveryOperationDocumentsItsScope(t *testing.T) {
 	t.Parallel()
 	documented := map[string]string{}
@@ -125,7 +130,7 @@ func TestEveryOperationDocumentsItsScope(t *testing.T) {
 			switch {
 			case op == nil:
 			case op.Security == nil:
-				t.Errorf("%s says nothing of who may call it", op.OperationID)
+				t.Errorf("%s does not document who may call it", op.OperationID)
 			case len(op.Security) == 0:
 				documented[op.OperationID] = public
 			default:

@@ -32,7 +32,7 @@ func dial(t *testing.T, store storetest.Store) *catalogadapter.Catalog {
 
 func dialAt(t *testing.T, store storetest.Store, now func() time.Time) *catalogadapter.Catalog {
 	t.Helper()
-	server := httptest.NewServer(serveAt(t, store, now, byNobody))
+	server := httptest.NewServer(serveAt(t, store, now, noTokens))
 	t.Cleanup(server.Close)
 	return newClient(t, server.URL)
 }

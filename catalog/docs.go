@@ -56,6 +56,6 @@ var texts = httpapi.Texts{
 		productIDPattern: "1 to 64 letters, digits, dots, underscores and hyphens",
 		"^[A-Z]{3}$":     "an ISO 4217 code",
 		"^[0-9]*$":       "nextCursor of another page",
-		"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$": "a UUID in lower case",
+		"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$": "a UUID in lower case",
 	},
 }

@@ -145,7 +145,7 @@ func holdKettle(t *testing.T, h http.Handler) {
 func TestAnExpiredHoldIsNotSold(t *testing.T) {
 	t.Parallel()
 	now := clocktest.At(clock)
-	h := serveAt(t, kettles(t), now.Now, byNobody)
+	h := serveAt(t, kettles(t), now.Now, noTokens)
 	holdKettle(t, h)
 	now.Advance(time.Hour)
 	for range 2 {

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// These send anything to an operation: the answer is never a 500, and a refusal is always a problem with a type.
+// These tests send arbitrary input: the response is never a 5xx, and an error is always a problem with a type.
 
-func neverBroken(t *testing.T, what string, got answer) {
+func neverBroken(t *testing.T, what string, got response) {
 	t.Helper()
 	problem, _ := got.body.(map[string]any)
 	if got.status >= 500 || got.status < 200 || got.status >= 300 && problem["type"] == nil {
@@ -17,10 +17,10 @@ func neverBroken(t *testing.T, what string, got answer) {
 	}
 }
 
-// sendable reports whether a header with this value gets past HTTP itself.
+// sendable reports whether HTTP allows this value in a header.
 func sendable(value string) bool { return !strings.ContainsAny(value, "\r\n\x00") }
 
-// segment is a part of a path, or skips what would be another path.
+// segment escapes an ID for a path. It skips IDs that would make another path.
 func segment(t *testing.T, id string) string {
 	t.Helper()
 	if id == "" || strings.Contains(id, "/") {
@@ -29,7 +29,7 @@ func segment(t *testing.T, id string) string {
 	return url.PathEscape(id)
 }
 
-// FuzzProducts is about writing products: POST, PUT and PATCH.
+// FuzzProducts writes products with POST, PUT and PATCH.
 func FuzzProducts(f *testing.F) {
 	f.Add("lamp", `{"id": "cup", "name": "Cup", "price": {"amount": 0, "currency": "EUR"}, "category": "kitchen", "stock": 9}`)
 	f.Add("lamp", `{"name": "n", "price": {"amount": 1e999, "currency": "EUX"}, "category": "c"}`)
@@ -48,7 +48,7 @@ func FuzzProducts(f *testing.F) {
 	})
 }
 
-// FuzzListing is about GET /products.
+// FuzzListing lists products.
 func FuzzListing(f *testing.F) {
 	for _, query := range []string{
 		"", "q=KETTLE", "limit=1&cursor=2", "page=0", "page=9223372036854775807&limit=100", "minPrice=501&maxPrice=-1",
@@ -59,13 +59,13 @@ func FuzzListing(f *testing.F) {
 	f.Fuzz(func(t *testing.T, query string) {
 		target := "/products?" + query
 		if _, err := url.ParseRequestURI(target); err != nil || strings.ContainsAny(query, " #\x7f") || !sendable(query) {
-			t.Skip("HTTP itself refuses it")
+			t.Skip("not valid in HTTP")
 		}
 		neverBroken(t, "GET", send(t, shop(t), http.MethodGet, target, ""))
 	})
 }
 
-// FuzzPrices is about POST /prices.
+// FuzzPrices prices products.
 func FuzzPrices(f *testing.F) {
 	for _, body := range []string{
 		`{"productIds": ["lamp", "kettle", "lamp"]}`, `{"productIds": [""]}`, `{"productIds": ["\u0000", "\ud800", 1]}`,
@@ -78,7 +78,7 @@ func FuzzPrices(f *testing.F) {
 	})
 }
 
-// FuzzStock is about restocking and correcting.
+// FuzzStock restocks and corrects.
 func FuzzStock(f *testing.F) {
 	f.Add("lamp", `{"quantity": 5}`, "k1")
 	f.Add("lamp", `{"quantity": -1, "reason": "broken"}`, "k2")
@@ -88,7 +88,7 @@ func FuzzStock(f *testing.F) {
 	f.Fuzz(func(t *testing.T, id, body, key string) {
 		path := "/products/" + segment(t, id)
 		if !sendable(key) {
-			t.Skip("no header")
+			t.Skip("not valid in a header")
 		}
 		h := shop(t)
 		for range 2 { // the second time the key is known
@@ -99,7 +99,7 @@ func FuzzStock(f *testing.F) {
 	})
 }
 
-// FuzzReservations is about the operations on a reservation.
+// FuzzReservations calls all operations on a reservation.
 func FuzzReservations(f *testing.F) {
 	id := strings.TrimPrefix(one, "/reservations/")
 	f.Add(id, hold(`[{"productId": "lamp", "quantity": 1}, {"productId": "kettle", "quantity": 2}]`))

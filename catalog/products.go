@@ -48,7 +48,8 @@ func (s *server) registerProducts(api *httpapi.API, who *auth.Authenticator) {
 		s.restock, productNotFound, keyReused, problem.Unavailable, down)
 	httpapi.Register(api, managed("correctStock", http.MethodPost, one+"/corrections", "Correct a product's available units"),
 		s.correct, productNotFound, outOfStock, keyReused, problem.Unavailable, down)
-	httpapi.Register(api, public("priceProducts", http.MethodPost, "/prices", "Price many products"), s.prices, productNotFound, down)
+	httpapi.Register(api, public("priceProducts", http.MethodPost, "/prices", "Price many products"),
+		s.prices, productNotFound, down)
 }
 
 // ProductPath is the input of operations on one product. It is exported because huma ignores unexported embedded types.
@@ -79,7 +80,8 @@ func (s *server) list(ctx context.Context, in *listInput) (*body[wire.ProductPag
 		return nil, s.failed(ctx, err)
 	}
 	out := wire.ProductPage{
-		Products: []wire.Product{}, TotalPages: page.Pages(), CurrentPage: page.Number, Total: page.Total, CountedAt: page.Counted.UTC(),
+		Products: []wire.Product{}, TotalPages: page.Pages(), CurrentPage: page.Number,
+		Total: page.Total, CountedAt: page.Counted.UTC(),
 	}
 	for _, p := range page.Products {
 		out.Products = append(out.Products, shown(p))

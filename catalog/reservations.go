@@ -36,7 +36,7 @@ func (s *server) registerReservations(api *httpapi.API, who *auth.Authenticator)
 
 // OrderPath is the input of operations on an order's reservation. It is exported for the same reason as ProductPath.
 type OrderPath struct {
-	ID string `path:"orderId" pattern:"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$" example:"0190d2ad-5c2f-7c3e-9a4b-0f7f2f3c1a2b"`
+	ID string `path:"orderId" pattern:"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" example:"0190d2ad-5c2f-7c3e-9a4b-0f7f2f3c1a2b"`
 }
 
 type reserveInput struct {

@@ -18,14 +18,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ordersaga/ordersaga/catalog/catalogclient"
-	"github.com/ordersaga/ordersaga/catalog/mongodb"
 	"github.com/ordersaga/ordersaga/internal/catalogadapter"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/program"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
-// start runs the program on a free port until stop is called, which fails the test when it does not end well.
+// start runs the program on a free port until stop is called, which fails the test if the program ends with an error.
 func start(t *testing.T, c Config) (base string, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -50,12 +49,12 @@ func start(t *testing.T, c Config) (base string, stop func()) {
 	case err := <-ended:
 		t.Fatalf("the program did not start: %v", err)
 	case <-time.After(30 * time.Second):
-		t.Fatal("the program does not listen")
+		t.Fatal("the program is not listening")
 	}
 	return "", nil
 }
 
-// listening is a log that tells the address that the program listens on, and drops everything else.
+// listening is a log that sends the address on which the program listens and drops everything else.
 type listening struct{ addr chan<- string }
 
 func (listening) Enabled(context.Context, slog.Level) bool { return true }
@@ -73,25 +72,21 @@ func (l listening) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// configured returns a configuration with a database of the test's own.
+// configured returns a configuration with a new database.
 func configured(t *testing.T) Config {
 	t.Helper()
 	uri, database := servicestest.MongoDB(t)
-	t.Cleanup(func() {
-		store, err := mongodb.Open(uri, database)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := errors.Join(store.Drop(ctx), store.Close(ctx)); err != nil {
-			t.Errorf("drop %s: %v", database, err)
-		}
-	})
-	return Config{Addr: "127.0.0.1:0", MongoDBURI: uri, Database: database, SweepInterval: 50 * time.Millisecond, Auth: byNobody}
+	return Config{Addr: "127.0.0.1:0", MongoDBURI: uri, Database: database, SweepInterval: 50 * time.Millisecond, Auth: noTokens}
 }
 
-func call(t *testing.T, method, url, body string) (status int, answer map[string]any) {
+// withoutDatabase is a configuration whose database does not respond.
+func withoutDatabase(addr string) Config {
+	return Config{
+		Addr: addr, MongoDBURI: "mongodb://127.0.0.1:1/", Database: "nothing", SweepInterval: time.Second, Auth: noTokens,
+	}
+}
+
+func call(t *testing.T, method, url, body string) (status int, response map[string]any) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -105,31 +100,24 @@ func call(t *testing.T, method, url, body string) (status int, answer map[string
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	_ = json.NewDecoder(res.Body).Decode(&answer)
-	return res.StatusCode, answer
-}
-
-// eventually waits until ok.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
+	_ = json.NewDecoder(res.Body).Decode(&response)
+	return res.StatusCode, response
 }
 
 func ready(t *testing.T, base string) {
 	t.Helper()
-	eventually(t, "ready", func() bool { status, _ := call(t, "GET", base+"/readyz", ""); return status == 200 })
+	servicestest.Eventually(t, 30*time.Second, "ready", func() bool {
+		status, _ := call(t, "GET", base+"/readyz", "")
+		return status == http.StatusOK
+	})
 }
 
 func seed(t *testing.T, base string, stock int) {
 	t.Helper()
-	status, answer := call(t, "POST", base+"/products", fmt.Sprintf(
+	status, response := call(t, "POST", base+"/products", fmt.Sprintf(
 		`{"id": "kettle", "name": "Kettle", "price": {"amount": 2999, "currency": "EUR"}, "stock": %d, "category": "kitchen"}`, stock))
 	if status != http.StatusCreated {
-		t.Fatalf("seed: %d %v", status, answer)
+		t.Fatalf("seed: %d %v", status, response)
 	}
 }
 
@@ -137,6 +125,12 @@ func units(t *testing.T, base string) string {
 	t.Helper()
 	_, a := call(t, "GET", base+"/products/kettle/stock", "")
 	return fmt.Sprintf("available %v, held %v, sold %v", a["available"], a["held"], a["sold"])
+}
+
+// becomes waits until the product's units are as wanted.
+func becomes(t *testing.T, base, want string) {
+	t.Helper()
+	servicestest.Eventually(t, 30*time.Second, want, func() bool { return units(t, base) == want })
 }
 
 func newClient(t *testing.T, base string) *catalogadapter.Catalog {
@@ -149,7 +143,7 @@ func newClient(t *testing.T, base string) *catalogadapter.Catalog {
 	return catalogadapter.New(client)
 }
 
-func TestUnitsAreNeitherSoldTwiceNorLostUnderLoadOverHTTP(t *testing.T) {
+func TestUnderLoadNoUnitIsSoldTwiceOrLost(t *testing.T) {
 	t.Parallel()
 	base, _ := start(t, configured(t))
 	ready(t, base)
@@ -167,7 +161,7 @@ func TestUnitsAreNeitherSoldTwiceNorLostUnderLoadOverHTTP(t *testing.T) {
 				case errors.As(err, &refusal) && refusal.Cause.Reason == order.OutOfStock:
 					short.add()
 					continue
-				case err == nil && n%5 == 0: // some customers change their minds
+				case err == nil && n%5 == 0:
 					released.add()
 					err = client.Release(t.Context(), id)
 				case err == nil:
@@ -185,7 +179,7 @@ func TestUnitsAreNeitherSoldTwiceNorLostUnderLoadOverHTTP(t *testing.T) {
 		t.Errorf("sold %d, short %d, released %d of 160", sold.n, short.n, released.n)
 	}
 	want := fmt.Sprintf("available %d, held 0, sold %d", 100-sold.n, sold.n)
-	eventually(t, want, func() bool { return units(t, base) == want })
+	becomes(t, base, want)
 }
 
 // counter counts orders.
@@ -200,7 +194,7 @@ func (c *counter) add() {
 	c.n++
 }
 
-func TestHoldsExpireByThemselvesAndStockSurvivesARestart(t *testing.T) {
+func TestHoldsExpireAndStockSurvivesARestart(t *testing.T) {
 	t.Parallel()
 	c := configured(t)
 	base, stop := start(t, c)
@@ -216,7 +210,7 @@ func TestHoldsExpireByThemselvesAndStockSurvivesARestart(t *testing.T) {
 	if got := units(t, base); got != "available 0, held 3, sold 0" {
 		t.Errorf("after two reservations: %s", got)
 	}
-	eventually(t, "the first hold expires", func() bool { return units(t, base) == "available 2, held 1, sold 0" })
+	becomes(t, base, "available 2, held 1, sold 0")
 	refused(t, "commit of it", client.Commit(t.Context(), orderOne), order.Cause{Reason: order.ReservationLost})
 
 	stop()
@@ -226,36 +220,34 @@ func TestHoldsExpireByThemselvesAndStockSurvivesARestart(t *testing.T) {
 	if err := client.Commit(t.Context(), orderTwo); err != nil {
 		t.Errorf("commit after a restart: %v", err)
 	}
-	eventually(t, "the second hold is sold", func() bool { return units(t, base) == "available 2, held 0, sold 1" })
+	becomes(t, base, "available 2, held 0, sold 1")
 }
 
-func TestProgramWaitsForItsDatabaseAndSaysSo(t *testing.T) {
+func TestTheProgramStartsWithoutItsDatabaseAndReportsThat(t *testing.T) {
 	t.Parallel()
-	c := Config{Addr: "127.0.0.1:0", MongoDBURI: "mongodb://127.0.0.1:1/", Database: "nothing", SweepInterval: time.Second, Auth: byNobody}
-	base, stop := start(t, c)
-	status, answer := call(t, "GET", base+"/readyz", "")
-	if status != 503 || answer["mongodb"] != "unavailable" || answer["indexes"] != "unavailable" {
-		t.Errorf("readyz: %d %v", status, answer)
+	base, stop := start(t, withoutDatabase("127.0.0.1:0"))
+	status, response := call(t, "GET", base+"/readyz", "")
+	if status != 503 || response["mongodb"] != "unavailable" || response["indexes"] != "unavailable" {
+		t.Errorf("readyz: %d %v", status, response)
 	}
 	if status, _ := call(t, "GET", base+"/livez", ""); status != 200 {
 		t.Errorf("livez: %d", status)
 	}
-	status, answer = call(t, "GET", base+"/products/kettle", "")
-	if status != 503 || answer["type"] != "/problems/store-unavailable" {
-		t.Errorf("get: %d %v", status, answer)
+	status, response = call(t, "GET", base+"/products/kettle", "")
+	if status != 503 || response["type"] != "/problems/store-unavailable" {
+		t.Errorf("get: %d %v", status, response)
 	}
 	stop()
 }
 
-func TestPortInUseEndsTheProgram(t *testing.T) {
+func TestAPortInUseEndsTheProgram(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	c := Config{Addr: taken.Addr().String(), MongoDBURI: "mongodb://127.0.0.1:1/", Database: "nothing", SweepInterval: time.Second, Auth: byNobody}
-	err = Run(t.Context(), c, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	err = Run(t.Context(), withoutDatabase(taken.Addr().String()), slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
 		t.Errorf("run: %v, want an error that names the address", err)
 	}

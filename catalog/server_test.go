@@ -24,13 +24,13 @@ import (
 
 var errDown = errors.New("connection refused by 10.1.2.3")
 
-// clock is the time that all tests of handlers begin at.
+// clock is the time at which the tests of handlers begin.
 var clock = time.Date(2026, 5, 17, 8, 0, 0, 0, time.UTC)
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// byNobody asks nobody for a token.
-var byNobody = auth.Config{Mode: auth.ModeNone}
+// noTokens switches authentication off.
+var noTokens = auth.Config{Mode: auth.ModeNone}
 
 func authenticator(t testing.TB, c auth.Config) *auth.Authenticator {
 	t.Helper()
@@ -41,17 +41,17 @@ func authenticator(t testing.TB, c auth.Config) *auth.Authenticator {
 	return who
 }
 
-// serve returns the API over a store, at the time of clock, for everybody.
+// serve returns the API over a store, at the time of clock, without authentication.
 func serve(t testing.TB, store storetest.Store) *httpapi.API {
 	t.Helper()
-	return serveAt(t, store, func() time.Time { return clock }, byNobody)
+	return serveAt(t, store, func() time.Time { return clock }, noTokens)
 }
 
 func serveAt(t testing.TB, store storetest.Store, now func() time.Time, tokens auth.Config) *httpapi.API {
 	t.Helper()
-	return newAPI(product.New(store, now), stock.New(store, stock.Options{Now: now, Log: quiet}), options{
-		log: quiet, who: authenticator(t, tokens), unavailable: func(err error) bool { return errors.Is(err, errDown) },
-	})
+	isDown := func(err error) bool { return errors.Is(err, errDown) }
+	return newAPI(product.New(store, now), stock.New(store, stock.Options{Now: now, Log: quiet}),
+		options{log: quiet, who: authenticator(t, tokens), unavailable: isDown})
 }
 
 // shop returns the API over a store with 3 kettles and 1 lamp.
@@ -59,7 +59,8 @@ func shop(t *testing.T) http.Handler {
 	t.Helper()
 	h := serve(t, memorytest.New())
 	for _, p := range []string{
-		`{"id": "kettle", "name": "Kettle", "description": "Boils water.", "price": {"amount": 2999, "currency": "EUR"}, "stock": 3, "category": "kitchen"}`,
+		`{"id": "kettle", "name": "Kettle", "description": "Boils water.", "price": {"amount": 2999, "currency": "EUR"},
+			"stock": 3, "category": "kitchen"}`,
 		`{"id": "lamp", "name": "Lamp", "price": {"amount": 500, "currency": "EUR"}, "stock": 1, "category": "light"}`,
 	} {
 		if a := send(t, h, "POST", "/products", p); a.status != http.StatusCreated {
@@ -69,14 +70,14 @@ func shop(t *testing.T) http.Handler {
 	return h
 }
 
-type answer struct {
+type response struct {
 	status int
 	header http.Header
 	body   any
 }
 
 // send makes a request; headers come as "Name: value".
-func send(t *testing.T, h http.Handler, method, path, body string, headers ...string) answer {
+func send(t *testing.T, h http.Handler, method, path, body string, headers ...string) response {
 	t.Helper()
 	var reader io.Reader
 	if body != "" {
@@ -92,20 +93,20 @@ func send(t *testing.T, h http.Handler, method, path, body string, headers ...st
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, req)
-	a := answer{status: w.Code, header: w.Header()}
+	r := response{status: w.Code, header: w.Header()}
 	if w.Body.Len() > 0 {
 		dec := json.NewDecoder(bytes.NewReader(w.Body.Bytes()))
 		dec.UseNumber()
-		if err := dec.Decode(&a.body); err != nil {
+		if err := dec.Decode(&r.body); err != nil {
 			t.Fatalf("%s %s: not JSON: %q", method, path, w.Body)
 		}
 	}
 	document.Check(t, req, body, w)
-	return a
+	return r
 }
 
-// want compares an answer with a status and the JSON of a body; members of problems that are for people are left out.
-func want(t *testing.T, what string, got answer, status int, body string) {
+// want compares a response with a status and the JSON of a body. It ignores the members of problems that are for people.
+func want(t *testing.T, what string, got response, status int, body string) {
 	t.Helper()
 	var wanted any
 	if body != "" {
@@ -168,8 +169,8 @@ func TestProductWithoutAnIDGetsOne(t *testing.T) {
 func TestListingPages(t *testing.T) {
 	t.Parallel()
 	h := shop(t)
-	ids := func(a answer) (out []string) {
-		for _, p := range a.body.(map[string]any)["products"].([]any) {
+	ids := func(r response) (out []string) {
+		for _, p := range r.body.(map[string]any)["products"].([]any) {
 			out = append(out, p.(map[string]any)["id"].(string))
 		}
 		return out
@@ -205,7 +206,7 @@ func TestListingPages(t *testing.T) {
 	}
 }
 
-func TestPricesAnswerInTheOrderAskedOrNameEveryUnknownProduct(t *testing.T) {
+func TestPricesComeInTheOrderOfTheRequestOrEveryUnknownProductIsNamed(t *testing.T) {
 	t.Parallel()
 	h := shop(t)
 	want(t, "known", send(t, h, "POST", "/prices", `{"productIds": ["lamp", "kettle"]}`), 200,
@@ -222,11 +223,13 @@ const (
 	three = "/reservations/00000000-0000-4000-8000-000000000003"
 )
 
+const oneLamp = `[{"productId": "lamp", "quantity": 1}]`
+
 func hold(lines string) string {
 	return `{"lines": ` + lines + `, "expiresAt": "2026-05-17T09:00:00+00:00"}`
 }
 
-func TestReservationLivesFromHoldToSaleAndReturn(t *testing.T) {
+func TestAReservationGoesFromHoldToSaleToReturn(t *testing.T) {
 	t.Parallel()
 	h := shop(t)
 	reservation := func(state, reason string) string {
@@ -235,15 +238,17 @@ func TestReservationLivesFromHoldToSaleAndReturn(t *testing.T) {
 		"expiresAt": "2026-05-17T09:00:00Z", "updatedAt": "2026-05-17T08:00:00Z"}`
 	}
 	units := func(available, held, sold string) string {
-		return `{"productId": "kettle", "available": ` + available + `, "held": ` + held + `, "sold": ` + sold + `, "initial": 3, "restocked": 0}`
+		return `{"productId": "kettle", "available": ` + available + `, "held": ` + held + `, "sold": ` + sold + `,
+			"initial": 3, "restocked": 0}`
 	}
-	for range 2 { // equal products are summed, and a repetition answers the same
-		want(t, "hold", send(t, h, "PUT", one, hold(`[{"productId": "lamp", "quantity": 1}, {"productId": "kettle", "quantity": 1}, {"productId": "kettle", "quantity": 2}]`)),
-			200, reservation("HELD", ""))
+	lines := hold(`[{"productId": "lamp", "quantity": 1}, {"productId": "kettle", "quantity": 1},
+		{"productId": "kettle", "quantity": 2}]`)
+	for range 2 { // lines with the same product are summed, and a repeated call gets the same response
+		want(t, "hold", send(t, h, "PUT", one, lines), 200, reservation("HELD", ""))
 		want(t, "units", send(t, h, "GET", "/products/kettle/stock", ""), 200, units("0", "3", "0"))
 	}
-	want(t, "other lines", send(t, h, "PUT", one, hold(`[{"productId": "lamp", "quantity": 1}]`)), 409, `{"type": "/problems/reservation-conflict"}`)
-	want(t, "delete a product that is held", send(t, h, "DELETE", "/products/kettle", ""), 409, `{"type": "/problems/product-has-holds"}`)
+	want(t, "other lines", send(t, h, "PUT", one, hold(oneLamp)), 409, `{"type": "/problems/reservation-conflict"}`)
+	want(t, "delete the product", send(t, h, "DELETE", "/products/kettle", ""), 409, `{"type": "/problems/product-has-holds"}`)
 	for range 2 {
 		want(t, "commit", send(t, h, "POST", one+"/commit", ""), 200, reservation("SOLD", ""))
 	}
@@ -256,7 +261,7 @@ func TestReservationLivesFromHoldToSaleAndReturn(t *testing.T) {
 	want(t, "get", send(t, h, "GET", one, ""), 200, reservation("RELEASED", `, "reason": "RELEASED"`))
 }
 
-func TestReservationsAreRefusedForGood(t *testing.T) {
+func TestRefusalsOfReservationsAreFinal(t *testing.T) {
 	t.Parallel()
 	h := shop(t)
 	short := `{"type": "/problems/out-of-stock", "shortages": [{"productId": "kettle", "requested": 4, "available": 3},
@@ -268,18 +273,19 @@ func TestReservationsAreRefusedForGood(t *testing.T) {
 	want(t, "commit of it", send(t, h, "POST", one+"/commit", ""), 400, short)
 	want(t, "units", send(t, h, "GET", "/products/lamp/stock", ""), 200,
 		`{"productId": "lamp", "available": 1, "held": 0, "sold": 0, "initial": 1, "restocked": 0}`)
-	want(t, "unknown products", send(t, h, "PUT", two, hold(`[{"productId": "lamp", "quantity": 1}, {"productId": "ghost", "quantity": 1}]`)),
-		404, `{"type": "/problems/product-not-found", "productIds": ["ghost"]}`)
+	ghost := hold(`[{"productId": "lamp", "quantity": 1}, {"productId": "ghost", "quantity": 1}]`)
+	want(t, "unknown products", send(t, h, "PUT", two, ghost), 404,
+		`{"type": "/problems/product-not-found", "productIds": ["ghost"]}`)
 	want(t, "commit of nothing", send(t, h, "POST", two+"/commit", ""), 404, `{"type": "/problems/reservation-not-found"}`)
 	want(t, "get of nothing", send(t, h, "GET", two, ""), 404, `{"type": "/problems/reservation-not-found"}`)
 	want(t, "release of nothing", send(t, h, "DELETE", two, ""), 200, `{"orderId": "00000000-0000-4000-8000-000000000002",
 		"state": "RELEASED", "reason": "RELEASED", "lines": [], "updatedAt": "2026-05-17T08:00:00Z"}`)
-	want(t, "reserve after it", send(t, h, "PUT", two, hold(`[{"productId": "lamp", "quantity": 1}]`)), 410, `{"type": "/problems/reservation-released"}`)
-	want(t, "expired before it began", send(t, h, "PUT", three, `{"lines": [{"productId": "lamp", "quantity": 1}], "expiresAt": "2026-05-17T08:00:00Z"}`),
-		409, `{"type": "/problems/reservation-expired"}`)
+	want(t, "reserve after it", send(t, h, "PUT", two, hold(oneLamp)), 410, `{"type": "/problems/reservation-released"}`)
+	expired := `{"lines": ` + oneLamp + `, "expiresAt": "2026-05-17T08:00:00Z"}`
+	want(t, "expired before it began", send(t, h, "PUT", three, expired), 409, `{"type": "/problems/reservation-expired"}`)
 }
 
-func TestRestockingAddsUnitsOnceForEachKey(t *testing.T) {
+func TestARestockAddsUnitsOncePerKey(t *testing.T) {
 	t.Parallel()
 	h := shop(t)
 	stocked := `{"productId": "lamp", "available": 6, "held": 0, "sold": 0, "initial": 1, "restocked": 5}`
@@ -294,65 +300,70 @@ func TestRestockingAddsUnitsOnceForEachKey(t *testing.T) {
 		`{"type": "/problems/product-not-found", "productIds": ["ghost"]}`)
 }
 
-func TestCorrectionsChangeWhatIsAvailableOnceForEachKeyAndNeverBelowZero(t *testing.T) {
+func TestACorrectionChangesAvailableUnitsOncePerKeyAndNeverBelowZero(t *testing.T) {
 	t.Parallel()
 	h := shop(t)
-	correct := func(key, body string) answer {
+	correct := func(key, body string) response {
 		return send(t, h, "POST", "/products/kettle/corrections", body, "Idempotency-Key: "+key)
 	}
 	for range 2 {
 		want(t, "two broken", correct("k1", `{"quantity": -2, "reason": "broken"}`), 200,
 			`{"productId": "kettle", "available": 1, "held": 0, "sold": 0, "initial": 3, "restocked": -2}`)
-		want(t, "more than there is", correct("k2", `{"quantity": -2, "reason": "broken"}`), 400,
+		want(t, "more than is available", correct("k2", `{"quantity": -2, "reason": "broken"}`), 400,
 			`{"type": "/problems/out-of-stock", "shortages": [{"productId": "kettle", "requested": 2, "available": 1}]}`)
 	}
-	want(t, "same key, otherwise", correct("k1", `{"quantity": -1, "reason": "broken"}`), 422, `{"type": "/problems/idempotency-key-reused"}`)
+	want(t, "same key, other quantity", correct("k1", `{"quantity": -1, "reason": "broken"}`), 422,
+		`{"type": "/problems/idempotency-key-reused"}`)
 	want(t, "one found", correct("k3", `{"quantity": 1, "reason": "found"}`), 200,
 		`{"productId": "kettle", "available": 2, "held": 0, "sold": 0, "initial": 3, "restocked": -1}`)
-	want(t, "unknown", send(t, h, "POST", "/products/ghost/corrections", `{"quantity": 1, "reason": "found"}`, "Idempotency-Key: k1"), 404,
+	found := `{"quantity": 1, "reason": "found"}`
+	want(t, "unknown", send(t, h, "POST", "/products/ghost/corrections", found, aKey), 404,
 		`{"type": "/problems/product-not-found", "productIds": ["ghost"]}`)
 }
 
-func TestRequestsThatBreakARuleAreRefused(t *testing.T) {
+func TestRequestsThatBreakARuleAreRejected(t *testing.T) {
 	t.Parallel()
 	h := shop(t)
 	good := `{"name": "n", "price": {"amount": 1, "currency": "EUR"}, "category": "c"}`
+	with := func(member string) string { return good[:len(good)-1] + ", " + member + "}" }
+	priced := func(price string) string { return strings.Replace(good, `{"amount": 1, "currency": "EUR"}`, price, 1) }
+	types := map[int]string{400: "malformed-request", 413: "too-large", 422: "invalid-request"}
 	for name, c := range map[string]struct {
 		method, path, body string
 		status             int
-		kind, where        string // the problem's type, and what its first error points to
+		where              string // what the problem's first error points to
 	}{
-		"negative price":        {"POST", "/products", `{"name": "n", "price": {"amount": -1, "currency": "EUR"}, "category": "c"}`, 422, "invalid-request", "#/price/amount"},
-		"fraction of a cent":    {"POST", "/products", `{"name": "n", "price": {"amount": 1.5, "currency": "EUR"}, "category": "c"}`, 400, "malformed-request", "#/price/amount"},
-		"shape of a currency":   {"POST", "/products", `{"name": "n", "price": {"amount": 1, "currency": "eur"}, "category": "c"}`, 422, "invalid-request", "#/price/currency"},
-		"unknown currency":      {"POST", "/products", `{"name": "n", "price": {"amount": 1, "currency": "EUX"}, "category": "c"}`, 422, "invalid-request", "#/price/currency"},
-		"put, unknown currency": {"PUT", "/products/lamp", `{"name": "n", "price": {"amount": 1, "currency": "EUX"}, "category": "c"}`, 422, "invalid-request", "#/price/currency"},
-		"no name":               {"POST", "/products", `{"price": {"amount": 1, "currency": "EUR"}, "category": "c"}`, 422, "invalid-request", "#/name"},
-		"bad ID":                {"POST", "/products", `{"id": "a/b", "name": "n", "price": {"amount": 1, "currency": "EUR"}, "category": "c"}`, 422, "invalid-request", "#/id"},
-		"negative stock":        {"POST", "/products", `{"name": "n", "price": {"amount": 1, "currency": "EUR"}, "category": "c", "stock": -1}`, 422, "invalid-request", "#/stock"},
-		"unknown field":         {"POST", "/products", `{"name": "n", "price": {"amount": 1, "currency": "EUR"}, "category": "c", "color": "red"}`, 422, "invalid-request", "#/color"},
-		"stock by PUT":          {"PUT", "/products/lamp", `{"name": "n", "price": {"amount": 1, "currency": "EUR"}, "category": "c", "stock": 5}`, 422, "invalid-request", "#/stock"},
-		"stock by PATCH":        {"PATCH", "/products/lamp", `{"stock": 5}`, 422, "invalid-request", "#/stock"},
-		"trailing data":         {"POST", "/products", good + `{}`, 400, "malformed-request", "#"},
-		"not JSON":              {"POST", "/products", `{`, 400, "malformed-request", "#"},
-		"too large":             {"POST", "/products", `{"name": "` + strings.Repeat("n", 64<<10) + `"}`, 413, "too-large", ""},
-		"page 0":                {"GET", "/products?page=0", "", 422, "invalid-request", "page"},
-		"not a cursor":          {"GET", "/products?cursor=x", "", 422, "invalid-request", "cursor"},
-		"cursor and page":       {"GET", "/products?cursor=2&page=2", "", 422, "invalid-request", "cursor"},
-		"limit over 100":        {"GET", "/products?limit=101", "", 422, "invalid-request", "limit"},
-		"limit is no number":    {"GET", "/products?limit=ten", "", 422, "invalid-request", "limit"},
-		"unknown parameter":     {"GET", "/products?colour=red", "", 422, "invalid-request", "colour"},
-		"no products to price":  {"POST", "/prices", `{"productIds": []}`, 422, "invalid-request", "#/productIds"},
-		"null to price":         {"POST", "/prices", `{"productIds": null}`, 400, "malformed-request", "#/productIds"},
-		"no lines":              {"PUT", one, hold(`[]`), 422, "invalid-request", "#/lines"},
-		"quantity 0":            {"PUT", one, hold(`[{"productId": "lamp", "quantity": 0}]`), 422, "invalid-request", "#/lines/0/quantity"},
-		"no expiry":             {"PUT", one, `{"lines": [{"productId": "lamp", "quantity": 1}]}`, 422, "invalid-request", "#/expiresAt"},
-		"expiry is no time":     {"PUT", one, `{"lines": [{"productId": "lamp", "quantity": 1}], "expiresAt": "soon"}`, 422, "invalid-request", "#/expiresAt"},
-		"order ID is no UUID":   {"PUT", "/reservations/restock-1", hold(`[{"productId": "lamp", "quantity": 1}]`), 422, "invalid-request", "orderId"},
-		"restock by nothing":    {"POST", "/products/lamp/restock", `{"quantity": 0}`, 422, "invalid-request", "#/quantity"},
-		"correct by nothing":    {"POST", "/products/lamp/corrections", `{"quantity": 0, "reason": "r"}`, 422, "invalid-request", "#/quantity"},
-		"correct, no reason":    {"POST", "/products/lamp/corrections", `{"quantity": 1}`, 422, "invalid-request", "#/reason"},
-		"restock without a key": {"POST", "/products/lamp/restock", `{"quantity": 1}`, 422, "invalid-request", "Idempotency-Key"},
+		"negative price":        {"POST", "/products", priced(`{"amount": -1, "currency": "EUR"}`), 422, "#/price/amount"},
+		"fraction of a cent":    {"POST", "/products", priced(`{"amount": 1.5, "currency": "EUR"}`), 400, "#/price/amount"},
+		"shape of a currency":   {"POST", "/products", priced(`{"amount": 1, "currency": "eur"}`), 422, "#/price/currency"},
+		"unknown currency":      {"POST", "/products", priced(`{"amount": 1, "currency": "EUX"}`), 422, "#/price/currency"},
+		"put, unknown currency": {"PUT", "/products/lamp", priced(`{"amount": 1, "currency": "EUX"}`), 422, "#/price/currency"},
+		"no name":               {"POST", "/products", `{"price": {"amount": 1, "currency": "EUR"}, "category": "c"}`, 422, "#/name"},
+		"bad ID":                {"POST", "/products", with(`"id": "a/b"`), 422, "#/id"},
+		"negative stock":        {"POST", "/products", with(`"stock": -1`), 422, "#/stock"},
+		"unknown field":         {"POST", "/products", with(`"color": "red"`), 422, "#/color"},
+		"stock by PUT":          {"PUT", "/products/lamp", with(`"stock": 5`), 422, "#/stock"},
+		"stock by PATCH":        {"PATCH", "/products/lamp", `{"stock": 5}`, 422, "#/stock"},
+		"trailing data":         {"POST", "/products", good + `{}`, 400, "#"},
+		"not JSON":              {"POST", "/products", `{`, 400, "#"},
+		"too large":             {"POST", "/products", `{"name": "` + strings.Repeat("n", 64<<10) + `"}`, 413, ""},
+		"page 0":                {"GET", "/products?page=0", "", 422, "page"},
+		"not a cursor":          {"GET", "/products?cursor=x", "", 422, "cursor"},
+		"cursor and page":       {"GET", "/products?cursor=2&page=2", "", 422, "cursor"},
+		"limit over 100":        {"GET", "/products?limit=101", "", 422, "limit"},
+		"limit not a number":    {"GET", "/products?limit=ten", "", 422, "limit"},
+		"unknown parameter":     {"GET", "/products?colour=red", "", 422, "colour"},
+		"no products to price":  {"POST", "/prices", `{"productIds": []}`, 422, "#/productIds"},
+		"null to price":         {"POST", "/prices", `{"productIds": null}`, 400, "#/productIds"},
+		"no lines":              {"PUT", one, hold(`[]`), 422, "#/lines"},
+		"quantity 0":            {"PUT", one, hold(`[{"productId": "lamp", "quantity": 0}]`), 422, "#/lines/0/quantity"},
+		"no expiry":             {"PUT", one, `{"lines": ` + oneLamp + `}`, 422, "#/expiresAt"},
+		"expiry not a time":     {"PUT", one, `{"lines": ` + oneLamp + `, "expiresAt": "soon"}`, 422, "#/expiresAt"},
+		"not a UUID":            {"PUT", "/reservations/restock-1", hold(oneLamp), 422, "orderId"},
+		"restock by nothing":    {"POST", "/products/lamp/restock", `{"quantity": 0}`, 422, "#/quantity"},
+		"correct by nothing":    {"POST", "/products/lamp/corrections", `{"quantity": 0, "reason": "r"}`, 422, "#/quantity"},
+		"correct, no reason":    {"POST", "/products/lamp/corrections", `{"quantity": 1}`, 422, "#/reason"},
+		"restock without a key": {"POST", "/products/lamp/restock", `{"quantity": 1}`, 422, "Idempotency-Key"},
 	} {
 		var headers []string
 		if c.method == "POST" && strings.HasPrefix(c.path, "/products/") && !strings.HasSuffix(name, "a key") {
@@ -360,8 +371,8 @@ func TestRequestsThatBreakARuleAreRefused(t *testing.T) {
 		}
 		a := send(t, h, c.method, c.path, c.body, headers...)
 		p, _ := a.body.(map[string]any)
-		if a.status != c.status || p["type"] != "/problems/"+c.kind {
-			t.Errorf("%s: %d %v, want %d %s", name, a.status, a.body, c.status, c.kind)
+		if a.status != c.status || p["type"] != "/problems/"+types[c.status] {
+			t.Errorf("%s: %d %v, want %d %s", name, a.status, a.body, c.status, types[c.status])
 			continue
 		}
 		if got := where(p); got != c.where {

@@ -38,7 +38,8 @@ func (c *catalog) does(h handler) { c.handler.Store(h) }
 func says(status int, body string, headers ...string) handler {
 	return func(r *http.Request) (*http.Response, error) {
 		res := &http.Response{
-			StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r, ProtoMajor: 1, ProtoMinor: 1,
+			StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)),
+			Request: r, ProtoMajor: 1, ProtoMinor: 1,
 		}
 		res.Header.Set("Content-Type", "application/json")
 		if strings.HasPrefix(body, `{"type"`) {

@@ -95,13 +95,16 @@ func TestAStaticTokenIsSentWithEveryCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for source, want := range map[*catalogclient.TokenSource][]string{&sesame: {"Bearer sesame", "Bearer sesame"}, new(catalogclient.TokenSource): nil} {
-		c, _, seen := withToken(t, *source, says(200, "{}"))
+	for _, test := range []struct {
+		source catalogclient.TokenSource
+		want   []string
+	}{{sesame, []string{"Bearer sesame", "Bearer sesame"}}, {nil, nil}} {
+		c, _, seen := withToken(t, test.source, says(200, "{}"))
 		if err := errors.Join(release(t, c, 1), reserve(t, c)); err != nil {
 			t.Error(err)
 		}
-		if got := seen(); !slices.Equal(got, want) {
-			t.Errorf("the catalog saw %q, want %q", got, want)
+		if got := seen(); !slices.Equal(got, test.want) {
+			t.Errorf("the catalog saw %q, want %q", got, test.want)
 		}
 	}
 }
@@ -114,8 +117,10 @@ func TestARejectedTokenNeedsAPerson(t *testing.T) {
 		t.Fatal(err)
 	}
 	for words, h := range map[string]handler{
-		"401 /problems/unauthenticated: the token is not valid":                   says(401, `{"type": "/problems/unauthenticated", "detail": "the token is not valid"}`),
-		"403 /problems/forbidden: the token lacks the scope catalog:reservations": says(403, `{"type": "/problems/forbidden", "detail": "the token lacks the scope catalog:reservations"}`),
+		"401 /problems/unauthenticated: the token is not valid": says(401,
+			`{"type": "/problems/unauthenticated", "detail": "the token is not valid"}`),
+		"403 /problems/forbidden: the token lacks a scope": says(403,
+			`{"type": "/problems/forbidden", "detail": "the token lacks a scope"}`),
 		"403 : Forbidden": says(403, `<html>of a proxy</html>`, "Retry-After: 7"),
 	} {
 		c, fake, _ := withToken(t, sesame, h)
@@ -146,7 +151,8 @@ func TestAFailingTokenSourceIsAPassingFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	down = true
-	if err := release(t, c, 30); err == nil || errors.As(err, new(*catalogclient.Unauthorized)) || !strings.Contains(err.Error(), "the issuer is down") {
+	err := release(t, c, 30)
+	if err == nil || errors.As(err, new(*catalogclient.Unauthorized)) || !strings.Contains(err.Error(), "the issuer is down") {
 		t.Errorf("got %v, want a failure that passes by itself", err)
 	}
 	if quotes, err := c.PriceProducts(t.Context(), lamp); err != nil || quotes[0].SeenAt.IsZero() {

@@ -9,35 +9,35 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// CountAge is how old the count of a filter's products may be, unless counting takes long: then it may be countCost times
-// as old as counting took, up to countAgeLimit, so that a large shelf is not counted all the time. Every answer says when
-// it was counted.
+// CountAge is how old the count of a filter's products may be. If counting takes long, the count may be countCost times as
+// old as counting took, up to countAgeLimit, so that a large catalog is not counted all the time. Every page says when its
+// products were counted.
 const (
 	CountAge      = 5 * time.Second
 	countAgeLimit = 5 * time.Minute
 	countCost     = 400
 )
 
-// Known counts are taken again in the background, one at a time, with pauses of countPause times as long as it took, up to
-// longestPause. Where so many filters are busy that a count grows too old before its turn comes, somebody waits for it.
+// Known counts are refreshed in the background, one at a time, with a pause after each of countPause times as long as it
+// took, up to longestPause. If too many filters are busy, a count may get too old before its turn; then a caller waits.
 const (
 	countPause   = 4
 	longestPause = 10 * time.Second
 )
 
-// manyProducts is how many products make a count that is left to grow old when a product changes. Smaller counts are
-// taken again at once, because one product more or less is seen on a page, and cheap.
+// manyProducts is from how many products on a count may grow old when a product changes. Smaller counts are taken again at
+// once: one product more or less shows on a page, and counting is cheap.
 const manyProducts = 1000
 
-// maxCounts bounds the memory: some 200 bytes each.
+// maxCounts bounds the memory: about 200 bytes each.
 const maxCounts = 1000
 
 // counts remembers how many products pass filters.
 type counts struct {
-	cache *otter.Cache[filterKey, count]
-	least time.Duration // that a count may be old
-	take  func(context.Context, Filter) (int64, error)
-	again chan struct{} // is full while no known count may be taken again
+	cache  *otter.Cache[filterKey, count]
+	minAge time.Duration // any count may get this old
+	take   func(context.Context, Filter) (int64, error)
+	turn   chan struct{} // full while one known count is being refreshed, and in the pause after it
 }
 
 type count struct {
@@ -46,8 +46,8 @@ type count struct {
 	took time.Duration
 }
 
-func newCounts(least time.Duration, again chan struct{}, take func(context.Context, Filter) (int64, error)) *counts {
-	c := &counts{least: least, take: take, again: again}
+func newCounts(minAge time.Duration, turn chan struct{}, take func(context.Context, Filter) (int64, error)) *counts {
+	c := &counts{minAge: minAge, take: take, turn: turn}
 	c.cache = otter.Must(&otter.Options[filterKey, count]{
 		MaximumSize:       maxCounts,
 		RefreshCalculator: otter.RefreshWritingFunc(func(e otter.Entry[filterKey, count]) time.Duration { return c.age(e.Value) / 2 }),
@@ -55,12 +55,12 @@ func newCounts(least time.Duration, again chan struct{}, take func(context.Conte
 	return c
 }
 
-// age is how old a count may become. From half of that on it is taken again while the old one is still used.
+// age is how old a count may get. From half of that age on it is refreshed while it is still used.
 func (c *counts) age(known count) time.Duration {
-	return min(max(c.least, countCost*known.took), countAgeLimit)
+	return min(max(c.minAge, countCost*known.took), countAgeLimit)
 }
 
-// of returns how many products pass the filter, as counted lately; see CountAge.
+// of returns how many products pass the filter; see CountAge.
 func (c *counts) of(ctx context.Context, f Filter) (count, error) {
 	c.cache.ComputeIfPresent(f.key(), func(known count) (count, otter.ComputeOp) {
 		if time.Since(known.at) < c.age(known) {
@@ -84,12 +84,12 @@ func (c counter) Load(ctx context.Context, _ filterKey) (count, error) {
 	return count{n, began, time.Since(began)}, err
 }
 
-// Reload implements otter.Loader. Many filters may have become old at once; counting them all at once, or without a pause,
-// would leave the store little time for pages.
+// Reload implements otter.Loader. The counts of many filters may get old at the same time. Refreshing them all at once, or
+// without pauses, would leave the store little time for pages.
 func (c counter) Reload(ctx context.Context, key filterKey, old count) (count, error) {
-	c.counts.again <- struct{}{}
-	if known, ok := c.counts.cache.GetEntryQuietly(key); !ok || known.Value != old { // forgotten while this waited for its turn
-		<-c.counts.again
+	c.counts.turn <- struct{}{}
+	if known, ok := c.counts.cache.GetEntryQuietly(key); !ok || known.Value != old { // invalidated while this waited for its turn
+		<-c.counts.turn
 		if ok {
 			return known.Value, nil
 		}
@@ -97,12 +97,12 @@ func (c counter) Reload(ctx context.Context, key filterKey, old count) (count, e
 	}
 	began := time.Now()
 	defer func() {
-		time.AfterFunc(min(countPause*time.Since(began), longestPause), func() { <-c.counts.again })
+		time.AfterFunc(min(countPause*time.Since(began), longestPause), func() { <-c.counts.turn })
 	}()
 	return c.Load(ctx, key)
 }
 
-// changed forgets the counts in which the change of one product shows.
+// changed drops the counts in which the change of one product shows.
 func (c *counts) changed() {
 	for key, known := range c.cache.All() {
 		if known.n < manyProducts {
@@ -111,7 +111,7 @@ func (c *counts) changed() {
 	}
 }
 
-// filterKey is a Filter that can be compared; -1 means no bound.
+// filterKey is a comparable Filter; -1 means no bound.
 type filterKey struct {
 	category string
 	words    string

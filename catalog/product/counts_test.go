@@ -14,21 +14,20 @@ import (
 	"github.com/ordersaga/ordersaga/internal/money"
 )
 
-// countTime is how long it takes a shelf to count its products, and oldest how old counts may then be.
 const (
-	countTime = 100 * time.Millisecond
-	oldest    = 40 * time.Second
+	countTime = 100 * time.Millisecond // how long slow takes to count its products
+	maxAge    = 40 * time.Second       // how old counts may get because of that
 )
 
-// shelf says how many products there are, and takes some time to count them.
-type shelf struct {
+// slow is a store that takes some time to count its products.
+type slow struct {
 	*memorytest.Store
 	size, counted  atomic.Int64
-	counting, most atomic.Int64 // how many are counting, and were at once
-	last, shortest atomic.Int64 // when counting began last, and the shortest time between two
+	counting, most atomic.Int64 // concurrent counts: now, and at most
+	last, shortest atomic.Int64 // when the last count began, and the shortest time between two counts
 }
 
-func (s *shelf) CountProducts(context.Context, product.Filter, int64) (int64, error) {
+func (s *slow) CountProducts(context.Context, product.Filter, int64) (int64, error) {
 	s.counted.Add(1)
 	now := time.Now().UnixNano()
 	s.shortest.Store(min(s.shortest.Load(), now-s.last.Swap(now)))
@@ -38,10 +37,10 @@ func (s *shelf) CountProducts(context.Context, product.Filter, int64) (int64, er
 	return s.size.Load(), nil
 }
 
-func TestTheCountOfALargeShelfIsTakenSeldomNeverWaitedForTwiceAndNeverTooOld(t *testing.T) {
+func TestALargeCountIsTakenRarelyAndIsNeverTooOld(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &shelf{Store: memorytest.New()}
+		s := &slow{Store: memorytest.New()}
 		s.size.Store(1_000_000)
 		service := product.New(s, time.Now)
 		list := func() (total int64, took time.Duration) {
@@ -50,12 +49,12 @@ func TestTheCountOfALargeShelfIsTakenSeldomNeverWaitedForTwiceAndNeverTooOld(t *
 			if err != nil {
 				t.Error(err)
 			}
-			if age := time.Since(page.Counted); age > oldest {
+			if age := time.Since(page.Counted); age > maxAge {
 				t.Errorf("counted %s ago", age)
 			}
 			return page.Total, time.Since(began)
 		}
-		for range 50 { // as many ask at once, and one counts for all of them
+		for range 50 { // one counts for all of them
 			go list()
 		}
 		synctest.Wait()
@@ -67,7 +66,7 @@ func TestTheCountOfALargeShelfIsTakenSeldomNeverWaitedForTwiceAndNeverTooOld(t *
 		for range 1800 { // three minutes
 			time.Sleep(100 * time.Millisecond)
 			if _, took := list(); took > 0 {
-				t.Fatalf("a busy filter waited %s", took)
+				t.Fatalf("the list of a busy filter took %s", took)
 			}
 			if _, err := service.Create(t.Context(), product.Product{Price: money.Money{Currency: "EUR"}}); err != nil {
 				t.Fatal(err)
@@ -80,12 +79,12 @@ func TestTheCountOfALargeShelfIsTakenSeldomNeverWaitedForTwiceAndNeverTooOld(t *
 			t.Errorf("total %d", total)
 		}
 		time.Sleep(time.Minute)
-		list() // nobody asked meanwhile: it is counted afresh
+		list() // the count is too old by now, so it is taken again
 		synctest.Wait()
 	})
 }
 
-// listAll lists a page of each of so many filters.
+// listAll lists a page of each of that many filters.
 func listAll(t *testing.T, service *product.Service, filters int) {
 	for n := range filters {
 		if _, err := service.List(t.Context(), product.Filter{Category: fmt.Sprint(n)}, 1, 10); err != nil {
@@ -94,56 +93,56 @@ func listAll(t *testing.T, service *product.Service, filters int) {
 	}
 }
 
-func TestCountsOfManyFiltersAreTakenAgainOneAfterTheOther(t *testing.T) {
+func TestCountsOfManyFiltersAreRefreshedOneByOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const filters = 5 // taken in any order, within 5 s
-		s := &shelf{Store: memorytest.New()}
+		const filters = 5
+		s := &slow{Store: memorytest.New()}
 		s.size.Store(1_000_000)
 		service := product.New(s, time.Now)
 		listAll(t, service, filters)
-		time.Sleep(oldest / 2) // all counts are due again, and may be twice as old
+		time.Sleep(maxAge / 2) // all counts are due for a refresh, and may get twice as old
 		before := s.counted.Load()
 		s.shortest.Store(int64(time.Hour))
 		for range 300 { // half a minute
 			began := time.Now()
 			listAll(t, service, filters)
 			if took := time.Since(began); took > 0 {
-				t.Fatalf("busy filters waited %s", took)
+				t.Fatalf("the lists of busy filters took %s", took)
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
-		time.Sleep(10 * filters * countTime) // those that are under way or wait for their turn
+		time.Sleep(10 * filters * countTime) // for refreshes in progress or waiting for their turn
 		if n := s.counted.Load() - before; n < filters || s.most.Load() != 1 {
-			t.Errorf("%d filters: counted again %d times, %d at once; want one at a time", filters, n, s.most.Load())
+			t.Errorf("%d filters: refreshed %d times, %d at once; want one at a time", filters, n, s.most.Load())
 		}
 		if d := time.Duration(s.shortest.Load()); d < 5*countTime {
-			t.Errorf("counted again after %s: want pauses of four times as long as counting takes", d-countTime)
+			t.Errorf("a pause of %s between counts; want four times the time of a count", d-countTime)
 		}
 	})
 }
 
-func TestCountsThatAreForgottenMeanwhileAreNotTakenAgain(t *testing.T) {
+func TestInvalidatedCountsAreNotRefreshed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const filters = 50
-		s := &shelf{Store: memorytest.New()}
+		s := &slow{Store: memorytest.New()}
 		s.size.Store(10)
 		service := product.New(s, time.Now)
 		listAll(t, service, filters)
-		time.Sleep(oldest / 2)
-		listAll(t, service, filters) // all wait to be taken again
+		time.Sleep(maxAge / 2)
+		listAll(t, service, filters) // all wait for their refresh
 		if _, err := service.Create(t.Context(), product.Product{Price: money.Money{Currency: "EUR"}}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
 		if n := s.counted.Load(); n > filters+1 {
-			t.Errorf("counted %d times; want %d, and the one that was under way", n, filters)
+			t.Errorf("counted %d times; want %d, and the one in progress", n, filters)
 		}
 	})
 }
 
-func TestTheCountOfAFewProductsFollowsEveryChange(t *testing.T) {
+func TestASmallCountFollowsEveryChange(t *testing.T) {
 	t.Parallel()
 	service := product.New(memorytest.New(), time.Now)
 	for want := range int64(5) {
@@ -157,7 +156,7 @@ func TestTheCountOfAFewProductsFollowsEveryChange(t *testing.T) {
 	}
 }
 
-// searched remembers what was looked up, on a shelf with so many products that have each word, and of any category.
+// searched remembers the filter of the last listing. It has that many products with each word, and in any category.
 type searched struct {
 	*memorytest.Store
 	having     map[string]int64
@@ -181,21 +180,25 @@ func (s *searched) ListProducts(_ context.Context, q product.Query) ([]product.P
 	return nil, nil
 }
 
-func TestWhatIsRarestIsLookedUp(t *testing.T) {
+func TestTheRarestConditionIsLookedUp(t *testing.T) {
 	t.Parallel()
+	words := func(w ...string) product.Filter { return product.Filter{Words: w} }
+	garden := func(f product.Filter) product.Filter { f.Category = "garden"; return f }
+	priced := func(f product.Filter) product.Filter { f.MinPrice = new(int64); return f }
 	for name, c := range map[string]struct {
 		filter    product.Filter
 		words     []string
 		wordsLast bool
 	}{
-		"a word":                      {product.Filter{Words: []string{"lamp"}}, []string{"lamp"}, false},
-		"words":                       {product.Filter{Words: []string{"brass", "lamp", "zinc"}}, []string{"zinc", "brass", "lamp"}, false},
-		"common words":                {product.Filter{Words: []string{"lamp", "new"}}, []string{"lamp", "new"}, false},
-		"a rare word in a category":   {product.Filter{Words: []string{"new", "zinc"}, Category: "garden"}, []string{"zinc", "new"}, false},
-		"a common word in a category": {product.Filter{Words: []string{"lamp"}, Category: "garden"}, []string{"lamp"}, true},
-		"a common word of some price": {product.Filter{Words: []string{"lamp"}, MinPrice: new(int64)}, []string{"lamp"}, true},
+		"a word":                      {words("lamp"), []string{"lamp"}, false},
+		"words":                       {words("brass", "lamp", "zinc"), []string{"zinc", "brass", "lamp"}, false},
+		"common words":                {words("lamp", "new"), []string{"lamp", "new"}, false},
+		"a rare word in a category":   {garden(words("new", "zinc")), []string{"zinc", "new"}, false},
+		"a common word in a category": {garden(words("lamp")), []string{"lamp"}, true},
+		"a common word of some price": {priced(words("lamp")), []string{"lamp"}, true},
 	} {
-		s := &searched{Store: memorytest.New(), having: map[string]int64{"lamp": 50_000, "new": 900_000, "brass": 900, "zinc": 3}, ofCategory: 20_000}
+		having := map[string]int64{"lamp": 50_000, "new": 900_000, "brass": 900, "zinc": 3}
+		s := &searched{Store: memorytest.New(), having: having, ofCategory: 20_000}
 		asked := slices.Clone(c.filter.Words)
 		if _, err := product.New(s, time.Now).List(t.Context(), c.filter, 1, 10); err != nil {
 			t.Error(err)
@@ -204,7 +207,7 @@ func TestWhatIsRarestIsLookedUp(t *testing.T) {
 			t.Errorf("%s: looked up %v, words last: %t", name, s.filter.Words, s.filter.WordsLast)
 		}
 		if !slices.Equal(c.filter.Words, asked) {
-			t.Errorf("%s: what was asked became %v", name, c.filter.Words)
+			t.Errorf("%s: the filter of the caller became %v", name, c.filter.Words)
 		}
 	}
 }

@@ -1,5 +1,5 @@
-// Package product is what the shop sells: names, prices and categories. How many units there are is the business of
-// package stock; a product shows only how many can be bought now.
+// Package product holds what the catalog says about products: names, prices and categories. Package stock keeps their
+// units; a product only shows how many can be bought now.
 package product
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/money"
 )
 
-// Product is something that can be bought.
+// Product is a product in the catalog.
 type Product struct {
 	ID          string
 	Name        string
@@ -17,12 +17,12 @@ type Product struct {
 	Category    string
 	Price       money.Money // of one unit
 	Stock       int64       // units that can be bought now
-	Number      int64       // grows with every product that is created; the newest has the highest
+	Number      int64       // the newest product has the highest
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
 }
 
-// Details are what can be changed about a product.
+// Details are the details of a product that can be changed.
 type Details struct {
 	Name        string
 	Description string
@@ -30,7 +30,7 @@ type Details struct {
 	Price       money.Money
 }
 
-// Patch changes those details that are not nil.
+// Patch changes the details that are not nil.
 type Patch struct {
 	Name        *string
 	Description *string
@@ -38,23 +38,23 @@ type Patch struct {
 	Price       *money.Money
 }
 
-// Filter narrows a listing; nil and empty mean: any. Prices are bounds in minor units, included, of any currency.
+// Filter narrows a listing; nil and empty mean any. The bounds on prices are inclusive, in minor units of any currency.
 type Filter struct {
 	Category string
-	Words    []string // all of them are in the name, the rarest best first; see Words
+	Words    []string // the name contains all of them; a store does best with the rarest first; see func Words
 	MinPrice *int64
 	MaxPrice *int64
-	// WordsLast says that the words are so common that stores had better look up the rest of the filter.
+	// WordsLast says that the words are so common that a store should look up the rest of the filter in an index.
 	WordsLast bool
 }
 
 // Priced reports whether the filter bounds prices.
 func (f Filter) Priced() bool { return f.MinPrice != nil || f.MaxPrice != nil }
 
-// MaxPrice is the highest price that there can be, in minor units.
+// MaxPrice is the highest possible price, in minor units.
 const MaxPrice = 1_000_000_000_000
 
-// Prices are the bounds, 0 and MaxPrice where there are none.
+// Prices returns the bounds on prices, or 0 and MaxPrice where there are none.
 func (f Filter) Prices() (lowest, highest int64) {
 	lowest, highest = 0, MaxPrice
 	if f.MinPrice != nil {
@@ -69,10 +69,10 @@ func (f Filter) Prices() (lowest, highest int64) {
 // Query asks for a part of a listing.
 type Query struct {
 	Filter
-	Before  int64 // only products with a lower Number; 0: all
+	Before  int64 // only products with a lower Number; 0 means all
 	Skip    int
 	Limit   int
-	Matches int64 // about how many products pass the filter, so that a store knows how best to find them
+	Matches int64 // approximately how many products pass the filter, which helps a store choose an index
 }
 
 // Page is a part of a listing, newest products first.
@@ -84,13 +84,13 @@ type Page struct {
 	Limit    int       // products on a page
 }
 
-// Pages is the number of pages.
+// Pages returns the number of pages.
 func (p Page) Pages() int64 { return (p.Total + int64(p.Limit) - 1) / int64(p.Limit) }
 
-// Answers that are not failures.
+// Refusals. After any other error the outcome is unknown.
 var (
 	ErrNotFound  = errors.New("no such product")
-	ErrExists    = errors.New("the product exists, or existed")
+	ErrExists    = errors.New("the product exists or existed")
 	ErrOpenHolds = errors.New("units of the product are held for orders")
 	ErrCurrency  = errors.New("no such currency")
 )

@@ -11,44 +11,46 @@ import (
 	"github.com/google/uuid"
 )
 
-// Store keeps products. Deleted products are remembered, so that units can be given back to them and their IDs are not
-// used again, but none of these methods finds them.
+// Store keeps products. It remembers deleted products, so that units can be given back to them and their IDs are not used
+// again, but none of these methods returns them.
 type Store interface {
 	// CreateProduct stores a new product with p.Stock units, or returns ErrExists.
 	CreateProduct(ctx context.Context, p Product) error
-	// Product returns ErrNotFound when there is none.
+	// Product returns a product, or ErrNotFound.
 	Product(ctx context.Context, id string) (Product, error)
 	// Products returns those of the ids that exist.
 	Products(ctx context.Context, ids []string) (map[string]Product, error)
 	// ListProducts returns products that pass the filter, newest first.
 	ListProducts(ctx context.Context, q Query) ([]Product, error)
-	// CountProducts counts what passes the filter, up to a number at which it may stop; 0: all.
+	// CountProducts counts the products that pass the filter. It may stop counting at atMost, unless that is 0.
 	CountProducts(ctx context.Context, f Filter, atMost int64) (int64, error)
-	// ChangeProduct returns the product as it is afterwards, or ErrNotFound.
+	// ChangeProduct returns the product after the change, or ErrNotFound.
 	ChangeProduct(ctx context.Context, id string, p Patch, at time.Time) (Product, error)
-	// DeleteProduct returns ErrOpenHolds while units are held, and ErrNotFound.
+	// DeleteProduct returns ErrOpenHolds while orders hold units of the product, or ErrNotFound.
 	DeleteProduct(ctx context.Context, id string, at time.Time) error
 }
 
-// Service is the catalog's shelf: what can be seen and changed about products.
+// Service reads and changes products.
 type Service struct {
 	store  Store
 	now    func() time.Time
 	counts *counts
-	rarity *counts // of single words, see easiest
+	rarity *counts // of single words; see mostSelective
 }
 
-// New returns a Service on the store; now is time.Now but in tests.
+// New returns a Service on the store; now is time.Now except in tests.
 func New(store Store, now func() time.Time) *Service {
-	again := make(chan struct{}, 1)
-	counting := func(age time.Duration, atMost int64) *counts {
-		return newCounts(age, again, func(ctx context.Context, f Filter) (int64, error) { return store.CountProducts(ctx, f, atMost) })
+	turn := make(chan struct{}, 1)
+	counting := func(minAge time.Duration, atMost int64) *counts {
+		return newCounts(minAge, turn, func(ctx context.Context, f Filter) (int64, error) {
+			return store.CountProducts(ctx, f, atMost)
+		})
 	}
 	return &Service{store: store, now: now, counts: counting(CountAge, 0), rarity: counting(countAgeLimit, commonWord)}
 }
 
-// Create adds a product with an initial stock. An empty ID is replaced by a new one. Errors: ErrExists, also for the ID
-// of a deleted product; ErrCurrency.
+// Create adds a product with an initial stock. If the ID is empty, Create makes one. Errors: ErrExists, also for the ID of a
+// deleted product; ErrCurrency.
 func (s *Service) Create(ctx context.Context, p Product) (Product, error) {
 	if err := checkCurrency(p.Price.Currency); err != nil {
 		return Product{}, err
@@ -56,7 +58,7 @@ func (s *Service) Create(ctx context.Context, p Product) (Product, error) {
 	if p.ID == "" {
 		p.ID = uuid.Must(uuid.NewV7()).String()
 	}
-	p.CreatedAt = s.now().UTC().Truncate(time.Millisecond) // what the store keeps
+	p.CreatedAt = s.now().UTC().Truncate(time.Millisecond) // the precision of the store
 	p.UpdatedAt = p.CreatedAt
 	if err := s.store.CreateProduct(ctx, p); err != nil {
 		return Product{}, fmt.Errorf("create product %s: %w", p.ID, err)
@@ -83,19 +85,19 @@ func (s *Service) Products(ctx context.Context, ids []string) (map[string]Produc
 	return found, nil
 }
 
-// List returns one page, from 1. Behind the last page it is empty.
+// List returns one page, from 1. Pages after the last one are empty.
 func (s *Service) List(ctx context.Context, f Filter, page, limit int) (Page, error) {
 	return s.list(ctx, Query{Filter: f, Skip: (page - 1) * limit, Limit: limit}, page)
 }
 
-// ListBefore returns what comes after a product in the listing: at any depth as fast as the first page. number is the
-// Number of that product.
+// ListBefore returns what follows a product in the listing, at any depth as fast as the first page. number is the product's
+// Number.
 func (s *Service) ListBefore(ctx context.Context, f Filter, number int64, limit int) (Page, error) {
 	return s.list(ctx, Query{Filter: f, Before: number, Limit: limit}, 0)
 }
 
 func (s *Service) list(ctx context.Context, q Query, page int) (Page, error) {
-	q.Filter = s.easiest(ctx, q.Filter)
+	q.Filter = s.mostSelective(ctx, q.Filter)
 	total, err := s.counts.of(ctx, q.Filter)
 	if err != nil {
 		return Page{}, fmt.Errorf("count products: %w", err)
@@ -108,15 +110,16 @@ func (s *Service) list(ctx context.Context, q Query, page int) (Page, error) {
 	return Page{Products: products, Total: total.n, Counted: total.at, Number: page, Limit: q.Limit}, nil
 }
 
-// commonWord is how many products make a word common. It is not looked how common.
+// commonWord is in how many products a word is common. Counting stops there.
 const commonWord = 10_000
 
-// rankedWords is how many words of a search are looked at.
+// rankedWords is how many words of a search are ranked.
 const rankedWords = 5
 
-// easiest says what of a filter a store had better look up, to see about the rest in what it finds: the rarest word, or,
-// where all words are common and nothing else is, the rest of the filter. It is only about speed, so errors are no matter.
-func (s *Service) easiest(ctx context.Context, f Filter) Filter {
+// mostSelective picks the condition of a filter to look up in an index: the rarest word, or the rest of the filter if all
+// words are common and the rest is not. The store checks the other conditions on the results. It only affects speed, so
+// errors are ignored.
+func (s *Service) mostSelective(ctx context.Context, f Filter) Filter {
 	if len(f.Words) == 0 || len(f.Words) == 1 && f.Category == "" && !f.Priced() {
 		return f
 	}
@@ -129,8 +132,8 @@ func (s *Service) easiest(ctx context.Context, f Filter) Filter {
 		}
 		products[w] = c.n
 	}
-	rarestFirst := slices.SortedStableFunc(slices.Values(ranked), func(a, b string) int { return cmp.Compare(products[a], products[b]) })
-	f.Words = append(rarestFirst, f.Words[len(ranked):]...)
+	byRarity := func(a, b string) int { return cmp.Compare(products[a], products[b]) }
+	f.Words = append(slices.SortedStableFunc(slices.Values(ranked), byRarity), f.Words[len(ranked):]...)
 	if products[f.Words[0]] < commonWord || f.Category == "" && !f.Priced() {
 		return f
 	}
@@ -157,12 +160,12 @@ func (s *Service) Change(ctx context.Context, id string, p Patch) (Product, erro
 	if err != nil {
 		return Product{}, fmt.Errorf("change product %s: %w", id, err)
 	}
-	s.counts.changed() // it may pass other filters now
+	s.counts.changed() // it may pass other filters than before
 	return changed, nil
 }
 
-// Delete takes a product off the shelf. Orders that bought it can still be given back. Errors: ErrOpenHolds while units
-// are held for orders; ErrNotFound.
+// Delete removes a product from sale. Orders that have bought it can still give it back. Errors: ErrOpenHolds while orders
+// hold units; ErrNotFound.
 func (s *Service) Delete(ctx context.Context, id string) error {
 	if err := s.store.DeleteProduct(ctx, id, s.now().UTC().Truncate(time.Millisecond)); err != nil {
 		return fmt.Errorf("delete product %s: %w", id, err)

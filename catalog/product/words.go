@@ -6,9 +6,10 @@ import (
 	"unicode"
 )
 
-// Words are the words of a name, or of what somebody searches for: lower case, each once, in order.
+// Words returns the words of a name or of a search: in lower case, sorted, each once.
 func Words(text string) []string {
-	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
+	between := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) }
+	words := strings.FieldsFunc(strings.ToLower(text), between)
 	slices.Sort(words)
 	return slices.Compact(words)
 }
