@@ -77,7 +77,8 @@ func TestUnfinishedRowIsRecoveredUnlessItsWorkflowRunsOrHasCompleted(t *testing.
 	r := &Recovery{Log: discard, Workflows: f, Orders: fakeRows{[]order.Order{
 		{ID: "running"},
 		{ID: "completed"},
-		{ID: "lost", UserID: 7, PaymentMethod: "pm_card_visa", Hash: "h", Items: []order.Line{{ProductID: "lamp", Name: "Lamp", Quantity: 2}}},
+		{ID: "lost", UserID: 7, PaymentMethod: "pm_card_visa", Hash: "h",
+			Items: []order.Line{{ProductID: "lamp", Name: "Lamp", Quantity: 2}}},
 	}}}
 	if got, err := run(r.RecoverUnfinished); err != nil || got.Orders != 1 {
 		t.Fatalf("recovered %d orders, %v; want 1", got.Orders, err)
@@ -100,7 +101,10 @@ func TestSearchThatCannotRecoverAnOrderFailsAndIsRetried(t *testing.T) {
 
 func TestRetriedSearchGoesOnWithThePageWhereItStopped(t *testing.T) {
 	t.Parallel()
-	f := &fakeWorkflows{pages: map[string][]order.ID{"": {"a"}, "page 2": {"b"}, "page 3": {"c"}}, next: map[string]string{"page 2": "page 3"}}
+	f := &fakeWorkflows{
+		pages: map[string][]order.ID{"": {"a"}, "page 2": {"b"}, "page 3": {"c"}},
+		next:  map[string]string{"page 2": "page 3"},
+	}
 	r := &Recovery{Workflows: f, Orders: fakeRows{}, Log: discard}
 	env := environment()
 	env.SetHeartbeatDetails(searchProgress{Page: []byte("page 2"), Recovered: Recovered{Orders: 1}})

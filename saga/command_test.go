@@ -120,10 +120,12 @@ func TestSignalThatMakesNoSenseChangesNothingAndSaysWhy(t *testing.T) {
 		input          any
 		want           string
 	}{
-		"skip of a forward step":     {"A", saga.SignalSkip, alice, "waits for nothing"},
-		"skip of the fence":          {"Close", saga.SignalSkip, alice, "waits for nothing"},
-		"skip of the finish":         {"Finish", saga.SignalSkip, alice, "waits for nothing"},
-		"skip of another step":       {"-A", saga.SignalSkip, saga.Command{Operator: "a", Reason: "b", Step: "UndoB"}, "does not wait for UndoB"},
+		"skip of a forward step": {"A", saga.SignalSkip, alice, "waits for nothing"},
+		"skip of the fence":      {"Close", saga.SignalSkip, alice, "waits for nothing"},
+		"skip of the finish":     {"Finish", saga.SignalSkip, alice, "waits for nothing"},
+		"skip of another step": {
+			"-A", saga.SignalSkip, saga.Command{Operator: "a", Reason: "b", Step: "UndoB"}, "does not wait for UndoB",
+		},
 		"compensate after the fence": {"-A", saga.SignalCompensate, alice, "already decided"},
 		"compensate after the pivot": {"Tell", saga.SignalCompensate, alice, "already decided"},
 		"no operator":                {"Tell", saga.SignalRetry, saga.Command{Reason: "x"}, `needs an "operator"`},
@@ -131,9 +133,13 @@ func TestSignalThatMakesNoSenseChangesNothingAndSaysWhy(t *testing.T) {
 		"no such signal, undoing":    {"-A", "restart", alice, "a saga knows retry, compensate and skip"},
 		"not an object":              {"Tell", saga.SignalRetry, "now", "want an object with"},
 		"another type":               {"-A", saga.SignalSkip, map[string]any{"operator": 7, "reason": "x"}, "operator"},
-		"a misspelt field":           {"-A", saga.SignalSkip, map[string]any{"operator": "a", "reason": "x", "stepp": "UndoB"}, `unknown field "stepp"`},
-		"nothing":                    {"Tell", saga.SignalRetry, nil, `needs an "operator"`},
-		"too long":                   {"Tell", saga.SignalRetry, saga.Command{Operator: "a", Reason: strings.Repeat("x", 501)}, "500 bytes"},
+		"a misspelt field": {
+			"-A", saga.SignalSkip, map[string]any{"operator": "a", "reason": "x", "stepp": "UndoB"}, `unknown field "stepp"`,
+		},
+		"nothing": {"Tell", saga.SignalRetry, nil, `needs an "operator"`},
+		"too long": {
+			"Tell", saga.SignalRetry, saga.Command{Operator: "a", Reason: strings.Repeat("x", 501)}, "500 bytes",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

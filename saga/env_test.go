@@ -16,7 +16,10 @@ import (
 	"github.com/ordersaga/ordersaga/saga"
 )
 
-var noFastPath = worker.Options{DeadlockDetectionTimeout: time.Minute, Interceptors: []interceptor.WorkerInterceptor{saga.NoFastPath()}}
+var noFastPath = worker.Options{
+	DeadlockDetectionTimeout: time.Minute,
+	Interceptors:             []interceptor.WorkerInterceptor{saga.NoFastPath()},
+}
 
 // onActivity returns a listener that passes the names of regular activities to f.
 func onActivity(f func(name string)) func(*activity.Info, context.Context, converter.EncodedValues) {

@@ -35,9 +35,13 @@ func TestFailureReportsTheFirstCauseAndEveryUndo(t *testing.T) {
 		wrong bool
 		want  []saga.UndoOutcome
 	}{
-		"all is undone":                 {want: []saga.UndoOutcome{undone("UndoB"), undone("UndoA")}},
-		"one is skipped":                {skip: true, want: []saga.UndoOutcome{undone("UndoA"), {Name: "UndoB", Outcome: saga.EntrySkipped}}},
-		"one has a bug, the others run": {wrong: true, want: []saga.UndoOutcome{{Name: "UndoB", Outcome: saga.EntryNotDone, Detail: "a bug"}, undone("UndoA")}},
+		"all is undone": {want: []saga.UndoOutcome{undone("UndoB"), undone("UndoA")}},
+		"one is skipped": {
+			skip: true, want: []saga.UndoOutcome{undone("UndoA"), {Name: "UndoB", Outcome: saga.EntrySkipped}},
+		},
+		"one has a bug, the others run": {
+			wrong: true, want: []saga.UndoOutcome{{Name: "UndoB", Outcome: saga.EntryNotDone, Detail: "a bug"}, undone("UndoA")},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -50,7 +54,8 @@ func TestFailureReportsTheFirstCauseAndEveryUndo(t *testing.T) {
 				l.faults["-B"] = broken()
 				signal(env, time.Hour, saga.SignalSkip, saga.Command{Operator: "alice", Reason: "by hand", Step: "UndoB"})
 			}
-			env.ExecuteWorkflow(failing, shape{Steps: []string{"A", "B", "C"}, Undoable: map[string]bool{"A": true, "B": true, "wrong": tt.wrong}})
+			undoable := map[string]bool{"A": true, "B": true, "wrong": tt.wrong}
+			env.ExecuteWorkflow(failing, shape{Steps: []string{"A", "B", "C"}, Undoable: undoable})
 			var app *temporal.ApplicationError
 			var got saga.Report
 			if err := env.GetWorkflowError(); !errors.As(err, &app) || app.Details(&got) != nil {

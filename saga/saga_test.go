@@ -282,7 +282,8 @@ func anySaga(t *rapid.T) {
 			env.RegisterDelayedCallback(env.CancelWorkflow, at("cancelled"))
 		}
 		for _, name := range rapid.SliceOfN(rapid.SampledFrom(harmless), 0, 3).Draw(t, "signals") {
-			signal(env, at("signal"), name, saga.Command{Operator: "alice", Reason: "why not", Step: rapid.SampledFrom([]string{"", "S0"}).Draw(t, "of")})
+			step := rapid.SampledFrom([]string{"", "S0"}).Draw(t, "of")
+			signal(env, at("signal"), name, saga.Command{Operator: "alice", Reason: "why not", Step: step})
 		}
 		env.ExecuteWorkflow(l.watched, in)
 		if l.survived() {

@@ -20,7 +20,9 @@ func TestStepThatIsRefusedBesideABrokenOneIsTheCauseAndTheOtherComesBackBeforeTh
 	t.Parallel()
 	l := newLedger()
 	l.refuse, l.faults["A"] = "B", broken() // A would be tried for weeks
-	runToEnd(t, newEnv(l), shape{Steps: []string{"A", "B"}, Undoable: map[string]bool{"A": true}, Beside: map[string]bool{"B": true}})
+	runToEnd(t, newEnv(l), shape{
+		Steps: []string{"A", "B"}, Undoable: map[string]bool{"A": true}, Beside: map[string]bool{"B": true},
+	})
 	if !l.finished || !l.tombstone["A"] {
 		t.Errorf("finished %t, %v", l.finished, l.log)
 	}

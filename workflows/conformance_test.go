@@ -50,8 +50,8 @@ real services.
 
 Each of the %d disturbances strikes each operation on both paths through the saga: %d × %d = %d trials. Each is also combined
 with every other disturbance on the same path: %d pairs. Nothing is left out. After each trial all %d invariants must hold.
-`+"`make conformance`"+` runs all of it. `+"`make test`"+` runs every single disturbance, one in %d of the pairs, and random schedules
-of up to eight disturbances.
+`+"`make conformance`"+` runs all of it. `+"`make test`"+` runs every single disturbance, one in %d of the pairs, and random
+schedules of up to eight disturbances.
 
 ## Paths
 

@@ -88,11 +88,13 @@ func TestRefusedOrderIsUndoneAndAnnounced(t *testing.T) {
 		req  order.Request
 		want order.Reason
 	}{
-		"card declined":    {request(broke), order.PaymentDeclined},
-		"out of stock":     {request(visa, order.Item{ProductID: chair, Quantity: 2}), order.OutOfStock},
-		"unknown product":  {request(visa, order.Item{ProductID: "unicorn", Quantity: 1}), order.ProductNotFound},
-		"mixed currencies": {request(visa, order.Item{ProductID: lamp, Quantity: 1}, order.Item{ProductID: inYen, Quantity: 1}), order.MixedCurrencies},
-		"gold":             {request(visa, order.Item{ProductID: inGold, Quantity: 1}), order.InvalidAmount},
+		"card declined":   {request(broke), order.PaymentDeclined},
+		"out of stock":    {request(visa, order.Item{ProductID: chair, Quantity: 2}), order.OutOfStock},
+		"unknown product": {request(visa, order.Item{ProductID: "unicorn", Quantity: 1}), order.ProductNotFound},
+		"mixed currencies": {
+			request(visa, order.Item{ProductID: lamp, Quantity: 1}, order.Item{ProductID: inYen, Quantity: 1}), order.MixedCurrencies,
+		},
+		"gold": {request(visa, order.Item{ProductID: inGold, Quantity: 1}), order.InvalidAmount},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -191,7 +191,7 @@ var invariants = []invariant{
 	{"the first cause is kept", firstCause},
 	{"an order is confirmed unless something prevents it", func(s story) string {
 		if !s.confirmed() && !s.prevented() {
-			return fmt.Sprintf("it is %s (%s), but nothing was refused, nobody cancelled, and it was in time", s.row.Status, s.row.Reason())
+			return fmt.Sprintf("it is %s (%s), but it was neither refused nor cancelled, and in time", s.row.Status, s.row.Reason())
 		}
 		return ""
 	}},
@@ -291,7 +291,8 @@ func (s story) explain(i int, e entry) string {
 		order.CancelledByUser:     cancel,
 		order.CancelledByOperator: cancel || before.happened(e.run, given),
 		order.TimedOut:            e.at.Sub(startOf(s.log)) >= workflows.PivotTimeout,
-		order.Interrupted:         before.happened(-1, rerun) || before.happened(-1, recovered) || before.happened(-1, tookEffect, "CloseOrder"),
+		order.Interrupted: before.happened(-1, rerun) || before.happened(-1, recovered) ||
+			before.happened(-1, tookEffect, "CloseOrder"),
 	}
 	if refusal >= 0 {
 		because[s.log[refusal].cause.Reason] = true

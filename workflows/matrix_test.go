@@ -53,7 +53,8 @@ func manners() []manner {
 	all := []manner{
 		{"refused", "it refuses once; an operation that the saga must do refuses twice", refuse},
 		{"broken, then well", "three calls fail before they take effect", next(3, fault{before: errBroken})},
-		{"broken until it needs attention", "every call fails for 12 minutes", next(1, fault{before: errBroken, until: 12 * time.Minute})},
+		{"broken until it needs attention", "every call fails for 12 minutes",
+			next(1, fault{before: errBroken, until: 12 * time.Minute})},
 		{"broken past the deadline", "every call fails until after the deadline", next(1, fault{before: errBroken, until: late})},
 		{"response lost", "one call takes effect, and its response is lost", next(1, fault{after: errBroken})},
 		{"responses lost past the deadline", "every call takes effect, and its response is lost, until after the deadline",

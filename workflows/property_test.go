@@ -41,7 +41,8 @@ func anySchedule(t *rapid.T) {
 	report(w.live(req))
 	before, _ := w.Memory.Order(t.Context(), req.ID)
 
-	w.faults, w.plans, w.recovering = map[string][]fault{}, map[string][]func(){}, rapid.Bool().Draw(t, "recovered rather than reset")
+	w.faults, w.plans = map[string][]fault{}, map[string][]func(){}
+	w.recovering = rapid.Bool().Draw(t, "recovered rather than reset")
 	w.run++
 	w.asleep = rapid.Bool().Draw(t, "reset and cancelled")
 	w.log = append(w.log, entry{run: w.run, kind: rerun})

@@ -71,7 +71,8 @@ func (r *recorder) cancel(ctx context.Context) error {
 
 func (r *recorder) signal(name, step string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		return r.c.SignalWorkflow(ctx, r.req.ID.WorkflowID(), "", name, saga.Command{Operator: "alice", Reason: "as agreed", Step: step})
+		command := saga.Command{Operator: "alice", Reason: "as agreed", Step: step}
+		return r.c.SignalWorkflow(ctx, r.req.ID.WorkflowID(), "", name, command)
 	}
 }
 
@@ -122,7 +123,9 @@ type early struct {
 	interceptor.WorkerInterceptorBase
 }
 
-func (*early) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+func (*early) InterceptWorkflow(
+	_ workflow.Context, next interceptor.WorkflowInboundInterceptor,
+) interceptor.WorkflowInboundInterceptor {
 	in := &earlyIn{}
 	in.Next = next
 	return in
@@ -232,7 +235,8 @@ var recordings = map[string]recording{
 // TestRecordHistories writes the histories that TestHistoriesReplay replays. See make histories.
 func TestRecordHistories(t *testing.T) {
 	address, _ := servicestest.Temporal(t)
-	c, err := client.Dial(client.Options{HostPort: address, Identity: "recorder", Logger: sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	quiet := sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	c, err := client.Dial(client.Options{HostPort: address, Identity: "recorder", Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,9 @@ func note(ctx workflow.Context, event order.PaymentEvent, payment order.GatewayP
 // settleOptions retry without end: a payment event must not be lost, and no client waits for it.
 var settleOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: paymentTimeout,
-	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute},
+	RetryPolicy: &temporal.RetryPolicy{
+		InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 5 * time.Minute,
+	},
 }
 
 var settlement *activities.Settlement // names the activities by their methods; nothing is called on it

@@ -70,15 +70,25 @@ func TestPaymentEventIsSettledByThePaymentAndTheOrder(t *testing.T) {
 		want      workflows.Settled
 		note      string // part of what the timeline says; "" when nothing
 	}{
-		"paid for an order that failed: given back":            {order: "failed", paymentID: other, want: workflows.SettledGaveBack, note: "gave back 29.97 USD"},
-		"paid and given back for an order that failed":         {order: "failed", paymentID: other, refunded: 2997, want: workflows.SettledNothing},
-		"paid for the order that it confirmed":                 {order: "confirmed", paymentID: own, want: workflows.SettledNothing},
-		"paid a second time for a confirmed order: given back": {order: "confirmed", paymentID: other, want: workflows.SettledGaveBack, note: "gave back 29.97 USD"},
-		"confirmed, and refunded by hand: noted":               {order: "confirmed", paymentID: own, refunded: 100, want: workflows.SettledNoted, note: "1.00 USD of 29.97 USD"},
-		"the order is under way: left to its saga":             {order: "pending", paymentID: own, want: workflows.SettledLeft},
-		"no such order":                            {paymentID: other, want: workflows.SettledForeign},
-		"a payment of something else":              {order: "failed", paymentID: other, foreign: true, want: workflows.SettledForeign},
-		"a payment that the gateway does not know": {order: "failed", paymentID: other, forgotten: true, want: workflows.SettledForeign},
+		"paid for an order that failed: given back": {
+			order: "failed", paymentID: other, want: workflows.SettledGaveBack, note: "gave back 29.97 USD",
+		},
+		"paid and given back for an order that failed": {
+			order: "failed", paymentID: other, refunded: 2997, want: workflows.SettledNothing,
+		},
+		"paid for the order that it confirmed": {order: "confirmed", paymentID: own, want: workflows.SettledNothing},
+		"paid a second time for a confirmed order: given back": {
+			order: "confirmed", paymentID: other, want: workflows.SettledGaveBack, note: "gave back 29.97 USD",
+		},
+		"confirmed, and refunded by hand: noted": {
+			order: "confirmed", paymentID: own, refunded: 100, want: workflows.SettledNoted, note: "1.00 USD of 29.97 USD",
+		},
+		"the order is under way: left to its saga": {order: "pending", paymentID: own, want: workflows.SettledLeft},
+		"no such order":               {paymentID: other, want: workflows.SettledForeign},
+		"a payment of something else": {order: "failed", paymentID: other, foreign: true, want: workflows.SettledForeign},
+		"a payment that the gateway does not know": {
+			order: "failed", paymentID: other, forgotten: true, want: workflows.SettledForeign,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -120,7 +130,8 @@ func settleEvent(t *testing.T, g *till, rows *ordertest.Memory) workflows.Stripe
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
 	env.RegisterActivity(&activities.Settlement{Payments: g, Orders: rows})
-	env.ExecuteWorkflow(workflows.StripeEvent, order.PaymentEvent{ID: "evt_1", Type: order.PaymentSucceeded, PaymentID: g.payment.ID})
+	event := order.PaymentEvent{ID: "evt_1", Type: order.PaymentSucceeded, PaymentID: g.payment.ID}
+	env.ExecuteWorkflow(workflows.StripeEvent, event)
 	var got workflows.StripeEventResult
 	if err := env.GetWorkflowResult(&got); err != nil {
 		t.Fatal(err)

@@ -61,7 +61,8 @@ func TestOnlyOrdersThatWereCancelledEndAsCancelled(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[order.Reason]order.Status{
 		order.CancelledByUser: order.Cancelled, order.CancelledByOperator: order.Cancelled,
-		order.OutOfStock: order.Failed, order.TimedOut: order.Failed, order.Interrupted: order.Failed, order.PaymentDeclined: order.Failed,
+		order.OutOfStock: order.Failed, order.TimedOut: order.Failed,
+		order.Interrupted: order.Failed, order.PaymentDeclined: order.Failed,
 	} {
 		if got := reason.FinalStatus(); got != want {
 			t.Errorf("%s ends as %s, want %s", reason, got, want)
@@ -74,7 +75,8 @@ func TestWorkflowInputKeepsItsFormat(t *testing.T) {
 	t.Parallel()
 	in := order.Request{ID: "0190d3a2-7c1e-7a44-9a07-0c4a8e2f5b11", UserID: 42,
 		Items: []order.Item{{ProductID: "lamp", Quantity: 2}}, PaymentMethod: "pm_card_visa", Hash: "ab"}
-	const want = `{"id":"0190d3a2-7c1e-7a44-9a07-0c4a8e2f5b11","userId":42,"items":[{"productId":"lamp","quantity":2}],"paymentMethod":"pm_card_visa","hash":"ab"}`
+	const want = `{"id":"0190d3a2-7c1e-7a44-9a07-0c4a8e2f5b11","userId":42,"items":[{"productId":"lamp","quantity":2}],` +
+		`"paymentMethod":"pm_card_visa","hash":"ab"}`
 	got, err := json.Marshal(in)
 	if err != nil || string(got) != want {
 		t.Errorf("%s, %v\nwant %s", got, err, want)

@@ -266,7 +266,8 @@ func pricesItems(t *testing.T, s Shop) {
 	got, err := s.PriceItems(t.Context(), append(kettles(2), kettles(1)...))
 	price := money.Money{Amount: 2999, Currency: "EUR"}
 	want := []order.Line{
-		{ProductID: "kettle", Name: "Kettle", Quantity: 2, Price: price}, {ProductID: "kettle", Name: "Kettle", Quantity: 1, Price: price},
+		{ProductID: "kettle", Name: "Kettle", Quantity: 2, Price: price},
+		{ProductID: "kettle", Name: "Kettle", Quantity: 1, Price: price},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("prices: %v (-want +got):\n%s", err, diff)

@@ -376,10 +376,13 @@ func lists(t *testing.T, s Store) {
 		query order.Query
 		match func(order.Order) bool
 	}{
-		"all":           {order.Query{}, func(order.Order) bool { return true }},
-		"of a user":     {order.Query{UserID: mine}, func(o order.Order) bool { return o.UserID == mine }},
-		"of a status":   {order.Query{Status: order.Pending}, func(o order.Order) bool { return o.Status == order.Pending }},
-		"of both":       {order.Query{UserID: theirs, Status: order.Confirmed}, func(o order.Order) bool { return o.UserID == theirs && o.Status == order.Confirmed }},
+		"all":         {order.Query{}, func(order.Order) bool { return true }},
+		"of a user":   {order.Query{UserID: mine}, func(o order.Order) bool { return o.UserID == mine }},
+		"of a status": {order.Query{Status: order.Pending}, func(o order.Order) bool { return o.Status == order.Pending }},
+		"of both": {
+			order.Query{UserID: theirs, Status: order.Confirmed},
+			func(o order.Order) bool { return o.UserID == theirs && o.Status == order.Confirmed },
+		},
 		"of a stranger": {order.Query{UserID: 99}, func(order.Order) bool { return false }},
 		"of a product":  {order.Query{ProductID: "kettle"}, func(o order.Order) bool { return o.Items[0].ProductID == "kettle" }},
 		"of a product, a user and a time": {
