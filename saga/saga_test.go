@@ -403,23 +403,29 @@ func TestUndisturbedSagaUsesNoRegularActivityAndNoTimer(t *testing.T) {
 	env := newEnv(l)
 	env.SetOnTimerScheduledListener(func(string, time.Duration) { t.Error("a timer was started") })
 	env.SetOnActivityStartedListener(onActivity(func(name string) { t.Errorf("%s ran as a regular activity", name) }))
-	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Timeout: time.Hour})
-	if err := env.GetWorkflowError(); err != nil {
-		t.Fatal(err)
-	}
+	runToEnd(t, env, shape{Steps: []string{"A", "B"}, Timeout: time.Hour})
 }
 
 func TestSagaThatFellBackStaysOnRegularActivities(t *testing.T) {
 	t.Parallel()
 	l := newLedger()
 	l.faults["A"] = []bool{false}
-	env := newEnv(l)
+	wantRegular(t, newEnv(l))
+}
+
+func TestWorkerWithoutTheFastPathRunsEveryStepAsARegularActivity(t *testing.T) {
+	t.Parallel()
+	env := newEnv(newLedger())
+	env.SetWorkerOptions(noFastPath)
+	wantRegular(t, env)
+}
+
+// wantRegular checks that a saga of two steps runs every step as a regular activity.
+func wantRegular(t *testing.T, env *testsuite.TestWorkflowEnvironment) {
+	t.Helper()
 	var regular []string
 	env.SetOnActivityStartedListener(onActivity(func(name string) { regular = append(regular, name) }))
-	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Timeout: time.Hour})
-	if err := env.GetWorkflowError(); err != nil {
-		t.Fatal(err)
-	}
+	runToEnd(t, env, shape{Steps: []string{"A", "B"}, Timeout: time.Hour})
 	if got, want := strings.Join(regular, " "), "Do Do Confirm Tell"; got != want {
 		t.Errorf("regular activities %q, want %q", got, want)
 	}
@@ -430,28 +436,9 @@ func TestDeadlineUnwindsASagaThatStaysBroken(t *testing.T) {
 	l := newLedger()
 	l.faults["B"] = make([]bool, 10_000)
 	env := newEnv(l)
-	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Undoable: map[string]bool{"A": true, "B": true}, Timeout: time.Hour})
-	if err := env.GetWorkflowError(); err != nil {
-		t.Fatal(err)
-	}
+	runToEnd(t, env, shape{Steps: []string{"A", "B"}, Undoable: map[string]bool{"A": true, "B": true}, Timeout: time.Hour})
 	if !l.finished || l.done["A"] || l.done["B"] {
 		t.Errorf("finished %t, done %v", l.finished, l.done)
-	}
-}
-
-func TestWorkerWithoutTheFastPathRunsEveryStepAsARegularActivity(t *testing.T) {
-	t.Parallel()
-	l := newLedger()
-	env := newEnv(l)
-	env.SetWorkerOptions(noFastPath)
-	var regular []string
-	env.SetOnActivityStartedListener(onActivity(func(name string) { regular = append(regular, name) }))
-	env.ExecuteWorkflow(steps, shape{Steps: []string{"A", "B"}, Timeout: time.Hour})
-	if err := env.GetWorkflowError(); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := strings.Join(regular, " "), "Do Do Confirm Tell"; got != want {
-		t.Errorf("regular activities %q, want %q", got, want)
 	}
 }
 
@@ -467,10 +454,7 @@ func TestDetailsSayWhatIsBrokenUntilItHeals(t *testing.T) {
 		}, time.Duration(minute)*time.Minute)
 	}
 	l.faults["Tell"] = make([]bool, 60) // keeps the workflow alive until after the last look
-	env.ExecuteWorkflow(steps, shape{Steps: []string{"A"}, Timeout: time.Hour})
-	if err := env.GetWorkflowError(); err != nil {
-		t.Fatal(err)
-	}
+	runToEnd(t, env, shape{Steps: []string{"A"}, Timeout: time.Hour})
 	if !l.confirmed {
 		t.Error("the saga did not go on")
 	}

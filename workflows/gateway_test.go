@@ -1,13 +1,10 @@
 package workflows_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -24,17 +21,15 @@ import (
 	sdkpb "go.temporal.io/api/sdk/v1"
 
 	"github.com/ordersaga/ordersaga/activities"
+	"github.com/ordersaga/ordersaga/internal/logtest"
 	"github.com/ordersaga/ordersaga/internal/order"
-	"github.com/ordersaga/ordersaga/internal/pgdb"
-	"github.com/ordersaga/ordersaga/internal/servicestest"
 	"github.com/ordersaga/ordersaga/internal/stripe"
 	"github.com/ordersaga/ordersaga/stripesim/gateway"
+	"github.com/ordersaga/ordersaga/stripesim/gateway/gatewaytest"
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // The order saga over the real payment adapter and a real gateway that misbehaves. All other systems are fakes.
-
-const gatewayKey = "sk_test_never_show_this"
 
 // everyGatewayFault holds every way in which a call to the gateway can go wrong.
 var everyGatewayFault = []gateway.Fault{
@@ -83,7 +78,7 @@ var outcomes = map[string]struct {
 
 func TestEveryFaultOfTheGatewayAtEveryCallOfTheSaga(t *testing.T) {
 	t.Parallel()
-	pool := gatewayLedger(t)
+	pool := gatewaytest.Ledger(t)
 	for name, outcome := range outcomes {
 		for _, operation := range outcome.operations {
 			for _, fault := range everyGatewayFault {
@@ -98,7 +93,7 @@ func TestEveryFaultOfTheGatewayAtEveryCallOfTheSaga(t *testing.T) {
 							outcome.before(w)
 						}
 						g := newShop(t, pool, w, patience(fault))
-						g.faults(reach(operation, rule(fault, operation, times))...)
+						g.till.SetFaults(reach(operation, rule(fault, operation, times))...)
 						wantEnd(t, g.run(t, outcome.method), outcome.want, outcome.reason)
 						if g.struck == 0 {
 							t.Error("the fault did not strike, so the test proves nothing")
@@ -133,8 +128,8 @@ func reach(operation string, rule gateway.Rule) []gateway.Rule {
 func TestThreeRetriesOfAChargeWhoseResponseWasLostAreOneCharge(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	g := newShop(t, gatewayLedger(t), w, patience(""))
-	g.faults(gateway.Rule{Fault: gateway.FaultDropResponse, Operation: "confirm"},
+	g := newShop(t, gatewaytest.Ledger(t), w, patience(""))
+	g.till.SetFaults(gateway.Rule{Fault: gateway.FaultDropResponse, Operation: "confirm"},
 		gateway.Rule{Fault: gateway.FaultOutage, Operation: "retrieve", Count: 3})
 	wantEnd(t, g.run(t, visa), order.Confirmed, "")
 	if got := w.calls["ChargePayment"]; got != 4 {
@@ -144,14 +139,14 @@ func TestThreeRetriesOfAChargeWhoseResponseWasLostAreOneCharge(t *testing.T) {
 
 func TestOrderIsCancelledWhileTheResponseOfTheChargeIsLost(t *testing.T) {
 	t.Parallel()
-	pool := gatewayLedger(t)
+	pool := gatewaytest.Ledger(t)
 	for _, fault := range everyGatewayFault {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
 			g := newShop(t, pool, w, patience(fault))
-			g.faults(rule(fault, "confirm", 0), gateway.Rule{Fault: gateway.FaultOutage, Operation: "retrieve"})
-			g.env.RegisterDelayedCallback(func() { g.faults(); g.w.mu.Lock(); defer g.w.mu.Unlock(); g.w.cancel() }, time.Minute)
+			g.till.SetFaults(rule(fault, "confirm", 0), gateway.Rule{Fault: gateway.FaultOutage, Operation: "retrieve"})
+			g.env.RegisterDelayedCallback(func() { g.till.SetFaults(); g.w.mu.Lock(); defer g.w.mu.Unlock(); g.w.cancel() }, time.Minute)
 			wantEnd(t, g.run(t, visa), order.Cancelled, order.CancelledByOperator)
 		})
 	}
@@ -160,7 +155,7 @@ func TestOrderIsCancelledWhileTheResponseOfTheChargeIsLost(t *testing.T) {
 func TestWrongKeyNeedsAttentionAtOnceAndHeals(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	g := newShop(t, gatewayLedger(t), w, patience(""))
+	g := newShop(t, gatewaytest.Ledger(t), w, patience(""))
 	right := g.key.Swap("sk_test_wrong")
 	said := ""
 	g.env.RegisterDelayedCallback(func() {
@@ -184,26 +179,23 @@ func TestWrongKeyNeedsAttentionAtOnceAndHeals(t *testing.T) {
 
 // shop is the order saga over its own gateway.
 type shop struct {
-	t     *testing.T
-	w     *world
-	env   *testsuite.TestWorkflowEnvironment
-	books *gateway.Gateway
-	till  *httptest.Server // of the gateway
-	key   *keyring
-	told  *transcript
-	id    order.ID
+	t    *testing.T
+	w    *world
+	env  *testsuite.TestWorkflowEnvironment
+	till *gatewaytest.Gateway
+	key  *keyring
+	told *logtest.Buffer // the logs, and what goes into the workflow's history
+	id   order.ID
 
 	struck int // how often the first fault has struck; known after run
 }
 
 func newShop(t *testing.T, pool *pgxpool.Pool, w *world, patience time.Duration) *shop {
 	t.Helper()
-	s := &shop{t: t, w: w, key: &keyring{key: gatewayKey}, told: &transcript{}, id: order.ID(uuid.NewString())}
+	s := &shop{t: t, w: w, key: &keyring{key: gatewaytest.APIKey}, told: &logtest.Buffer{}, id: order.ID(uuid.NewString())}
 	log := slog.New(slog.NewJSONHandler(s.told, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.books = gateway.New(pool, gateway.Options{APIKey: gatewayKey, KeyLife: 24 * time.Hour}, log)
-	s.till = httptest.NewServer(s.books.Handler())
-	t.Cleanup(s.till.Close)
-	payments, err := stripe.New(stripe.Config{URL: s.till.URL, Key: gatewayKey, Timeout: patience, Transport: s.key}, log)
+	s.till = gatewaytest.Start(t, pool, log)
+	payments, err := stripe.New(stripe.Config{URL: s.till.URL, Key: gatewaytest.APIKey, Timeout: patience, Transport: s.key}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,16 +224,11 @@ func (s *shop) run(t *testing.T, method string) order.Order {
 	req := request(method)
 	req.ID = s.id
 	row := runIn(t, s.env, s.w, workflows.CreateOrder, req)
-	s.struck = s.strikes()
+	if rules := s.till.Faults(); len(rules) > 0 {
+		s.struck = rules[0].Struck
+	}
 	s.till.Close() // waits until late calls have taken effect
-	ledger, err := s.books.Audit(context.Background(), string(s.id))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got gateway.OrderLedger
-	if len(ledger.Orders) > 0 {
-		got = ledger.Orders[0]
-	}
+	got := s.till.Money(string(s.id))
 	want := int64(0)
 	if row.Status == order.Confirmed {
 		want = row.Total.Amount
@@ -254,45 +241,13 @@ func (s *shop) run(t *testing.T, method string) order.Order {
 			t.Errorf("the row names payment %s, the books %s", row.PaymentID, p.ID)
 		}
 	}
-	s.told.scan(t)
+	if s.told.String() == "" {
+		t.Error("nothing was logged, so the search for secrets proves nothing")
+	}
+	for _, line := range gatewaytest.Secrets(s.told.String()) {
+		t.Errorf("a secret is in: %s", line)
+	}
 	return row
-}
-
-func (s *shop) faults(rules ...gateway.Rule) {
-	body, err := json.Marshal(append([]gateway.Rule{}, rules...))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPut, s.till.URL+"/_sim/faults", bytes.NewReader(body))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+gatewayKey)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		s.t.Fatalf("setting the faults: %s", res.Status)
-	}
-}
-
-// strikes is how often the first fault has struck.
-func (s *shop) strikes() int {
-	res, err := http.Get(s.till.URL + "/_sim/faults")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	var rules []gateway.Rule
-	if err := json.NewDecoder(res.Body).Decode(&rules); err != nil {
-		s.t.Fatalf("the faults: %v", err)
-	}
-	if len(rules) == 0 {
-		return 0
-	}
-	return rules[0].Struck
 }
 
 // overGateway repeats in the fake's books what the real gateway did, so that the world's invariants see it too.
@@ -356,39 +311,10 @@ func (k *keyring) RoundTrip(req *http.Request) (*http.Response, error) {
 	return noKeepAlive.RoundTrip(req)
 }
 
-// transcript collects the logs and what goes into the workflow's history.
-type transcript struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *transcript) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(b)
-}
-
-// scan fails the test when the transcript holds a secret.
-func (s *transcript) scan(t *testing.T) {
-	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.text.Len() == 0 {
-		t.Error("the transcript is empty, so the scan proves nothing")
-	}
-	for line := range strings.Lines(s.text.String()) {
-		for _, secret := range []string{gatewayKey, "_secret_", "sk_test_"} {
-			if strings.Contains(line, secret) {
-				t.Errorf("%q is in: %s", secret, line)
-			}
-		}
-	}
-}
-
 // spy records every payload that goes into a history: inputs, results and details of errors.
 type spy struct {
 	converter.DataConverter
-	told *transcript
+	told *logtest.Buffer
 }
 
 func (s spy) ToPayloads(values ...any) (*commonpb.Payloads, error) {
@@ -403,17 +329,4 @@ func (s spy) ToPayload(value any) (*commonpb.Payload, error) {
 	p, err := s.DataConverter.ToPayload(value)
 	_, _ = s.told.Write(append(p.GetData(), '\n'))
 	return p, err
-}
-
-func gatewayLedger(t *testing.T) *pgxpool.Pool {
-	t.Helper()
-	pool, err := pgdb.Open(context.Background(), servicestest.Postgres(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	if err := gateway.Migrate(context.Background(), pool); err != nil {
-		t.Fatal(err)
-	}
-	return pool
 }
