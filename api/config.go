@@ -13,21 +13,22 @@ import (
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
+// Config is the program's configuration.
 type Config struct {
 	Addr                 string `env:"API_ADDR" envDefault:"127.0.0.1:8080" form:"host:port" help:"host:port to listen on"`
 	DatabaseURL          string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL with the orders; a role that may only read is enough"`
 	TaskQueue            string `env:"TASK_QUEUE" envDefault:"orders" help:"Temporal task queue of the worker"`
-	TemporalUIURL        string `env:"TEMPORAL_UI_URL" form:"http://host:port" help:"base URL of the Temporal Web UI; when set, answers about an order link to its saga"`
-	PageCatalogURL       string `env:"PAGE_CATALOG_URL" form:"http://host:port" help:"base URL of the catalog; when set, a page for trying out orders is served at /, which reads the products through the api"`
+	TemporalUIURL        string `env:"TEMPORAL_UI_URL" form:"http://host:port" help:"base URL of the Temporal Web UI; when set, responses about an order link to its saga"`
+	PageCatalogURL       string `env:"PAGE_CATALOG_URL" form:"http://host:port" help:"base URL of the catalog; when set, the api serves a page for trying out orders at / and passes the products through"`
 	DefaultPaymentMethod string `env:"DEFAULT_PAYMENT_METHOD" envDefault:"pm_card_visa" help:"charged when an order names no payment method"`
-	StripeWebhookSecret  string `env:"STRIPE_WEBHOOK_SECRET" secret:"true" help:"signing secret (whsec_…) of the payment gateway's events; when set, they are received at POST /stripe/webhook"`
+	StripeWebhookSecret  string `env:"STRIPE_WEBHOOK_SECRET" secret:"true" help:"signing secret (whsec_…) of payment events; when set, the api receives them at POST /stripe/webhook"`
 	Edge                 httpapi.Edge
-	UserRate             float64 `env:"RATE_LIMIT_PER_USER" envDefault:"20" help:"requests per second with the tokens of one user in the long run; 0: any number"`
-	UserBurst            int     `env:"RATE_LIMIT_PER_USER_BURST" envDefault:"50" help:"of them, how many at once"`
+	UserRate             float64 `env:"RATE_LIMIT_PER_USER" envDefault:"20" help:"average requests per second with the tokens of one user; 0: unlimited"`
+	UserBurst            int     `env:"RATE_LIMIT_PER_USER_BURST" envDefault:"50" help:"requests of one user at once, above that average"`
 	TLS                  httpserver.TLS
 	Events               eventsConfig
 	Auth                 auth.Config
-	Audience             string `env:"JWT_AUDIENCE" envDefault:"orders" help:"what must be in a token's aud"`
+	Audience             string `env:"JWT_AUDIENCE" envDefault:"orders" help:"the audience (aud) that a token must name"`
 	Temporal             temporalclient.Config
 }
 
@@ -43,7 +44,7 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// sagaURL returns what shows an order's saga in the Web UI, or nil.
+// sagaURL returns a function that links to an order's saga in the Web UI, or nil without a Web UI.
 func (c Config) sagaURL() func(order.ID) string {
 	if c.TemporalUIURL == "" {
 		return nil

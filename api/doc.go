@@ -30,7 +30,8 @@
 //	read.go                  reads that the operations share
 //	wire.go, orderclient     the JSON of clients; docs.go has its descriptions
 //	problems.go              the one table from the domain's refusals to problems
-//	engine.go, outcomes.go   starting sagas, and waiting for rows
+//	engine.go, outcomes.go   starting sagas, and waiting for rows; why a response may leave before its workflow has ended
+//	poll.go                  asking the database for all that wait
 //	principal.go             the sender of a request
 //	events.go                streams of events: watch.go finds changes for all of them, stream.go writes one
 //	page.go, web             the page at /

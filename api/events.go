@@ -19,13 +19,13 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// tooManyStreams is how long a client that may not open a stream should wait.
+// tooManyStreams is how long a client should wait when no more streams may be opened.
 const tooManyStreams = 10 * time.Second
 
 type eventsConfig struct {
-	MaxStreams        int           `env:"EVENTS_MAX_STREAMS" envDefault:"1000" help:"streams of GET /orders/{id}/events at once"`
-	MaxStreamsPerUser int           `env:"EVENTS_MAX_STREAMS_PER_USER" envDefault:"20" help:"of them, those of one user"`
-	MaxDuration       time.Duration `env:"EVENTS_MAX_DURATION" envDefault:"15m" help:"after which a stream is closed; clients connect again by themselves"`
+	MaxStreams        int           `env:"EVENTS_MAX_STREAMS" envDefault:"1000" help:"open streams of GET /orders/{id}/events"`
+	MaxStreamsPerUser int           `env:"EVENTS_MAX_STREAMS_PER_USER" envDefault:"20" help:"open streams of one user"`
+	MaxDuration       time.Duration `env:"EVENTS_MAX_DURATION" envDefault:"15m" help:"a stream is closed after this; clients reconnect by themselves"`
 }
 
 func (c eventsConfig) Validate() error {
@@ -35,7 +35,7 @@ func (c eventsConfig) Validate() error {
 	return nil
 }
 
-// events are the streams of server-sent events that are open.
+// events are the open streams of server-sent events.
 type events struct {
 	eventsConfig
 	times   watchTimes
@@ -47,12 +47,12 @@ type events struct {
 	of   map[int64]int // streams by user; operators are not counted
 }
 
-// newEvents returns no open streams, which will all end when ctx is done.
+// newEvents returns a set without open streams. All streams end when ctx is done.
 func newEvents(ctx context.Context, c eventsConfig, times watchTimes, store changeReader, log *slog.Logger) *events {
 	return &events{eventsConfig: c, times: times, running: ctx, watcher: newWatcher(store, times.poll, log), of: map[int64]int{}}
 }
 
-// admit counts a stream in, or refuses it. The caller calls leave when it ends.
+// admit counts a new stream, or refuses it. The caller calls leave when the stream ends.
 func (e *events) admit(p principal) (leave func(), refused *problem.Problem) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -135,13 +135,13 @@ func (a *orders) watch(ctx context.Context, in *watchInput) (*huma.StreamRespons
 		defer leave()
 		s := newStream(humagin.Unwrap(hc).Writer, a.events.times, last, p.all)
 		if err := a.events.feed(ctx, s, known); err != nil && ctx.Err() == nil {
-			httpapi.Log(ctx).Info("a stream broke off", "error", err.Error())
+			httpapi.Log(ctx).Info("a stream was interrupted", "error", err.Error())
 		}
 	}}, nil
 }
 
-// feed writes what is known of an order, and then what happens to it until its end, the stream's end, or ours. The client
-// connects again when that was not the order's end.
+// feed writes what is known of an order, and then what happens to it, until the order ends, the stream reaches its longest
+// duration, or the program stops. The client reconnects unless the order has ended.
 func (e *events) feed(ctx context.Context, s *stream, known order.Change) error {
 	ctx, cancel := context.WithTimeout(ctx, e.MaxDuration)
 	defer cancel()

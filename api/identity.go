@@ -12,15 +12,15 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// The prefixes keep hashes for one purpose from ever being equal to hashes for another. They are part of what clients
-// rely on: with other prefixes the same key would mean another order.
+// The prefixes keep a hash for one purpose from equalling one for another. Clients rely on them: with other prefixes the
+// same key would mean another order.
 const (
 	orderIDDomain = "ordersaga order ID 1"
 	requestDomain = "ordersaga order request 1"
 )
 
-// orderID is the ID of the order that a user places under a key: always the same for both (a UUIDv8, which is made from
-// a hash). Keys of different users have nothing to do with each other.
+// orderID returns the ID of the order that a user places under a key. It is always the same for the two: a UUIDv8, made of
+// their hash. Equal keys of different users mean different orders.
 func orderID(userID int64, key string) order.ID {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%s", orderIDDomain, userID, key))
 	id := uuid.UUID(sum[:16])
@@ -29,11 +29,11 @@ func orderID(userID int64, key string) order.ID {
 	return order.ID(id.String())
 }
 
-// newOrderID is the ID of an order without a key: a UUIDv7, so that new rows go to the end of the index.
+// newOrderID returns the ID of an order without a key: a UUIDv7, so that new rows go to the end of the index.
 func newOrderID() order.ID { return order.ID(uuid.Must(uuid.NewV7()).String()) }
 
-// requestHash tells one order from another under the same key. White space and the sequence of members do not count, and
-// neither does which payment method is the default: it hashes what the client meant.
+// requestHash tells two different orders under the same key apart. It hashes what the client meant: white space and the
+// order of members do not count, and the default payment method is not filled in.
 func requestHash(o orderclient.NewOrder) string {
 	canonical, err := json.Marshal(o)
 	if err != nil {
@@ -43,7 +43,7 @@ func requestHash(o orderclient.NewOrder) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// toRequest is the order as its saga gets it.
+// toRequest returns the saga's input.
 func toRequest(o orderclient.NewOrder, key, defaultPaymentMethod string) order.Request {
 	req := order.Request{
 		ID: newOrderID(), UserID: o.UserID, Items: make([]order.Item, len(o.Items)),

@@ -15,12 +15,12 @@ const (
 // preference is what a client asks for with the header Prefer (RFC 7240).
 type preference struct {
 	wait    time.Duration // 0: do not wait
-	applied string        // for the header Preference-Applied; "" when nothing was asked for
+	applied string        // for the header Preference-Applied; "" without a preference
 }
 
-// parsePrefer understands wait=N (seconds, cut to maxWait) and respond-async. Together they mean: wait that long, and
-// then answer 202; respond-async alone means: do not wait at all. As RFC 7240 demands, preferences that are not
-// understood are ignored, and of one that is given twice the first counts.
+// parsePrefer understands wait=N (seconds, cut to maxWait) and respond-async. Together they mean: wait that long, then
+// respond with 202. respond-async alone means: do not wait at all. As RFC 7240 demands, unknown preferences are ignored, and
+// the first of two equal ones counts.
 func parsePrefer(headers []string) preference {
 	wait, async := -1, false
 	for _, p := range strings.Split(strings.Join(headers, ","), ",") {

@@ -12,19 +12,19 @@ import (
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
 
-// The scopes of tokens. One of them is enough for every operation; how much of it, is up to the principal.
+// The scopes of tokens. Either is enough for every operation; the principal decides which orders it may be about.
 const (
-	scopeOrders   = "orders"          // one's own orders; the claim sub is the user's ID
-	scopeOperator = "orders:operator" // everybody's orders
+	scopeOrders   = "orders"          // the user's own orders; the claim sub is the user's ID
+	scopeOperator = "orders:operator" // all orders
 )
 
 const scopes = "Scope " + scopeOrders + ": the orders of the user in sub. Scope " + scopeOperator + ": all orders."
 
-// principal is whoever sends a request. The zero value may do nothing.
+// principal is the sender of a request. The zero value may do nothing.
 type principal struct {
-	userID   int64 // 0: nobody in particular
-	all      bool  // may see and change everybody's orders
-	operator bool  // acts for the shop, and not for a user
+	userID   int64 // 0: no single user
+	all      bool  // may see and change all orders
+	operator bool  // acts for the shop
 }
 
 func (p principal) sees(userID int64) bool { return p.all || p.userID == userID }
@@ -36,7 +36,8 @@ func principalOf(ctx context.Context) principal {
 	return p
 }
 
-// identify puts the principal into the request's context, or refuses the request. It comes after who's own middleware.
+// identify puts the principal into the request's context, or refuses the request. It runs after the authenticator's own
+// middleware.
 func identify(api *httpapi.API, who *auth.Authenticator) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		p := principal{all: true}
@@ -57,12 +58,12 @@ func toPrincipal(t auth.Token) (principal, *problem.Problem) {
 	}
 	id, err := strconv.ParseInt(t.Subject, 10, 64)
 	if err != nil || id <= 0 {
-		return principal{}, auth.InvalidToken("the token's sub is not the ID of a user")
+		return principal{}, auth.InvalidToken("the token's sub is not a user's ID")
 	}
 	return principal{userID: id}, nil
 }
 
-// limitUsers limits the requests of each user. Operators and strangers are limited by their address alone.
+// limitUsers limits the requests of each user. Other requests are limited only by address.
 func limitUsers(api *httpapi.API, limiter *httpapi.Limiter) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if id := principalOf(ctx.Context()).userID; id != 0 {

@@ -35,8 +35,8 @@ func TestTokensOfNobodyAreRefused(t *testing.T) {
 	}{
 		"no token":         {"Nothing: ", 401, "a bearer token is required"},
 		"another audience": {sign(t, map[string]any{"aud": "catalog"}), 401, "the token is invalid or has expired"},
-		"no user":          {sign(t, map[string]any{"sub": "alice"}), 401, "the token's sub is not the ID of a user"},
-		"user 0":           {sign(t, map[string]any{"sub": "0"}), 401, "the token's sub is not the ID of a user"},
+		"no user":          {sign(t, map[string]any{"sub": "alice"}), 401, "the token's sub is not a user's ID"},
+		"user 0":           {sign(t, map[string]any{"sub": "0"}), 401, "the token's sub is not a user's ID"},
 		"no scope":         {sign(t, map[string]any{"scope": nil}), 403, "the token lacks the scope orders"},
 		"another scope":    {sign(t, map[string]any{"scope": "orders:read"}), 403, "the token lacks the scope orders"},
 	} {

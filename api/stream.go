@@ -16,8 +16,8 @@ type stream struct {
 	control *http.ResponseController
 	times   watchTimes
 	details bool  // the client is an operator
-	last    int64 // the entry of the timeline that was written last; 0: none
-	version int64 // of the order that was written last; -1: none
+	last    int64 // ID of the timeline entry that was written last; 0: none
+	version int64 // of the order as it was written last; -1: not yet
 }
 
 func newStream(w http.ResponseWriter, times watchTimes, last int64, details bool) *stream {
@@ -29,15 +29,15 @@ func (s *stream) begin() error {
 	h.Set("Content-Type", eventStream)
 	h.Set("X-Accel-Buffering", "no") // asks reverse proxies to pass on each event at once
 	s.w.WriteHeader(http.StatusOK)
-	// The server's limits are for whole requests. A read that runs into its deadline would end the request's context.
+	// The server's time limits are for whole requests. A read that reaches its deadline would end the request's context.
 	if err := s.control.SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("lift the read deadline: %w", err)
 	}
 	return s.write(fmt.Sprintf("retry: %d\n\n", s.times.retry.Milliseconds()))
 }
 
-// change writes what was added to the timeline, and the order when it is another than before. It reports whether the
-// order has ended: nothing follows then.
+// change writes the new timeline entries, and the order if it has changed. It reports whether the order has ended: nothing
+// follows then.
 func (s *stream) change(c order.Change) (ended bool, err error) {
 	var out strings.Builder
 	for _, e := range c.Entries {
@@ -65,7 +65,7 @@ func (s *stream) event(out *strings.Builder, name string, data any) {
 	fmt.Fprintf(out, "event: %s\ndata: %s\n\n", name, line)
 }
 
-// write sends text at once, or gives up on a client that does not read.
+// write sends text at once. It fails when the client does not read in time.
 func (s *stream) write(text string) error {
 	if text == "" {
 		return nil

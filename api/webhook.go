@@ -17,13 +17,13 @@ import (
 // webhookPath is where the payment gateway sends its events.
 const webhookPath = "/stripe/webhook"
 
-// maxEvent is the largest event that is read, in bytes. Those of interest have a few kilobytes.
+// maxEvent bounds the events that are read, in bytes. Those of interest have a few kilobytes.
 const maxEvent = 256 << 10
 
-// webhook receives events of the payment gateway. It believes only what is signed, and does nothing but start a workflow:
-// that one looks up what is true. The gateway sends an event again until it is answered with 2xx.
+// webhook receives payment events. It accepts only signed ones, and does nothing but start a workflow, which looks up what
+// is true. The gateway sends an event again until the response is 2xx.
 type webhook struct {
-	secret string // of the endpoint, as the gateway knows it
+	secret string // the endpoint's signing secret
 	start  func(context.Context, order.PaymentEvent) error
 }
 
@@ -37,7 +37,7 @@ func (h webhook) receive(c *gin.Context) {
 		return
 	}
 	if err != nil {
-		h.refuse(c, problem.Malformed.New("the event did not arrive as a whole"))
+		h.refuse(c, problem.Malformed.New("the event arrived incomplete"))
 		return
 	}
 	event, err := stripe.ReadEvent(body, c.GetHeader("Stripe-Signature"), h.secret)
@@ -52,8 +52,8 @@ func (h webhook) receive(c *gin.Context) {
 	ctx := c.Request.Context()
 	httpapi.Annotate(ctx, "event", event.ID, "eventType", string(event.Type))
 	if err := h.start(ctx, event); err != nil {
-		httpapi.Log(ctx).Warn("an event of the payment gateway is not taken; it will be sent again", "error", err.Error())
-		h.refuse(c, problem.Unavailable.New("the event cannot be taken now").WithHeader("Retry-After", "30"))
+		httpapi.Log(ctx).Warn("a payment event was not accepted; the gateway will send it again", "error", err.Error())
+		h.refuse(c, problem.Unavailable.New("the event cannot be accepted now").WithHeader("Retry-After", "30"))
 		return
 	}
 	c.Status(http.StatusAccepted)

@@ -7,10 +7,11 @@ import (
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
+// Config is the program's configuration.
 type Config struct {
 	Addr         string `env:"WORKER_ADDR" envDefault:"127.0.0.1:4003" form:"host:port" help:"host:port of the probes /livez and /readyz, and of /metrics for Prometheus"`
 	DatabaseURL  string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL with the orders: postgres://user:password@host:port/name"`
-	CatalogURL   string `env:"CATALOG_URL" envDefault:"http://127.0.0.1:4002" form:"http://host:port" help:"where the catalog answers"`
+	CatalogURL   string `env:"CATALOG_URL" envDefault:"http://127.0.0.1:4002" form:"http://host:port" help:"URL of the catalog"`
 	CatalogToken catalogToken
 	StripeURL    string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" form:"http://host:port" help:"payment gateway: https://api.stripe.com, or the simulator's address"`
 	StripeKey    string `env:"STRIPE_API_KEY,required,notEmpty" secret:"true" help:"secret API key of the payment gateway"`
@@ -20,15 +21,15 @@ type Config struct {
 	TaskQueue string `env:"TASK_QUEUE" envDefault:"orders" help:"Temporal task queue of the order workflows"`
 	Version   versioning
 
-	FastPath       bool          `env:"FAST_PATH" envDefault:"true" help:"true: steps run as local activities until one breaks; false: every step is an activity of its own"`
+	FastPath       bool          `env:"FAST_PATH" envDefault:"true" help:"true: steps run as local activities until one breaks; false: every step is a regular activity"`
 	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"200" help:"most workflow tasks, local activities and activities at a time, each"`
-	StopTimeout    time.Duration `env:"WORKER_STOP_TIMEOUT" envDefault:"20s" help:"how long activities in hand may go on after SIGTERM"`
-	PriceAge       time.Duration `env:"CATALOG_PRICE_MAX_AGE" envDefault:"5m" help:"while the catalog is down, how old a last known price may be; 0: none is used"`
-	RecoveryEvery  time.Duration `env:"RECOVERY_INTERVAL" envDefault:"1m" help:"how often interrupted orders are searched for"`
+	StopTimeout    time.Duration `env:"WORKER_STOP_TIMEOUT" envDefault:"20s" help:"how long running activities may take after SIGTERM"`
+	PriceAge       time.Duration `env:"CATALOG_PRICE_MAX_AGE" envDefault:"5m" help:"how old a last known price may be while the catalog is down; 0: none is used"`
+	RecoveryEvery  time.Duration `env:"RECOVERY_INTERVAL" envDefault:"1m" help:"how often the server starts a search for interrupted orders"`
 	RecoveryMinAge time.Duration `env:"RECOVERY_MIN_AGE" envDefault:"2m" help:"how old an unfinished order without a workflow must be to be recovered"`
 }
 
-// Validate checks what goes beyond the type of a single variable.
+// Validate reports what no single field shows.
 func (c Config) Validate() error {
 	var problems []error
 	check := func(ok bool, problem string) {
@@ -44,7 +45,7 @@ func (c Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// priceAge is CATALOG_PRICE_MAX_AGE as the catalog's client wants it, for which 0 means its own default.
+// priceAge returns CATALOG_PRICE_MAX_AGE for the catalog's client, which takes 0 as its own default.
 func (c Config) priceAge() time.Duration {
 	if c.PriceAge == 0 {
 		return -1

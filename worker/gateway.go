@@ -11,8 +11,8 @@ import (
 // gatewayTimeout is how long the payment gateway may take to say whether it accepts the API key.
 const gatewayTimeout = 10 * time.Second
 
-// checkGateway asks the payment gateway whether it accepts the API key, and fails when it does not: every payment would.
-// That the gateway is away is no reason not to start: sagas wait for it.
+// checkGateway fails when the payment gateway rejects the API key: every payment would fail. A gateway that is down does not
+// keep the worker from starting, because sagas wait for it.
 func checkGateway(ctx context.Context, ask func(context.Context) error, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, gatewayTimeout)
 	defer cancel()
@@ -23,7 +23,7 @@ func checkGateway(ctx context.Context, ask func(context.Context) error, log *slo
 	case errors.As(err, &refused) && refused.NeedsAttention():
 		return fmt.Errorf("STRIPE_API_KEY: %w", err)
 	default:
-		log.Warn("the payment gateway does not answer; payments will wait for it", "error", err.Error())
+		log.Warn("the payment gateway does not respond; payments will wait for it", "error", err.Error())
 	}
 	return nil
 }

@@ -11,18 +11,18 @@ import (
 	"github.com/ordersaga/ordersaga/internal/telemetry"
 )
 
-// The states of the catalog's circuit breaker as the gauge tells them.
+// breakerStates are the values of the gauge.
 var breakerStates = map[string]int64{"closed": 0, "half-open": 1, "open": 2}
 
 // watchBreaker measures the catalog's circuit breaker: catalog_breaker_state (0 closed, 1 half-open, 2 open) and
-// catalog_breaker_changes_total. What it returns is to be told of every change.
+// catalog_breaker_changes_total. The caller calls the returned function on every change.
 func watchBreaker(meter metric.Meter) (func(from, to string), error) {
 	state, err := meter.Int64Gauge("catalog_breaker_state",
 		metric.WithDescription("circuit breaker of the catalog: 0 closed, 1 half-open, 2 open"))
 	if err != nil {
 		return nil, fmt.Errorf("measure the circuit breaker: %w", err)
 	}
-	changes, err := meter.Int64Counter("catalog_breaker_changes", metric.WithDescription("changes of its state"))
+	changes, err := meter.Int64Counter("catalog_breaker_changes", metric.WithDescription("state changes of the catalog's circuit breaker"))
 	if err != nil {
 		return nil, fmt.Errorf("measure the circuit breaker: %w", err)
 	}
@@ -34,7 +34,7 @@ func watchBreaker(meter metric.Meter) (func(from, to string), error) {
 	}, nil
 }
 
-// withMetrics answers GET /metrics beside the probes.
+// withMetrics serves GET /metrics beside the probes.
 func withMetrics(probes http.Handler, metrics *telemetry.Metrics) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", probes)

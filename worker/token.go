@@ -7,10 +7,10 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/catalogclient"
 )
 
-// catalogToken is what the worker shows the catalog, when that has AUTH_MODE=jwt.
+// catalogToken is the worker's token for a catalog with AUTH_MODE=jwt.
 type catalogToken struct {
-	Token string `env:"CATALOG_TOKEN" secret:"true" help:"bearer token for the catalog, with the scope catalog:reservations; or else CATALOG_TOKEN_FILE; neither for a catalog with AUTH_MODE=none"`
-	File  string `env:"CATALOG_TOKEN_FILE" help:"file that holds the token; it is read for each call, so that the token can be changed without a restart"`
+	Token string `env:"CATALOG_TOKEN" secret:"true" help:"bearer token for the catalog, with the scope catalog:reservations; alternatively CATALOG_TOKEN_FILE; neither with AUTH_MODE=none"`
+	File  string `env:"CATALOG_TOKEN_FILE" help:"file with the token; read for each call, so that the token can change without a restart"`
 }
 
 func (t catalogToken) Validate() error {
@@ -21,7 +21,7 @@ func (t catalogToken) Validate() error {
 	return err
 }
 
-// source returns nil for no token.
+// source returns nil without a token.
 func (t catalogToken) source() (catalogclient.TokenSource, error) {
 	switch {
 	case t.File != "":

@@ -10,12 +10,12 @@ import (
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
-// versioning tells the server which build of the worker this is, so that a saga stays with the build that it began with.
-// Off by default: then any worker runs any saga, and a change of the workflows' code has to keep old histories replaying.
-// docs/deploying.md shows how a new build is rolled out.
+// versioning tells the server which build this worker is, so that a saga stays with the build that it began with. It is off
+// by default: then any worker runs any saga, and a change of the workflows' code must keep old histories replaying.
+// docs/deploying.md shows how to roll out a new build.
 type versioning struct {
-	Deployment string `env:"WORKER_DEPLOYMENT_NAME" help:"name of the worker deployment, as in orders; with WORKER_BUILD_ID it switches worker versioning on"`
-	BuildID    string `env:"WORKER_BUILD_ID" help:"this build, as in a commit or release: another one whenever the code changes"`
+	Deployment string `env:"WORKER_DEPLOYMENT_NAME" help:"name of the worker deployment, for example orders; with WORKER_BUILD_ID it switches worker versioning on"`
+	BuildID    string `env:"WORKER_BUILD_ID" help:"this build, for example a commit or a release; it changes with the code"`
 }
 
 // Validate refuses what the server would refuse, and half a version.
@@ -48,9 +48,9 @@ func (v versioning) options() worker.DeploymentOptions {
 	}
 }
 
-// registerWorkflows registers the workflows with how each takes a new build; without versioning that has no effect.
-// What changes the world for one order is pinned: it ends with the code it began with. The search for interrupted orders
-// changes nothing itself, and goes on with the newest code, or a long one would keep an old build busy.
+// registerWorkflows registers the workflows, and how each takes a new build; without versioning that has no effect. A
+// workflow that acts on one order is pinned: it ends with the code that it began with. The search for interrupted orders
+// changes nothing itself and moves to the newest code, because a long one would keep an old build busy.
 func registerWorkflows(w worker.WorkflowRegistry) {
 	pinned := workflow.RegisterOptions{VersioningBehavior: workflow.VersioningBehaviorPinned}
 	w.RegisterWorkflowWithOptions(workflows.CreateOrder, pinned)

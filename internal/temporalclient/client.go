@@ -31,10 +31,10 @@ import (
 	"google.golang.org/grpc"
 )
 
-// DefaultAddress is where Temporal is looked for when nothing says otherwise.
+// DefaultAddress is the address unless a variable or a profile sets one.
 const DefaultAddress = "127.0.0.1:7233"
 
-// Config says where Temporal is. Every field may be empty.
+// Config is the connection to Temporal. Every field may be empty.
 type Config struct {
 	Address        string `env:"TEMPORAL_ADDRESS" help:"host:port of the Temporal server; 127.0.0.1:7233 unless a profile says otherwise"`
 	Namespace      string `env:"TEMPORAL_NAMESPACE" help:"Temporal namespace; \"default\" unless a profile says otherwise"`
@@ -43,20 +43,20 @@ type Config struct {
 	TLSCert        string `env:"TEMPORAL_TLS_CLIENT_CERT_PATH" help:"file of the client certificate (PEM) for mutual TLS"`
 	TLSKey         string `env:"TEMPORAL_TLS_CLIENT_KEY_PATH" help:"file of the client key (PEM) for mutual TLS"`
 	TLSCA          string `env:"TEMPORAL_TLS_SERVER_CA_CERT_PATH" help:"file of the authority (PEM) that signed the server's certificate"`
-	TLSServerName  string `env:"TEMPORAL_TLS_SERVER_NAME" help:"name in the server's certificate, when it is not the host of the address"`
+	TLSServerName  string `env:"TEMPORAL_TLS_SERVER_NAME" help:"name in the server's certificate, if it differs from the host of the address"`
 	TLSNoHostCheck string `env:"TEMPORAL_TLS_DISABLE_HOST_VERIFICATION" help:"true: do not check the server's certificate (for tests only)"`
 	ConfigFile     string `env:"TEMPORAL_CONFIG_FILE" help:"TOML file with connection profiles"`
-	Profile        string `env:"TEMPORAL_PROFILE" help:"profile in that file, or in the user's one when only this is set"`
+	Profile        string `env:"TEMPORAL_PROFILE" help:"profile in that file, or in the user's own file when only this is set"`
 }
 
-// Validate reports a configuration that no connection could be made with.
+// Validate reports a configuration that cannot connect.
 func (c Config) Validate() error {
 	_, err := c.options()
 	return err
 }
 
-// options loads the profile, if one is asked for, and puts the other variables on top of it. The user's own file is not
-// read unasked: it may point to somewhere else than this system's Temporal.
+// options loads the profile, if one is set, and puts the other variables on top of it. Without TEMPORAL_CONFIG_FILE or
+// TEMPORAL_PROFILE the user's own file is not read: it may point to another Temporal.
 func (c Config) options() (client.Options, error) {
 	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{
 		DisableFile: c.ConfigFile == "" && c.Profile == "", ConfigFileStrict: true, EnvLookup: c,
@@ -73,7 +73,7 @@ func (c Config) options() (client.Options, error) {
 	return options, nil
 }
 
-// LookupEnv answers envconfig's questions about the environment from the configuration.
+// LookupEnv lets envconfig read the configuration as if it were the environment.
 func (c Config) LookupEnv(name string) (string, bool) {
 	value := map[string]string{
 		"TEMPORAL_ADDRESS": c.Address, "TEMPORAL_NAMESPACE": c.Namespace, "TEMPORAL_API_KEY": c.APIKey,
@@ -85,13 +85,13 @@ func (c Config) LookupEnv(name string) (string, bool) {
 	return value, value != ""
 }
 
-// Environ is part of what envconfig asks for; it looks for free-form variables there, which we have none of.
+// Environ is for envconfig's free-form variables. There are none.
 func (c Config) Environ() []string { return nil }
 
 // Option changes how Open connects.
 type Option func(*client.Options)
 
-// Metrics lets the SDK, and workflows through it, measure with handler.
+// Metrics sends the metrics of the SDK, and those of workflows, to handler.
 func Metrics(handler client.MetricsHandler) Option {
 	return func(o *client.Options) { o.MetricsHandler = handler }
 }

@@ -6,8 +6,8 @@ import (
 	"go.temporal.io/sdk/worker"
 )
 
-// WorkerOptions are the settings that all workers share: at most so many workflow tasks, local activities and activities
-// at a time, each; and how long activities in hand may go on when the worker is told to stop.
+// WorkerOptions returns the settings that all workers share. Concurrency bounds workflow tasks, local activities and regular
+// activities, each; stopTimeout is how long running activities may take once the worker is asked to stop.
 func WorkerOptions(concurrency int, stopTimeout time.Duration) worker.Options {
 	return worker.Options{
 		MaxConcurrentActivityExecutionSize:      concurrency,
