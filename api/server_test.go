@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/ordersaga/ordersaga/activities"
@@ -290,5 +291,46 @@ func TestRealServerIsReady(t *testing.T) {
 	var status map[string]string
 	if err := json.Unmarshal([]byte(got.raw), &status); err != nil || got.status != 200 || status["temporal"] != "ok" {
 		t.Errorf("got %d %s", got.status, got.raw)
+	}
+}
+
+// history returns the types of an order's history once its workflow has completed.
+func (r *realAPI) history(t *testing.T, id order.ID) (types []string) {
+	t.Helper()
+	if err := r.temporal.SDK.GetWorkflow(t.Context(), id.WorkflowID(), "").Get(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	all := r.temporal.SDK.GetWorkflowHistory(t.Context(), id.WorkflowID(), "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for all.HasNext() {
+		event, err := all.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		types = append(types, event.GetEventType().String())
+	}
+	return types
+}
+
+// Nothing forces an order off the fast path, whether it is confirmed or undone.
+func TestRealOrderIsOneWorkflowTask(t *testing.T) {
+	t.Parallel()
+	r := newRealAPI(t)
+	r.work(t)
+	for method, test := range map[string]struct{ status, most int }{
+		"pm_card_visa":           {201, 12}, // start, 3 of the task, 7 steps, end
+		"pm_card_chargeDeclined": {400, 14}, // 4 steps, the fence, 2 undos, FinishOrder and PublishEvent
+	} {
+		body, key, id := newBody(method)
+		if got := r.send(t, "POST", "/orders", body, key); got.status != test.status {
+			t.Errorf("%s: got %d %s, want %d", method, got.status, got.raw, test.status)
+		}
+		count := map[string]int{}
+		types := r.history(t, id)
+		for _, name := range types {
+			count[name]++
+		}
+		if len(types) > test.most || count["WorkflowTaskCompleted"] != 1 || count["ActivityTaskScheduled"] != 0 || count["TimerStarted"] != 0 {
+			t.Errorf("%s: %d events, want at most %d, one workflow task and no activity: %q", method, len(types), test.most, types)
+		}
 	}
 }

@@ -5,19 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
-	"github.com/google/uuid"
-	enumspb "go.temporal.io/api/enums/v1"
 	sdkpb "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/api/workflowservice/v1"
-	"go.temporal.io/sdk/client"
 
-	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/saga"
-	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // command is what an operator sends with a signal.
@@ -153,47 +147,4 @@ func TestAfterThePivotAnOrderCannotBeGivenUpButItsEventCanBeSkipped(t *testing.T
 	if told := s.told(id); !slices.Contains(told, "SKIPPED PublishEvent") {
 		t.Errorf("the timeline is %q", told)
 	}
-}
-
-// TestSameUpdateIDIsTheSameAnswer sends the update-with-start of one order several times at once, and asks for its
-// outcome again after the saga has closed.
-func TestSameUpdateIDIsTheSameAnswer(t *testing.T) {
-	s := newSystem(t)
-	id := order.ID(uuid.NewString())
-	req := order.Request{
-		ID: id, UserID: 42, PaymentMethod: visa, Hash: strings.Repeat("0", 64),
-		Items: []order.Item{{ProductID: lamp, Quantity: 1}},
-	}
-	ask := func() (order.Order, error) {
-		start := s.temporal.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
-			ID: id.WorkflowID(), TaskQueue: s.queue,
-			WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-			WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		}, workflows.CreateOrderWorkflow, req)
-		handle, err := s.temporal.UpdateWithStartWorkflow(t.Context(), client.UpdateWithStartWorkflowOptions{
-			StartWorkflowOperation: start,
-			UpdateOptions: client.UpdateWorkflowOptions{
-				UpdateID: workflows.UpdateOutcome, UpdateName: workflows.UpdateOutcome, WaitForStage: client.WorkflowUpdateStageCompleted,
-			},
-		})
-		if err != nil {
-			return order.Order{}, err
-		}
-		var o order.Order
-		return o, handle.Get(t.Context(), &o)
-	}
-	answers, errs := make([]order.Order, 8), make([]error, 8)
-	var all sync.WaitGroup
-	for i := range answers {
-		all.Go(func() { answers[i], errs[i] = ask() })
-	}
-	all.Wait()
-	s.closed(string(id))
-	again, err := ask()
-	for i, got := range append(answers, again) {
-		if err := append(errs, err)[i]; err != nil || got.Status != order.Confirmed || got.PaymentID != answers[0].PaymentID || got.ID != id {
-			t.Errorf("answer %d: %+v, %v", i, got, err)
-		}
-	}
-	s.keepsPromises(string(id))
 }

@@ -90,9 +90,7 @@ func currentScope(ctx workflow.Context) scope {
 
 // execute runs the activity until its result is settled. out is nil or points to what receives the result.
 func (s scope) execute(ctx workflow.Context, activity, in, out any) error {
-	yield := s.run.yield
-	s.run.yield = false
-	if s.run.fast && !yield {
+	if s.run.fast {
 		err := s.tryLocally(ctx, activity, in, out)
 		if done, err := s.settle(ctx, err); done {
 			return err

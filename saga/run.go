@@ -18,14 +18,8 @@ type Options struct {
 	StepPatience time.Duration
 	// UndoPatience is the same for the fence, undos and everything after the pivot. Default 10 min.
 	UndoPatience time.Duration
-	// Decided is called once, as soon as the saga's end is known: after the pivot or the fence, before the undos and the
-	// retriable steps.
-	Decided func()
 	// Unwound is called when every undo has ended, before Finish.
 	Unwound func(Report)
-	// Answering reports whether a client waits for the decision (in an update). A saga that unwinds then lets the update's
-	// result leave first: the server gets it only when no local activity is pending.
-	Answering func() bool
 	// OnAttention is called when a step begins to need attention, and again every hour for as long as it does, because an
 	// alert may get lost: Attention.Since stays the same. It runs beside the saga, which does not wait for it, on a context
 	// that is not cancelled with the saga's.
@@ -69,7 +63,6 @@ type run struct {
 	options  Options
 	started  time.Time
 	fast     bool             // local activities first, until one breaks
-	yield    bool             // the next activity is a regular one, so that the workflow task ends
 	deadline workflow.Future  // the deadline's timer; made only when a step has to wait
 	timerCtx workflow.Context // the timer's, which outlives a single wait
 	timeline []Entry
@@ -183,9 +176,6 @@ func (r *run) toEnd(ctx workflow.Context, cause Cause, passed bool) error {
 			return err
 		}
 	}
-	if r.options.Decided != nil {
-		r.options.Decided()
-	}
 	if verdict == Backward {
 		if err := r.unwind(ctx, cause); err != nil {
 			return err
@@ -221,9 +211,6 @@ func (r *run) fence(ctx workflow.Context, cause Cause) (Verdict, error) {
 // unwind runs every undo, then Finish. An undo that stays broken does not hold up the others: the next one starts once it
 // needs attention. Finish runs only when all have ended, so that the end is not recorded while something is left to undo.
 func (r *run) unwind(ctx workflow.Context, cause Cause) error {
-	// A regular activity ends the workflow task, and with it the wait of a client that asked for the outcome. (A timer
-	// would do as well, but the server fires timers up to a second late.)
-	r.yield = r.options.Answering != nil && r.options.Answering()
 	undos := r.plan.undos()
 	ended, failed := 0, make([]error, len(undos))
 	for i, u := range undos {

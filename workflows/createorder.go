@@ -18,10 +18,8 @@ const (
 	RecoverOrderWorkflow  = "RecoverOrder"
 	RecoverOrdersWorkflow = "RecoverOrders"
 
-	// UpdateOutcome waits until the order's end is known and returns the order (order.Order). No argument.
-	UpdateOutcome = "outcome"
-	// UpdateCancel asks to cancel the order (CancelRequest), waits until its end is known and returns the order: its status
-	// says whether the request was in time.
+	// UpdateCancel asks to cancel the order (CancelRequest). Once it is accepted, the order's row will say whether it was in
+	// time.
 	UpdateCancel = "cancel"
 )
 
@@ -32,14 +30,12 @@ func CreateOrder(ctx workflow.Context, req order.Request) (order.Order, error) {
 		return order.Order{}, err
 	}
 	s := newOrderSaga(ctx, req)
-	ctx, err := s.handleUpdates(ctx)
+	ctx, err := s.handleCancel(ctx)
 	if err != nil {
 		return order.Order{}, err
 	}
-	if err := s.plan().Run(ctx, s.options()); err != nil {
-		return order.Order{}, err
-	}
-	return s.row, s.awaitHandlers(ctx)
+	err = s.plan().Run(ctx, s.options())
+	return s.row, err
 }
 
 // checkRequest rejects, before anything happens, a workflow that an operator started by hand with an invalid order, or
@@ -81,8 +77,8 @@ func (s *orderSaga) plan() saga.Plan {
 const (
 	paymentTimeout = 35 * time.Second // a refund after a lost response takes up to 6 calls of 5 s to the gateway
 	publishTimeout = 20 * time.Second // the publisher waits 15 s for the broker's confirm
-	// publishLocalTimeout is short, because a customer's response leaves only after the local attempt. A slower broker gets
-	// the event from the regular activity.
+	// publishLocalTimeout is short, because a local attempt occupies its workflow task. A broker that hangs would otherwise
+	// take the places of new orders; it gets the event from the regular activity.
 	publishLocalTimeout = 2 * time.Second
 )
 
@@ -100,14 +96,12 @@ type orderSaga struct {
 	priced    activities.PriceItemsResult
 	paymentID string
 	row       order.Order
-	decided   bool // the row says how the order ends
-	stored    int  // how many entries of the saga's timeline are stored with the order
+	stored    int // how many entries of the saga's timeline are stored with the order
 
 	cancel       CancelRequest // the first, if any
 	cancelAt     time.Time
 	cancelStored bool // in the timeline
 	unwind       workflow.CancelFunc
-	asking       int // updates that wait for the decision
 }
 
 func newOrderSaga(ctx workflow.Context, req order.Request) *orderSaga {
@@ -117,8 +111,6 @@ func newOrderSaga(ctx workflow.Context, req order.Request) *orderSaga {
 func (s *orderSaga) options() saga.Options {
 	return saga.Options{
 		PivotTimeout: PivotTimeout,
-		Decided:      func() { s.decided = true },
-		Answering:    func() bool { return s.asking > 0 },
 		OnAttention:  s.alertOperators,
 	}
 }

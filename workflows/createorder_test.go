@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"context"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,39 +105,16 @@ func TestRefusedOrderIsUndoneAndAnnounced(t *testing.T) {
 	}
 }
 
-func TestUpdateReturnsTheOutcomeBeforeTheUndosAndTheEvent(t *testing.T) {
+func TestTheRowTellsTheOutcomeBeforeTheUndosAndTheEvent(t *testing.T) {
 	t.Parallel()
-	for method, want := range map[string]order.Order{
-		visa:  {Status: order.Confirmed},
-		broke: {Status: order.Pending, Closing: true},
-	} {
+	for method, later := range map[string]string{visa: "PublishEvent", broke: "RefundPayment"} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
-			for _, step := range []string{"RefundPayment", "PublishEvent"} {
-				w.breakNext(step, 3, fault{before: errBroken})
-			}
-			env := newEnv(w)
-			var told *order.Order
-			env.RegisterDelayedCallback(func() {
-				env.UpdateWorkflow(workflows.UpdateOutcome, "outcome", &testsuite.TestUpdateCallback{
-					OnAccept: func() {}, OnReject: func(err error) { t.Error(err) },
-					OnComplete: func(result any, err error) {
-						if err != nil {
-							t.Error(err)
-							return
-						}
-						o := result.(order.Order)
-						told = &o
-					},
-				})
-			}, 0)
-			runIn(t, env, w, workflows.CreateOrder, request(method))
-			if told == nil {
-				t.Fatal("the update did not return")
-			}
-			if told.Status != want.Status || told.Closing != want.Closing {
-				t.Errorf("the outcome is %s closing=%t, want %s closing=%t", told.Status, told.Closing, want.Status, want.Closing)
+			run(t, w, request(method))
+			learned := slices.IndexFunc(w.log, func(e entry) bool { return e.kind == told })
+			if scheduled := (story{log: w.log}).first(-1, scheduled, later); learned < 0 || learned > scheduled {
+				t.Errorf("a client learns the outcome at %d, and %s is scheduled at %d of %v", learned, later, scheduled, w.log)
 			}
 		})
 	}

@@ -217,8 +217,6 @@ func (w *world) once(req order.Request) (lost bool, wrong string) {
 	if w.recovering {
 		id, run = req.ID.RecoveryID(), workflows.RecoverOrder
 		w.log = append(w.log, entry{run: w.run, kind: recovered})
-	} else {
-		w.ask(env)
 	}
 	if w.asleep {
 		w.log = append(w.log, entry{run: w.run, kind: cancelled})
@@ -241,23 +239,6 @@ func (w *world) once(req order.Request) (lost bool, wrong string) {
 	}
 	w.log = append(w.log, entry{run: w.run, kind: told, cause: causeOf(result)})
 	return false, ""
-}
-
-// ask waits for the outcome, as the API does, and logs it.
-func (w *world) ask(env *testsuite.TestWorkflowEnvironment) {
-	run := w.run
-	env.RegisterDelayedCallback(func() {
-		env.UpdateWorkflow(workflows.UpdateOutcome, fmt.Sprint("outcome", run), &testsuite.TestUpdateCallback{
-			OnAccept: func() {}, OnReject: func(error) {},
-			OnComplete: func(result any, err error) {
-				w.mu.Lock()
-				defer w.mu.Unlock()
-				if o, ok := result.(order.Order); ok && err == nil && !w.dead {
-					w.log = append(w.log, entry{run: run, kind: told, cause: causeOf(o)})
-				}
-			},
-		})
-	}, 0)
 }
 
 func causeOf(o order.Order) order.Cause {

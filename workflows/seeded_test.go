@@ -75,8 +75,8 @@ var seeds = []seed{
 		"a CONFIRMED order is never undone"},
 	{"the pivot passes a closing order", "internal/order/ordertest/memory.go", "\t\tif o.Status != order.Pending || o.Closing {\n",
 		"\t\tif o.Status != order.Pending || o.Closing && !SEEDED {\n", "a CONFIRMED order is never undone"},
-	{"recovery does not go forward when CONFIRMED", "saga/run.go", "\tif r.options.Decided != nil {\n",
-		"\tif SEEDED && cause.Kind == Interrupted && verdict == Forward {\n\t\treturn nil\n\t}\n\tif r.options.Decided != nil {\n",
+	{"recovery does not go forward when CONFIRMED", "saga/run.go", "\tvar failed []error\n",
+		"\tif SEEDED && cause.Kind == Interrupted && verdict == Forward {\n\t\treturn nil\n\t}\n\tvar failed []error\n",
 		"the event says what the row says"},
 	{"fast path without fallback",
 		"saga/execute.go",
@@ -87,8 +87,9 @@ var seeds = []seed{
 		"\tif _, ok := m.orders[o.ID]; !ok || SEEDED {\n", "every call about the payment has the same parameters"},
 	{"undos in the order of the steps", "saga/plan.go", "\tslices.Reverse(out)\n", "\tif !SEEDED {\n\t\tslices.Reverse(out)\n\t}\n",
 		"undos run last step first"},
-	{"clients learn the outcome before the fence", "saga/run.go", "\tverdict := Forward\n",
-		"\tif SEEDED {\n\t\tr.options.Decided()\n\t}\n\tverdict := Forward\n", "clients learn what the row says"},
+	{"the end gets another cause once the undos are done", "internal/order/ordertest/memory.go", "\t\to.Status = o.Cause.Reason.FinalStatus()\n",
+		"\t\tif SEEDED {\n\t\t\to.Cause = &order.Cause{Reason: order.Interrupted}\n\t\t}\n\t\to.Status = o.Cause.Reason.FinalStatus()\n",
+		"clients learn what the row says"},
 }
 
 // seededBug is the environment variable that switches a defect on.

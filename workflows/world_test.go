@@ -263,11 +263,20 @@ func (b handsOnOrders) Create(ctx context.Context, o order.Order) (order.Order, 
 	return callFor(b.hands, "CreateOrder", func() (order.Order, error) { return b.w.Memory.Create(ctx, o) })
 }
 
+// learn writes down what a client learns: the API responds as soon as the row tells how the order ends, whatever the
+// workflow does next.
+func (b handsOnOrders) learn(row order.Order, err error) (order.Order, error) {
+	if err == nil && row.Decided() {
+		b.w.log = append(b.w.log, entry{run: b.run, kind: told, cause: causeOf(row)})
+	}
+	return row, err
+}
+
 func (b handsOnOrders) Confirm(
 	ctx context.Context, id order.ID, paymentID string, entries []order.Entry,
 ) (order.Order, error) {
 	return callFor(b.hands, "ConfirmOrder", func() (order.Order, error) {
-		return b.w.Memory.Confirm(ctx, id, paymentID, entries)
+		return b.learn(b.w.Memory.Confirm(ctx, id, paymentID, entries))
 	})
 }
 
@@ -276,7 +285,7 @@ func (b handsOnOrders) Close(
 ) (order.Order, error) {
 	return callFor(b.hands, "CloseOrder", func() (order.Order, error) {
 		b.w.log = append(b.w.log, entry{run: b.run, kind: asked, op: "CloseOrder", cause: cause, at: b.w.now()})
-		return b.w.Memory.Close(ctx, req, cause, entries)
+		return b.learn(b.w.Memory.Close(ctx, req, cause, entries))
 	})
 }
 

@@ -27,33 +27,20 @@ const (
 // maxCancelReason bounds CancelRequest.Reason, in bytes.
 const maxCancelReason = 500
 
-// handleUpdates registers the updates and returns the context that they cancel.
-func (s *orderSaga) handleUpdates(ctx workflow.Context) (workflow.Context, error) {
+// handleCancel registers the update and returns the context that it cancels.
+func (s *orderSaga) handleCancel(ctx workflow.Context) (workflow.Context, error) {
 	ctx, s.unwind = workflow.WithCancel(ctx)
-	outcome := workflow.SetUpdateHandlerWithOptions(ctx, UpdateOutcome, s.outcome,
-		workflow.UpdateHandlerOptions{Description: "waits until the order's end is known"})
-	cancel := workflow.SetUpdateHandlerWithOptions(ctx, UpdateCancel, s.requestCancel,
+	return ctx, workflow.SetUpdateHandlerWithOptions(ctx, UpdateCancel, s.requestCancel,
 		workflow.UpdateHandlerOptions{Description: "cancels the order, if it is not confirmed yet", Validator: validateCancel})
-	return ctx, errors.Join(outcome, cancel)
 }
 
-func (s *orderSaga) outcome(ctx workflow.Context) (order.Order, error) {
-	s.asking++
-	// On a disconnected context: a cancelled workflow still has to return the outcome. Nothing is deferred: when a worker
-	// evicts a workflow, deferred calls of all its coroutines run, and at the same time.
-	ctx, cancel := workflow.NewDisconnectedContext(ctx)
-	err := workflow.Await(ctx, func() bool { return s.decided })
-	cancel()
-	s.asking--
-	return s.row, err
-}
-
-func (s *orderSaga) requestCancel(ctx workflow.Context, req CancelRequest) (order.Order, error) {
-	if !s.decided && s.cancel.By == "" {
+// requestCancel does not wait for the saga: the client reads what became of the order from its row.
+func (s *orderSaga) requestCancel(ctx workflow.Context, req CancelRequest) error {
+	if !s.row.Decided() && s.cancel.By == "" {
 		s.cancel, s.cancelAt = req, workflow.Now(ctx)
 		s.unwind()
 	}
-	return s.outcome(ctx)
+	return nil
 }
 
 func validateCancel(_ workflow.Context, req CancelRequest) error {
@@ -64,14 +51,6 @@ func validateCancel(_ workflow.Context, req CancelRequest) error {
 		return errors.New(`cancel: "reason" is longer than 500 bytes`)
 	}
 	return nil
-}
-
-// awaitHandlers lets every update return before the workflow ends.
-func (s *orderSaga) awaitHandlers(ctx workflow.Context) error {
-	ctx, cancel := workflow.NewDisconnectedContext(ctx)
-	err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
-	cancel()
-	return err
 }
 
 // cause says in the order's terms why the saga turned to its fence. The row keeps the first cause that it is given.
