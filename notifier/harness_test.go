@@ -57,7 +57,7 @@ func newStore(t *testing.T) (s *store, databaseURL string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	if err := pgdb.Migrate(t.Context(), pool, migrations()); err != nil {
+	if err := pgdb.Migrate(t.Context(), pool, migrations); err != nil {
 		t.Fatal(err)
 	}
 	return &store{pool}, databaseURL

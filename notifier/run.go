@@ -33,7 +33,7 @@ func Run(ctx context.Context, config Config, log *slog.Logger) (err error) {
 		return fmt.Errorf("NOTIFIER_DATABASE_URL: %w", err)
 	}
 	defer pool.Close()
-	if err := pgdb.Migrate(ctx, pool, migrations()); err != nil {
+	if err := pgdb.Migrate(ctx, pool, migrations); err != nil {
 		return err
 	}
 	mail, err := config.mailer()

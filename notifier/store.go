@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"slices"
 	"strings"
@@ -20,16 +19,7 @@ import (
 )
 
 //go:embed migrations/*.sql
-var embedded embed.FS
-
-// migrations are the goose files of the notifier's schema.
-func migrations() fs.FS {
-	sub, err := fs.Sub(embedded, "migrations")
-	if err != nil {
-		panic(err) // the directory is part of the program
-	}
-	return sub
-}
+var migrations embed.FS
 
 // store keeps the notifications and the outbox.
 type store struct{ pool *pgxpool.Pool }

@@ -54,8 +54,8 @@ func hideURL(err error) error {
 	return err
 }
 
-// Migrate applies the migrations (goose SQL files at the root of fsys) that the schema does not have yet. An advisory lock
-// makes programs that start at the same time wait for each other.
+// Migrate applies the migrations (goose SQL files in the folder migrations of fsys) that the schema does not have yet. An
+// advisory lock makes programs that start at the same time wait for each other.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, fsys fs.FS) error {
 	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 	defer cancel()
@@ -64,9 +64,13 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, fsys fs.FS) error {
 	if err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
 	}
+	files, err := fs.Sub(fsys, "migrations")
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
 	db := stdlib.OpenDBFromPool(pool)
 	defer db.Close()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, fsys, goose.WithSessionLocker(locker))
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker))
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
@@ -79,7 +83,7 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, fsys fs.FS) error {
 // ErrOutdated means that a schema lacks migrations that the caller needs.
 var ErrOutdated = errors.New("the schema is not up to date yet")
 
-// Current checks that the schema has all migrations. It returns nil, ErrOutdated, or the reason why it cannot tell. It only
+// Current checks that the schema has all migrations of fsys. It returns nil, ErrOutdated, or the reason why it cannot tell. It only
 // reads: it is for programs that use a schema which another program migrates.
 func Current(ctx context.Context, pool *pgxpool.Pool, fsys fs.FS) error {
 	want, err := newest(fsys)
@@ -109,7 +113,7 @@ const (
 
 // newest returns the highest version among the migrations.
 func newest(fsys fs.FS) (int64, error) {
-	files, err := fs.Glob(fsys, "*.sql")
+	files, err := fs.Glob(fsys, "migrations/*.sql")
 	if err != nil {
 		return 0, fmt.Errorf("read the migrations: %w", err)
 	}

@@ -66,10 +66,10 @@ func TestASchemaIsCurrentOnceAllMigrationsHaveRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	first := fstest.MapFS{"00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (x int);\n")}}
+	first := fstest.MapFS{"migrations/00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (x int);\n")}}
 	both := fstest.MapFS{
-		"00001_a.sql": first["00001_a.sql"],
-		"00002_b.sql": {Data: []byte("-- +goose Up\nCREATE TABLE b (x int);\n")},
+		"migrations/00001_a.sql": first["migrations/00001_a.sql"],
+		"migrations/00002_b.sql": {Data: []byte("-- +goose Up\nCREATE TABLE b (x int);\n")},
 	}
 	if err := pgdb.Current(t.Context(), pool, first); !errors.Is(err, pgdb.ErrOutdated) {
 		t.Errorf("an empty database: %v, want ErrOutdated", err)
@@ -98,14 +98,14 @@ func TestAMigrationThatFailsLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	broken := fstest.MapFS{"00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (x int);\nSELECT 1/0;\n")}}
+	broken := fstest.MapFS{"migrations/00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (x int);\nSELECT 1/0;\n")}}
 	if err := pgdb.Migrate(t.Context(), pool, broken); err == nil {
 		t.Fatal("no error")
 	}
 	if err := pgdb.Current(t.Context(), pool, broken); !errors.Is(err, pgdb.ErrOutdated) {
 		t.Errorf("after the failure: %v, want ErrOutdated", err)
 	}
-	repaired := fstest.MapFS{"00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (x int);\n")}}
+	repaired := fstest.MapFS{"migrations/00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (x int);\n")}}
 	if err := pgdb.Migrate(t.Context(), pool, repaired); err != nil {
 		t.Errorf("the repaired migration: %v", err)
 	}

@@ -113,18 +113,8 @@ func tracedPool(t *testing.T) (*pgxpool.Pool, *lastQuery) {
 	if err := postgres.Migrate(t.Context(), open(t, url)); err != nil {
 		t.Fatal(err)
 	}
-	config, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
 	last := &lastQuery{}
-	config.ConnConfig.Tracer = last
-	pool, err := pgxpool.NewWithConfig(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	return pool, last
+	return openWith(t, url, func(c *pgxpool.Config) { c.ConnConfig.Tracer = last }), last
 }
 
 // busy is the user with every second order.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"io/fs"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -12,20 +11,11 @@ import (
 )
 
 //go:embed migrations/*.sql
-var embedded embed.FS
-
-// migrations returns the goose files of the orders' schema.
-func migrations() fs.FS {
-	sub, err := fs.Sub(embedded, "migrations")
-	if err != nil {
-		panic(err) // the directory is part of the program
-	}
-	return sub
-}
+var migrations embed.FS
 
 // Migrate creates the orders' schema or brings it up to date. Programs that start at the same time wait for each other.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
-	return pgdb.Migrate(ctx, pool, migrations())
+	return pgdb.Migrate(ctx, pool, migrations)
 }
 
 // Ready returns an error while the database cannot be reached, or while its schema is older than this program needs: the
@@ -33,7 +23,7 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
 func (s *Orders) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if err := pgdb.Current(ctx, s.pool, migrations()); err != nil {
+	if err := pgdb.Current(ctx, s.pool, migrations); err != nil {
 		return fmt.Errorf("the orders' database: %w", err)
 	}
 	return nil

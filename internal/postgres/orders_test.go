@@ -29,6 +29,22 @@ func migrated(t testing.TB) *pgxpool.Pool {
 	return pool
 }
 
+// openWith returns a pool whose configuration the caller changes first.
+func openWith(t testing.TB, url string, change func(*pgxpool.Config)) *pgxpool.Pool {
+	t.Helper()
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(config)
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
 func open(t testing.TB, url string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgdb.Open(t.Context(), url)

@@ -57,24 +57,16 @@ func counted(t *testing.T) (*pgxpool.Pool, *atomic.Int64) {
 	if err := postgres.Migrate(t.Context(), open(t, url)); err != nil {
 		t.Fatal(err)
 	}
-	config, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var trips atomic.Int64
-	config.MaxConns = 1
-	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
-	config.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		var d net.Dialer
-		c, err := d.DialContext(ctx, network, addr)
-		return &countingConn{Conn: c, trips: &trips}, err
-	}
-	pool, err := pgxpool.NewWithConfig(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	return pool, &trips
+	return openWith(t, url, func(c *pgxpool.Config) {
+		c.MaxConns = 1
+		c.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
+		c.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			var d net.Dialer
+			conn, err := d.DialContext(ctx, network, addr)
+			return &countingConn{Conn: conn, trips: &trips}, err
+		}
+	}), &trips
 }
 
 type countingConn struct {

@@ -52,11 +52,17 @@ func Postgres(t testing.TB) string {
 	name := Name("test")
 	execute(t, admin, "CREATE DATABASE "+name)
 	t.Cleanup(func() { execute(t, admin, "DROP DATABASE "+name+" WITH (FORCE)") })
-	u, err := url.Parse(admin)
+	return withPath(t, admin, name)
+}
+
+// withPath returns a URL with another path.
+func withPath(t testing.TB, base, path string) string {
+	t.Helper()
+	u, err := url.Parse(base)
 	if err != nil {
-		t.Fatalf("%s: %v", PostgresURL, err)
+		t.Fatalf("a service's URL: %v", err)
 	}
-	u.Path = "/" + name
+	u.Path = "/" + path
 	return u.String()
 }
 
@@ -101,12 +107,7 @@ func RabbitMQ(t testing.TB) string {
 	base, api, name := variable(t, RabbitMQURL), variable(t, RabbitMQAPI), Name("test")
 	manage(t, http.MethodPut, api+"/api/vhosts/"+name)
 	t.Cleanup(func() { manage(t, http.MethodDelete, api+"/api/vhosts/"+name) })
-	u, err := url.Parse(base)
-	if err != nil {
-		t.Fatalf("%s: %v", RabbitMQURL, err)
-	}
-	u.Path = "/" + name
-	return u.String()
+	return withPath(t, base, name)
 }
 
 func manage(t testing.TB, method, address string) {

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"embed"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"time"
@@ -20,11 +19,7 @@ var migrations embed.FS
 
 // Migrate brings the ledger's schema up to date.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	return pgdb.Migrate(ctx, pool, files)
+	return pgdb.Migrate(ctx, pool, migrations)
 }
 
 // Options say how the gateway behaves without fault rules.
