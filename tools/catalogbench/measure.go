@@ -22,23 +22,22 @@ import (
 	"github.com/ordersaga/ordersaga/internal/money"
 )
 
-// The shelf: products in categories, with prices from 1.00 to 1,000.00 and a few words in each name.
+// The products are in categories, with prices from 1.00 to 1,000.00 and a few words in each name.
 const (
-	leastProducts = 10_000 // so many are bought from
+	leastProducts = 10_000 // products that are bought
 	categories    = 20
-	dearest       = 100_000
-	units         = 1_000_000_000 // of each product: nothing falls short
+	highestPrice  = 100_000
+	units         = 1_000_000_000 // of each product: enough for any run
 	loadBatch     = 1000
-	readers       = 4 // clients that list and look up: few, so that what is measured is not their queue
+	readers       = 4 // clients that list and look up: few, so that the result is not their own queue
 )
 
-// Result is what one measurement found.
-type Result struct {
-	What     string
-	Products int     // on the shelf
-	PerS     float64 // calls, orders or products a second
-	P50Ms    float64
-	P99Ms    float64
+// result is one measurement.
+type result struct {
+	what     string
+	products int
+	perS     float64 // calls, orders or products a second
+	p50, p99 float64 // in ms
 }
 
 type bench struct {
@@ -50,7 +49,7 @@ type bench struct {
 	stop       func()
 	background sync.WaitGroup
 	size       int
-	results    []Result
+	results    []result
 }
 
 func open(ctx context.Context, uri string, o options, say func(string, ...any)) (*bench, error) {
@@ -70,7 +69,7 @@ func open(ctx context.Context, uri string, o options, say func(string, ...any)) 
 	return b, nil
 }
 
-// close drops everything.
+// close drops the database.
 func (b *bench) close() error {
 	b.stop()
 	b.background.Wait()
@@ -97,7 +96,7 @@ func (b *bench) measure(ctx context.Context) error {
 	return nil
 }
 
-// load fills the shelf up.
+// load adds products until there are that many.
 func (b *bench) load(ctx context.Context, size int) error {
 	began, added := time.Now(), size-b.size
 	for b.size < size {
@@ -118,7 +117,7 @@ func (b *bench) load(ctx context.Context, size int) error {
 	return b.rest(ctx, min(took, b.o.rest))
 }
 
-// rest lets the server tidy up what was loaded, which it does on the same processors.
+// rest lets the server clean up after loading, for which it needs the same processors.
 func (b *bench) rest(ctx context.Context, rest time.Duration) error {
 	select {
 	case <-time.After(rest):
@@ -135,14 +134,14 @@ func sample(n int) product.Product {
 	return product.Product{
 		ID: id(n), Name: fmt.Sprintf("Thing %d of make %d", n, r.IntN(1000)), Category: category(r.IntN(categories)),
 		Description: strings.Repeat("It does what it says. ", 5),
-		Price:       money.Money{Amount: 100 + r.Int64N(dearest), Currency: "EUR"}, Stock: units,
+		Price:       money.Money{Amount: 100 + r.Int64N(highestPrice), Currency: "EUR"}, Stock: units,
 		CreatedAt: time.Now(), UpdatedAt: time.Now(),
 	}
 }
 
 func category(n int) string { return fmt.Sprintf("category-%d", n) }
 
-// browse lists first pages and looks prices up.
+// browse lists first pages and looks up prices.
 func (b *bench) browse(ctx context.Context) error {
 	for _, reading := range []struct {
 		name   string
@@ -152,13 +151,13 @@ func (b *bench) browse(ctx context.Context) error {
 		{"page of a category", func() product.Filter { return inCategory(product.Filter{}) }},
 		{"page of a fifth of prices", func() product.Filter { return prices(mathrand.IntN(categories), 5) }},
 		{"page of a thousandth", func() product.Filter { return prices(mathrand.IntN(categories), 1000) }},
-		{"page of the dearest thousandth", dear},
+		{"page of the highest thousandth", expensive},
 		{"page of category and fifth", func() product.Filter { return inCategory(prices(0, 5)) }},
 		{"page of category and thousandth", func() product.Filter { return inCategory(prices(mathrand.IntN(categories), 1000)) }},
 		{"page of a word", func() product.Filter { return product.Filter{Words: words()[1:]} }},
 		{"page of two words", func() product.Filter { return product.Filter{Words: words()} }},
 	} {
-		// The first page of a filter counts what passes it, once; see product.CountAge.
+		// The first page of a filter counts its products, once; see product.CountAge.
 		for range 3 * categories {
 			if _, err := b.products.List(ctx, reading.filter(), 1, 1); err != nil {
 				return fmt.Errorf("%s, of %d: %w", reading.name, b.size, err)
@@ -180,19 +179,19 @@ func inCategory(f product.Filter) product.Filter {
 	return f
 }
 
-// words are one that all products have, and one that one in a thousand has.
+// words are one in the names of all products, and one in the name of one in a thousand.
 func words() []string { return []string{"make", fmt.Sprint(mathrand.IntN(categories))} }
 
-// dear is what costs nearly the most, or more.
-func dear() product.Filter {
-	low := int64(100 + dearest - dearest/1000)
+// expensive are the products with the highest prices.
+func expensive() product.Filter {
+	low := int64(100 + highestPrice - highestPrice/1000)
 	return product.Filter{MinPrice: &low}
 }
 
-// prices are one part of that many of all prices, from the nth twentieth on.
+// prices is a range as long as all prices divided by parts, from the nth twentieth on.
 func prices(n int, parts int64) product.Filter {
-	low := 100 + int64(n)*dearest/categories
-	high := low + dearest/parts
+	low := 100 + int64(n)*highestPrice/categories
+	high := low + highestPrice/parts
 	return product.Filter{MinPrice: &low, MaxPrice: &high}
 }
 
@@ -227,7 +226,7 @@ func (b *bench) sell(ctx context.Context) error {
 	if err := b.wearIn(ctx, hot); err != nil {
 		return err
 	}
-	// Both at the same time of the run, when there are as many reservations of either.
+	// One right after the other, with about the same number of reservations in the database.
 	if err := b.time(ctx, "orders of one sold product", b.o.clients, 1, hot); err != nil {
 		return err
 	}
@@ -241,7 +240,7 @@ func (b *bench) sell(ctx context.Context) error {
 	return b.time(ctx, "products priced, 10 a call", b.o.clients, 10, func(ctx context.Context) error { return b.price(ctx, 10) })
 }
 
-// wearIn lets the first product be ordered until there are as many orders behind it as wanted.
+// wearIn orders the first product until it has had enough orders.
 func (b *bench) wearIn(ctx context.Context, order func(context.Context) error) error {
 	for {
 		u, err := b.stock.Units(ctx, id(0))
@@ -258,9 +257,9 @@ func (b *bench) wearIn(ctx context.Context, order func(context.Context) error) e
 	}
 }
 
-// time lets clients call for one turn. each is what one call counts. A measurement without a name is not reported.
+// time makes clients call for one turn. Each call counts as each. A measurement without a name is not reported.
 func (b *bench) time(ctx context.Context, name string, clients int, each float64, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute+b.o.turn, errors.New("it took far too long"))
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute+b.o.turn, errors.New("the measurement hangs"))
 	defer cancel()
 	began := time.Now()
 	var mu sync.Mutex
@@ -293,12 +292,12 @@ func (b *bench) time(ctx context.Context, name string, clients int, each float64
 
 func (b *bench) add(what string, perS float64, took []time.Duration) {
 	slices.Sort(took)
-	r := Result{What: what, Products: b.size, PerS: perS, P50Ms: quantile(took, 50), P99Ms: quantile(took, 99)}
+	r := result{what, b.size, perS, quantile(took, 50), quantile(took, 99)}
 	b.results = append(b.results, r)
-	b.say("%-32s %8d products %8.0f /s, p50 %.1f ms, p99 %.1f ms", what, r.Products, r.PerS, r.P50Ms, r.P99Ms)
+	b.say("%-32s %8d products %8.0f /s, p50 %.1f ms, p99 %.1f ms", what, r.products, r.perS, r.p50, r.p99)
 }
 
-// quantile is in milliseconds; sorted may be empty.
+// quantile returns milliseconds; sorted may be empty.
 func quantile(sorted []time.Duration, percent int) float64 {
 	if len(sorted) == 0 {
 		return 0
@@ -306,12 +305,12 @@ func quantile(sorted []time.Duration, percent int) float64 {
 	return float64(sorted[(len(sorted)-1)*percent/100].Microseconds()) / 1000
 }
 
-func print(w io.Writer, o options, results []Result) {
+func print(w io.Writer, o options, results []result) {
 	fmt.Fprintf(w, "\n%d clients reserve, sell and price, %d list; %s each\n\n", o.clients, readers, o.turn)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "products\twhat\t/s\tp50 ms\tp99 ms\t\n")
 	for _, r := range results {
-		fmt.Fprintf(t, "%d\t%s\t%.0f\t%.1f\t%.1f\t\n", r.Products, r.What, r.PerS, r.P50Ms, r.P99Ms)
+		fmt.Fprintf(t, "%d\t%s\t%.0f\t%.1f\t%.1f\t\n", r.products, r.what, r.perS, r.p50, r.p99)
 	}
 	_ = t.Flush()
 }
