@@ -83,7 +83,7 @@ func TestCancellationIsAnsweredByWhatBecameOfTheOrder(t *testing.T) {
 	}
 }
 
-func summarize(a answer) string {
+func summarize(a response) string {
 	if problem, ok := a.body["type"].(string); ok {
 		return problem
 	}

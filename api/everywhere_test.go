@@ -16,8 +16,7 @@ var everyOperation = map[string]string{
 	"POST /orders/" + string(keyed) + "/cancel":  `{"reason":"ordered twice"}`,
 }
 
-// What holds for one operation holds for all.
-func TestEveryOperationRefusesAlike(t *testing.T) {
+func TestEveryOperationRejectsAlike(t *testing.T) {
 	t.Parallel()
 	for request, body := range everyOperation {
 		method, path, _ := strings.Cut(request, " ")
@@ -36,17 +35,18 @@ func TestEveryOperationRefusesAlike(t *testing.T) {
 			"not JSON inside": {"", []string{mine, "Content-Type: text/plain"}, 415, "unsupported-media-type"},
 		} {
 			if test.status == 415 && body == "" {
-				continue // there is no body to be of another type
+				continue // the operation has no body
 			}
 			got := newTestAPIWith(t, hesitates, byToken).send(t, method, path+test.query, body, test.headers...)
-			if got.status != test.status || got.body["type"] != "/problems/"+test.kind || got.header.Get("X-Request-ID") != "test-1" || got.body["instance"] != "test-1" {
+			if got.status != test.status || got.body["type"] != "/problems/"+test.kind ||
+				got.header.Get("X-Request-ID") != "test-1" || got.body["instance"] != "test-1" {
 				t.Errorf("%s, %s: got %d %s, want %d %s", request, name, got.status, got.raw, test.status, test.kind)
 			}
 		}
 	}
 }
 
-func TestBrokenStoreIsToldWithoutItsText(t *testing.T) {
+func TestErrorsOfTheStoreDoNotLeak(t *testing.T) {
 	t.Parallel()
 	for request, body := range everyOperation {
 		api := newTestAPI(t, hesitates)
@@ -59,7 +59,7 @@ func TestBrokenStoreIsToldWithoutItsText(t *testing.T) {
 		}
 		for _, secret := range []string{"hunter2", "10.0.0.7", "dial"} {
 			if strings.Contains(got.raw, secret) {
-				t.Errorf("%s: %s tells %s", request, got.raw, secret)
+				t.Errorf("%s: %s leaks %s", request, got.raw, secret)
 			}
 		}
 	}

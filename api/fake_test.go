@@ -25,7 +25,7 @@ import (
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
-// script is what happens to an order when its saga is started: it changes the store as the saga would.
+// script runs when an order's saga is started. It changes the store as the saga would.
 type script func(s *ordertest.Memory, req order.Request) error
 
 func confirms(s *ordertest.Memory, req order.Request) error {
@@ -37,7 +37,7 @@ func confirms(s *ordertest.Memory, req order.Request) error {
 	return err
 }
 
-// refuses ends behind the fence; unwinding is left to the test.
+// refuses closes the order at the fence. The test unwinds it.
 func refuses(cause order.Cause) script {
 	return func(s *ordertest.Memory, req order.Request) error {
 		if _, err := s.Create(context.Background(), priced(req)); err != nil {
@@ -48,13 +48,13 @@ func refuses(cause order.Cause) script {
 	}
 }
 
-// hesitates has a row when the client has waited long enough, and no end.
+// hesitates writes a row but does not decide the order.
 func hesitates(s *ordertest.Memory, req order.Request) error {
 	_, err := s.Create(context.Background(), priced(req))
 	return err
 }
 
-// sleeps has not even a row: there is no worker.
+// sleeps writes no row, as if there were no worker.
 func sleeps(*ordertest.Memory, order.Request) error { return nil }
 
 func fails(err error) script {
@@ -75,7 +75,7 @@ func priced(req order.Request) order.Order {
 	return o
 }
 
-// fakeEngine runs each order's saga once, by script, and remembers what it was started with.
+// fakeEngine runs a script once for each order, and remembers the input.
 type fakeEngine struct {
 	store  *ordertest.Memory
 	script script
@@ -221,7 +221,7 @@ func newStreamingAPI(t testing.TB, s script, tokens auth.Config, streams eventsC
 	return buildAPI(t, s, tokens, streams, times, httpapi.NewLimiter("user", 1e6, 1e6))
 }
 
-// newLimitedAPI asks for tokens.
+// newLimitedAPI requires tokens.
 func newLimitedAPI(t testing.TB, perUser *httpapi.Limiter) *testAPI {
 	t.Helper()
 	return buildAPI(t, confirms, byToken, testEvents, testTimes, perUser)
@@ -273,8 +273,8 @@ func buildAPIThatWaits(
 	return &testAPI{api, store, engine, stop}
 }
 
-// answer is an HTTP answer, read.
-type answer struct {
+// response is an HTTP response with its decoded body.
+type response struct {
 	status int
 	header http.Header
 	body   map[string]any
@@ -282,7 +282,7 @@ type answer struct {
 }
 
 // send makes a request; headers are "Name: value".
-func (a *testAPI) send(t testing.TB, method, path, body string, headers ...string) answer {
+func (a *testAPI) send(t testing.TB, method, path, body string, headers ...string) response {
 	t.Helper()
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
 	if body != "" {
@@ -298,10 +298,10 @@ func (a *testAPI) send(t testing.TB, method, path, body string, headers ...strin
 	}
 	w := httptest.NewRecorder()
 	a.ServeHTTP(w, req)
-	got := answer{status: w.Code, header: w.Result().Header, raw: w.Body.String()}
+	got := response{status: w.Code, header: w.Result().Header, raw: w.Body.String()}
 	if w.Body.Len() > 0 {
 		if err := json.Unmarshal(w.Body.Bytes(), &got.body); err != nil {
-			t.Fatalf("%s %s: the answer %q is not JSON: %v", method, path, got.raw, err)
+			t.Fatalf("%s %s: the response %q is not JSON: %v", method, path, got.raw, err)
 		}
 	}
 	document.Check(t, req, body, w)
@@ -309,24 +309,24 @@ func (a *testAPI) send(t testing.TB, method, path, body string, headers ...strin
 }
 
 // want compares the status and the whole body, which is JSON.
-func (a answer) want(t testing.TB, status int, body string) {
+func (r response) want(t testing.TB, status int, body string) {
 	t.Helper()
-	if a.status != status {
-		t.Errorf("got status %d, want %d", a.status, status)
+	if r.status != status {
+		t.Errorf("got status %d, want %d", r.status, status)
 	}
-	if diff := cmp.Diff(indent(t, body), indent(t, a.raw)); diff != "" {
+	if diff := cmp.Diff(indent(t, body), indent(t, r.raw)); diff != "" {
 		t.Errorf("body (-want +got):\n%s", diff)
 	}
 }
 
-func (a answer) wantHeader(t testing.TB, name, value string) {
+func (r response) wantHeader(t testing.TB, name, value string) {
 	t.Helper()
-	if got := a.header.Get(name); got != value {
+	if got := r.header.Get(name); got != value {
 		t.Errorf("header %s: got %q, want %q", name, got, value)
 	}
 }
 
-// indent makes JSON comparable: members sorted, one a line.
+// indent makes JSON comparable: sorted members, one per line.
 func indent(t testing.TB, s string) string {
 	t.Helper()
 	if s == "" {

@@ -6,17 +6,17 @@ import (
 	"testing"
 )
 
-// These send anything to an operation: the answer is never a 500, and an error is always a documented problem (which send
-// checks against the description).
+// These tests send anything to an operation. The response is never a 500, and an error is always a documented problem: send
+// checks responses against the document.
 
-func neverBroken(t *testing.T, got answer) {
+func neverBroken(t *testing.T, got response) {
 	t.Helper()
 	if got.status >= 500 || got.status < 200 || got.status >= 300 && got.status != 304 && got.body["type"] == nil {
 		t.Errorf("got %d %s", got.status, got.raw)
 	}
 }
 
-// sendable reports whether a header with this value gets past HTTP itself.
+// sendable reports whether HTTP allows a header with this value.
 func sendable(value string) bool { return !strings.ContainsAny(value, "\r\n\x00") }
 
 // FuzzPlace is about POST /orders.
@@ -63,7 +63,7 @@ func FuzzList(f *testing.F) {
 	f.Fuzz(func(t *testing.T, query string) {
 		u := url.URL{Path: "/orders", RawQuery: query}
 		if _, err := url.ParseRequestURI(u.String()); err != nil || strings.ContainsAny(query, " #\x7f") || !sendable(query) {
-			t.Skip("HTTP itself refuses it")
+			t.Skip("HTTP itself rejects it")
 		}
 		neverBroken(t, api.send(t, "GET", u.String(), ""))
 	})

@@ -7,7 +7,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 )
 
-func TestRequestsOfAUserAreLimitedWhereverTheyComeFrom(t *testing.T) {
+func TestRequestsOfAUserAreLimitedFromAllAddresses(t *testing.T) {
 	t.Parallel()
 	api := newTestAPIWith(t, confirms, byToken)
 	limited := newLimitedAPI(t, httpapi.NewLimiter("user", 0.001, 1))
@@ -16,12 +16,16 @@ func TestRequestsOfAUserAreLimitedWhereverTheyComeFrom(t *testing.T) {
 		api    *testAPI
 		who    string
 		status int
-	}{{limited, mine, 200}, {limited, mine, 429}, {limited, theirs, 200}, {limited, operator, 200}, {limited, operator, 200}, {api, mine, 200}, {api, mine, 200}} {
+	}{
+		{limited, mine, 200}, {limited, mine, 429}, {limited, theirs, 200}, {limited, operator, 200}, {limited, operator, 200},
+		{api, mine, 200}, {api, mine, 200},
+	} {
 		got := test.api.send(t, "GET", "/orders", "", test.who)
 		if got.status != test.status {
 			t.Errorf("request %d: got %d %s, want %d", i, got.status, got.raw, test.status)
 		}
-		if got.status == 429 && (got.body["type"] != "/problems/too-many-requests" || got.header.Get("Retry-After") == "" || got.header.Get("RateLimit") == "") {
+		if got.status == 429 && (got.body["type"] != "/problems/too-many-requests" ||
+			got.header.Get("Retry-After") == "" || got.header.Get("RateLimit") == "") {
 			t.Errorf("request %d: got %v %s", i, got.header, got.raw)
 		}
 	}

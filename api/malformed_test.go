@@ -12,7 +12,7 @@ import (
 )
 
 // fieldsOf returns the errors in a problem as "place: detail", joined by "; ".
-func fieldsOf(t *testing.T, a answer) string {
+func fieldsOf(t *testing.T, a response) string {
 	t.Helper()
 	var body struct {
 		Errors []struct{ Detail, Pointer, Parameter, Header string }

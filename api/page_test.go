@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// servePage serves the API with the page on; the catalog is at catalogURL.
+// servePage serves the API with the page. The catalog is at catalogURL.
 func servePage(t *testing.T, catalogURL string, needsToken bool) string {
 	t.Helper()
 	api := newTestAPI(t, confirms)
@@ -24,7 +24,7 @@ func servePage(t *testing.T, catalogURL string, needsToken bool) string {
 	return server.URL
 }
 
-// fetch returns the answer to a GET and its body.
+// fetch returns the response to a GET and its body.
 func fetch(t *testing.T, url string, headers ...string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -47,7 +47,7 @@ func fetch(t *testing.T, url string, headers ...string) (*http.Response, string)
 	return res, string(body)
 }
 
-func TestPageIsMadeOfItsOwnFilesAndRunsNothingElse(t *testing.T) {
+func TestPageRunsOnlyItsOwnFiles(t *testing.T) {
 	t.Parallel()
 	base := servePage(t, "http://127.0.0.1:1", false)
 	for path, contentType := range map[string]string{
@@ -63,7 +63,7 @@ func TestPageIsMadeOfItsOwnFilesAndRunsNothingElse(t *testing.T) {
 		}
 		again, body := fetch(t, base+path, "If-None-Match: "+res.Header.Get("ETag"))
 		if again.StatusCode != http.StatusNotModified || body != "" {
-			t.Errorf("%s: got %d, want 304 for what the browser has", path, again.StatusCode)
+			t.Errorf("%s: got %d, want 304 for the file in the browser's cache", path, again.StatusCode)
 		}
 	}
 }
@@ -88,8 +88,8 @@ func TestPageAsksForATokenOnlyWhereOneIsNeeded(t *testing.T) {
 	}
 }
 
-// Whoever can read the page's products learns and changes nothing else at the catalog, and the catalog learns no token.
-func TestCatalogIsReadThroughTwoPathsAndLearnsNothing(t *testing.T) {
+// The page exposes nothing else of the catalog, and sends no tokens to it.
+func TestCatalogIsReachableOnlyThroughTwoReadOnlyPaths(t *testing.T) {
 	t.Parallel()
 	seen := make(chan *http.Request, 10)
 	catalog := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -112,7 +112,7 @@ func TestCatalogIsReadThroughTwoPathsAndLearnsNothing(t *testing.T) {
 		}
 		asked := <-seen
 		if asked.Method != "GET" || asked.RequestURI != want {
-			t.Errorf("%s: the catalog is asked %s %s, want GET %s", path, asked.Method, asked.RequestURI, want)
+			t.Errorf("%s: the request to the catalog is %s %s, want GET %s", path, asked.Method, asked.RequestURI, want)
 		}
 		asked.Header.Del("Accept-Encoding") // the transport's own
 		asked.Header.Del("User-Agent")
@@ -120,7 +120,9 @@ func TestCatalogIsReadThroughTwoPathsAndLearnsNothing(t *testing.T) {
 			t.Errorf("%s: headers to the catalog (-want +got):\n%s", path, diff)
 		}
 	}
-	for _, path := range []string{"/catalog/reservations/x", "/catalog/products/mug/stock", "/catalog/products/..%2Freservations%2Fx", "/catalog"} {
+	for _, path := range []string{
+		"/catalog/reservations/x", "/catalog/products/mug/stock", "/catalog/products/..%2Freservations%2Fx", "/catalog",
+	} {
 		if res, body := fetch(t, base+path); res.StatusCode != 404 {
 			t.Errorf("%s: got %d %s, want 404", path, res.StatusCode, body)
 		}
@@ -134,7 +136,7 @@ func TestCatalogIsReadThroughTwoPathsAndLearnsNothing(t *testing.T) {
 		t.Errorf("POST: got %d, want 405", res.StatusCode)
 	}
 	if len(seen) > 0 {
-		t.Errorf("the catalog was asked for %s", (<-seen).RequestURI)
+		t.Errorf("the catalog got a request for %s", (<-seen).RequestURI)
 	}
 }
 
@@ -145,6 +147,6 @@ func TestCatalogThatIsDownIsAProblem(t *testing.T) {
 		t.Errorf("got %d %s, want a problem without our addresses", res.StatusCode, body)
 	}
 	if res.Header.Get("Retry-After") == "" {
-		t.Error("it does not say when to try again")
+		t.Error("there is no Retry-After")
 	}
 }

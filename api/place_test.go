@@ -126,7 +126,7 @@ func TestRefusedOrderIsAnsweredByItsCause(t *testing.T) {
 	}
 }
 
-func checkRefusal(t *testing.T, got answer, status int, want, detail string) {
+func checkRefusal(t *testing.T, got response, status int, want, detail string) {
 	t.Helper()
 	got.wantHeader(t, "Content-Type", "application/problem+json")
 	if got.body["detail"] != detail || got.body["title"] == "" || got.body["instance"] != "test-1" {
@@ -334,21 +334,21 @@ func TestSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 func TestTwoRequestsUnderOneKeyAtOnceAreOneOrder(t *testing.T) {
 	t.Parallel()
 	api := newTestAPI(t, confirms)
-	answers := make([]answer, 20)
+	responses := make([]response, 20)
 	var wg sync.WaitGroup
-	for i := range answers {
-		wg.Go(func() { answers[i] = api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1") })
+	for i := range responses {
+		wg.Go(func() { responses[i] = api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1") })
 	}
 	wg.Wait()
 	fresh := 0
-	for _, got := range answers {
+	for _, got := range responses {
 		got.want(t, 201, withID(confirmedOrder, keyed))
 		if got.header.Get("Idempotency-Replayed") == "" {
 			fresh++
 		}
 	}
 	if fresh != 1 {
-		t.Errorf("%d answers are not marked as replayed, want 1", fresh)
+		t.Errorf("%d responses are not marked as replayed, want 1", fresh)
 	}
 }
 
@@ -359,7 +359,7 @@ func TestOutageIsToldApartFromALostAnswer(t *testing.T) {
 		want string
 	}{
 		"nothing was sent": {temporalclient.ErrUnavailable, `{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503,"instance":"test-1","orderId":"ID","detail":"orders are unavailable at the moment; the request had no effect"}`},
-		"answer lost":      {temporalclient.ErrUnknown, `{"type":"/problems/outcome-unknown","title":"Outcome unknown","status":503,"instance":"test-1","orderId":"ID","detail":"it is not known whether the request was accepted"}`},
+		"response lost":    {temporalclient.ErrUnknown, `{"type":"/problems/outcome-unknown","title":"Outcome unknown","status":503,"instance":"test-1","orderId":"ID","detail":"it is not known whether the request was accepted"}`},
 	} {
 		for _, prefer := range []string{"wait=1", "respond-async"} {
 			t.Run(name+", "+prefer, func(t *testing.T) {

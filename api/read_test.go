@@ -45,13 +45,14 @@ func TestUnchangedOrderIsNotSentAgain(t *testing.T) {
 	}
 }
 
-func TestOrderThatIsBeingUndoneSaysWhy(t *testing.T) {
+func TestOrderThatIsBeingUndoneShowsTheReason(t *testing.T) {
 	t.Parallel()
 	api := newTestAPI(t, refuses(order.Cause{Reason: order.PaymentDeclined, Message: "declined"}))
 	place(t, api)
 	for _, status := range []string{"PENDING", "FAILED"} {
 		got := api.send(t, "GET", "/orders/"+string(keyed), "")
-		if got.status != 200 || got.body["status"] != status || got.body["reason"] != "PAYMENT_DECLINED" || got.body["message"] != "declined" {
+		if got.status != 200 || got.body["status"] != status || got.body["reason"] != "PAYMENT_DECLINED" ||
+			got.body["message"] != "declined" {
 			t.Errorf("got %d %s, want %s because PAYMENT_DECLINED", got.status, got.raw, status)
 		}
 		if _, err := api.store.Finish(t.Context(), keyed, nil); err != nil {
@@ -72,7 +73,7 @@ func TestAcceptedOrderIsNeverNotFound(t *testing.T) {
 	api.send(t, "GET", "/orders/"+string(keyed)+"/timeline", "").want(t, 200, withID(`{"orderId":"ID","entries":[]}`, keyed))
 }
 
-// lateStore has the row only when it is asked for the second time.
+// lateStore has the row only on the second call.
 type lateStore struct {
 	*brokenStore
 	asked int
@@ -85,7 +86,7 @@ func (s *lateStore) Order(ctx context.Context, id order.ID) (order.Order, error)
 	return s.brokenStore.Order(ctx, id)
 }
 
-func TestRowThatAppearsWhileTemporalIsAskedIsShown(t *testing.T) {
+func TestRowWrittenDuringTheLookupInTemporalIsReturned(t *testing.T) {
 	t.Parallel()
 	api := newTestAPI(t, confirms)
 	place(t, api)
@@ -102,11 +103,12 @@ func TestUnknownOrderIsNotFound(t *testing.T) {
 	api := newTestAPI(t, confirms)
 	for _, r := range []struct{ method, path string }{{"GET", ""}, {"GET", "/timeline"}, {"POST", "/cancel"}} {
 		api.send(t, r.method, "/orders/"+string(keyed)+r.path, "").want(t, 404, withID(
-			`{"type":"/problems/order-not-found","title":"Order not found","status":404,"instance":"test-1","orderId":"ID","detail":"there is no order `+string(keyed)+`"}`, keyed))
+			`{"type":"/problems/order-not-found","title":"Order not found","status":404,"instance":"test-1","orderId":"ID",
+			"detail":"there is no order `+string(keyed)+`"}`, keyed))
 	}
 }
 
-func TestOrdersAreNotCalledMissingWhenNobodyCanBeAsked(t *testing.T) {
+func TestOrdersAreUnavailableAndNotMissingWhileAStoreIsDown(t *testing.T) {
 	t.Parallel()
 	for name, breakIt := range map[string]func(*testAPI){
 		"database down":           func(a *testAPI) { a.store.breakIt(errors.New("dial tcp: password=hunter2")) },
@@ -120,7 +122,8 @@ func TestOrdersAreNotCalledMissingWhenNobodyCanBeAsked(t *testing.T) {
 			for _, r := range []struct{ method, path string }{{"GET", ""}, {"GET", "/timeline"}, {"POST", "/cancel"}} {
 				got := api.send(t, r.method, "/orders/"+string(keyed)+r.path, "")
 				got.want(t, 503, withID(
-					`{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503,"instance":"test-1","orderId":"ID","detail":"orders are unavailable at the moment; the request had no effect"}`, keyed))
+					`{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503,"instance":"test-1","orderId":"ID",
+					"detail":"orders are unavailable at the moment; the request had no effect"}`, keyed))
 				got.wantHeader(t, "Retry-After", "5")
 			}
 		})
@@ -183,18 +186,20 @@ func TestListIsFilteredByProductAndTime(t *testing.T) {
 	}
 }
 
-func TestListSaysWhenItCannotBeRead(t *testing.T) {
+func TestListThatCannotBeReadIsAProblem(t *testing.T) {
 	t.Parallel()
 	api := newTestAPI(t, confirms)
 	api.send(t, "GET", "/orders?cursor=nonsense", "").want(t, 422,
-		`{"type":"/problems/invalid-request","title":"Invalid request","status":422,"instance":"test-1","detail":"the request breaks a rule: see errors",
+		`{"type":"/problems/invalid-request","title":"Invalid request","status":422,"instance":"test-1",
+		"detail":"the request breaks a rule: see errors",
 		"errors":[{"parameter":"cursor","detail":"is not a cursor of this list"}]}`)
 	api.store.breakIt(errors.New("hunter2"))
 	api.send(t, "GET", "/orders", "").want(t, 503,
-		`{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503,"instance":"test-1","detail":"orders are unavailable at the moment; the request had no effect"}`)
+		`{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503,"instance":"test-1",
+		"detail":"orders are unavailable at the moment; the request had no effect"}`)
 }
 
-func TestTimelineTellsWhatHappened(t *testing.T) {
+func TestTimelineHasItsEntries(t *testing.T) {
 	t.Parallel()
 	api := newTestAPI(t, confirms)
 	place(t, api)

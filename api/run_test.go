@@ -44,10 +44,10 @@ func TestProgramStartsAndStopsWhileEverythingIsDown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		answer, _ := io.ReadAll(res.Body)
+		got, _ := io.ReadAll(res.Body)
 		res.Body.Close()
 		if res.StatusCode != want {
-			t.Errorf("%s: got %d %s, want %d", request, res.StatusCode, answer, want)
+			t.Errorf("%s: got %d %s, want %d", request, res.StatusCode, got, want)
 		}
 	}
 	stop()

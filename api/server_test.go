@@ -123,9 +123,9 @@ func (r *realAPI) terminate(t *testing.T, id order.ID) {
 }
 
 // eventually sends a GET until the order has a final status.
-func (r *realAPI) eventually(t *testing.T, id order.ID) answer {
+func (r *realAPI) eventually(t *testing.T, id order.ID) response {
 	t.Helper()
-	var got answer
+	var got response
 	servicestest.Eventually(t, 20*time.Second, "order "+string(id)+" is at its end", func() bool {
 		if got = r.send(t, "GET", "/orders/"+string(id), ""); got.status != http.StatusOK {
 			t.Fatalf("got %d %s", got.status, got.raw)
@@ -174,14 +174,14 @@ func TestRealRequestsUnderOneKeyAtOnceAreOneOrder(t *testing.T) {
 	r := newRealAPI(t)
 	r.work(t)
 	body, key, id := newBody("pm_card_visa")
-	answers := make([]answer, 8)
+	responses := make([]response, 8)
 	var wg sync.WaitGroup
-	for i := range answers {
-		wg.Go(func() { answers[i] = r.send(t, "POST", "/orders", body, key) })
+	for i := range responses {
+		wg.Go(func() { responses[i] = r.send(t, "POST", "/orders", body, key) })
 	}
 	wg.Wait()
 	fresh := 0
-	for _, got := range answers {
+	for _, got := range responses {
 		if got.status != 201 || got.body["id"] != string(id) {
 			t.Errorf("got %d %s, want 201 and order %s", got.status, got.raw, id)
 		}
@@ -190,7 +190,7 @@ func TestRealRequestsUnderOneKeyAtOnceAreOneOrder(t *testing.T) {
 		}
 	}
 	if fresh != 1 {
-		t.Errorf("%d answers are not marked as replayed, want 1", fresh)
+		t.Errorf("%d responses are not marked as replayed, want 1", fresh)
 	}
 	r.eventually(t, id)
 }

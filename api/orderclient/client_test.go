@@ -21,8 +21,10 @@ import (
 
 const (
 	id      = "0190d2ad-5c2f-7c3e-9a4b-0f7f2f3c1a2b"
-	pending = `{"id":"` + id + `","userId":42,"status":"PENDING","items":[{"productId":"mug","quantity":2}],"createdAt":"2026-11-01T00:00:00Z","updatedAt":"2026-11-01T00:00:00Z"}`
-	refusal = `{"type":"/problems/out-of-stock","title":"Out of stock","status":400,"detail":"too little","orderId":"` + id + `","reason":"OUT_OF_STOCK","shortages":[{"productId":"mug","requested":2,"available":1}]}`
+	pending = `{"id":"` + id + `","userId":42,"status":"PENDING","items":[{"productId":"mug","quantity":2}],` +
+		`"createdAt":"2026-11-01T00:00:00Z","updatedAt":"2026-11-01T00:00:00Z"}`
+	refusal = `{"type":"/problems/out-of-stock","title":"Out of stock","status":400,"detail":"too little","orderId":"` + id +
+		`","reason":"OUT_OF_STOCK","shortages":[{"productId":"mug","requested":2,"available":1}]}`
 	down    = `{"type":"/problems/unavailable","title":"Temporarily unavailable","status":503}`
 	unknown = `{"type":"/problems/outcome-unknown","title":"Outcome unknown","status":503,"orderId":"` + id + `"}`
 	slower  = `{"type":"/problems/too-many-requests","title":"Too many requests","status":429}`
@@ -31,10 +33,12 @@ const (
 
 var (
 	confirmed = strings.Replace(pending, "PENDING", "CONFIRMED", 1)
-	newOrder  = orderclient.NewOrder{UserID: 42, Items: []orderclient.Item{{ProductID: "mug", Quantity: 2}}, PaymentMethod: "pm_card_visa"}
+	newOrder  = orderclient.NewOrder{
+		UserID: 42, Items: []orderclient.Item{{ProductID: "mug", Quantity: 2}}, PaymentMethod: "pm_card_visa",
+	}
 )
 
-// reply is one answer of the API.
+// reply is one response of the API.
 type reply struct {
 	status int
 	body   string
@@ -42,7 +46,7 @@ type reply struct {
 	breaks bool // the connection breaks instead
 }
 
-// server answers requests with replies, one after the other, and holds both against the API's description.
+// server responds with one reply after the other, and checks requests and replies against the API's document.
 type server struct {
 	t *testing.T
 
@@ -61,7 +65,7 @@ func serve(t *testing.T, replies ...reply) (*server, *orderclient.Client) {
 	t.Cleanup(func() {
 		web.Close()
 		if len(s.replies) > 0 {
-			t.Errorf("%d replies were not asked for", len(s.replies))
+			t.Errorf("%d replies were not requested", len(s.replies))
 		}
 	})
 	token := func(context.Context) (string, error) { return "token-1", nil }
@@ -95,9 +99,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, value := range next.header {
 		header.Set(name, value)
 	}
-	// A stream may tell of what is described only later.
-	if err := description.CheckResponse(r, next.status, header, []byte(next.body)); err != nil && header.Get("Content-Type") != "text/event-stream" {
-		s.t.Errorf("the tests' own answer %d %s is not as described: %v", next.status, next.body, err)
+	// A stream may have events of a later version, which the document does not describe.
+	err := description.CheckResponse(r, next.status, header, []byte(next.body))
+	if err != nil && header.Get("Content-Type") != "text/event-stream" {
+		s.t.Errorf("the reply %d %s of this test is not as described: %v", next.status, next.body, err)
 	}
 	for name, values := range header {
 		w.Header()[name] = values
@@ -116,12 +121,14 @@ func (s *server) checkRequest(r *http.Request) {
 	}
 }
 
-func TestOrderIsPlacedOnceWhateverIsLost(t *testing.T) {
+func TestLostResponsesDoNotPlaceASecondOrder(t *testing.T) {
 	t.Parallel()
 	s, c := serve(t,
 		reply{breaks: true},
 		reply{status: 503, body: unknown, header: map[string]string{"Retry-After": "1"}},
-		reply{status: 201, body: confirmed, header: map[string]string{"ETag": `"2"`, "Idempotency-Replayed": "true", "Link": `<http://ui/x>; rel="monitor"`}},
+		reply{status: 201, body: confirmed, header: map[string]string{
+			"ETag": `"2"`, "Idempotency-Replayed": "true", "Link": `<http://ui/x>; rel="monitor"`,
+		}},
 	)
 	o, err := c.Place(t.Context(), newOrder)
 	if err != nil {
@@ -142,7 +149,9 @@ func TestOrderIsPlacedOnceWhateverIsLost(t *testing.T) {
 func TestTwoOrdersHaveTwoKeysAndTheCallersOwnIsKept(t *testing.T) {
 	t.Parallel()
 	s, c := serve(t, reply{status: 202, body: pending}, reply{status: 202, body: pending}, reply{status: 202, body: pending})
-	for _, options := range [][]orderclient.PlaceOption{{orderclient.Wait(0)}, {orderclient.Wait(2 * time.Second)}, {orderclient.WithKey("mine")}} {
+	for _, options := range [][]orderclient.PlaceOption{
+		{orderclient.Wait(0)}, {orderclient.Wait(2 * time.Second)}, {orderclient.WithKey("mine")},
+	} {
 		if o, err := c.Place(t.Context(), newOrder, options...); err != nil || o.Status != orderclient.Pending {
 			t.Errorf("got %+v, %v; want it pending", o, err)
 		}
@@ -248,7 +257,8 @@ func TestListGoesThroughAllPages(t *testing.T) {
 	if n != 3 {
 		t.Errorf("%d orders, want 3", n)
 	}
-	const want = "createdFrom=2026-11-01T00%3A00%3A00Z&createdTo=2026-12-01T00%3A00%3A00Z&limit=2&productId=mug&status=PENDING&userId=42"
+	const want = "createdFrom=2026-11-01T00%3A00%3A00Z&createdTo=2026-12-01T00%3A00%3A00Z&limit=2" +
+		"&productId=mug&status=PENDING&userId=42"
 	if got := s.requests[0].URL.RawQuery; got != want {
 		t.Errorf("query %s, want %s", got, want)
 	}
@@ -282,7 +292,8 @@ func TestWatchGoesOnWhereItBroke(t *testing.T) {
 	s, c := serve(t,
 		reply{breaks: true, body: "retry: 2000\n\n" + event(7, "entry", entry) + ": keep-alive\n\n" + "id: 8\nevent: rec"},
 		reply{status: 429, body: slower},
-		reply{status: 200, header: stream, body: event(8, "entry", entry) + event(8, "later", "{}") + event(8, "order", pending) + event(9, "end", confirmed)},
+		reply{status: 200, header: stream, body: event(8, "entry", entry) + event(8, "later", "{}") + event(8, "order", pending) +
+			event(9, "end", confirmed)},
 	)
 	var entries, orders []string
 	for e, err := range c.Watch(t.Context(), id) {

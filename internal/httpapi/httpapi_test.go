@@ -119,8 +119,9 @@ func text(t *testing.T, res *http.Response) string {
 func TestValidRequestReachesTheHandler(t *testing.T) {
 	t.Parallel()
 	api, logs := newAPI(t)
-	res := send(api, "PUT", "/things/7?limit=3", `{"name":"a<b","count":2,"parts":[{"id":"x"}]}`, "Content-Type: application/json; charset=UTF-8")
-	if got, want := text(t, res), `{"name":"a<b","count":2,"parts":[{"id":"x"}]}`; res.StatusCode != 200 || got != want {
+	const want = `{"name":"a<b","count":2,"parts":[{"id":"x"}]}`
+	res := send(api, "PUT", "/things/7?limit=3", want, "Content-Type: application/json; charset=UTF-8")
+	if got := text(t, res); res.StatusCode != 200 || got != want {
 		t.Fatalf("got %d %s, want 200 %s", res.StatusCode, got, want)
 	}
 	for name, want := range map[string]string{
@@ -157,42 +158,87 @@ func TestInvalidBodiesAreRejected(t *testing.T) {
 		body string
 		want problem.Problem
 	}{
-		"no body":                       {"", *problem.Malformed.New("a body is required")},
-		"only a space":                  {" ", malformed("#", "is not JSON: it ends too early")},
-		"cut off":                       {`{"name":"a"`, malformed("#", "is not JSON: it ends too early")},
-		"trailing comma":                {`{"name":"a",}`, malformed("#", "is not JSON: invalid character ',' at start of value, at byte 11")},
-		"unquoted name":                 {`{name:"a"}`, malformed("#", "is not JSON: invalid character 'a' in literal null (expecting 'u'), at byte 2")},
-		"single quotes":                 {`{'name':'a'}`, malformed("#", `is not JSON: invalid character '\'' at start of value, at byte 1`)},
-		"two values":                    {`{"name":"a"}{"name":"b"}`, malformed("#", "is not JSON: invalid character '{' after top-level value, at byte 12")},
-		"trailing word":                 {`{"name":"a"} x`, malformed("#", "is not JSON: invalid character 'x' after top-level value, at byte 13")},
-		"trailing bracket":              {`{"name":"a"}]`, malformed("#", "is not JSON: invalid character ']' after top-level value, at byte 12")},
-		"not UTF-8":                     {"{\"name\":\"\xff\"}", malformed("#", "is not JSON: invalid UTF-8, at byte 9")},
-		"a control character":           {"{\"name\":\"a\nb\"}", malformed("#", `is not JSON: invalid character '\n' in string (expecting non-control character), at byte 10`)},
-		"a member twice":                {`{"name":"a","name":"b"}`, malformed("#/name", "is given twice")},
-		"a member twice, escaped":       {`{"name":"a","n\u0061me":"b"}`, malformed("#/name", "is given twice")},
-		"a member twice, deep":          {`{"name":"a","parts":[{"id":"x"},{"id":"y","id":"z"}]}`, malformed("#/parts/1/id", "is given twice")},
-		"nested too deep":               {strings.Repeat("[", 20_000), malformed("#", "is not JSON: exceeded max depth, at byte 10000")},
-		"an array":                      {`[]`, malformed("#", "expected object")},
-		"null":                          {`null`, malformed("#", "expected object")},
-		"a string":                      {`"name"`, malformed("#", "expected object")},
-		"number for a string":           {`{"name":1}`, malformed("#/name", "expected string")},
-		"null for a required member":    {`{"name":null}`, malformed("#/name", "expected string")},
-		"string for a number":           {`{"name":"a","count":"1"}`, malformed("#/count", "expected integer")},
-		"fraction":                      {`{"name":"a","count":1.5}`, malformed("#/count", "expected integer")},
-		"whole number with an exponent": {`{"name":"a","count":1e3}`, malformed("#/count", "expected a whole number within range, in plain digits")},
-		"number beyond its type":        {`{"name":"a","count":3000000000}`, malformed("#/count", "expected a whole number within range, in plain digits")},
-		"number beyond every type":      {`{"name":"a","count":1e999}`, malformed("#/count", "expected a whole number within range, in plain digits")},
-		"object for an array":           {`{"name":"a","parts":{}}`, malformed("#/parts", "expected array")},
-		"wrong element":                 {`{"name":"a","parts":[1]}`, malformed("#/parts/0", "expected object")},
-		"unknown member":                {`{"name":"a","color":1}`, invalid(unexpected("#/color"))},
-		"unknown member, deep":          {`{"name":"a","parts":[{"id":"x"},{"id":"y","z":1}]}`, invalid(unexpected("#/parts/1/z"))},
+		"no body":      {"", *problem.Malformed.New("a body is required")},
+		"only a space": {" ", malformed("#", "is not JSON: it ends too early")},
+		"cut off":      {`{"name":"a"`, malformed("#", "is not JSON: it ends too early")},
+		"trailing comma": {
+			`{"name":"a",}`,
+			malformed("#", "is not JSON: invalid character ',' at start of value, at byte 11"),
+		},
+		"unquoted name": {
+			`{name:"a"}`,
+			malformed("#", "is not JSON: invalid character 'a' in literal null (expecting 'u'), at byte 2"),
+		},
+		"single quotes": {
+			`{'name':'a'}`,
+			malformed("#", `is not JSON: invalid character '\'' at start of value, at byte 1`),
+		},
+		"two values": {
+			`{"name":"a"}{"name":"b"}`,
+			malformed("#", "is not JSON: invalid character '{' after top-level value, at byte 12"),
+		},
+		"trailing word": {
+			`{"name":"a"} x`,
+			malformed("#", "is not JSON: invalid character 'x' after top-level value, at byte 13"),
+		},
+		"trailing bracket": {
+			`{"name":"a"}]`,
+			malformed("#", "is not JSON: invalid character ']' after top-level value, at byte 12"),
+		},
+		"not UTF-8": {"{\"name\":\"\xff\"}", malformed("#", "is not JSON: invalid UTF-8, at byte 9")},
+		"a control character": {
+			"{\"name\":\"a\nb\"}",
+			malformed("#", `is not JSON: invalid character '\n' in string (expecting non-control character), at byte 10`),
+		},
+		"a member twice":          {`{"name":"a","name":"b"}`, malformed("#/name", "is given twice")},
+		"a member twice, escaped": {`{"name":"a","n\u0061me":"b"}`, malformed("#/name", "is given twice")},
+		"a member twice, deep": {
+			`{"name":"a","parts":[{"id":"x"},{"id":"y","id":"z"}]}`,
+			malformed("#/parts/1/id", "is given twice"),
+		},
+		"nested too deep": {
+			strings.Repeat("[", 20_000),
+			malformed("#", "is not JSON: exceeded max depth, at byte 10000"),
+		},
+		"an array":                   {`[]`, malformed("#", "expected object")},
+		"null":                       {`null`, malformed("#", "expected object")},
+		"a string":                   {`"name"`, malformed("#", "expected object")},
+		"number for a string":        {`{"name":1}`, malformed("#/name", "expected string")},
+		"null for a required member": {`{"name":null}`, malformed("#/name", "expected string")},
+		"string for a number":        {`{"name":"a","count":"1"}`, malformed("#/count", "expected integer")},
+		"fraction":                   {`{"name":"a","count":1.5}`, malformed("#/count", "expected integer")},
+		"whole number with an exponent": {
+			`{"name":"a","count":1e3}`,
+			malformed("#/count", "expected a whole number within range, in plain digits"),
+		},
+		"number beyond its type": {
+			`{"name":"a","count":3000000000}`,
+			malformed("#/count", "expected a whole number within range, in plain digits"),
+		},
+		"number beyond every type": {
+			`{"name":"a","count":1e999}`,
+			malformed("#/count", "expected a whole number within range, in plain digits"),
+		},
+		"object for an array": {`{"name":"a","parts":{}}`, malformed("#/parts", "expected array")},
+		"wrong element":       {`{"name":"a","parts":[1]}`, malformed("#/parts/0", "expected object")},
+		"unknown member":      {`{"name":"a","color":1}`, invalid(unexpected("#/color"))},
+		"unknown member, deep": {
+			`{"name":"a","parts":[{"id":"x"},{"id":"y","z":1}]}`,
+			invalid(unexpected("#/parts/1/z")),
+		},
 		"names with dots and brackets": {
 			`{"name":"a","parts":[{"id":"x","a.b[0]":1},{"id":"y","~/ä":1}]}`,
 			invalid(unexpected("#/parts/0/a%2Eb%5B0%5D"), unexpected("#/parts/1/~0~1%C3%A4")),
 		},
-		"another case":   {`{"Name":"a"}`, invalid(unexpected("#/Name"), problem.Field{Pointer: "#/name", Detail: "is required"})},
+		"another case": {
+			`{"Name":"a"}`,
+			invalid(unexpected("#/Name"), problem.Field{Pointer: "#/name", Detail: "is required"}),
+		},
 		"missing member": {`{}`, invalid(problem.Field{Pointer: "#/name", Detail: "is required"})},
-		"missing deep":   {`{"name":"a","parts":[{}]}`, invalid(problem.Field{Pointer: "#/parts/0/id", Detail: "is required"})},
+		"missing deep": {
+			`{"name":"a","parts":[{}]}`,
+			invalid(problem.Field{Pointer: "#/parts/0/id", Detail: "is required"}),
+		},
 		"several": {
 			`{"name":"toolong","count":0,"parts":[{"id":"x"},{"id":"x"},{"id":"x"}]}`,
 			invalid(
@@ -230,19 +276,34 @@ func TestInvalidRequestsAreRejected(t *testing.T) {
 		method, path, body, header string
 		want                       problem.Problem
 	}{
-		"unknown path":             {"GET", "/nothing", "", "", notFound},
-		"trailing slash":           {"PUT", "/things/7/", ok, "", notFound},
-		"path in another case":     {"PUT", "/Things/7", ok, "", notFound},
-		"unknown problem":          {"GET", "/problems/nothing", "", "", *problem.NotFound.New("there is no such type of problem; /problems lists all of them")},
-		"unknown asset":            {"GET", "/docs/nothing", "", "", notFound},
-		"wrong method":             {"PATCH", "/things/7", ok, "", *problem.MethodNotAllowed.New("PATCH is not allowed at this path")},
-		"path not a number":        {"PUT", "/things/x", ok, "", parameter("id", "invalid integer")},
-		"unknown query":            {"PUT", "/things/7?x=1", ok, "", parameter("x", "unknown query parameter")},
-		"query twice":              {"PUT", "/things/7?limit=1&limit=2", ok, "", parameter("limit", "is given more than once")},
-		"query empty":              {"PUT", "/things/7?limit=", ok, "", parameter("limit", "is empty")},
-		"query breaks a rule":      {"PUT", "/things/7?limit=0", ok, "", parameter("limit", "expected number >= 1")},
-		"query badly escaped":      {"PUT", "/things/7?limit=%zz", ok, "", *problem.Malformed.New("the query of the URL is not well-formed")},
-		"header breaks a rule":     {"PUT", "/things/7", ok, "Mode: wild", invalid(problem.Field{Header: "Mode", Detail: `expected value to be one of "fast, slow"`})},
+		"unknown path":         {"GET", "/nothing", "", "", notFound},
+		"trailing slash":       {"PUT", "/things/7/", ok, "", notFound},
+		"path in another case": {"PUT", "/Things/7", ok, "", notFound},
+		"unknown problem": {
+			"GET", "/problems/nothing", "", "",
+			*problem.NotFound.New("there is no such type of problem; /problems lists all of them"),
+		},
+		"unknown asset": {"GET", "/docs/nothing", "", "", notFound},
+		"wrong method": {
+			"PATCH", "/things/7", ok, "",
+			*problem.MethodNotAllowed.New("PATCH is not allowed at this path"),
+		},
+		"path not a number": {"PUT", "/things/x", ok, "", parameter("id", "invalid integer")},
+		"unknown query":     {"PUT", "/things/7?x=1", ok, "", parameter("x", "unknown query parameter")},
+		"query twice": {
+			"PUT", "/things/7?limit=1&limit=2", ok, "",
+			parameter("limit", "is given more than once"),
+		},
+		"query empty":         {"PUT", "/things/7?limit=", ok, "", parameter("limit", "is empty")},
+		"query breaks a rule": {"PUT", "/things/7?limit=0", ok, "", parameter("limit", "expected number >= 1")},
+		"query badly escaped": {
+			"PUT", "/things/7?limit=%zz", ok, "",
+			*problem.Malformed.New("the query of the URL is not well-formed"),
+		},
+		"header breaks a rule": {
+			"PUT", "/things/7", ok, "Mode: wild",
+			invalid(problem.Field{Header: "Mode", Detail: `expected value to be one of "fast, slow"`}),
+		},
 		"no content type":          {"PUT", "/things/7", ok, "Content-Type: ", notJSON},
 		"text":                     {"PUT", "/things/7", ok, "Content-Type: text/plain", notJSON},
 		"form":                     {"PUT", "/things/7", ok, "Content-Type: application/x-www-form-urlencoded", notJSON},
@@ -250,8 +311,14 @@ func TestInvalidRequestsAreRejected(t *testing.T) {
 		"content type without end": {"PUT", "/things/7", ok, "Content-Type: application/json; charset", notJSON},
 		"another charset":          {"PUT", "/things/7", ok, "Content-Type: application/json; charset=latin1", notUTF8},
 		"compressed":               {"PUT", "/things/7", ok, "Content-Encoding: gzip", compressed},
-		"type without a body":      {"PUT", "/things/7", "", "Content-Type: application/json", *problem.Malformed.New("a body is required")},
-		"one byte too large":       {"PUT", "/things/7", ok + strings.Repeat(" ", httpapi.MaxBody-len(ok)+1), "", *problem.TooLarge.New("the body must not be larger than 65536 bytes")},
+		"type without a body": {
+			"PUT", "/things/7", "", "Content-Type: application/json",
+			*problem.Malformed.New("a body is required"),
+		},
+		"one byte too large": {
+			"PUT", "/things/7", ok + strings.Repeat(" ", httpapi.MaxBody-len(ok)+1), "",
+			*problem.TooLarge.New("the body must not be larger than 65536 bytes"),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -67,7 +67,7 @@ type Problem struct {
 type Field struct {
 	_         struct{} `additionalProperties:"true"`
 	Detail    string   `json:"detail" doc:"What is wrong." example:"expected number >= 1"`
-	Pointer   string   `json:"pointer,omitempty" example:"#/items/0/quantity" doc:"The place in the body: a JSON pointer in a URI fragment."`
+	Pointer   string   `json:"pointer,omitempty" example:"#/items/0/quantity" doc:"A JSON pointer into the body, as a URI fragment."`
 	Parameter string   `json:"parameter,omitempty" doc:"The parameter in the path or the query."`
 	Header    string   `json:"header,omitempty" doc:"The header."`
 }
