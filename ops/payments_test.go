@@ -2,11 +2,8 @@ package ops
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -23,17 +20,18 @@ import (
 	"github.com/ordersaga/ordersaga/internal/postgres"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 	"github.com/ordersaga/ordersaga/internal/stripe"
-	"github.com/ordersaga/ordersaga/stripesim/gateway"
+	"github.com/ordersaga/ordersaga/stripesim/gateway/gatewaytest"
 )
 
-const apiKey = "sk_test_never_show_this"
+const apiKey = gatewaytest.APIKey
 
 // world is the orders' database and a gateway. A test makes them disagree.
 type world struct {
 	t        *testing.T
 	rows     *postgres.Orders
 	payments *stripe.Payments
-	url      string // of the gateway
+	gateway  *gatewaytest.Gateway
+	url      string // of the gateway, for ops
 	database string
 }
 
@@ -46,14 +44,9 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.rows = postgres.NewOrders(pool)
-	ledger := open(t, servicestest.Postgres(t))
-	if err := gateway.Migrate(t.Context(), ledger); err != nil {
-		t.Fatal(err)
-	}
 	log := slog.New(slog.DiscardHandler)
-	server := httptest.NewServer(gateway.New(ledger, gateway.Options{APIKey: apiKey, KeyLife: 24 * time.Hour}, log).Handler())
-	t.Cleanup(server.Close)
-	w.url = server.URL
+	w.gateway = gatewaytest.Start(t, gatewaytest.Ledger(t), log)
+	w.url = w.gateway.URL
 	var err error
 	if w.payments, err = stripe.New(stripe.Config{URL: w.url, Key: apiKey}, log); err != nil {
 		t.Fatal(err)
@@ -147,30 +140,7 @@ func (w *world) failed(o order.Order) {
 // byHand takes money for an order behind the saga's back, and returns the payment's ID.
 func (w *world) byHand(id order.ID) string {
 	w.t.Helper()
-	intent := w.post("/v1/payment_intents", url.Values{"amount": {"2997"}, "currency": {"usd"}, "payment_method": {"pm_card_visa"},
-		"metadata[order_id]": {string(id)}})
-	return w.post("/v1/payment_intents/"+intent+"/confirm", nil)
-}
-
-// post calls the gateway and returns the ID in its response.
-func (w *world) post(path string, params url.Values) string {
-	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.url+path, strings.NewReader(params.Encode()))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Authorization", "Bearer "+apiKey)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	var object struct{ ID string }
-	if err := json.NewDecoder(res.Body).Decode(&object); err != nil || res.StatusCode != http.StatusOK {
-		w.t.Fatalf("%s: %s, %v", path, res.Status, err)
-	}
-	return object.ID
+	return w.gateway.PayByHand(string(id), "2997")
 }
 
 func TestEveryKindOfDifferenceIsFoundAndRepairedIfPossible(t *testing.T) {
@@ -200,7 +170,7 @@ func TestEveryKindOfDifferenceIsFoundAndRepairedIfPossible(t *testing.T) {
 	refunded := w.created()
 	id := w.paid(refunded)
 	w.confirmed(refunded, id)
-	w.post("/v1/refunds", url.Values{"payment_intent": {id}, "amount": {"1000"}})
+	w.gateway.Post("/v1/refunds", url.Values{"payment_intent": {id}, "amount": {"1000"}})
 	expect(notPaid, refunded, order.Confirmed, id, 1997)
 	never := w.created()
 	w.confirmed(never, "pi_never")
