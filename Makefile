@@ -1,4 +1,4 @@
-# `make` alone lists what can be done here. The stack itself is devstack's business: bin/devstack --help.
+# `make` lists the targets. bin/devstack runs the stack: bin/devstack --help.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -6,28 +6,26 @@ SHELL := /bin/bash
 # How the backing services run: devstack (Debian or Ubuntu, as root, no Docker) or compose (any Docker engine).
 STACK ?= devstack
 
-PROGRAMS := api worker catalog notifier stripesim ops
-CHECKS   := tools/check/go.mod
+PROGRAMS := api worker orders catalog notifier stripesim ops
 COMPOSE  := docker compose
 
-# Where the stack listens, when its ports are not the default ones.
+# Where the stack listens, in case its ports are not the default ones.
 ifneq ($(STACK),compose)
 ENVIRONMENT = eval "$$(bin/devstack env)";
 endif
 
 .PHONY: help
-help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  With STACK=compose, demo, up, down, status, logs and clean use Docker Compose."
 
 # The stack
 
-# Where Docker is asked for, it has to be there.
 .PHONY: docker
 docker:
 	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { \
-		echo "no Docker engine with Compose answers: install Docker Engine and its Compose plugin (docs.docker.com/engine/install)," \
-			"or, on Debian or Ubuntu as root, leave out STACK=compose"; exit 1; }
+		echo "there is no running Docker engine with Compose: install Docker Engine and its Compose plugin" \
+			"(docs.docker.com/engine/install), or, on Debian or Ubuntu as root, leave out STACK=compose"; exit 1; }
 
 .PHONY: demo up down status logs clean
 demo: up bin/demo ## start the stack and place orders that show what it does
@@ -38,9 +36,9 @@ up: docker ## start the stack
 	$(COMPOSE) up --build --detach --wait
 down: docker ## stop the stack; its data stays
 	$(COMPOSE) down
-status: ## what runs, and where
+status: ## list the services and their addresses
 	$(COMPOSE) ps
-logs: ## what services write
+logs: ## show the services' logs
 	$(COMPOSE) logs --tail=20
 clean: ## stop the stack and remove its data
 	$(COMPOSE) down --volumes
@@ -53,19 +51,19 @@ endif
 
 # Building
 
-# The compiler allocates much and lives shortly: collecting its garbage more rarely saves a tenth of its time.
+# The compiler allocates a lot and exits soon: less garbage collection saves a tenth of its time.
 GO_BUILD := GOGC=400 CGO_ENABLED=0 go build -trimpath
 
 .PHONY: build tools
-build: ## the programs, into bin/
+build: ## build the programs into bin/
 	$(GO_BUILD) -o bin/ $(PROGRAMS:%=./cmd/%)
 
 .PHONY: bin/demo
 bin/demo:
 	cd tools && $(GO_BUILD) -o ../$@ ./demo
 
-# The Temporal server is a large module: some minutes the first time on a small machine, seconds later. Its root file
-# system, for which one waits for the network and the disk, is built meanwhile.
+# The Temporal server is a large module: it takes some minutes the first time, and seconds later. Its root file system, which
+# waits for the network and the disk, is built at the same time.
 bin/devstack: $(shell find tools/devstack \( -name '*.go' ! -name '*_test.go' -o -name '*.sh' -o -name 'go.*' \) -print)
 	@[ "$$(uname)" = Linux ] || { echo "devstack needs Linux (Debian or Ubuntu): use STACK=compose with Docker"; exit 1; }
 	@echo "building bin/devstack; the first time it compiles the Temporal server, its Web UI and FerretDB (some minutes)"
@@ -74,7 +72,7 @@ bin/devstack: $(shell find tools/devstack \( -name '*.go' ! -name '*_test.go' -o
 		(cd tools/devstack && $(GO_BUILD) -ldflags=-w -o ../../$@ .) && { wait $$meanwhile || true; }
 	@touch $@
 
-tools: bin/temporal bin/tctl ## Temporal's command-line tools, temporal and tctl, into bin/
+tools: bin/temporal bin/tctl ## build Temporal's command-line tools, temporal and tctl, into bin/
 
 bin/temporal: tools/temporal/go.mod
 	@echo "building bin/temporal (some minutes the first time)"
@@ -86,31 +84,31 @@ bin/tctl: tools/tctl/go.mod
 
 # Testing
 
-# EACH runs `go test`, with the flags that follow it, in each module that is tested on the services.
+# EACH runs `go test` with the flags that follow it, in each module.
 MODULES := . saga e2e tools
 EACH := bash -c 'status=0; for m in $(MODULES); do go -C $$m test "$$@" ./... || status=1; done; exit $$status' go-test
 
 .PHONY: test test-unit test-long conformance histories check race-detector chromium
 .PHONY: bench bench-api bench-memory bench-messages bench-catalog
-test: bin/devstack build race-detector chromium ## all tests, on real services in a throw-away stack of their own
+test: bin/devstack build race-detector chromium ## run all tests, on real services in a throw-away stack
 	bin/devstack exec --services-only -- $(EACH) -race -timeout 20m
 	cd tools/devstack && CGO_ENABLED=0 go test ./...
 
-test-unit: race-detector ## the tests that need no services
+test-unit: race-detector ## run the tests that need no services
 	$(EACH) -short -race
 
-test-long: bin/devstack build tools race-detector chromium ## campaigns, large data and long random runs as well
+test-long: bin/devstack build tools race-detector chromium ## also run campaigns, large data and long random runs
 	bin/devstack exec --services-only -- $(EACH) -race -timeout 3h -tags long
 	cd tools/devstack && CGO_ENABLED=0 go test -timeout 30m -tags long ./...
 
 CONFORMANCE := TestEveryDisturbance|TestPairsOfDisturbances|TestEverySeededBug
 
-conformance: ## every disturbance of every step of the saga, alone and in pairs, and every seeded bug (some minutes)
+conformance: ## test every disturbance of every step, alone and in pairs, and every seeded bug (some minutes)
 	go test -short -count=1 -tags long -timeout 1h -run '$(CONFORMANCE)' -v ./workflows
 	CONFORMANCE_WRITE=1 go test -short -count=1 -run TestConformanceDocument ./workflows
 	@cat docs/conformance.md
 
-histories: bin/devstack ## record a history of every way through the saga, for the replay tests; REV=revision (some minutes)
+histories: bin/devstack ## record a history of every path through the saga, for the replay tests; REV=revision (some minutes)
 	workflows/record.sh $(REV)
 
 # The stack of a benchmark is its own, and durable unless FSYNC=off. BENCH holds further flags: bin/bench --help.
@@ -123,21 +121,21 @@ MEASURED := bin/devstack exec $(if $(filter on,$(FSYNC)),--fsync) --
 bin/bench: bin/devstack build
 	cd tools && $(GO_BUILD) -o ../$@ ./bench
 
-bench: bin/bench ## what an order costs, beside the same steps without an engine; JSON=file, BENCH="-concurrency 64"
+bench: bin/bench ## measure what an order costs, beside the same steps without an engine; JSON=file, BENCH="-concurrency 64"
 	$(MEASURED) bin/bench -json $(JSON) $(BENCH)
 	$(MEASURED) bin/bench -sheet 100 $(BENCH)
 
-bench-api: bin/bench ## what a request costs the api with 10 thousand, 100 thousand and a million orders
+bench-api: bin/bench ## measure what a request costs the api with 10 thousand, 100 thousand and a million orders
 	$(MEASURED) bin/bench -growth $(ORDERS) -concurrency 16 $(BENCH)
 
-bench-memory: bin/bench ## the memory of each program while 50,000 orders are placed (half an hour)
+bench-memory: bin/bench ## measure the memory of each program while 50,000 orders are placed (half an hour)
 	$(MEASURED) bin/bench -soak 50000 $(BENCH)
 
-bench-messages: bin/devstack ## confirmed publishes a second with 1, 8 and 64 publishers, beside the client library's bare maximum
+bench-messages: bin/devstack ## measure confirmed publishes per second with 1, 8 and 64 publishers, and the client library's maximum
 	bin/devstack exec --services-only -- go test -run '^$$' -bench . ./internal/rabbitmq
 
-# On the stack's store and then, when the environment's MONGODB_URI names one, on that server, in a database of its own.
-bench-catalog: bin/devstack ## how fast stock is sold, and products priced and listed, up to a million; also on MONGODB_URI
+# First on the stack's store, then on the server in MONGODB_URI, if that is set, in a database of its own.
+bench-catalog: bin/devstack ## measure how fast the catalog sells, prices and lists up to a million products; also on MONGODB_URI
 	$(MEASURED:exec=exec --services-only) go -C tools run ./catalogbench $(BENCH)
 	$(if $(MONGODB_URI),go -C tools run ./catalogbench $(BENCH))
 
@@ -145,10 +143,10 @@ bench-catalog: bin/devstack ## how fast stock is sold, and products priced and l
 race-detector:
 	@command -v $${CC:-gcc} >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends gcc libc6-dev; }
 
-# The page and the documentation are tested in a browser.
+# The tests of the page and of the API documentation need a browser.
 chromium:
 	@command -v chromium >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends chromium; }
 
-check: race-detector ## what to run before a push: format, vet, linters, known vulnerabilities, modules, short tests
-	tools/check.sh $(CHECKS)
+check: race-detector ## run before a push: format, vet, linters, modules, known vulnerabilities, short tests
+	tools/check.sh
 	$(EACH) -short -race

@@ -20,8 +20,8 @@ import (
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
 )
 
-// stopWithin is how long a whole stack may take to stop: its programs drain, then the services stop one after another.
-const stopWithin = 120 * time.Second
+// stopTimeout bounds the stop of a whole stack: its programs drain, then the services stop one after another.
+const stopTimeout = 120 * time.Second
 
 func down(_ context.Context, args []string, stdout io.Writer) error {
 	c, err := existing("down", args)
@@ -37,7 +37,7 @@ func down(_ context.Context, args []string, stdout io.Writer) error {
 		out.line("stack", "is not up")
 		return nil
 	}
-	if err := stopStack(c, pid, stopWithin); err != nil {
+	if err := stopStack(c, pid, stopTimeout); err != nil {
 		return err
 	}
 	out.line("stack", "down; its data is in %s", c.Data)
@@ -63,7 +63,7 @@ func clean(ctx context.Context, args []string, stdout io.Writer) error {
 	return nil
 }
 
-// removeData removes what devstack has put into the data directory, and the directory if nothing else is in it.
+// removeData removes devstack's files from the data directory, and the directory itself when it is empty then.
 func removeData(c config.Config) error {
 	var problems []error
 	for _, name := range []string{"postgres", "rabbitmq", "ferretdb", "setup", "log", "config.json", "status.json", "pid", "lock"} {
@@ -73,7 +73,7 @@ func removeData(c config.Config) error {
 	return errors.Join(problems...)
 }
 
-// existing loads the configuration that the stack was last started with; without one, as it would be started now.
+// existing loads the configuration of the last start, or else the one that a start would use now.
 func existing(name string, args []string) (config.Config, error) {
 	o, rest, err := flags(name, args, nil)
 	if err := errors.Join(err, noArguments(name, rest)); err != nil {
@@ -152,7 +152,7 @@ func printStatus(w io.Writer, lines []serviceLine) {
 	table.Flush()
 }
 
-// logs hands over to tail, which does this better than we could.
+// logs runs tail.
 func logs(ctx context.Context, args []string, stdout io.Writer) error {
 	var followLogs bool
 	var lines int
@@ -197,14 +197,14 @@ func logFiles(c config.Config, names []string) ([]string, error) {
 	}
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			return nil, usageError{fmt.Errorf("no service %q has a log; there are %s", name, strings.Join(known, ", "))}
+			return nil, usageError{fmt.Errorf("there is no log of %q; there are logs of %s", name, strings.Join(known, ", "))}
 		}
 		files = append(files, c.LogFile(name))
 	}
 	return files, nil
 }
 
-// printEnv prints variables in a form for eval in a shell.
+// printEnv prints variables for eval in a shell.
 func printEnv(_ context.Context, args []string, stdout io.Writer) error {
 	o, rest, err := flags("env", args, nil)
 	if err != nil {

@@ -1,16 +1,17 @@
-// Devstack runs everything that the order saga needs on a Debian or Ubuntu machine without Docker, as root, with one
-// command:
+// Devstack runs everything that the order saga needs on a Debian or Ubuntu machine, as root and without Docker:
 //
-//	devstack up                        the services and the five programs, on loopback
-//	devstack exec -- go test ./...     a throw-away stack for one command, beside a running one
+//	devstack up                        start the services and the five programs, on loopback
+//	devstack exec -- go test ./...     run one command with a throw-away stack, beside a running one
 //
-// PostgreSQL 18 with DocumentDB and RabbitMQ 4 come from Debian packages in a small root file system of their own, built
-// once and shared by all stacks (package rootfs). FerretDB, the Temporal server and its Web UI are Go modules, compiled
-// into this binary and run as processes of their own (packages embedded and engine). How they and the project's programs
-// are started, checked and stopped is in package services; package supervisor keeps them running; package contain sees
-// to it that nothing is left when it ends.
+// PostgreSQL 18 with DocumentDB and RabbitMQ 4 come from Debian packages in a small root file system, which is built once and
+// shared by all stacks (package rootfs). FerretDB, the Temporal server and its Web UI are Go modules: they are compiled into
+// this binary and run as separate processes (packages embedded and engine). Package services says how to start, check and
+// stop them and the project's programs, package supervisor keeps them running, and package contain makes sure that nothing
+// is left behind.
 //
-// A stack keeps all it has in one data directory: the configuration it runs with (config.json), the state of its
-// services (status.json), their data and their logs. A supervisor holds a lock on it as long as it lives, so the file
-// lock, and no PID, says whether a stack is up.
+// The api and the worker run as two programs, not as the one program orders: so a reader can stop the worker alone
+// (devstack stop worker), place an order, and watch it wait.
+//
+// A stack keeps everything in one data directory: its configuration (config.json), the state of its services (status.json),
+// their data and their logs. The supervisor holds a lock on it while it lives: the lock, not a PID, says whether a stack is up.
 package main

@@ -15,15 +15,13 @@ import (
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
 )
 
-// execute runs a command with a throw-away stack: on free ports, with data in a temporary directory, without fsync unless
-// that is asked for. The stack ends, and its data goes, with the command. Its exit code is the command's.
+// execute runs a command with a throw-away stack: on free ports, with its data in a temporary directory, and without fsync
+// unless --fsync is given. The stack and its data end with the command, whose exit code it returns.
 func execute(ctx context.Context, args []string, stdout io.Writer) error {
 	var servicesOnly, fsync bool
-	var keepLogs string
 	o, command, err := flags("exec", args, func(set *flag.FlagSet) {
 		set.BoolVar(&servicesOnly, "services-only", false, "without the project's programs")
-		set.BoolVar(&fsync, "fsync", false, "as durable as a stack that stays, for benchmarks")
-		set.StringVar(&keepLogs, "logs", "", "a directory to keep the services' logs in")
+		set.BoolVar(&fsync, "fsync", false, "durable, for benchmarks")
 	})
 	if err != nil {
 		return err
@@ -44,10 +42,7 @@ func execute(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	out.line("stack", "up on ports of its own; running %s", filepath.Base(command[0]))
 	err = runCommand(ctx, command, c)
-	if keepLogs != "" {
-		err = errors.Join(err, os.CopyFS(keepLogs, os.DirFS(filepath.Join(c.Data, "log"))))
-	}
-	// Nothing of it is kept, so there is nothing to stop in order.
+	// None of its data is kept, so it need not stop in order.
 	_ = stack.Process.Kill()
 	_ = stack.Wait()
 	return err
@@ -80,11 +75,11 @@ func removeAbandoned() error {
 	for _, dir := range dirs {
 		c := config.Config{Data: dir}
 		if info, err := os.Stat(c.LockFile()); err != nil || time.Since(info.ModTime()) < time.Minute {
-			continue // it is just being made
+			continue // its devstack is just starting it
 		}
 		lock, err := lockStack(c)
 		if err != nil {
-			continue // it is in use, or not a stack's
+			continue // it is in use
 		}
 		problems = append(problems, os.RemoveAll(dir))
 		lock.Close()
@@ -92,7 +87,7 @@ func removeAbandoned() error {
 	return errors.Join(problems...)
 }
 
-// runCommand runs the command in the foreground. When ctx ends it is asked to stop, and killed when it does not.
+// runCommand runs the command in the foreground. When ctx ends, the command gets SIGTERM, and SIGKILL 30 s later.
 func runCommand(ctx context.Context, command []string, c config.Config) error {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr

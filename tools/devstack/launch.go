@@ -19,15 +19,15 @@ import (
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
 )
 
-// errAlreadyUp is the error of launching a stack that runs.
+// errAlreadyUp is returned when the stack to launch is already running.
 var errAlreadyUp = errors.New("the stack is already up")
 
-// launch starts the stack that c describes and returns its supervisor once everything is ready. When something does not
-// come up, or ctx ends, everything is stopped again. A detached supervisor outlives this process; another one is killed
-// with it, and the stack too.
+// launch starts the stack that c describes and returns its supervisor once everything is ready. When a service does not become
+// ready, or ctx ends, everything is stopped again. A detached supervisor outlives this process; otherwise the kernel kills it,
+// and the stack with it, when this process ends.
 func launch(ctx context.Context, c config.Config, detached bool, out *console) (*exec.Cmd, error) {
 	if os.Geteuid() != 0 {
-		return nil, errors.New("devstack needs root, for namespaces and mounts of its own: use sudo, or, where Docker is available, STACK=compose")
+		return nil, errors.New("devstack needs root for its namespaces and mounts: use sudo, or STACK=compose with Docker")
 	}
 	if err := os.MkdirAll(filepath.Join(c.Data, "log"), 0o755); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func launch(ctx context.Context, c config.Config, detached bool, out *console) (
 	if err != nil {
 		return nil, err
 	}
-	defer lock.Close() // the supervisor has it then
+	defer lock.Close() // the supervisor inherits it
 	if err := os.Remove(pidFile(c)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func buildRoot(ctx context.Context, c config.Config, out *console) error {
 	if err := rootfs.Requirements(); err != nil {
 		return err
 	}
-	out.line("root file system", "building %s, once; this takes a few minutes", c.RootFS)
+	out.line("root file system", "building %s once; this takes a few minutes", c.RootFS)
 	if err := rootfs.Build(ctx, c.RootFS, func(step string) { out.line("root file system", "%s", step) }); err != nil {
 		return err
 	}
@@ -101,14 +101,14 @@ func startSupervisor(ctx context.Context, c config.Config, lock *os.File, detach
 
 	cmd := contain.Command(superviseCommand, c.File())
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{reportsWriter, lock}
-	cmd.SysProcAttr.Setsid = true // signals of this terminal are for us; we pass on what is meant for it
+	cmd.SysProcAttr.Setsid = true // it must not get the terminal's signals: we stop it
 	if !detached {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
 	err = cmd.Start()
 	reportsWriter.Close()
 	if err != nil {
-		return nil, fmt.Errorf("start the supervisor in namespaces of its own (in a container that takes CAP_SYS_ADMIN): %w", err)
+		return nil, fmt.Errorf("start the supervisor in its own namespaces (a container needs CAP_SYS_ADMIN for that): %w", err)
 	}
 	if err := writePID(c, cmd.Process.Pid); err != nil {
 		return nil, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
@@ -148,7 +148,7 @@ func follow(reports io.Reader, c config.Config, out *console) error {
 		c.LogFile("devstack"), lastLines(c.LogFile("devstack"), 20))
 }
 
-// console shows progress: the time since the command began, what it is about, and what happened.
+// console shows progress: the time since the command began, the subject, and what happened.
 type console struct {
 	w     io.Writer
 	began time.Time

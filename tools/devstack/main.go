@@ -24,8 +24,8 @@ const (
 )
 
 func main() {
-	// A child that shall not outlive us is tied to the thread that started it (PR_SET_PDEATHSIG), so the main goroutine
-	// stays on the main thread, which lives as long as the process.
+	// The kernel kills a child with PR_SET_PDEATHSIG when the thread that started it ends. So the main goroutine stays on the
+	// main thread, which lives as long as the process.
 	runtime.LockOSThread()
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -45,7 +45,7 @@ var commands = map[string]command{
 	"exec":   execute,
 }
 
-// hidden are the commands that devstack runs itself with. They deal with signals on their own.
+// hidden are the commands with which devstack runs itself. They handle signals themselves.
 var hidden = map[string]func(args []string) error{
 	superviseCommand: supervise,
 	rootfs.Command:   func(args []string) error { return rootfs.RunRecipe(args[0]) },
@@ -75,12 +75,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return report(c(ctx, args, stdout), stderr)
 }
 
-// usageError is a mistake in how devstack was called; nothing was started.
+// usageError is a mistake on the command line; nothing was started.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// report prints the error, if there is one, and returns the exit code.
+// report prints the error, unless it is nil, and returns the exit code.
 func report(err error, stderr io.Writer) int {
 	var usage usageError
 	var ofCommand *exec.ExitError

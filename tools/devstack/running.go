@@ -14,14 +14,14 @@ import (
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
 )
 
-// The supervisor's process ID on the host. It counts only while the lock is held.
+// pidFile holds the supervisor's process ID on the host. It is valid only while the lock is held.
 func pidFile(c config.Config) string { return filepath.Join(c.Data, "pid") }
 
 func writePID(c config.Config, pid int) error {
 	return os.WriteFile(pidFile(c), []byte(strconv.Itoa(pid)+"\n"), 0o644)
 }
 
-// running returns the process ID of the stack's supervisor, 0 when the stack is down.
+// running returns the process ID of the stack's supervisor, or 0 when the stack is down.
 func running(c config.Config) (int, error) {
 	if _, err := os.Stat(c.LockFile()); errors.Is(err, os.ErrNotExist) {
 		return 0, nil
@@ -36,7 +36,7 @@ func running(c config.Config) (int, error) {
 	}
 	content, err := os.ReadFile(pidFile(c))
 	if errors.Is(err, os.ErrNotExist) {
-		return 0, errors.New("another devstack is just starting the stack")
+		return 0, errors.New("another devstack is starting the stack")
 	}
 	if err != nil {
 		return 0, err
@@ -45,7 +45,7 @@ func running(c config.Config) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", pidFile(c), err)
 	}
-	// It is about to get a signal: better make sure.
+	// The caller is about to send it a signal, so make sure that it is the supervisor.
 	commandLine, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil || !strings.Contains(string(commandLine), "\x00"+superviseCommand+"\x00") {
 		return 0, fmt.Errorf("process %d is not the stack's supervisor; try again", pid)
@@ -53,12 +53,12 @@ func running(c config.Config) (int, error) {
 	return pid, nil
 }
 
-// stopStack ends the stack's supervisor and waits until it is gone. It is killed when it takes longer than within.
-func stopStack(c config.Config, pid int, within time.Duration) error {
+// stopStack stops the stack's supervisor, kills it after the timeout, and waits until it is gone.
+func stopStack(c config.Config, pid int, timeout time.Duration) error {
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		return fmt.Errorf("stop the supervisor (process %d): %w", pid, err)
 	}
-	if waitUntilDown(c, within) {
+	if waitUntilDown(c, timeout) {
 		return nil
 	}
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
@@ -67,11 +67,11 @@ func stopStack(c config.Config, pid int, within time.Duration) error {
 	if !waitUntilDown(c, 10*time.Second) {
 		return fmt.Errorf("the supervisor (process %d) cannot be killed", pid)
 	}
-	return fmt.Errorf("the stack did not stop within %s and was killed", within)
+	return fmt.Errorf("the stack did not stop within %s and was killed", timeout)
 }
 
-func waitUntilDown(c config.Config, within time.Duration) bool {
-	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+func waitUntilDown(c config.Config, timeout time.Duration) bool {
+	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if pid, err := running(c); err == nil && pid == 0 {
 			return true
 		}
@@ -79,7 +79,7 @@ func waitUntilDown(c config.Config, within time.Duration) bool {
 	return false
 }
 
-// hostPIDs maps the process IDs inside the supervisor's PID namespace to those of the host.
+// hostPIDs maps process IDs in the supervisor's PID namespace to those on the host.
 func hostPIDs(supervisorPID int) map[int]int {
 	own, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", supervisorPID))
 	if err != nil {

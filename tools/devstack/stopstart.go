@@ -12,7 +12,7 @@ import (
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
 )
 
-// stopServices stops services of a running stack by name, and leaves the others alone, so that one can see how they cope.
+// stopServices stops services of a running stack by name and lets the others run, to see how they cope.
 func stopServices(ctx context.Context, args []string, stdout io.Writer) error {
 	return change(ctx, "stop", args, stdout, func(stopped, names []string) []string {
 		return slices.Compact(slices.Sorted(slices.Values(append(stopped, names...))))
@@ -68,7 +68,7 @@ func knownServices(c config.Config, command string, names []string) error {
 		}
 	}
 	if len(names) == 0 {
-		return usageError{fmt.Errorf("%s: which of %s?", command, strings.Join(known, ", "))}
+		return usageError{fmt.Errorf("%s: name one or more of %s", command, strings.Join(known, ", "))}
 	}
 	return nil
 }

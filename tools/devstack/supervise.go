@@ -19,16 +19,16 @@ import (
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
 )
 
-// superviseCommand is the hidden command that `devstack up` and `devstack exec` run in namespaces of its own.
+// superviseCommand is the hidden command that `devstack up` and `devstack exec` run in its own namespaces.
 const superviseCommand = "supervise"
 
 // The files that the supervisor inherits.
 const (
 	reportFD = 3 // it writes its reports here
-	lockFD   = 4 // it holds the stack's lock as long as it lives
+	lockFD   = 4 // it holds the stack's lock while it lives
 )
 
-// report lines go from the supervisor to the command that started it, as JSON, one a line.
+// reportLine is a line of JSON from the supervisor to the command that started it.
 type reportLine struct {
 	supervisor.Event
 	Up     bool   `json:"up,omitempty"`     // everything is ready
@@ -36,9 +36,9 @@ type reportLine struct {
 	Error  string `json:"error,omitempty"`
 }
 
-// supervise runs a stack until SIGTERM. args is the file with its configuration.
+// supervise runs a stack until SIGTERM. args holds the file with its configuration.
 func supervise(args []string) error {
-	// Not inherited by the services: the lock must end with the supervisor.
+	// The services must not inherit them: the lock must end with the supervisor.
 	syscall.CloseOnExec(reportFD)
 	syscall.CloseOnExec(lockFD)
 	out := newReporter(os.NewFile(reportFD, "reports"))
@@ -57,7 +57,7 @@ func superviseStack(configFile string, out *reporter) error {
 	if err != nil {
 		return err
 	}
-	syscall.Umask(0o022) // unprivileged services have to read what we write for them
+	syscall.Umask(0o022) // unprivileged services must read what we write for them
 	if err := contain.Enter(); err != nil {
 		return err
 	}
@@ -76,8 +76,8 @@ func superviseStack(configFile string, out *reporter) error {
 	return sup.Run(ctx, services.New(c, root).Wanted(), reload, out.up)
 }
 
-// reloads delivers the services that shall run anew for each SIGHUP: programs may have been built, or services asked for
-// or stopped by name, since.
+// reloads delivers the list of wanted services after each SIGHUP: programs may have been built, or services stopped or started
+// by name.
 func reloads(running config.Config, root *contain.Root, log *slog.Logger) (<-chan []supervisor.Service, func()) {
 	hangups, out, over := make(chan os.Signal, 1), make(chan []supervisor.Service), make(chan struct{})
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -108,7 +108,7 @@ func reloads(running config.Config, root *contain.Root, log *slog.Logger) (<-cha
 	}
 }
 
-// reporter writes report lines. Nobody listens any more once the stack is up.
+// reporter writes report lines until the stack is up.
 type reporter struct {
 	mu sync.Mutex
 	w  io.WriteCloser

@@ -19,7 +19,7 @@ import (
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
 )
 
-// flags parses the flags that every command has, and those that more adds.
+// flags parses the flags of every command, and those that more adds.
 func flags(name string, args []string, more func(*flag.FlagSet)) (config.Options, []string, error) {
 	var o config.Options
 	set := flag.NewFlagSet(name, flag.ContinueOnError)
@@ -34,7 +34,7 @@ func flags(name string, args []string, more func(*flag.FlagSet)) (config.Options
 	return o, set.Args(), nil
 }
 
-// noArguments is an error when arguments are left over.
+// noArguments returns an error when there are arguments.
 func noArguments(name string, args []string) error {
 	if len(args) > 0 {
 		return usageError{fmt.Errorf("%s: unknown arguments %q (devstack --help explains)", name, args)}
@@ -74,14 +74,14 @@ func up(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	out.line("stack", "up; logs are in %s", filepath.Dir(c.LogFile("")))
 	if !c.ServicesOnly {
-		out.line("api", "takes orders at http://%s, without authentication (AUTH_MODE=none)", c.Address(config.API))
-		out.line("catalog", "has the products at http://%s, without authentication as well", c.Address(config.Catalog))
+		out.line("api", "accepts orders at http://%s, without authentication (AUTH_MODE=none)", c.Address(config.API))
+		out.line("catalog", "has the products at http://%s, also without authentication", c.Address(config.Catalog))
 	}
-	out.line("temporal-ui", "shows their sagas at http://%s", c.Address(config.TemporalUI))
+	out.line("temporal-ui", "shows the orders' sagas at http://%s", c.Address(config.TemporalUI))
 	return nil
 }
 
-// bringUpToDate makes a running stack start programs that have been built, or asked for, since it came up.
+// bringUpToDate makes a running stack restart rebuilt programs and start services that were left out or stopped.
 func bringUpToDate(ctx context.Context, wanted config.Config, out *console) error {
 	pid, err := running(wanted)
 	if err != nil {
@@ -104,11 +104,11 @@ func bringUpToDate(ctx context.Context, wanted config.Config, out *console) erro
 	if err := reload(ctx, current, pid, out); err != nil {
 		return err
 	}
-	out.line("stack", "is up already")
+	out.line("stack", "is already up")
 	return nil
 }
 
-// reload makes the running supervisor follow a changed configuration, and says what has changed by that.
+// reload makes the running supervisor follow a changed configuration, and prints what changed.
 func reload(ctx context.Context, c config.Config, pid int, out *console) error {
 	before, err := supervisor.ReadStatus(c.StatusFile())
 	if err != nil {
@@ -143,11 +143,11 @@ func waitForReload(ctx context.Context, c config.Config, reloads int) (superviso
 			return s, err
 		}
 		if pid, err := running(c); err != nil || pid == 0 {
-			return s, errors.Join(errors.New("the stack ended meanwhile"), err)
+			return s, errors.Join(errors.New("the stack ended during the reload"), err)
 		}
 		select {
 		case <-ctx.Done():
-			return s, errors.New("interrupted; the stack goes on with it")
+			return s, errors.New("interrupted; the stack goes on reloading")
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

@@ -13,24 +13,24 @@ Everything listens on 127.0.0.1 only.
 
   devstack up [--services-only] [--data DIR]     start the stack; returns when everything is ready
   devstack down [--data DIR]                     stop it; its data stays
-  devstack stop SERVICE... | start SERVICE...    one or more of them, to see how the others cope
-  devstack status [--json] [--data DIR]          what runs, where, and with which process ID
-  devstack logs [-f] [-n LINES] [SERVICE...]     what services write
+  devstack stop SERVICE... | start SERVICE...    stop or start some of them, to see how the others cope
+  devstack status [--json] [--data DIR]          list the services with their addresses and process IDs
+  devstack logs [-f] [-n LINES] [SERVICE...]     show the services' logs
   devstack clean [--data DIR]                    stop it and remove its data
-  devstack env [PROGRAM]                         variables for tests and tools, or one program's, for eval in a shell
+  devstack env [PROGRAM]                         print variables for tests and tools, or for one program, for eval
   devstack exec [--services-only] [--fsync] -- COMMAND
-                                                 run COMMAND with a throw-away stack of its own, on free ports; without
-                                                 --fsync a crash of the machine may break its data
+                                                 run COMMAND with a throw-away stack on free ports; without --fsync, a
+                                                 crash of the machine may break its data
 
-Where things are kept:
+Directories and the Debian mirror:
 
-  DEVSTACK_DATA           the stack's data; .devstack in the checkout unless given here or by --data
-  DEVSTACK_CACHE          the root file system, shared by all stacks; $HOME/.cache/ordersaga unless given. Each version
-                          of its recipe makes a new one, of some 650 MB; remove what is old when no stack is up
-  DEVSTACK_DEBIAN_MIRROR  where it is built from; debootstrap's own choice unless given
+  DEVSTACK_DATA           the stack's data; default: .devstack in the checkout
+  DEVSTACK_CACHE          the root file system, shared by all stacks; default: $HOME/.cache/ordersaga. A new version of its
+                          recipe builds a new one of 650 MB; remove old ones while no stack is up
+  DEVSTACK_DEBIAN_MIRROR  the source of its packages; default: debootstrap's
 
-A variable of one of the programs is set by DEVSTACK_<PROGRAM>_<VARIABLE>, for instance
-DEVSTACK_WORKER_STRIPE_API_KEY. Ports, with their defaults:
+DEVSTACK_<PROGRAM>_<VARIABLE> sets a variable of a program, for example DEVSTACK_WORKER_STRIPE_API_KEY. Ports, with their
+defaults:
 
 `
 

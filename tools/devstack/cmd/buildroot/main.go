@@ -1,6 +1,6 @@
-// buildroot builds the root file system that `devstack up` would build, ahead of it. It is a program of its own because
-// it compiles in a second: the Makefile runs it while bin/devstack, with the Temporal server in it, compiles for minutes.
-// When it fails nothing is lost: `devstack up` tries again, and says what is wrong.
+// buildroot builds the root file system before `devstack up` needs it. It is a separate program because it compiles in a second:
+// the Makefile runs it while bin/devstack, with the Temporal server in it, compiles for minutes. When it fails, `devstack up`
+// tries again and says what is wrong.
 package main
 
 import (
@@ -22,7 +22,7 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) == 2 && args[0] == rootfs.Command { // itself again, in namespaces of its own
+	if len(args) == 2 && args[0] == rootfs.Command { // itself again, in its own namespaces
 		return rootfs.RunRecipe(args[1])
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -34,7 +34,7 @@ func run(args []string) error {
 	if err := rootfs.Requirements(); err != nil {
 		return err
 	}
-	fmt.Printf("meanwhile: building the root file system %s, once\n", path)
+	fmt.Printf("meanwhile: building the root file system %s once\n", path)
 	if err := rootfs.Build(ctx, path, func(step string) { fmt.Printf("meanwhile: %s\n", step) }); err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
-// Package config says what a stack looks like: where its data is, on which ports it listens, and which environment
-// variables lead programs and tests to it.
+// Package config describes a stack: its data directory, its ports, and the environment variables that lead programs and tests
+// to it.
 package config
 
 import (
@@ -11,16 +11,16 @@ import (
 	"strings"
 )
 
-// Config describes one stack. It is written to the stack's data directory, so that every later command sees the stack as
-// it was started.
+// Config describes one stack. It is written to the stack's data directory, so that later commands see the stack as it was
+// started.
 type Config struct {
 	Repo         string            // the checkout with bin/, temporal-config/ and tools/devstack/
-	Data         string            // the directory with everything that this stack keeps
-	RootFS       string            // the root file system that the services run in; shared, never written to
+	Data         string            // the directory with the stack's data, logs and state
+	RootFS       string            // the root file system of the services; shared and read-only
 	Ports        map[string]int    // by the names in Ports
 	ServicesOnly bool              // without the project's programs
-	ThrowAway    bool              // data need not survive a crash of the machine: fsync is off
-	Stopped      []string          // services and programs that somebody stopped by name
+	ThrowAway    bool              // fsync is off: a crash of the machine may break the data
+	Stopped      []string          // services and programs that were stopped by name
 	Overrides    map[string]string // DEVSTACK_<PROGRAM>_<VARIABLE>, as given
 }
 
@@ -29,11 +29,11 @@ var Programs = []string{"catalog", "stripesim", "worker", "notifier", "api"}
 
 // Options are what the command line says.
 type Options struct {
-	Data         string // "" is .devstack in the checkout
+	Data         string // empty: .devstack in the checkout
 	ServicesOnly bool
 }
 
-// Load makes the configuration of a stack from the command line and the environment, and reports all mistakes at once.
+// Load reads the configuration of a stack from the command line and the environment, and reports all mistakes at once.
 func Load(o Options, environ []string) (Config, error) {
 	getenv := lookup(environ)
 	repo, repoErr := findRepo()
@@ -50,7 +50,7 @@ func Load(o Options, environ []string) (Config, error) {
 	return c, errors.Join(repoErr, portsErr, dataErr)
 }
 
-// CacheDir is where root file systems are kept for all stacks of this user.
+// CacheDir is the directory of the root file systems, which all stacks of the user share.
 func CacheDir(getenv func(string) string) string {
 	if dir := getenv("DEVSTACK_CACHE"); dir != "" {
 		return dir
@@ -61,7 +61,7 @@ func CacheDir(getenv func(string) string) string {
 	return "/var/cache/ordersaga"
 }
 
-// findRepo returns the checkout that this binary was built into, or else the current directory if that is one.
+// findRepo returns the checkout whose bin/ holds this binary, or else the current directory if that is a checkout.
 func findRepo() (string, error) {
 	candidates := []string{}
 	if exe, err := os.Executable(); err == nil {
@@ -84,16 +84,16 @@ func (c Config) Address(port string) string { return "127.0.0.1:" + strconv.Itoa
 // Bin is the path of one of the project's programs.
 func (c Config) Bin(program string) string { return filepath.Join(c.Repo, "bin", program) }
 
-// LogFile is where a service or program writes what it has to say.
+// LogFile is the log of a service or program.
 func (c Config) LogFile(service string) string { return filepath.Join(c.Data, "log", service+".log") }
 
-// StatusFile is where the supervisor says how its services are.
+// StatusFile is where the supervisor writes the state of its services.
 func (c Config) StatusFile() string { return filepath.Join(c.Data, "status.json") }
 
-// LockFile is locked as long as a supervisor lives.
+// LockFile is locked while a supervisor lives.
 func (c Config) LockFile() string { return filepath.Join(c.Data, "lock") }
 
-// File is where the configuration of the running, or last run, stack is kept.
+// File is the configuration of the running or last run stack.
 func (c Config) File() string { return filepath.Join(c.Data, "config.json") }
 
 // lookup is os.Getenv for a list of "KEY=value" strings.

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// The passwords of the development stack. They protect nothing but each other's data from mistakes: everything listens
-// on the loopback interface only. postgres-init.sql and rabbitmq-definitions.json set them.
+// The passwords of the development stack. They only keep programs from each other's data by mistake: everything listens on
+// loopback. postgres-init.sql and rabbitmq-definitions.json set them.
 const (
 	superuser     = "postgres" // PostgreSQL's superuser and its password
 	administrator = "admin"    // RabbitMQ's administrator and its password
 	stripeKey     = "sk_test_devstack"
 )
 
-// DatabaseURL is the URL of a database for a role. A role's password in this stack is its name.
+// DatabaseURL is the URL of a database for a role. In this stack, a role's password is its name.
 func (c Config) DatabaseURL(role, database string) string {
 	u := url.URL{
 		Scheme: "postgres", User: url.UserPassword(role, role), Host: c.Address(Postgres), Path: "/" + database,
@@ -37,7 +37,7 @@ func (c Config) RabbitMQAPI() string {
 
 func (c Config) mongoDB() string { return "mongodb://" + c.Address(MongoDB) + "/" }
 
-// Program returns the environment of one of the project's programs, without the user's overrides.
+// program returns the environment of one of the project's programs, without the user's overrides.
 func (c Config) program(name string) []string {
 	temporal := []string{"TEMPORAL_ADDRESS=" + c.Address(Temporal), "TEMPORAL_NAMESPACE=default", "TASK_QUEUE=orders"}
 	switch name {
@@ -48,7 +48,7 @@ func (c Config) program(name string) []string {
 			"TEMPORAL_UI_URL=http://"+c.Address(TemporalUI),
 			"PAGE_CATALOG_URL=http://"+c.Address(Catalog),
 			"AUTH_MODE=none",
-			"RATE_LIMIT_PER_ADDRESS=0", // whoever measures does so from one address
+			"RATE_LIMIT_PER_ADDRESS=0", // a benchmark sends everything from one address
 		)
 	case "worker":
 		return append(temporal,
@@ -82,9 +82,9 @@ func (c Config) program(name string) []string {
 	return nil
 }
 
-// ProgramEnvironment returns the variables that lead one of the project's programs to this stack. The user changes or
-// adds one by DEVSTACK_<PROGRAM>_<VARIABLE>; other variables of the user's shell do not reach the program, so that a
-// DATABASE_URL which means something else there is not written to by accident.
+// ProgramEnvironment returns the variables that lead one of the project's programs to this stack. Users change or add one with
+// DEVSTACK_<PROGRAM>_<VARIABLE>. Other variables of their shell do not reach the program: a DATABASE_URL of another
+// project must not be written to by accident.
 func (c Config) ProgramEnvironment(name string) []string {
 	env := c.program(name)
 	prefix := overridePrefix(name)

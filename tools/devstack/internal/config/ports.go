@@ -14,7 +14,7 @@ type Port struct {
 	Name    string // what the rest of devstack calls it
 	Default int
 	Purpose string
-	Program bool // listened on by one of the project's programs, hence free when only the services run
+	Program bool // one of the project's programs listens on it, so it is free with --services-only
 }
 
 // Variable is the environment variable that chooses the port.
@@ -60,7 +60,7 @@ var Ports = []Port{
 	{Name: TemporalUI, Default: 8233, Purpose: "Temporal Web UI"},
 }
 
-// portsFrom reads the ports from the environment. The error names every wrong variable, and every port given twice.
+// portsFrom reads the ports from the environment. The error names every wrong variable and every repeated port.
 func portsFrom(getenv func(string) string) (map[string]int, error) {
 	ports, owner, problems := map[string]int{}, map[int]string{}, []error(nil)
 	for _, p := range Ports {
@@ -81,8 +81,8 @@ func portsFrom(getenv func(string) string) (map[string]int, error) {
 	return ports, errors.Join(problems...)
 }
 
-// CheckPortsFree returns an error that names every port that is in use, and the variable that changes it. It looks at the
-// ports of the services, or of the project's programs, or of both.
+// CheckPortsFree returns an error that names every port in use and the variable that changes it. It checks the ports of the
+// services, of the project's programs, or of both.
 func (c Config) CheckPortsFree(services, programs bool) error {
 	var problems []error
 	for _, p := range Ports {
@@ -91,7 +91,7 @@ func (c Config) CheckPortsFree(services, programs bool) error {
 		}
 		err := portFree(c.Ports[p.Name])
 		if errors.Is(err, syscall.EADDRINUSE) {
-			err = fmt.Errorf("port %d (%s) is in use: stop what listens there, or choose another with %s",
+			err = fmt.Errorf("port %d (%s) is in use: stop the program that listens there, or choose another port with %s",
 				c.Ports[p.Name], p.Purpose, p.Variable())
 		}
 		problems = append(problems, err)
@@ -107,8 +107,8 @@ func portFree(number int) error {
 	return l.Close()
 }
 
-// FreePorts chooses a free port for everything. It stays below 32768, where Linux starts to take the local ports of
-// outgoing connections from; otherwise such a connection could take a port between now and its use.
+// FreePorts chooses a free port for everything. It stays below 32768, where the ports of outgoing connections begin on Linux:
+// such a connection could take a port before its service listens.
 func FreePorts() (map[string]int, error) {
 	const from, to, attempts = 20000, 32000, 1000
 	ports, used := map[string]int{}, map[int]bool{}

@@ -1,4 +1,4 @@
-// Package contain runs a part of devstack in namespaces of its own, so that nothing of it can be left behind:
+// Package contain runs a part of devstack in its own namespaces, so that no process and no mount can be left behind:
 //
 //	host                       mount + PID namespace
 //	────                       ─────────────────────
@@ -7,9 +7,9 @@
 //	                            │          ferretdb, temporal, ui      seen from here only
 //	                            └─ catalog, worker, api, …
 //
-// When PID 1 of a PID namespace ends, for whatever reason, the kernel kills every process in it; when the last process
-// of a mount namespace is gone, its mounts are undone. No clean-up code has to run for that: it holds after kill -9, too.
-// The network is the host's.
+// When PID 1 of a PID namespace ends for any reason, the kernel kills every process in it. When the last process of a mount
+// namespace is gone, the kernel undoes its mounts. This needs no clean-up code, so it also works after kill -9. The network is
+// the host's.
 package contain
 
 import (
@@ -22,8 +22,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Command returns a command that runs this very program again as PID 1 of a new PID namespace and in a new mount
-// namespace. The program calls Enter first.
+// Command returns a command that runs this program again, as PID 1 of a new PID namespace and in a new mount namespace. The
+// program calls Enter first.
 func Command(args ...string) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Args[0] = "devstack"
@@ -31,7 +31,7 @@ func Command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Enter completes the move into the namespaces: mounts no longer spread to the host, and /proc shows the new PIDs.
+// Enter completes the move into the namespaces: mounts stay inside, and /proc shows the new PIDs.
 func Enter() error {
 	if os.Getpid() != 1 {
 		return errors.New("this command is internal: it runs as PID 1 of its own namespace")

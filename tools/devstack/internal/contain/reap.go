@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Children are the processes that PID 1 started itself. Every other process whose parent is gone becomes PID 1's child
-// as well (RabbitMQ's port mapper, PostgreSQL's backends after a crash), and somebody must collect it when it ends.
+// Children are the processes that PID 1 started itself. Processes whose parent is gone also become children of PID 1 (RabbitMQ's
+// port mapper, PostgreSQL's backends after a crash), and Reap collects them when they end.
 type Children struct {
 	mu   sync.Mutex
 	pids map[int]bool
@@ -25,7 +25,7 @@ func NewChildren() *Children { return &Children{pids: map[int]bool{}} }
 
 // Start starts cmd. The caller must call Wait.
 func (c *Children) Start(cmd *exec.Cmd) error {
-	c.mu.Lock() // so that Reap cannot take a child for an orphan that ends before its PID is noted
+	c.mu.Lock() // otherwise Reap could collect a child that ends before its PID is noted
 	defer c.mu.Unlock()
 	if err := cmd.Start(); err != nil {
 		return err
@@ -43,7 +43,7 @@ func (c *Children) Wait(cmd *exec.Cmd) error {
 	return err
 }
 
-// Reap collects orphans that have ended until ctx is done. It looks every few seconds: a zombie costs nothing but a PID.
+// Reap collects ended orphans until ctx is done. It looks every few seconds: a zombie costs only a PID.
 func (c *Children) Reap(ctx context.Context) {
 	tick := time.NewTicker(3 * time.Second)
 	defer tick.Stop()

@@ -12,18 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dir is a directory of the host that services see below /srv in their root file system.
+// Dir is a directory of the host that appears below /srv in the root file system.
 type Dir struct {
 	Name     string // below /srv
 	Host     string // created when it is missing
-	Owner    string // user in the root file system; "" leaves the directory as it is
+	Owner    string // user in the root file system; empty: unchanged
 	ReadOnly bool
 }
 
-// Self is the path of this very program inside a root file system.
+// Self is the path of this program inside a root file system.
 const Self = "/srv/devstack"
 
-// Root is a root file system, mounted read-only, that unprivileged services run in.
+// Root is the read-only root file system of unprivileged services.
 type Root struct {
 	path  string
 	users map[string]user
@@ -31,9 +31,9 @@ type Root struct {
 
 type user struct{ uid, gid uint32 }
 
-// OpenRoot mounts what services need into the root file system at path: /proc, a small /dev, empty /tmp and /run, and
-// dirs below /srv. The services thus reach their data at short paths, whatever the host's directories are called and
-// whoever may enter them.
+// OpenRoot mounts what services need into the root file system at path: /proc, a small /dev, empty /tmp and /run, and dirs
+// below /srv. There the services can reach their data, even when the host's directories have long paths or are closed to
+// them.
 func OpenRoot(path string, dirs []Dir) (*Root, error) {
 	users, err := readUsers(filepath.Join(path, "etc/passwd"))
 	if err != nil {
@@ -51,12 +51,12 @@ func OpenRoot(path string, dirs []Dir) (*Root, error) {
 			return nil, err
 		}
 	}
-	// Only now, because the mounts on it are mounts of their own and stay writable.
+	// Last, because the mounts inside it must stay writable.
 	return r, r.mount("", "", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, "")
 }
 
-// SysProcAttr makes a command run in the root file system as user, in a process group of its own. The command's path
-// and directory are then those inside.
+// SysProcAttr makes a command run in the root file system as the named user, in its own process group. The command's path and
+// directory are then those inside.
 func (r *Root) SysProcAttr(name string) (*syscall.SysProcAttr, error) {
 	u, ok := r.users[name]
 	if !ok {
@@ -68,7 +68,7 @@ func (r *Root) SysProcAttr(name string) (*syscall.SysProcAttr, error) {
 }
 
 func (r *Root) mountSystem() error {
-	// By its name, because /proc/self/exe leads into the host's mount namespace.
+	// By name, because /proc/self/exe leads into the host's mount namespace.
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func (r *Root) mountSystem() error {
 	return nil
 }
 
-// bindFile makes a file of the host seen inside.
+// bindFile makes a file of the host appear inside.
 func (r *Root) bindFile(host, inside string) error {
 	if err := os.WriteFile(filepath.Join(r.path, inside), nil, 0o644); err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Package engine runs the services that are compiled into devstack (see package embedded), each as the only thing in its
-// process. None of them sends anything to anywhere: telemetry, news and version checks are off.
+// Package engine runs the services that are compiled into devstack (see package embedded), each in a separate process. They send
+// nothing to the outside: telemetry, news and version checks are off.
 package engine
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/embedded"
 )
 
-// Run runs the named service, with the JSON of its settings, until it gets SIGTERM.
+// Run runs the named service with the JSON of its settings until SIGTERM.
 func Run(name, settings string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()

@@ -15,7 +15,7 @@ import (
 	schematool "go.temporal.io/server/tools/sql"
 )
 
-// migrateSchemas creates or updates the schemas of both of Temporal's databases with the server's own tool.
+// migrateSchemas creates or updates the schemas of Temporal's two databases with the server's own tool.
 func migrateSchemas(cfg *config.Config) error {
 	stores := cfg.Persistence
 	return errors.Join(
@@ -51,7 +51,7 @@ func migrateSchema(store *config.SQL, name, wanted string) error {
 	return nil
 }
 
-// schemaVersion returns the version of a database's schema, "" when the database is empty.
+// schemaVersion returns the version of a database's schema, or "" when the database is empty.
 func schemaVersion(store *config.SQL) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

@@ -50,7 +50,7 @@ func runTemporal(ctx context.Context, s embedded.TemporalSettings) error {
 	return server.Start()
 }
 
-// hosts says where each service of the server is. There is one of each, so they need not look for each other, which
+// hosts returns the address of each of the server's services. There is one of each, so they need not look for each other, which
 // saves the membership ports and some seconds at start.
 func hosts(cfg *config.Config) map[primitives.ServiceName]static.Hosts {
 	all := map[primitives.ServiceName]static.Hosts{}

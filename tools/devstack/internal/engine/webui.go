@@ -17,7 +17,7 @@ func runWebUI(ctx context.Context, s embedded.WebUISettings) error {
 		EnableUI: true, DefaultNamespace: "default",
 		DisableNewsFetch: true,
 		HideLogs:         true,
-		// Plain HTTP on loopback: a cookie for HTTPS only would never come back, and every action would be refused.
+		// Plain HTTP on loopback: the browser would never send back a cookie for HTTPS only, and the UI would refuse every action.
 		CORS: config.CORS{CookieInsecure: true},
 	}))
 	stopped := context.AfterFunc(ctx, ui.Stop)

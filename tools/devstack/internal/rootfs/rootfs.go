@@ -1,5 +1,5 @@
-// Package rootfs builds the root file system that PostgreSQL, DocumentDB and RabbitMQ run in, once, and keeps it for all
-// stacks of the user. Services get it read-only; what they write is elsewhere.
+// Package rootfs builds the root file system for PostgreSQL, DocumentDB and RabbitMQ, once for all stacks of the user. It is
+// read-only for the services, which write elsewhere.
 package rootfs
 
 import (
@@ -23,7 +23,7 @@ import (
 //go:embed recipe.sh
 var recipe string
 
-// Path is where the root file system of this version's recipe is, or will be, in the cache directory.
+// Path is the place in the cache directory for the root file system of this version of the recipe.
 func Path(cache string) string {
 	sum := sha256.Sum256([]byte(recipe))
 	return filepath.Join(cache, "rootfs-"+hex.EncodeToString(sum[:6]))
@@ -35,9 +35,9 @@ func Ready(path string) bool {
 	return err == nil
 }
 
-// Build makes the root file system at path unless it is there. It is made beside it and renamed when it is complete: an
-// interrupted build is never used, and the next Build starts over. Of several Builds at once one works and the others
-// wait. Progress is told by one line for every step.
+// Build builds the root file system at path unless it exists. It builds beside path and renames the result when it is complete:
+// an interrupted build is never used, and the next Build starts over. Of several concurrent Builds, one works and the others
+// wait. progress gets a line for every step.
 func Build(ctx context.Context, path string, progress func(string)) error {
 	if Ready(path) {
 		return nil
@@ -66,7 +66,7 @@ func Build(ctx context.Context, path string, progress func(string)) error {
 	return os.Rename(partial, path)
 }
 
-// Command is the hidden command that runs the recipe in namespaces of its own.
+// Command is the hidden command that runs the recipe in its own namespaces.
 const Command = "build-rootfs"
 
 func runRecipe(ctx context.Context, dir, logFile string, progress func(string)) error {
@@ -84,11 +84,11 @@ func runRecipe(ctx context.Context, dir, logFile string, progress func(string)) 
 	cmd := contain.Command(Command, dir)
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{stepsWriter}
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	cmd.SysProcAttr.Setpgid = true // Ctrl-C comes to us alone, and we end it
+	cmd.SysProcAttr.Setpgid = true // Ctrl-C reaches only us, and we end it
 	err = cmd.Start()
 	stepsWriter.Close()
 	if err != nil {
-		return fmt.Errorf("start the build in namespaces of its own (in a container that takes CAP_SYS_ADMIN): %w", err)
+		return fmt.Errorf("start the build in its own namespaces (a container needs CAP_SYS_ADMIN for that): %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
 	defer stop()
@@ -115,7 +115,7 @@ func RunRecipe(dir string) error {
 	return cmd.Run()
 }
 
-// Requirements returns an error that says what is missing for building the root file system on this machine.
+// Requirements returns an error that says what this machine lacks to build the root file system.
 func Requirements() error {
 	if _, err := exec.LookPath("debootstrap"); err == nil {
 		return nil
@@ -124,7 +124,7 @@ func Requirements() error {
 		return nil // the recipe installs debootstrap
 	}
 	return errors.New("devstack builds a small Debian for PostgreSQL and RabbitMQ, and needs debootstrap for it: " +
-		"run it on Debian or Ubuntu, install the package debootstrap, or, where Docker is available, use STACK=compose")
+		"run it on Debian or Ubuntu, install the package debootstrap, or use STACK=compose with Docker")
 }
 
 // lock takes an exclusive lock on a file; waiting is called when another process holds it.

@@ -21,19 +21,19 @@ func (s *Stack) ferretdb() supervisor.Service {
 	}
 	return supervisor.Service{
 		Name: "ferretdb", Address: s.Address(config.MongoDB),
-		After:       []string{"postgres"},
-		Command:     func() (*exec.Cmd, error) { return s.embedded(embedded.FerretDB, settings) },
-		Ready:       s.ferretReady,
-		StartWithin: startWithin,
-		Stop:        syscall.SIGTERM,
-		StopWithin:  stopWithin,
+		After:        []string{"postgres"},
+		Command:      func() (*exec.Cmd, error) { return s.embedded(embedded.FerretDB, settings) },
+		Ready:        s.ferretReady,
+		StartTimeout: startTimeout,
+		Stop:         syscall.SIGTERM,
+		StopTimeout:  stopTimeout,
 	}
 }
 
-// ferretReady asks for something that FerretDB has to ask PostgreSQL for.
+// ferretReady sends a command for which FerretDB needs PostgreSQL.
 func (s *Stack) ferretReady(ctx context.Context) error {
-	if err := s.answers(ctx, config.MongoDB); err != nil {
-		return err // at once; the driver would go on trying
+	if err := s.accepts(ctx, config.MongoDB); err != nil {
+		return err // the driver would go on trying
 	}
 	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + s.Address(config.MongoDB)))
 	if err != nil {

@@ -26,36 +26,37 @@ func (s *Stack) postgres() supervisor.Service {
 		Command: func() (*exec.Cmd, error) {
 			return s.inRoot(postgresUser, postgresBin+"postgres", s.postgresArgs(), nil)
 		},
-		Ready:       s.postgresReady,
-		Setup:       s.setUpPostgres,
-		StartWithin: startWithin,
-		Stop:        syscall.SIGINT, // fast shutdown: ends the sessions, writes a checkpoint
-		StopWithin:  stopWithin,
+		Ready:        s.postgresReady,
+		Setup:        s.setUpPostgres,
+		StartTimeout: startTimeout,
+		Stop:         syscall.SIGINT, // fast shutdown: ends the sessions, writes a checkpoint
+		StopTimeout:  stopTimeout,
 	}
 }
 
-// postgresArgs are the settings. They are given at every start and not kept in the cluster, so that a changed port or
-// setting holds for existing data, too.
+// postgresArgs are the settings. They are given at every start and not kept in the cluster, so that changes also apply to
+// existing data.
 func (s *Stack) postgresArgs() []string {
 	settings := []string{
 		"listen_addresses=127.0.0.1",
 		"port=" + strconv.Itoa(s.Ports[config.Postgres]),
 		"unix_socket_directories=/run",
-		"max_connections=300", // tests run in parallel, each with pools of its own
+		"max_connections=300", // tests run in parallel, each with its own pools
 		"shared_buffers=256MB",
 		"max_wal_size=2GB",
 		"checkpoint_timeout=15min",
-		// DocumentDB builds indexes in the background, through pg_cron or workers of its own; both need to know where.
+		// DocumentDB builds indexes in the background, with pg_cron or its own workers. Both need to know the database.
+		// pg_stat_statements counts what each statement costs, for `bench -sheet` and for people.
 		"shared_preload_libraries=pg_cron,pg_documentdb_core,pg_documentdb,pg_documentdb_extended_rum,pg_stat_statements",
 		"pg_stat_statements.max=10000",
 		"cron.database_name=documentdb",
-		"cron.host=/run", // the socket, where no password is asked for
+		"cron.host=/run", // the socket needs no password
 		"cron.log_statement=off",
 		"cron.log_run=off",
 		"documentdb.bg_worker_database_name=documentdb",
 		"documentdb.localhost_connection_string=host=/run",
-		// Indexes that are read in the order of a sort, as MongoDB's are: also when a list of values goes before it, and
-		// when it is bounded and the index has lists in it.
+		// As in MongoDB, indexes are read in the order of a sort: also after a list of values, and when the sort is bounded
+		// and the index has arrays in it.
 		"documentdb.alternate_index_handler_name=extended_rum",
 		"documentdb.enable_merge_sort_for_in_prefix=on",
 		"documentdb.enableIndexMetadataGlobalTracking=on",
@@ -72,11 +73,11 @@ func (s *Stack) postgresArgs() []string {
 	return args
 }
 
-// initialised is written once the cluster has everything in it. A cluster without it was interrupted while it was made,
-// before anything could use it, and is made anew.
+// initialised is a file that is written once the cluster is complete. A cluster without it was interrupted before it was used,
+// and is replaced.
 func (s *Stack) initialised() string { return filepath.Join(s.Data, "postgres", "initialised") }
 
-// initPostgres makes an empty cluster, unless there is one.
+// initPostgres creates an empty cluster unless there is one.
 func (s *Stack) initPostgres(ctx context.Context) error {
 	if _, err := os.Stat(s.initialised()); err == nil {
 		return nil
@@ -90,7 +91,7 @@ func (s *Stack) initPostgres(ctx context.Context) error {
 	}
 	args := []string{
 		"-D", postgresDir + "/data", "-U", "postgres", "--pwfile", setupDir + "/postgres-password",
-		"--auth-local=trust", // the socket is inside the root file system, which nobody else sees
+		"--auth-local=trust", // only our services see the socket: it is inside the root file system
 		"--auth-host=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8",
 	}
 	if s.ThrowAway {
@@ -106,7 +107,7 @@ func (s *Stack) initPostgres(ctx context.Context) error {
 	return s.createCronDatabase(ctx)
 }
 
-// createCronDatabase creates the database of the setting cron.database_name, which has to exist when PostgreSQL starts.
+// createCronDatabase creates the database of the setting cron.database_name, which must exist when PostgreSQL starts.
 func (s *Stack) createCronDatabase(ctx context.Context) error {
 	cmd, err := s.inRoot(postgresUser, postgresBin+"postgres", []string{"--single", "-D", postgresDir + "/data", "postgres"}, nil)
 	if err != nil {
@@ -124,7 +125,7 @@ func (s *Stack) postgresReady(ctx context.Context) error {
 	return errors.Join(conn.Ping(ctx), conn.Close(ctx))
 }
 
-// setUpPostgres makes the roles and databases in an empty cluster, and the extensions that are missing in any.
+// setUpPostgres creates the roles and databases in an empty cluster, and missing extensions in any cluster.
 func (s *Stack) setUpPostgres(ctx context.Context) error {
 	_, err := os.Stat(s.initialised())
 	empty := err != nil
@@ -139,7 +140,7 @@ func (s *Stack) setUpPostgres(ctx context.Context) error {
 	return os.WriteFile(s.initialised(), nil, 0o644)
 }
 
-// runSQL lets psql run one of the setup files.
+// runSQL runs one of the setup files with psql.
 func (s *Stack) runSQL(ctx context.Context, file string) error {
 	cmd, err := s.inRoot(postgresUser, "/usr/bin/psql", []string{
 		"-h", "/run", "-p", strconv.Itoa(s.Ports[config.Postgres]), "-U", "postgres", "-d", "postgres",

@@ -13,7 +13,7 @@ import (
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
 )
 
-// needs says what must be ready before a program starts, and is stopped only after it.
+// needs lists the services that must be ready before a program starts, and that stop after it.
 var needs = map[string][]string{
 	"catalog":   {"ferretdb"},
 	"stripesim": {"postgres"},
@@ -22,7 +22,7 @@ var needs = map[string][]string{
 	"api":       {"postgres", "temporal", "worker"},
 }
 
-// ports are the ports on which programs answer /readyz.
+// ports are the ports of the programs' readiness probes.
 var ports = map[string]string{
 	"catalog": config.Catalog, "stripesim": config.StripeSim, "worker": config.Worker, "notifier": config.Notifier,
 	"api": config.API,
@@ -32,19 +32,18 @@ func (s *Stack) program(name string) supervisor.Service {
 	address := s.Address(ports[name])
 	return supervisor.Service{
 		Name: name, Address: address, After: needs[name], Binary: s.Bin(name),
-		Command:     func() (*exec.Cmd, error) { return s.programCommand(name) },
-		Ready:       func(ctx context.Context) error { return get(ctx, "http://"+address+"/readyz") },
-		StartWithin: 60 * time.Second,
-		Stop:        syscall.SIGTERM,
-		StopWithin:  40 * time.Second, // it drains: requests are answered, running activities finish
+		Command:      func() (*exec.Cmd, error) { return s.programCommand(name) },
+		Ready:        func(ctx context.Context) error { return get(ctx, "http://"+address+"/readyz") },
+		StartTimeout: 60 * time.Second,
+		Stop:         syscall.SIGTERM,
+		StopTimeout:  40 * time.Second, // it drains: requests and running activities finish
 	}
 }
 
-// programCommand runs a program as the user who started the stack and outside the root file system: it is what he or
-// she is working on.
+// programCommand runs a program as the user who started the stack, outside the root file system.
 func (s *Stack) programCommand(name string) (*exec.Cmd, error) {
 	if _, err := os.Stat(s.Bin(name)); err != nil {
-		return nil, fmt.Errorf("bin/%s is missing: `make build` makes it", name)
+		return nil, fmt.Errorf("bin/%s is missing: run `make build`", name)
 	}
 	cmd := exec.Command(s.Bin(name))
 	cmd.Dir = s.Repo
@@ -53,7 +52,7 @@ func (s *Stack) programCommand(name string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// inherited are the variables of devstack's own environment that programs get as well.
+// inherited returns the variables of devstack's own environment that programs also get.
 func inherited() []string {
 	var env []string
 	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TZ", "LANG", "LOG_LEVEL", "GOMAXPROCS", "GOTRACEBACK"} {

@@ -20,10 +20,10 @@ func (s *Stack) rabbitmq() supervisor.Service {
 		Command: func() (*exec.Cmd, error) {
 			return s.inRoot(rabbitUser, "/usr/lib/rabbitmq/bin/rabbitmq-server", nil, s.rabbitEnvironment())
 		},
-		Ready:       s.rabbitReady,
-		StartWithin: startWithin,
-		Stop:        syscall.SIGTERM,
-		StopWithin:  stopWithin,
+		Ready:        s.rabbitReady,
+		StartTimeout: startTimeout,
+		Stop:         syscall.SIGTERM,
+		StopTimeout:  stopTimeout,
 	}
 }
 
@@ -39,11 +39,11 @@ func (s *Stack) rabbitEnvironment() []string {
 		"ERL_EPMD_PORT=" + strconv.Itoa(s.Ports[config.RabbitMQNames]),
 		"ERL_EPMD_ADDRESS=127.0.0.1",
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}",
-		"RUNNING_UNDER_SYSTEMD=true", // the Erlang machine replaces the shell and gets the signals itself
+		"RUNNING_UNDER_SYSTEMD=true", // the Erlang VM replaces the shell and gets the signals itself
 	}
 }
 
-// configureRabbitMQ writes what depends on the stack; users and permissions are in rabbitmq-definitions.json.
+// configureRabbitMQ writes the settings that depend on the stack; users and permissions are in rabbitmq-definitions.json.
 func (s *Stack) configureRabbitMQ(context.Context) error {
 	files := map[string]string{
 		"rabbitmq.conf": fmt.Sprintf(`listeners.tcp.1 = %s
@@ -66,7 +66,7 @@ log.file = false
 }
 
 func (s *Stack) rabbitReady(ctx context.Context) error {
-	if err := s.answers(ctx, config.RabbitMQ); err != nil {
+	if err := s.accepts(ctx, config.RabbitMQ); err != nil {
 		return err
 	}
 	return get(ctx, s.RabbitMQAPI()+"/api/health/checks/local-alarms")

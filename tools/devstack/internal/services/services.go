@@ -1,5 +1,5 @@
-// Package services describes what a stack consists of: PostgreSQL, RabbitMQ, FerretDB, Temporal with its Web UI, and the
-// project's programs. How each is started, how one knows that it works, and how it is stopped.
+// Package services describes the parts of a stack: PostgreSQL, RabbitMQ, FerretDB, Temporal with its Web UI, and the project's
+// programs. For each it says how to start it, how to tell that it works, and how to stop it.
 package services
 
 import (
@@ -22,13 +22,13 @@ import (
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
 )
 
-// Stack makes the services of one stack. They run in root.
+// Stack describes the services of one stack. They run in root.
 type Stack struct {
 	config.Config
 	root *contain.Root
 }
 
-// Where the stack's directories are seen inside the root file system. See Dirs.
+// The stack's directories inside the root file system. See Dirs.
 const (
 	postgresDir = "/srv/postgres"
 	rabbitDir   = "/srv/rabbitmq"
@@ -36,7 +36,7 @@ const (
 	setupDir    = "/srv/setup"
 )
 
-// Who the services run as. The users of PostgreSQL and RabbitMQ come with their packages.
+// The users of the services. Those of PostgreSQL and RabbitMQ come with their packages.
 const (
 	postgresUser = "postgres"
 	rabbitUser   = "rabbitmq"
@@ -55,13 +55,13 @@ func Dirs(c config.Config) []contain.Dir {
 
 func setupHost(c config.Config) string { return filepath.Join(c.Data, "setup") }
 
-// setupFiles are the files of the checkout that services read. Docker compose uses the same ones.
+// setupFiles are the files of the checkout that services read. Docker Compose uses the same files.
 var setupFiles = []string{
 	"tools/devstack/postgres-init.sql", "tools/devstack/postgres-documentdb.sql", "tools/devstack/rabbitmq-definitions.json",
 	"temporal-config/server.yaml", "temporal-config/dynamicconfig.yaml",
 }
 
-// CopySetup puts a copy of the files that services read where they can: not every user may enter the checkout.
+// CopySetup copies the setup files to where the services can read them: their users may not be able to enter the checkout.
 func CopySetup(c config.Config) error {
 	if err := os.MkdirAll(setupHost(c), 0o755); err != nil {
 		return err
@@ -82,7 +82,7 @@ func CopySetup(c config.Config) error {
 // New returns the services of the stack that c describes.
 func New(c config.Config, root *contain.Root) *Stack { return &Stack{Config: c, root: root} }
 
-// Wanted returns the services that shall run, in an order in which each stands behind those that it needs.
+// Wanted returns the services to run. Each comes after those that it needs.
 func (s *Stack) Wanted() []supervisor.Service {
 	return slices.DeleteFunc(s.all(), func(service supervisor.Service) bool {
 		return slices.Contains(s.Stopped, service.Name)
@@ -103,7 +103,7 @@ func (s *Stack) all() []supervisor.Service {
 // path is the PATH of services.
 const path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 
-// inRoot returns a command that runs in the root file system as user, with env and nothing else in its environment.
+// inRoot returns a command that runs in the root file system as user, with no other environment than env.
 func (s *Stack) inRoot(user, program string, args, env []string) (*exec.Cmd, error) {
 	attr, err := s.root.SysProcAttr(user)
 	if err != nil {
@@ -115,9 +115,12 @@ func (s *Stack) inRoot(user, program string, args, env []string) (*exec.Cmd, err
 	}, nil
 }
 
-// garbage makes the embedded services collect garbage less often than Go does by default: of the Temporal server's CPU
-// time that was a tenth. It costs memory, which a development machine has.
-const garbage = "GOGC=400"
+// The embedded services collect garbage less often than Go does by default, which saves a tenth of the Temporal server's CPU
+// time. The price is memory, so they collect more often when they use more than the limit.
+const (
+	garbage     = "GOGC=400"
+	memoryLimit = "GOMEMLIMIT=400MiB"
+)
 
 // embedded returns a command that runs one of the services that are compiled into devstack.
 func (s *Stack) embedded(name string, settings any) (*exec.Cmd, error) {
@@ -126,10 +129,10 @@ func (s *Stack) embedded(name string, settings any) (*exec.Cmd, error) {
 		return nil, err
 	}
 	return s.inRoot(nobody, contain.Self, []string{embedded.Command, name},
-		[]string{"TZ=UTC", garbage, embedded.SettingsVariable + "=" + string(encoded)})
+		[]string{"TZ=UTC", garbage, memoryLimit, embedded.SettingsVariable + "=" + string(encoded)})
 }
 
-// runInRoot runs a command to its end; its output goes to the service's log.
+// runInRoot runs a command and waits for its end; its output goes to the service's log.
 func (s *Stack) runInRoot(ctx context.Context, service string, cmd *exec.Cmd) error {
 	log, err := os.OpenFile(s.LogFile(service), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
@@ -148,8 +151,8 @@ func (s *Stack) runInRoot(ctx context.Context, service string, cmd *exec.Cmd) er
 	return nil
 }
 
-// answers returns nil when something accepts connections at a port of the stack.
-func (s *Stack) answers(ctx context.Context, port string) error {
+// accepts returns nil when a port of the stack accepts connections.
+func (s *Stack) accepts(ctx context.Context, port string) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", s.Address(port))
 	if err != nil {
@@ -158,7 +161,7 @@ func (s *Stack) answers(ctx context.Context, port string) error {
 	return conn.Close()
 }
 
-// get returns nil when a GET of url is answered with 200.
+// get returns nil when a GET of url returns 200.
 func get(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -175,8 +178,8 @@ func get(ctx context.Context, url string) error {
 	return nil
 }
 
-// Bounds that most services share.
+// Timeouts of most services.
 const (
-	startWithin = 90 * time.Second // generous: on a loaded machine everything starts at once
-	stopWithin  = 20 * time.Second
+	startTimeout = 90 * time.Second // generous: everything starts at once, perhaps on a loaded machine
+	stopTimeout  = 20 * time.Second
 )

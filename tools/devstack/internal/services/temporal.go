@@ -24,10 +24,10 @@ import (
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
 )
 
-// What the project's workflows need to find in Temporal.
+// What the project's workflows need in Temporal.
 const (
 	namespace = "default"
-	retention = 7 * 24 * time.Hour // of workflows that have ended
+	retention = 7 * 24 * time.Hour // of closed workflows
 )
 
 var searchAttributes = map[string]enums.IndexedValueType{
@@ -54,13 +54,13 @@ func (s *Stack) temporal() supervisor.Service {
 	}
 	return supervisor.Service{
 		Name: "temporal", Address: s.Address(config.Temporal),
-		After:       []string{"postgres"},
-		Command:     func() (*exec.Cmd, error) { return s.embedded(embedded.Temporal, settings) },
-		Ready:       s.temporalReady,
-		Setup:       s.setUpTemporal,
-		StartWithin: startWithin,
-		Stop:        syscall.SIGTERM,
-		StopWithin:  stopWithin,
+		After:        []string{"postgres"},
+		Command:      func() (*exec.Cmd, error) { return s.embedded(embedded.Temporal, settings) },
+		Ready:        s.temporalReady,
+		Setup:        s.setUpTemporal,
+		StartTimeout: startTimeout,
+		Stop:         syscall.SIGTERM,
+		StopTimeout:  stopTimeout,
 	}
 }
 
@@ -71,11 +71,11 @@ func (s *Stack) webUI() supervisor.Service {
 	address := s.Address(config.TemporalUI)
 	return supervisor.Service{
 		Name: embedded.WebUI, Address: address,
-		Command:     func() (*exec.Cmd, error) { return s.embedded(embedded.WebUI, settings) },
-		Ready:       func(ctx context.Context) error { return get(ctx, "http://"+address+"/healthz") },
-		StartWithin: startWithin,
-		Stop:        syscall.SIGTERM,
-		StopWithin:  stopWithin,
+		Command:      func() (*exec.Cmd, error) { return s.embedded(embedded.WebUI, settings) },
+		Ready:        func(ctx context.Context) error { return get(ctx, "http://"+address+"/healthz") },
+		StartTimeout: startTimeout,
+		Stop:         syscall.SIGTERM,
+		StopTimeout:  stopTimeout,
 	}
 }
 
@@ -84,8 +84,8 @@ func (s *Stack) dialTemporal() (*grpc.ClientConn, error) {
 }
 
 func (s *Stack) temporalReady(ctx context.Context) error {
-	if err := s.answers(ctx, config.Temporal); err != nil {
-		return err // at once; gRPC would wait longer and longer between its attempts
+	if err := s.accepts(ctx, config.Temporal); err != nil {
+		return err // gRPC would wait longer and longer between its attempts
 	}
 	conn, err := s.dialTemporal()
 	if err != nil {
@@ -160,7 +160,7 @@ func addSearchAttributes(ctx context.Context, client operatorservice.OperatorSer
 	return err
 }
 
-// canSearch returns nil once a search by the attributes is understood.
+// canSearch returns nil once the server understands a search by the attributes.
 func canSearch(ctx context.Context, client workflowservice.WorkflowServiceClient) error {
 	_, err := client.CountWorkflowExecutions(ctx, &workflowservice.CountWorkflowExecutionsRequest{
 		Namespace: namespace, Query: "SagaStatus = 'x' OR SagaStep = 'x' OR SagaError = 'x'",
@@ -168,7 +168,7 @@ func canSearch(ctx context.Context, client workflowservice.WorkflowServiceClient
 	return err
 }
 
-// untilNil tries again until there is no error, or ctx is done.
+// untilNil tries until there is no error, or ctx is done.
 func untilNil(ctx context.Context, try func() error) error {
 	for {
 		err := try()

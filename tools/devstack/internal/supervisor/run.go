@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// A service that dies is started again after firstRestart, then after twice that, and so on up to slowestRestart, until
-// it has run for as long as settled.
+// A service that dies is restarted after firstRestart, then after twice that, and so on up to slowestRestart, until it has run
+// for settled.
 const (
 	firstRestart   = 200 * time.Millisecond
 	slowestRestart = 30 * time.Second
 	settled        = time.Minute
 )
 
-// maxLogSize is in bytes. A larger log is put aside, as .1, when its service starts.
+// maxLogSize is in bytes. A larger log is renamed to .1 when its service starts.
 const maxLogSize = 16 << 20
 
 // runner keeps one service running.
@@ -28,15 +28,15 @@ type runner struct {
 	Service
 	sup      *Supervisor
 	needs    []*runner
-	binary   string        // what the service was first started from; see identity
+	binary   string        // identity of the file that the service was started from
 	ready    chan struct{} // closed when the service was ready for the first time
-	stopping chan struct{} // closed, by stopOnce, when the service shall stop
+	stopping chan struct{} // closed by stopOnce to stop the service
 	stopOnce sync.Once
 	done     chan struct{} // closed when it has stopped
 }
 
-// run starts the service when those it needs are ready, and starts it again until it shall stop. A service that does not
-// get ready the first time is given up.
+// run starts the service when those that it needs are ready, and restarts it until it is stopped. A service that does not become
+// ready the first time is given up.
 func (r *runner) run() {
 	defer close(r.done)
 	defer func() { r.sup.note(r, Stopped, 0) }()
@@ -57,7 +57,7 @@ func (r *runner) run() {
 		if time.Since(began) > settled {
 			wait = firstRestart
 		}
-		r.sup.log.Warn("service is started again", "service", r.Name, "reason", err.Error(), "in", wait.String())
+		r.sup.log.Warn("restarting a service", "service", r.Name, "reason", err.Error(), "in", wait.String())
 		r.sup.note(r, Restarting, 0)
 		select {
 		case <-time.After(wait):
@@ -81,7 +81,7 @@ func (r *runner) waitForNeeds() bool {
 
 // runOnce runs the process from start to end, and returns why it ended.
 func (r *runner) runOnce() error {
-	starting, cancel := context.WithTimeout(context.Background(), r.StartWithin)
+	starting, cancel := context.WithTimeout(context.Background(), r.StartTimeout)
 	defer cancel()
 	release := r.whenStopping(cancel)
 	defer release()
@@ -110,7 +110,7 @@ func (r *runner) runOnce() error {
 	}
 	if err != nil {
 		r.terminate(p)
-		return fmt.Errorf("not ready within %s: %w", r.StartWithin, err)
+		return fmt.Errorf("not ready within %s: %w", r.StartTimeout, err)
 	}
 	r.sup.note(r, Ready, pid)
 	if !isClosed(r.ready) {
@@ -125,7 +125,7 @@ func (r *runner) runOnce() error {
 	}
 }
 
-// becomeReady waits until the service does its work, and sets it up.
+// becomeReady waits until the service is ready, and sets it up.
 func (r *runner) becomeReady(ctx context.Context) error {
 	for {
 		attempt, cancel := context.WithTimeout(ctx, 3*time.Second)
@@ -175,13 +175,13 @@ func (r *runner) start() (*process, error) {
 	return p, nil
 }
 
-// terminate asks the process to stop, kills its group when it has not done so in time, and waits for its end.
+// terminate asks the process to stop, kills its group after the timeout, and waits for its end.
 func (r *runner) terminate(p *process) {
 	_ = p.cmd.Process.Signal(r.Stop)
 	select {
 	case <-p.ended:
-	case <-time.After(r.StopWithin):
-		r.sup.log.Warn("service did not stop in time; killed", "service", r.Name, "after", r.StopWithin.String())
+	case <-time.After(r.StopTimeout):
+		r.sup.log.Warn("service did not stop in time; killed", "service", r.Name, "after", r.StopTimeout.String())
 		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 		<-p.ended
 	}
@@ -196,7 +196,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// whenStopping calls f when the service shall stop, until it is released.
+// whenStopping calls f when the service is stopped, unless it is released before.
 func (r *runner) whenStopping(f func()) (release func()) {
 	over := make(chan struct{})
 	go func() {
@@ -209,7 +209,7 @@ func (r *runner) whenStopping(f func()) (release func()) {
 	return func() { close(over) }
 }
 
-// reason says why an ended process has ended.
+// reason says why a process ended.
 func (p *process) reason() error {
 	if p.err == nil {
 		return errors.New("it ended by itself (exit status 0)")

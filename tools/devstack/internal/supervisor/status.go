@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Status is what the supervisor writes down about its services whenever something changes.
+// Status is what the supervisor writes about its services whenever something changes.
 type Status struct {
-	Up       bool            `json:"up"`      // everything was ready once, and nobody asked for a stop
-	Reloads  int             `json:"reloads"` // how many requests to reload were carried out
+	Up       bool            `json:"up"`      // everything became ready, and no stop was requested
+	Reloads  int             `json:"reloads"` // number of finished reloads
 	Problem  string          `json:"problem,omitempty"`
 	Services []ServiceStatus `json:"services"`
 }
@@ -34,7 +34,7 @@ func ReadStatus(path string) (Status, error) {
 	return s, json.Unmarshal(content, &s)
 }
 
-// write replaces the status file, so that a reader sees the old or the new one.
+// write replaces the status file at once: a reader sees the old one or the new one.
 func (s Status) write(path string) error {
 	content, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {

@@ -19,20 +19,20 @@ type Supervisor struct {
 	progress   func(Event)
 
 	runners []*runner           // in the order in which they were added; touched by Run's goroutine only
-	failed  chan *FailedService // a service that did not get ready
+	failed  chan *FailedService // services that did not become ready
 
 	mu     sync.Mutex // guards status and its file
 	status Status
 }
 
-// Event tells whoever started the stack that a service's state has changed.
+// Event is a change of a service's state.
 type Event struct {
 	Service string `json:"service"`
 	State   State  `json:"state"`
 	Address string `json:"address,omitempty"`
 }
 
-// FailedService is the error of a service that did not get ready.
+// FailedService is the error of a service that did not become ready.
 type FailedService struct {
 	Name  string
 	Cause error
@@ -41,8 +41,8 @@ type FailedService struct {
 func (e *FailedService) Error() string { return e.Name + " did not come up: " + e.Cause.Error() }
 func (e *FailedService) Unwrap() error { return e.Cause }
 
-// New returns a supervisor that writes its status to statusFile and each service's output to the logFile of its name.
-// progress is called for each change of a service's state, from several goroutines.
+// New returns a supervisor that writes its status to statusFile and each service's output to the logFile of its name. It calls
+// progress for each change of a service's state, from several goroutines.
 func New(statusFile string, logFile func(string) string, log *slog.Logger, progress func(Event)) *Supervisor {
 	return &Supervisor{
 		statusFile: statusFile, logFile: logFile, log: log, progress: progress,
@@ -50,10 +50,10 @@ func New(statusFile string, logFile func(string) string, log *slog.Logger, progr
 	}
 }
 
-// Run starts the services, calls up once all of them are ready, and keeps them running until ctx is done; then it stops
-// them. A service stands in the list behind those that it needs. For each value from reload it stops what is no longer in
-// the list, starts what is not running yet, and starts anew what was built anew. When a service does not get ready at first, all are stopped and the
-// error is a *FailedService.
+// Run starts the services, calls up once all of them are ready, and keeps them running until ctx is done; then it stops them. In
+// the list, a service comes after those that it needs. For each list from reload, Run stops services that are no longer in
+// it, starts those that are not running, and restarts those that were rebuilt. When a service does not become ready at the
+// first start, Run stops all of them and returns a *FailedService.
 func (s *Supervisor) Run(ctx context.Context, services []Service, reload <-chan []Service, up func()) error {
 	reaping, stopReaping := context.WithCancel(context.Background())
 	var reaper sync.WaitGroup
@@ -86,8 +86,8 @@ func (s *Supervisor) Run(ctx context.Context, services []Service, reload <-chan 
 	}
 }
 
-// start starts those of the services that do not run, or run from a file that has been replaced, and waits until they
-// are ready. When one does not get ready, those that are not ready by then are stopped again.
+// start starts the services that do not run, or whose file was replaced, and waits until they are ready. When one does not become
+// ready, it stops those that are not ready by then.
 func (s *Supervisor) start(ctx context.Context, services []Service) error {
 	var started []*runner
 	for _, service := range services {
@@ -129,7 +129,7 @@ func (s *Supervisor) find(name string) *runner {
 	return nil
 }
 
-// add starts a runner for the service, in the place of one of the same name.
+// add starts a runner for the service. It replaces one of the same name.
 func (s *Supervisor) add(service Service) *runner {
 	r := &runner{
 		Service: service, sup: s,
@@ -145,12 +145,12 @@ func (s *Supervisor) add(service Service) *runner {
 	} else {
 		s.runners = append(s.runners, r)
 	}
-	s.note(r, Waiting, 0) // here, so that the status lists services in their order
+	s.note(r, Waiting, 0) // before run, so that the status lists services in order
 	go r.run()
 	return r
 }
 
-// stopOthers stops what runs and is not one of the services. What needs it goes on without it.
+// stopOthers stops running services that are not in the list. Services that need them keep running.
 func (s *Supervisor) stopOthers(services []Service) {
 	stop(slices.DeleteFunc(slices.Clone(s.runners), func(r *runner) bool {
 		return slices.ContainsFunc(services, func(wanted Service) bool { return wanted.Name == r.Name })
@@ -176,7 +176,7 @@ func stop(runners []*runner) {
 	all.Wait()
 }
 
-// note writes down that a service's state has changed.
+// note records a change of a service's state.
 func (s *Supervisor) note(r *runner, state State, pid int) {
 	s.update(func(st *Status) {
 		i := slices.IndexFunc(st.Services, func(known ServiceStatus) bool { return known.Name == r.Name })

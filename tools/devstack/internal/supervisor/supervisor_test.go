@@ -30,7 +30,7 @@ func shell(dir, name, script string, after ...string) Service {
 			_, err := os.Stat(filepath.Join(dir, name+".ready"))
 			return err
 		},
-		StartWithin: 10 * time.Second, Stop: syscall.SIGTERM, StopWithin: 5 * time.Second,
+		StartTimeout: 10 * time.Second, Stop: syscall.SIGTERM, StopTimeout: 5 * time.Second,
 	}
 }
 
@@ -170,7 +170,7 @@ func TestAServiceThatDoesNotGetReadyInTimeIsKilledWithItsGroup(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	stubborn := shell(dir, "stubborn", `trap '' TERM; while :; do sleep 0.02; done`)
-	stubborn.StartWithin, stubborn.StopWithin = 300*time.Millisecond, 300*time.Millisecond
+	stubborn.StartTimeout, stubborn.StopTimeout = 300*time.Millisecond, 300*time.Millisecond
 	s := start(t, dir, stubborn)
 	if err := s.waitEnd(); err == nil || !strings.Contains(err.Error(), "not ready within 300ms") {
 		t.Errorf("want: not ready within 300ms; got: %v", err)
