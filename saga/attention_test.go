@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
@@ -60,5 +61,48 @@ func TestErrorThatOnlyAPersonCanPutRightNeedsAttentionAtOnceAndHeals(t *testing.
 	// One local attempt, one regular one, then one a minute.
 	if took := env.Now().Sub(began); l.attempts != 4 || took < 2*time.Minute || took > 3*time.Minute {
 		t.Errorf("%d attempts in %s", l.attempts, took)
+	}
+}
+
+func TestTimelineSaysWhetherABrokenStepHealedOrWasGivenUp(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		signal string
+		want   []string
+	}{
+		"it heals": {"", []string{"FELL_BACK A", "NEEDS_ATTENTION A", "HEALED A", "DONE A"}},
+		"given up": {saga.SignalCompensate, []string{
+			"FELL_BACK A", "NEEDS_ATTENTION A", "COMMAND ", "GIVEN_UP A", "NOT_DONE A",
+		}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLedger()
+			l.faults["A"] = make([]bool, 30) // about 13 minutes of retries
+			var got []string
+			watched := func(ctx workflow.Context, in shape) error {
+				p := plan(in)
+				p.Retriable[0].Do = func(ctx workflow.Context) error {
+					for _, e := range saga.Timeline(ctx)[:len(tt.want)] {
+						got = append(got, string(e.Kind)+" "+e.Step)
+					}
+					return nil
+				}
+				return p.Run(ctx, saga.Options{})
+			}
+			env := newEnv(l)
+			env.RegisterWorkflow(watched)
+			if tt.signal != "" {
+				signal(env, 12*time.Minute, tt.signal, alice)
+			}
+			env.ExecuteWorkflow(watched, shape{Steps: []string{"A"}})
+			if err := env.GetWorkflowError(); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("timeline (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

@@ -118,11 +118,13 @@ func (s *orderSaga) options() saga.Options {
 // steps names the activities by their methods; nothing is called on it.
 var steps *activities.Activities
 
+// priceItems learns the lines and the total. Nothing is held yet, so it has no undo.
 func (s *orderSaga) priceItems(ctx workflow.Context) (err error) {
 	s.priced, err = saga.Execute(ctx, steps.PriceItems, activities.PriceItemsInput{OrderID: s.req.ID, Items: s.req.Items})
 	return err
 }
 
+// createOrder stores the order as PENDING. The row keeps the prices of the first run that stored it.
 func (s *orderSaga) createOrder(ctx workflow.Context) (err error) {
 	s.row, err = saga.Execute(ctx, steps.CreateOrder, activities.CreateOrderInput{Order: order.Order{
 		ID: s.req.ID, UserID: s.req.UserID, Status: order.Pending,
@@ -135,22 +137,26 @@ func (s *orderSaga) createOrder(ctx workflow.Context) (err error) {
 	return err
 }
 
+// reserveStock holds all items until after the deadline, counted from the workflow's start: each run sends the same expiry.
 func (s *orderSaga) reserveStock(ctx workflow.Context) error {
 	return saga.Do(ctx, steps.ReserveStock, activities.ReserveStockInput{
 		OrderID: s.req.ID, Items: s.req.Items, ExpiresAt: s.start.Add(PivotTimeout + HoldMargin),
 	})
 }
 
+// chargePayment takes the money. The payment comes from the row, so that every run asks for the same one.
 func (s *orderSaga) chargePayment(ctx workflow.Context) error {
 	charged, err := saga.Execute(ctx, steps.ChargePayment, s.row.Payment())
 	s.paymentID = charged.PaymentID
 	return err
 }
 
+// commitStock turns the hold into a sale. It may be refused, when the hold has expired, so it comes before the pivot.
 func (s *orderSaga) commitStock(ctx workflow.Context) error {
 	return saga.Do(ctx, steps.CommitStock, activities.OrderInput{OrderID: s.req.ID})
 }
 
+// confirmOrder is the pivot. A row that is not CONFIRMED afterwards was closed by another run.
 func (s *orderSaga) confirmOrder(ctx workflow.Context) error {
 	err := transition(ctx, s, steps.ConfirmOrder, func(entries []order.Entry) activities.ConfirmOrderInput {
 		return activities.ConfirmOrderInput{OrderID: s.req.ID, PaymentID: s.paymentID, Entries: entries}
@@ -161,7 +167,7 @@ func (s *orderSaga) confirmOrder(ctx workflow.Context) error {
 	return err
 }
 
-// closeOrder is the fence.
+// closeOrder is the fence: the row says whether the pivot has happened, whatever this run remembers.
 func (s *orderSaga) closeOrder(ctx workflow.Context, cause saga.Cause) (saga.Verdict, error) {
 	err := transition(ctx, s, steps.CloseOrder, func(entries []order.Entry) activities.CloseOrderInput {
 		return activities.CloseOrderInput{Request: s.req, Cause: s.cause(cause), Entries: entries}
@@ -185,16 +191,19 @@ func (s *orderSaga) refundPayment(ctx workflow.Context) error {
 	return saga.Do(ctx, steps.RefundPayment, s.row.Payment())
 }
 
+// releaseStock gives back what was held or sold; ReserveStock and CommitStock share it.
 func (s *orderSaga) releaseStock(ctx workflow.Context) error {
 	return saga.Do(ctx, steps.ReleaseStock, activities.OrderInput{OrderID: s.req.ID})
 }
 
+// finishOrder writes FAILED or CANCELLED, as the cause in the row says. It runs after all undos.
 func (s *orderSaga) finishOrder(ctx workflow.Context) error {
 	return transition(ctx, s, steps.FinishOrder, func(entries []order.Entry) activities.FinishOrderInput {
 		return activities.FinishOrderInput{OrderID: s.req.ID, Entries: entries}
 	})
 }
 
+// publishEvent announces the end that the row has.
 func (s *orderSaga) publishEvent(ctx workflow.Context) error {
 	return saga.Do(ctx, steps.PublishEvent, order.NewEvent(s.row))
 }

@@ -59,6 +59,7 @@ func StripeEvent(ctx workflow.Context, event order.PaymentEvent) (StripeEventRes
 	return result, err
 }
 
+// settle compares the payment at the gateway with the order's row, and gives the money back if the order must not keep it.
 func settle(
 	ctx workflow.Context, event order.PaymentEvent, payment order.GatewayPayment, row activities.LookUpOrderResult,
 ) (Settled, error) {
@@ -66,8 +67,10 @@ func settle(
 	switch {
 	case !row.Found:
 		return SettledForeign, nil
+	// The saga still decides about this payment, and its undos would give it back.
 	case !row.Status.Final():
 		return SettledLeft, nil
+	// The shop may refund a confirmed order at the gateway: that is only recorded.
 	case its && payment.Refunded > 0:
 		amount := func(minor int64) string {
 			return moneytext.Plain(money.Money{Amount: minor, Currency: payment.Currency})
@@ -78,6 +81,7 @@ func settle(
 	case its, payment.Kept().Amount == 0:
 		return SettledNothing, nil
 	}
+	// The order failed or was cancelled, or another payment confirmed it: this money is not ours.
 	in := activities.GiveBackPaymentInput{OrderID: payment.OrderID, PaymentID: payment.ID}
 	if err := workflow.ExecuteActivity(ctx, settlement.GiveBackPayment, in).Get(ctx, nil); err != nil {
 		return "", err
@@ -87,6 +91,7 @@ func settle(
 	return SettledGaveBack, note(ctx, event, payment, text)
 }
 
+// note adds the text to the order's timeline, once for each payment event.
 func note(ctx workflow.Context, event order.PaymentEvent, payment order.GatewayPayment, text string) error {
 	return workflow.ExecuteActivity(ctx, settlement.NotePayment, activities.NotePaymentInput{
 		OrderID: payment.OrderID, Key: event.ID, At: workflow.Now(ctx), Detail: text,
