@@ -98,6 +98,25 @@ func (a *Activities) CommitStock(ctx context.Context, in OrderInput) error {
 	return translate(a.Catalog.Commit(ctx, in.OrderID), "commit the stock of order %s", in.OrderID)
 }
 
+// Progress is the part of an order's row that transitions change. The saga has the rest, such as the lines, from CreateOrder
+// or CloseOrder; its history need not hold them again.
+type Progress struct {
+	Status    order.Status `json:"status"`
+	Closing   bool         `json:"closing,omitempty"`
+	Cause     *order.Cause `json:"cause,omitempty"`
+	UpdatedAt time.Time    `json:"updatedAt"`
+}
+
+// ProgressOf returns the progress of an order.
+func ProgressOf(o order.Order) Progress {
+	return Progress{Status: o.Status, Closing: o.Closing, Cause: o.Cause, UpdatedAt: o.UpdatedAt}
+}
+
+// Apply brings o up to date.
+func (p Progress) Apply(o *order.Order) {
+	o.Status, o.Closing, o.Cause, o.UpdatedAt = p.Status, p.Closing, p.Cause, p.UpdatedAt
+}
+
 // ConfirmOrderInput confirms an order that has been paid.
 type ConfirmOrderInput struct {
 	OrderID   order.ID      `json:"orderId"`
@@ -105,11 +124,11 @@ type ConfirmOrderInput struct {
 	Entries   []order.Entry `json:"entries"`
 }
 
-// ConfirmOrder is the pivot: PENDING becomes CONFIRMED unless the order is closing. It returns the row, which says what
-// happened. Safe to repeat: one guarded statement.
-func (a *Activities) ConfirmOrder(ctx context.Context, in ConfirmOrderInput) (order.Order, error) {
+// ConfirmOrder is the pivot: PENDING becomes CONFIRMED unless the order is closing. It returns the row's
+// progress, which says what happened. Safe to repeat: one guarded statement.
+func (a *Activities) ConfirmOrder(ctx context.Context, in ConfirmOrderInput) (Progress, error) {
 	o, err := a.Orders.Confirm(ctx, in.OrderID, in.PaymentID, in.Entries)
-	return o, translate(err, "confirm order %s", in.OrderID)
+	return ProgressOf(o), translate(err, "confirm order %s", in.OrderID)
 }
 
 // CloseOrderInput fences an order before its undos.
@@ -132,11 +151,11 @@ type FinishOrderInput struct {
 	Entries []order.Entry `json:"entries"`
 }
 
-// FinishOrder makes a closing order FAILED or CANCELLED, as its cause says, and returns the row. Safe to repeat: one
-// guarded statement.
-func (a *Activities) FinishOrder(ctx context.Context, in FinishOrderInput) (order.Order, error) {
+// FinishOrder makes a closing order FAILED or CANCELLED, as its cause says, and returns the row's progress. Safe to repeat:
+// one guarded statement.
+func (a *Activities) FinishOrder(ctx context.Context, in FinishOrderInput) (Progress, error) {
 	o, err := a.Orders.Finish(ctx, in.OrderID, in.Entries)
-	return o, translate(err, "finish order %s", in.OrderID)
+	return ProgressOf(o), translate(err, "finish order %s", in.OrderID)
 }
 
 // AppendTimelineInput are entries for the timeline of an order that has reached its end.

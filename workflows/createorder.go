@@ -23,19 +23,19 @@ const (
 	UpdateCancel = "cancel"
 )
 
-// CreateOrder takes an order from its request to its end and returns the order as stored. A refused or cancelled order
-// is an outcome, not a failed workflow.
-func CreateOrder(ctx workflow.Context, req order.Request) (order.Order, error) {
+// CreateOrder takes an order from its request to its end and returns how it ended, as the row says. A refused or cancelled
+// order is an outcome, not a failed workflow.
+func CreateOrder(ctx workflow.Context, req order.Request) (activities.Progress, error) {
 	if err := checkRequest(ctx, req, req.ID.WorkflowID()); err != nil {
-		return order.Order{}, err
+		return activities.Progress{}, err
 	}
 	s := newOrderSaga(ctx, req)
 	ctx, err := s.handleCancel(ctx)
 	if err != nil {
-		return order.Order{}, err
+		return activities.Progress{}, err
 	}
 	err = s.plan().Run(ctx, s.options())
-	return s.row, err
+	return activities.ProgressOf(s.row), err
 }
 
 // checkRequest rejects, before anything happens, a workflow that an operator started by hand with an invalid order, or
@@ -158,23 +158,28 @@ func (s *orderSaga) commitStock(ctx workflow.Context) error {
 
 // confirmOrder is the pivot. A row that is not CONFIRMED afterwards was closed by another run.
 func (s *orderSaga) confirmOrder(ctx workflow.Context) error {
-	err := transition(ctx, s, steps.ConfirmOrder, func(entries []order.Entry) activities.ConfirmOrderInput {
+	confirmed, err := transition(ctx, s, steps.ConfirmOrder, func(entries []order.Entry) activities.ConfirmOrderInput {
 		return activities.ConfirmOrderInput{OrderID: s.req.ID, PaymentID: s.paymentID, Entries: entries}
 	})
-	if err == nil && s.row.Status != order.Confirmed {
+	if err != nil {
+		return err
+	}
+	if confirmed.Apply(&s.row); s.row.Status != order.Confirmed {
 		return saga.ErrStop
 	}
-	return err
+	return nil
 }
 
 // closeOrder is the fence: the row says whether the pivot has happened, whatever this run remembers.
 func (s *orderSaga) closeOrder(ctx workflow.Context, cause saga.Cause) (saga.Verdict, error) {
-	err := transition(ctx, s, steps.CloseOrder, func(entries []order.Entry) activities.CloseOrderInput {
+	row, err := transition(ctx, s, steps.CloseOrder, func(entries []order.Entry) activities.CloseOrderInput {
 		return activities.CloseOrderInput{Request: s.req, Cause: s.cause(cause), Entries: entries}
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, err
+	}
+	s.row = row
+	switch {
 	case s.row.Status == order.Confirmed:
 		return saga.Forward, nil
 	case s.row.Status.Final():
@@ -198,9 +203,13 @@ func (s *orderSaga) releaseStock(ctx workflow.Context) error {
 
 // finishOrder writes FAILED or CANCELLED, as the cause in the row says. It runs after all undos.
 func (s *orderSaga) finishOrder(ctx workflow.Context) error {
-	return transition(ctx, s, steps.FinishOrder, func(entries []order.Entry) activities.FinishOrderInput {
+	finished, err := transition(ctx, s, steps.FinishOrder, func(entries []order.Entry) activities.FinishOrderInput {
 		return activities.FinishOrderInput{OrderID: s.req.ID, Entries: entries}
 	})
+	if err == nil {
+		finished.Apply(&s.row)
+	}
+	return err
 }
 
 // publishEvent announces the end that the row has.

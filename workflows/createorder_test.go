@@ -8,11 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
 
+	"github.com/ordersaga/ordersaga/activities"
 	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/saga"
@@ -49,13 +51,13 @@ func runIn(t *testing.T, env *testsuite.TestWorkflowEnvironment, w *world, wf an
 	if err := env.GetWorkflowError(); err != nil {
 		t.Fatalf("the workflow failed: %v", err)
 	}
-	var result order.Order
+	var result activities.Progress
 	if err := env.GetWorkflowResult(&result); err != nil {
 		t.Fatal(err)
 	}
 	row := w.check(t, req.ID)
-	if result.Status != row.Status {
-		t.Errorf("the workflow returned %s, the row is %s", result.Status, row.Status)
+	if diff := cmp.Diff(activities.ProgressOf(row), result); diff != "" {
+		t.Errorf("the workflow's result differs from the row (-row +result):\n%s", diff)
 	}
 	return row
 }

@@ -13,13 +13,13 @@ import (
 // RecoverOrder finishes an order whose CreateOrder workflow was terminated or failed: forward when the order is CONFIRMED,
 // otherwise undone and announced. It leaves out nothing, whatever the row says: the row may be missing, and only the
 // announcement may be left.
-func RecoverOrder(ctx workflow.Context, req order.Request) (order.Order, error) {
+func RecoverOrder(ctx workflow.Context, req order.Request) (activities.Progress, error) {
 	if err := checkRequest(ctx, req, req.ID.RecoveryID()); err != nil {
-		return order.Order{}, err
+		return activities.Progress{}, err
 	}
 	s := newOrderSaga(ctx, req)
 	err := s.plan().Recover(ctx, s.options())
-	return s.row, err
+	return activities.ProgressOf(s.row), err
 }
 
 // RecoverOrdersResult is what a search for interrupted orders found, and where the next search begins.

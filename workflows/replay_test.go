@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/ordersaga/ordersaga/activities"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/workflows"
 )
@@ -34,15 +35,15 @@ func TestHistoriesReplay(t *testing.T) {
 // TestReplayCanFail replays the histories with workflows that do one thing more, at the start or at the end.
 func TestReplayCanFail(t *testing.T) {
 	t.Parallel()
-	type saga = func(workflow.Context, order.Request) (order.Order, error)
+	type saga = func(workflow.Context, order.Request) (activities.Progress, error)
 	early := func(w saga) saga {
-		return func(ctx workflow.Context, req order.Request) (order.Order, error) {
+		return func(ctx workflow.Context, req order.Request) (activities.Progress, error) {
 			_ = workflow.Sleep(ctx, time.Second)
 			return w(ctx, req)
 		}
 	}
 	late := func(w saga) saga {
-		return func(ctx workflow.Context, req order.Request) (order.Order, error) {
+		return func(ctx workflow.Context, req order.Request) (activities.Progress, error) {
 			o, err := w(ctx, req)
 			ctx, _ = workflow.NewDisconnectedContext(ctx)
 			_ = workflow.Sleep(ctx, time.Second)

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/ordersaga/ordersaga/activities"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/saga"
 	"github.com/ordersaga/ordersaga/workflows"
@@ -233,17 +234,17 @@ func (w *world) once(req order.Request) (lost bool, wrong string) {
 	case env.GetWorkflowError() != nil:
 		return false, fmt.Sprint("the workflow failed: ", env.GetWorkflowError())
 	}
-	var result order.Order
+	var result activities.Progress
 	if err := env.GetWorkflowResult(&result); err != nil {
 		return false, err.Error()
 	}
-	w.log = append(w.log, entry{run: w.run, kind: told, cause: causeOf(result)})
+	w.log = append(w.log, entry{run: w.run, kind: told, cause: causeOf(result.Cause)})
 	return false, ""
 }
 
-func causeOf(o order.Order) order.Cause {
-	if o.Cause == nil {
+func causeOf(c *order.Cause) order.Cause {
+	if c == nil {
 		return order.Cause{}
 	}
-	return *o.Cause
+	return *c
 }

@@ -11,19 +11,17 @@ import (
 	"github.com/ordersaga/ordersaga/saga"
 )
 
-// transition runs an activity that changes the order's row and returns it. The activity stores, in the same transaction,
-// the entries that the saga's timeline has gained since the last transition.
-func transition[I any](
-	ctx workflow.Context, s *orderSaga, activity func(context.Context, I) (order.Order, error), input func([]order.Entry) I,
-) error {
+// transition runs an activity that changes the order's row. The activity stores, in the same transaction, the entries that
+// the saga's timeline has gained since the last transition.
+func transition[I, O any](
+	ctx workflow.Context, s *orderSaga, activity func(context.Context, I) (O, error), input func([]order.Entry) I,
+) (O, error) {
 	timeline, cancel := saga.Timeline(ctx), s.cancelEntry()
-	row, err := saga.Execute(ctx, activity, input(append(cancel, entries(timeline[s.stored:])...)))
-	if err != nil {
-		return err
+	out, err := saga.Execute(ctx, activity, input(append(cancel, entries(timeline[s.stored:])...)))
+	if err == nil {
+		s.stored, s.cancelStored = len(timeline), s.cancelStored || cancel != nil
 	}
-	s.row, s.stored = row, len(timeline)
-	s.cancelStored = s.cancelStored || cancel != nil
-	return nil
+	return out, err
 }
 
 // appendTimeline stores the entries since the last transition if something broke or an operator acted. Steps that just

@@ -267,7 +267,7 @@ func (b handsOnOrders) Create(ctx context.Context, o order.Order) (order.Order, 
 // workflow does next.
 func (b handsOnOrders) learn(row order.Order, err error) (order.Order, error) {
 	if err == nil && row.Decided() {
-		b.w.log = append(b.w.log, entry{run: b.run, kind: told, cause: causeOf(row)})
+		b.w.log = append(b.w.log, entry{run: b.run, kind: told, cause: causeOf(row.Cause)})
 	}
 	return row, err
 }

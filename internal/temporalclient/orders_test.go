@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -62,6 +63,15 @@ func (f *fakeTemporal) UpdateWorkflowExecution(ctx context.Context, req *workflo
 	f.asked = append(f.asked, req)
 	f.mu.Unlock()
 	return f.update(ctx)
+}
+
+// received returns the requests so far. Those that are still being received are not waited for.
+func (f *fakeTemporal) received() (
+	starts []*workflowservice.StartWorkflowExecutionRequest, updates []*workflowservice.UpdateWorkflowExecutionRequest,
+) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.starts), slices.Clone(f.asked)
 }
 
 // The responses to a start that the scripts are made of.
@@ -172,11 +182,12 @@ func TestStartsCarryWhatTheContractSays(t *testing.T) {
 	if _, err := dial(t, server).Start(t.Context(), request); err != nil {
 		t.Fatal(err)
 	}
-	if len(server.starts) != 2 {
-		t.Fatalf("got %d starts, want the lost one to be repeated", len(server.starts))
+	starts, _ := server.received()
+	if len(starts) != 2 {
+		t.Fatalf("got %d starts, want the lost one to be repeated", len(starts))
 	}
-	for _, s := range server.starts {
-		if s.GetRequestId() == "" || s.GetRequestId() != server.starts[0].GetRequestId() {
+	for _, s := range starts {
+		if s.GetRequestId() == "" || s.GetRequestId() != starts[0].GetRequestId() {
 			t.Errorf("request ID %q: want that of the first start, so that a repeated start is still the same", s.GetRequestId())
 		}
 		got := map[string]any{
@@ -293,7 +304,8 @@ func TestCancelReportsWhetherItWasAccepted(t *testing.T) {
 			if test.server == nil {
 				return
 			}
-			for _, u := range test.server.asked {
+			_, updates := test.server.received()
+			for _, u := range updates {
 				if meta, input := u.GetRequest().GetMeta(), u.GetRequest().GetInput(); meta.GetUpdateId() != "cancel" || input.GetName() != "cancel" {
 					t.Errorf("update %q under ID %q, want cancel for both", input.GetName(), meta.GetUpdateId())
 				}

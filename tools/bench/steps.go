@@ -88,11 +88,12 @@ func steps(a *activities.Activities, req order.Request) []step {
 			return nil, a.CommitStock(ctx, activities.OrderInput{OrderID: req.ID})
 		},
 		func(ctx context.Context) (_ any, err error) {
-			row, err = a.ConfirmOrder(ctx, activities.ConfirmOrderInput{OrderID: req.ID, PaymentID: charged.PaymentID})
-			if err == nil && row.Status != order.Confirmed {
-				err = fmt.Errorf("order %s is %s", row.ID, row.Status)
+			confirmed, err := a.ConfirmOrder(ctx, activities.ConfirmOrderInput{OrderID: req.ID, PaymentID: charged.PaymentID})
+			if err == nil && confirmed.Status != order.Confirmed {
+				err = fmt.Errorf("order %s is %s", row.ID, confirmed.Status)
 			}
-			return row, err
+			confirmed.Apply(&row)
+			return confirmed, err
 		},
 		func(ctx context.Context) (any, error) { return nil, a.PublishEvent(ctx, order.NewEvent(row)) },
 	}
