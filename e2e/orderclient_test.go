@@ -25,12 +25,17 @@ func TestTheGoClientOnTheRealAPI(t *testing.T) {
 	}
 	_, err = orders.Cancel(t.Context(), placed.ID, "too late")
 	wantProblem(t, err, orderclient.OrderConfirmed)
-	_, err = orders.Place(t.Context(), ask(visa), orderclient.WithKey("k"), orderclient.Wait(0))
+	async, err := orders.Place(t.Context(), ask(visa), orderclient.WithKey("k"), orderclient.Wait(0))
 	if err != nil {
-		t.Errorf("placed without waiting: %v", err)
+		t.Fatalf("placed without waiting: %v", err)
 	}
 	_, err = orders.Place(t.Context(), ask(declined), orderclient.WithKey("k"))
 	wantProblem(t, err, orderclient.KeyReused)
+	for _, err := range orders.Watch(t.Context(), async.ID) { // until it has ended, so that it is listed second
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	_, err = orders.Place(t.Context(), ask(declined))
 	p := wantProblem(t, err, orderclient.PaymentDeclined)
 
