@@ -257,7 +257,7 @@ func TestStreamsThatCannotBegin(t *testing.T) {
 	}
 }
 
-// The server's limits are for requests and their answers, and would cut a stream.
+// The server's timeouts are for ordinary requests and would end a stream.
 func TestStreamOutlivesTheServersTimeLimits(t *testing.T) {
 	t.Parallel()
 	times := testTimes
@@ -360,7 +360,7 @@ func TestStreamsEndWhenTheProgramStops(t *testing.T) {
 	l := listenAt(t, server)
 	l.want("entry 1 CREATED", "order 1 PENDING")
 	a.stop()
-	if err := server.Config.Shutdown(t.Context()); err != nil { // waits for streams, for ever if it must
+	if err := server.Config.Shutdown(t.Context()); err != nil { // waits for streams without a limit
 		t.Error(err)
 	}
 	l.want("")

@@ -278,7 +278,7 @@ var malformed = map[string]struct {
 		request: cancelKeyed, body: `{"reason":"\u0000"}`,
 		status: 422, fields: `#/reason: expected string to be text without control characters`,
 	},
-	"cancel by whom": {
+	"cancel with a sender": {
 		request: cancelKeyed, body: `{"by":"operator"}`,
 		status: 422, fields: "#/by: unexpected property",
 	},

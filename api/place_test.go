@@ -55,7 +55,7 @@ func TestDefaultPaymentMethodIsChargedWhenNoneIsNamed(t *testing.T) {
 	}
 }
 
-// Every reason for which an order can end otherwise than confirmed, and what the waiting client is told.
+// Every reason of a failed or cancelled order, and the response to the waiting client.
 func TestRefusedOrderIsAnsweredByItsCause(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -143,7 +143,7 @@ func TestEveryReasonHasAnAnswerAndEveryAnswerAdvice(t *testing.T) {
 	t.Parallel()
 	for reason, kind := range refusals {
 		if kind.Status < 400 || kind.Status >= 500 || kind.Advice == "" || kind.Title == "" {
-			t.Errorf("%s is answered by %+v: want a complete type that is the client's business", reason, kind)
+			t.Errorf("%s becomes %+v: want a complete type with a 4xx status", reason, kind)
 		}
 	}
 }
@@ -306,7 +306,7 @@ func TestKeyOfAnotherUserIsAnotherOrder(t *testing.T) {
 	}
 }
 
-// The other body is refused whatever is known of the first one: its row, its answer, or only what it was started with.
+// Another body under the same key is rejected, whether the first order has an outcome, a row or only a started saga.
 func TestSameKeyWithAnotherBodyIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]script{

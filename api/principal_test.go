@@ -131,7 +131,7 @@ func TestDocumentsAndProbesNeedNoToken(t *testing.T) {
 func TestSeesNothingWithoutAuthentication(t *testing.T) {
 	t.Parallel()
 	if (principal{}).sees(42) || principalOf(t.Context()).sees(42) {
-		t.Error("a request that nobody authenticated sees orders")
+		t.Error("an unauthenticated request sees orders")
 	}
 }
 

@@ -173,10 +173,10 @@ func TestListIsFilteredByProductAndTime(t *testing.T) {
 	at := placed.body["createdAt"].(string)
 	product := placed.body["items"].([]any)[0].(map[string]any)["productId"].(string)
 	for query, want := range map[string]int{
-		"productId=" + product:      1,
-		"productId=nobody-wants-it": 0,
-		"createdFrom=" + at:         1,
-		"createdTo=" + at:           0,
+		"productId=" + product: 1,
+		"productId=unsold":     0,
+		"createdFrom=" + at:    1,
+		"createdTo=" + at:      0,
 		"productId=" + product + "&userId=42&status=CONFIRMED&createdFrom=" + at + "&createdTo=2999-01-01T00:00:00Z": 1,
 	} {
 		got := api.send(t, "GET", "/orders?"+query, "")

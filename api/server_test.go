@@ -260,7 +260,7 @@ func TestRealCancellationOfAConfirmedOrderIsRefused(t *testing.T) {
 	}
 }
 
-// The workflow is gone and there is no row: recovery will end the order, and until then it is PENDING.
+// The workflow was terminated before it wrote a row. The order is PENDING until recovery ends it.
 func TestRealTerminatedOrderIsStillKnown(t *testing.T) {
 	t.Parallel()
 	r := newRealAPI(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// countingStore counts questions, and answers them all alike.
+// countingStore counts calls, and returns the same result every time.
 type countingStore struct {
 	asked   atomic.Int64
 	changes []order.Change
@@ -43,7 +43,7 @@ func TestNothingIsAskedWhileNobodyWatches(t *testing.T) {
 			return store.asked.Load() - before
 		}
 		if got := asked(time.Hour); got != 0 {
-			t.Errorf("asked %d times for nobody", got)
+			t.Errorf("%d queries without a stream", got)
 		}
 		one, two := w.add("a", 0), w.add("b", 0)
 		if got := asked(time.Minute); got < 290 || got > 310 {

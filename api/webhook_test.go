@@ -56,7 +56,7 @@ func TestOnlySignedEventsOfInterestStartAWorkflow(t *testing.T) {
 			res := httptest.NewRecorder()
 			api.ServeHTTP(res, req)
 			if res.Code != test.status {
-				t.Errorf("answered %d %s, want %d", res.Code, res.Body, test.status)
+				t.Errorf("got %d %s, want %d", res.Code, res.Body, test.status)
 			}
 			if diff := cmp.Diff(test.started, started); diff != "" {
 				t.Errorf("started (-want +got):\n%s", diff)

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // programs holds the built programs; TestMain fills it.
@@ -162,13 +164,5 @@ func eventually(t *testing.T, what string, condition func(context.Context) bool)
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !condition(ctx) {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("after %s it is still not true that %s", patience, what)
-		case <-tick.C:
-		}
-	}
+	servicestest.Eventually(t, patience, what, func() bool { return condition(ctx) })
 }

@@ -205,7 +205,7 @@ func TestTheServerSaysWhenToTryAgain(t *testing.T) {
 	}
 }
 
-// whenRead is called when the client has read an answer.
+// whenRead is called when the client has read a response.
 type whenRead func()
 
 func (f whenRead) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -70,7 +70,7 @@ func TestResponsesThatDifferFromTheDocumentAreFound(t *testing.T) {
 		"a stream that breaks": {watch, stream,
 			event("order", order) + "event: end\ndata: {", 200, ""},
 		"a stream that says nothing": {watch, stream, "", 200, ""},
-		"a line that is no order": {watch, stream,
+		"an entry as an order": {watch, stream,
 			event("entry", line) + event("order", line), 200, "at '/1': 'oneOf' failed"},
 		"an event of another kind": {watch, stream, event("gone", order), 200, "at '/0': 'oneOf' failed"},
 		"an event that is not JSON": {watch, stream,
