@@ -2,11 +2,9 @@ package mongodb
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/ordersaga/ordersaga/catalog/stock"
@@ -40,23 +38,15 @@ func (d adjustment) adjustment() stock.Adjustment {
 
 // InsertAdjustment implements stock.Store.
 func (s *Store) InsertAdjustment(ctx context.Context, a stock.Adjustment) error {
-	_, err := s.adjustments.InsertOne(ctx, adjustment{
+	return insert(ctx, s.adjustments, adjustment{
 		ID: a.ID, ProductID: a.ProductID, Kind: string(a.Kind), Delta: delta(a.Delta), Reason: a.Reason,
 		State: string(a.State), WereAvailable: a.Available, CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt,
-	})
-	if mongo.IsDuplicateKeyError(err) {
-		return stock.ErrExists
-	}
-	return err
+	}, stock.ErrExists)
 }
 
 // Adjustment implements stock.Store.
 func (s *Store) Adjustment(ctx context.Context, id string) (stock.Adjustment, error) {
-	var d adjustment
-	err := s.adjustments.FindOne(ctx, byID(id)).Decode(&d)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return stock.Adjustment{}, stock.ErrNotFound
-	}
+	d, err := found[adjustment](s.adjustments.FindOne(ctx, byID(id)), stock.ErrNotFound)
 	return d.adjustment(), err
 }
 
@@ -64,16 +54,10 @@ func (s *Store) Adjustment(ctx context.Context, id string) (stock.Adjustment, er
 func (s *Store) EndAdjustment(
 	ctx context.Context, id string, to stock.AdjustmentState, available int64, at time.Time,
 ) (stock.Adjustment, bool, error) {
-	var d adjustment
-	err := s.adjustments.FindOneAndUpdate(ctx, append(byID(id), bson.E{Key: "state", Value: stock.Pending}),
-		bson.D{{Key: "$set", Value: bson.D{
-			{Key: "state", Value: to}, {Key: "wereAvailable", Value: available}, {Key: "updatedAt", Value: at},
-		}}},
-		options.FindOneAndUpdate().SetReturnDocument(options.After)).Decode(&d)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return stock.Adjustment{}, false, nil
-	}
-	return d.adjustment(), err == nil, err
+	guard := append(byID(id), bson.E{Key: "state", Value: stock.Pending})
+	set := bson.D{{Key: "state", Value: to}, {Key: "wereAvailable", Value: available}, {Key: "updatedAt", Value: at}}
+	d, ok, err := one[adjustment](s.adjustments.FindOneAndUpdate(ctx, guard, bson.D{{Key: "$set", Value: set}}, after()))
+	return d.adjustment(), ok, err
 }
 
 // AdjustmentStates implements stock.Store.

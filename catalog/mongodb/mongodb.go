@@ -118,6 +118,39 @@ func Unavailable(err error) bool {
 	return mongo.IsNetworkError(err) || mongo.IsTimeout(err) || errors.Is(err, mongo.ErrClientDisconnected)
 }
 
+// insert stores a new document, or returns exists if its ID is taken.
+func insert(ctx context.Context, into *mongo.Collection, document any, exists error) error {
+	_, err := into.InsertOne(ctx, document)
+	if mongo.IsDuplicateKeyError(err) {
+		return exists
+	}
+	return err
+}
+
+// one decodes the document of a FindOne or FindOneAndUpdate. It reports false if there was none.
+func one[T any](result *mongo.SingleResult) (T, bool, error) {
+	var d T
+	err := result.Decode(&d)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return d, false, nil
+	}
+	return d, err == nil, err
+}
+
+// found is one for a document that must exist; otherwise it returns missing.
+func found[T any](result *mongo.SingleResult, missing error) (T, error) {
+	d, ok, err := one[T](result)
+	if err == nil && !ok {
+		err = missing
+	}
+	return d, err
+}
+
+// after are the options of an update that returns the document after it.
+func after() *options.FindOneAndUpdateOptionsBuilder {
+	return options.FindOneAndUpdate().SetReturnDocument(options.After)
+}
+
 // find returns all documents that match.
 func find[T any](
 	ctx context.Context, in *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder,

@@ -2,7 +2,6 @@ package mongodb
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -53,7 +52,7 @@ func (s *Store) number(ctx context.Context, products int) (int64, error) {
 	next := func() error {
 		return s.counters.FindOneAndUpdate(ctx, newestNumber,
 			bson.D{{Key: "$inc", Value: bson.D{{Key: "last", Value: int64(products)}}}},
-			options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After)).Decode(&counter)
+			after().SetUpsert(true)).Decode(&counter)
 	}
 	err := next()
 	if mongo.IsDuplicateKeyError(err) { // another call has created the counter at the same moment
@@ -68,11 +67,7 @@ func (s *Store) CreateProduct(ctx context.Context, p product.Product) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.products.InsertOne(ctx, newDocument(p, last))
-	if mongo.IsDuplicateKeyError(err) {
-		return product.ErrExists
-	}
-	return err
+	return insert(ctx, s.products, newDocument(p, last), product.ErrExists)
 }
 
 // LoadProducts stores many new products in one operation.
@@ -126,11 +121,8 @@ func forSale(id string) bson.D { return append(byID(id), bson.E{Key: "deleted", 
 
 // Product implements product.Store.
 func (s *Store) Product(ctx context.Context, id string) (product.Product, error) {
-	var d details
-	err := s.products.FindOne(ctx, forSale(id), options.FindOne().SetProjection(withoutMarks)).Decode(&d)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return product.Product{}, product.ErrNotFound
-	}
+	one := s.products.FindOne(ctx, forSale(id), options.FindOne().SetProjection(withoutMarks))
+	d, err := found[details](one, product.ErrNotFound)
 	return d.product(), err
 }
 
@@ -212,12 +204,9 @@ func (s *Store) ChangeProduct(
 	if p.Price != nil {
 		set = append(set, bson.E{Key: "price", Value: price(*p.Price)}, bson.E{Key: "priceBuckets", Value: bucketsOf(p.Price.Amount)})
 	}
-	var d details
-	err := s.products.FindOneAndUpdate(ctx, forSale(id), bson.D{{Key: "$set", Value: set}},
-		options.FindOneAndUpdate().SetReturnDocument(options.After).SetProjection(withoutMarks)).Decode(&d)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return product.Product{}, product.ErrNotFound
-	}
+	changed := s.products.FindOneAndUpdate(ctx, forSale(id), bson.D{{Key: "$set", Value: set}},
+		after().SetProjection(withoutMarks))
+	d, err := found[details](changed, product.ErrNotFound)
 	return d.product(), err
 }
 
@@ -229,11 +218,8 @@ const deleteTries = 10
 // holds.
 func (s *Store) DeleteProduct(ctx context.Context, id string, at time.Time) error {
 	for range deleteTries {
-		var u units
-		err := s.products.FindOne(ctx, forSale(id), options.FindOne().SetProjection(only("epoch", "markCount"))).Decode(&u)
-		if errors.Is(err, mongo.ErrNoDocuments) {
-			return product.ErrNotFound
-		}
+		one := s.products.FindOne(ctx, forSale(id), options.FindOne().SetProjection(only("epoch", "markCount")))
+		u, err := found[units](one, product.ErrNotFound)
 		if err != nil {
 			return err
 		}

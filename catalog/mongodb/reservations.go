@@ -2,11 +2,9 @@ package mongodb
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/ordersaga/ordersaga/catalog/stock"
@@ -81,20 +79,12 @@ func (d reservation) reservation() stock.Reservation {
 
 // Insert implements stock.Store.
 func (s *Store) Insert(ctx context.Context, r stock.Reservation) error {
-	_, err := s.reservations.InsertOne(ctx, toDocument(r))
-	if mongo.IsDuplicateKeyError(err) {
-		return stock.ErrExists
-	}
-	return err
+	return insert(ctx, s.reservations, toDocument(r), stock.ErrExists)
 }
 
 // Reservation implements stock.Store.
 func (s *Store) Reservation(ctx context.Context, id string) (stock.Reservation, error) {
-	var d reservation
-	err := s.reservations.FindOne(ctx, byID(id)).Decode(&d)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return stock.Reservation{}, stock.ErrNotFound
-	}
+	d, err := found[reservation](s.reservations.FindOne(ctx, byID(id)), stock.ErrNotFound)
 	return d.reservation(), err
 }
 
@@ -111,14 +101,10 @@ func (s *Store) Change(ctx context.Context, c stock.Change) (stock.Reservation, 
 	if len(c.Shortages) > 0 {
 		set = append(set, bson.E{Key: "shortages", Value: toShortages(c.Shortages)})
 	}
-	var d reservation
-	err := s.reservations.FindOneAndUpdate(ctx, guard,
-		bson.D{{Key: "$set", Value: set}, {Key: "$push", Value: bson.D{{Key: "steps", Value: step{string(c.To), c.At}}}}},
-		options.FindOneAndUpdate().SetReturnDocument(options.After)).Decode(&d)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return stock.Reservation{}, false, nil
-	}
-	return d.reservation(), err == nil, err
+	push := bson.D{{Key: "steps", Value: step{string(c.To), c.At}}}
+	d, ok, err := one[reservation](s.reservations.FindOneAndUpdate(ctx, guard,
+		bson.D{{Key: "$set", Value: set}, {Key: "$push", Value: push}}, after()))
+	return d.reservation(), ok, err
 }
 
 // Due implements stock.Store.

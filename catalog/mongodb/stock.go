@@ -2,10 +2,8 @@ package mongodb
 
 import (
 	"context"
-	"errors"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/ordersaga/ordersaga/catalog/stock"
@@ -59,13 +57,9 @@ func (s *Store) Apply(ctx context.Context, u stock.Update) (stock.After, bool, e
 	if len(inc) > 0 {
 		change = append(change, bson.E{Key: "$inc", Value: inc})
 	}
-	var after units
-	err := s.products.FindOneAndUpdate(ctx, guard(u), change, options.FindOneAndUpdate().
-		SetReturnDocument(options.After).SetProjection(only("epoch", "markCount"))).Decode(&after)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return stock.After{}, false, nil
-	}
-	return stock.After{Epoch: after.Epoch, Marks: after.MarkCount}, err == nil, err
+	p, ok, err := one[units](s.products.FindOneAndUpdate(ctx, guard(u), change,
+		after().SetProjection(only("epoch", "markCount"))))
+	return stock.After{Epoch: p.Epoch, Marks: p.MarkCount}, ok, err
 }
 
 // guard is the condition under which an update applies.
