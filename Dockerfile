@@ -1,7 +1,7 @@
-# One image for all programs: the command chooses (/usr/local/bin/api, worker, catalog, notifier, stripesim, ops).
+# One image for all programs: the command chooses (/usr/local/bin/api, worker, orders, catalog, notifier, stripesim, ops).
 #
-# The programs are static and need nothing but the authorities' certificates, so that the image holds nothing else: no
-# shell, no package manager. They run as a user without rights, and write to no file.
+# The programs are static and need only the certificate authorities, so the image holds nothing else: no shell, no package
+# manager. They run as an unprivileged user and write no files.
 
 FROM golang:1.26.8-bookworm AS build
 WORKDIR /src
@@ -14,7 +14,7 @@ ARG VERSION
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 go build -trimpath \
     -ldflags="-s -w -X github.com/ordersaga/ordersaga/internal/program.version=$VERSION" -o /out/ \
-    ./cmd/api ./cmd/worker ./cmd/catalog ./cmd/notifier ./cmd/stripesim ./cmd/ops ./cmd/healthcheck
+    ./cmd/api ./cmd/worker ./cmd/catalog ./cmd/notifier ./cmd/stripesim ./cmd/ops ./cmd/orders ./cmd/healthcheck
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
