@@ -11,8 +11,8 @@ import (
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
-// BenchmarkPublish measures confirmed publishes by 1, 8 and 64 goroutines through one Publisher, each of which waits for
-// its confirm before it goes on. One operation is one confirmed publish. Compare with BenchmarkBare.
+// BenchmarkPublish measures confirmed publishes by 1, 8 and 64 goroutines through one Publisher. Each goroutine waits for its
+// confirm before the next publish. One operation is one confirmed publish. Compare with BenchmarkBare.
 func BenchmarkPublish(b *testing.B) {
 	for _, publishers := range []int{1, 8, 64} {
 		b.Run(fmt.Sprint(publishers), func(b *testing.B) {
@@ -44,8 +44,8 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// BenchmarkBare is the most that the client library gets out of the same broker and queue: one channel that publishes
-// without pause and looks at the confirms afterwards.
+// BenchmarkBare measures the client library's limit with the same broker and queue: one channel that publishes without pause
+// and checks the confirms afterwards.
 func BenchmarkBare(b *testing.B) {
 	conn, err := amqp.Dial(servicestest.RabbitMQ(b))
 	if err != nil {

@@ -364,7 +364,7 @@ func TestAnOutageKeepsTheBatchInHand(t *testing.T) {
 	}
 }
 
-func TestWhatIsPublishedWhileConnectionsBreakIsProcessed(t *testing.T) {
+func TestMessagesPublishedWhileConnectionsBreakAreProcessed(t *testing.T) {
 	t.Parallel()
 	const publishers, each, resets = 12, 50, 10
 	config := testConfig(t)
@@ -425,7 +425,7 @@ func TestWhatIsPublishedWhileConnectionsBreakIsProcessed(t *testing.T) {
 			t.Errorf("%d messages in %s", n, queue)
 		}
 	}
-	t.Logf("%d messages were handed over %d times", len(want), calls.times())
+	t.Logf("%d messages were handled %d times", len(want), calls.times())
 }
 
 func TestAQueueThatWasDeletedIsDeclaredAgain(t *testing.T) {
@@ -465,7 +465,7 @@ func TestAStopFinishesTheBatchInHandAndGivesBackTheOthers(t *testing.T) {
 	select {
 	case err := <-stopped:
 		t.Fatalf("stopped with a batch in hand: %v", err)
-	case <-time.After(20 * time.Millisecond): // enough to notice that it did not wait
+	case <-time.After(20 * time.Millisecond): // a stop that does not wait returns sooner
 	}
 	close(finish)
 	if err := receive(t, "the stop", stopped); err != nil {
@@ -505,6 +505,6 @@ func TestTheBrokerDeadLettersAMessageThatKillsItsConsumerAgainAndAgain(t *testin
 		return count(t, deadLetters, DeadLetterQueue) == 1
 	})
 	if deliveries != deliveryLimit+1 {
-		t.Errorf("it was delivered %d times, want %d and the first", deliveries, deliveryLimit)
+		t.Errorf("it was delivered %d times, want %d", deliveries, deliveryLimit+1)
 	}
 }

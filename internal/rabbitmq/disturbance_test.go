@@ -18,19 +18,18 @@ import (
 	"github.com/ordersaga/ordersaga/internal/rabbitmq/rabbitmqtest"
 )
 
-// inbox is a consumer's database: it remembers which messages have taken effect, as a row in the transaction of the
-// effect does.
+// inbox stands for a consumer's database, which stores the message ID in the transaction of the effect.
 type inbox struct {
 	mu       sync.Mutex
 	effects  map[string]int
-	handed   int             // how often a message was handed over
+	handled  int             // calls of handle
 	poisoned map[string]bool // messages that can never work
 }
 
 func (i *inbox) handle(_ context.Context, m Message) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.handed++
+	i.handled++
 	if i.poisoned[m.ID] {
 		return Poison(errors.New("it will never work"))
 	}
@@ -46,21 +45,21 @@ func (i *inbox) done() int {
 	return len(i.effects)
 }
 
-// world is a broker that is about to be disturbed, with a publisher and a consumer at work.
+// world is a broker that is about to be disturbed, with a publisher and a consumer that use it.
 type world struct {
 	t      *testing.T
 	broker *rabbitmqtest.Broker
 	net    *proxy
 	p      *Publisher
 	inbox  *inbox
-	paused sync.RWMutex // held while nobody may publish
+	paused sync.RWMutex // locked while publishing must stop
 	sent   atomic.Int64 // confirmed publishes
 }
 
-// TestWhateverHappensToTheBrokerNothingIsLostOrDoneTwice publishes and consumes while a real broker is disturbed in one
-// way after the other. After each: what was published is what has taken effect and what was dead-lettered, each once,
-// and all queues are empty.
-func TestWhateverHappensToTheBrokerNothingIsLostOrDoneTwice(t *testing.T) {
+// TestNoDisturbanceOfTheBrokerLosesAnEventOrRepeatsItsEffect publishes and consumes while a real broker is disturbed in one
+// way after the other. After each disturbance, every published event has taken effect once or was dead-lettered once, and all
+// queues are empty.
+func TestNoDisturbanceOfTheBrokerLosesAnEventOrRepeatsItsEffect(t *testing.T) {
 	t.Parallel()
 	b := rabbitmqtest.Start(t)
 	for _, d := range []struct {
@@ -72,21 +71,23 @@ func TestWhateverHappensToTheBrokerNothingIsLostOrDoneTwice(t *testing.T) {
 		{"killed and started", func(w *world) { w.broker.Kill(); w.broker.Start() }},
 		{"all connections closed", func(w *world) { w.broker.Control("close_all_connections", "maintenance") }},
 		{"connections reset", func(w *world) { w.net.cut() }},
-		{"answers lost in a black hole", func(w *world) { w.net.swallowAnswers() }},
-		{"everything lost in a black hole", func(w *world) { w.net.swallow() }},
+		{"the broker's frames lost", func(w *world) { w.net.dropFromBroker() }},
+		{"all frames lost", func(w *world) { w.net.dropAll() }},
 		{"out of memory", outOfMemory},
 		{"queue deleted under the consumer", deleteQueue},
 		{"unroutable", unroutable},
 	} {
 		if !t.Run(d.name, func(t *testing.T) { undergo(t, b, d.disturb) }) {
-			return // all share the broker: the others would only wait for it
+			return // all share the broker, so the others would only time out
 		}
 	}
 }
 
 func undergo(t *testing.T, b *rabbitmqtest.Broker, disturb func(*world)) {
 	const publishers, atLeast = 8, 60
-	config := Config{URL: b.URL, Name: t.Name(), Topology: testTopology(), Log: slog.New(slog.DiscardHandler), MaxBackoff: 500 * time.Millisecond}
+	config := Config{
+		URL: b.URL, Name: t.Name(), Topology: testTopology(), Log: slog.New(slog.DiscardHandler), MaxBackoff: 500 * time.Millisecond,
+	}
 	w := &world{t: t, broker: b, inbox: &inbox{effects: map[string]int{}, poisoned: map[string]bool{}}}
 	w.net = startProxy(t, &config)
 	w.p = startPublisher(t, config)
@@ -125,7 +126,7 @@ func undergo(t *testing.T, b *rabbitmqtest.Broker, disturb func(*world)) {
 	w.settle(int(w.sent.Load()), stop)
 }
 
-// publish publishes until it is confirmed. Every 40th event can never work.
+// publish publishes an event until it is confirmed. Every 40th event is poison.
 func (w *world) publish(ctx context.Context, n int) error {
 	w.paused.RLock()
 	defer w.paused.RUnlock()
@@ -147,7 +148,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// settle waits until everything has come to rest, and checks what has become of it.
+// settle waits until every event is accounted for, and checks how.
 func (w *world) settle(published int, stop func() error) {
 	w.t.Helper()
 	ch := inspect(w.t, w.broker.URL)
@@ -157,10 +158,10 @@ func (w *world) settle(published int, stop func() error) {
 		collect(w.t, ch, dead)
 		time.Sleep(5 * time.Millisecond)
 	}
-	if err := stop(); err != nil { // gives back what it has not begun
+	if err := stop(); err != nil { // gives back what it has not started
 		w.t.Fatal(err)
 	}
-	for _, again := range w.rest(ch, dead) { // copies, of which the first has taken effect
+	for _, again := range w.rest(ch, dead) { // copies of messages that have taken effect
 		_ = w.inbox.handle(w.t.Context(), again)
 	}
 	effects := slices.Sorted(maps.Keys(w.inbox.effects))
@@ -175,10 +176,10 @@ func (w *world) settle(published int, stop func() error) {
 	for _, queue := range allQueues() {
 		eventually(w.t, "an empty "+queue, func() bool { return count(w.t, ch, queue) == 0 })
 	}
-	w.t.Logf("%d events were handed over %d times; %d dead-lettered", published, w.inbox.handed, len(dead))
+	w.t.Logf("%d events were handled %d times; %d dead-lettered", published, w.inbox.handled, len(dead))
 }
 
-// rest takes the copies that are still in the queues after the consumer's stop.
+// rest takes the messages that are still in the queue after the consumer's stop.
 func (w *world) rest(ch *amqp.Channel, dead map[string]int) (copies []Message) {
 	w.t.Helper()
 	for quietFor := 0; quietFor < 20; quietFor++ {
@@ -227,14 +228,14 @@ func outOfMemory(w *world) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if err := w.p.Publish(ctx, confirmed(1)); !errors.Is(err, ErrNotSent) && !errors.Is(err, ErrUnknown) {
-		w.t.Errorf("during the alarm: got %v, want ErrNotSent or ErrUnknown", err)
+		w.t.Errorf("during the pause: got %v, want ErrNotSent or ErrUnknown", err)
 	}
 	if after := w.sent.Load(); after-before > confirmChannels {
-		w.t.Errorf("%d events were published during the alarm", after-before)
+		w.t.Errorf("%d events were published during the pause", after-before)
 	}
 }
 
-// deleteQueue deletes the queue while it is empty: what a queue holds, nobody can save from its deletion.
+// deleteQueue deletes the queue while it is empty, because a deleted queue loses its messages.
 func deleteQueue(w *world) {
 	w.paused.Lock()
 	defer w.paused.Unlock()
@@ -242,9 +243,9 @@ func deleteQueue(w *world) {
 	eventually(w.t, "everything to be processed", func() bool {
 		w.inbox.mu.Lock()
 		defer w.inbox.mu.Unlock()
-		return int64(w.inbox.handed) >= w.sent.Load() && count(w.t, ch, QueueConfirmed) == 0
+		return int64(w.inbox.handled) >= w.sent.Load() && count(w.t, ch, QueueConfirmed) == 0
 	})
-	time.Sleep(100 * time.Millisecond) // the last acknowledgements are on their way
+	time.Sleep(100 * time.Millisecond) // the last acknowledgements may still be on their way, and no event shows their arrival
 	if _, err := ch.QueueDelete(QueueConfirmed, false, false, false); err != nil {
 		w.t.Error(err)
 	}
@@ -256,7 +257,7 @@ func unroutable(w *world) {
 		if err := ch.QueueUnbind(QueueConfirmed, QueueConfirmed, Exchange, nil); err != nil {
 			w.t.Error(err)
 		}
-		time.Sleep(20 * time.Millisecond) // for publishers to run into it
+		time.Sleep(20 * time.Millisecond) // how long the queue stays unbound
 	}
 }
 

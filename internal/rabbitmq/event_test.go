@@ -15,7 +15,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 func declined() order.Event {
 	e := confirmed(7)
@@ -53,7 +53,7 @@ func TestBodiesAreAPublicFormat(t *testing.T) {
 
 func needsAttention() order.Alert {
 	return order.NewAlert(confirmed(7).OrderID, 42, "ChargePayment", time.Date(2026, 11, 2, 9, 35, 0, 0, time.UTC),
-		"charge order: connection refused", "It goes on by itself once the cause is gone.")
+		"charge order: connection refused", "It continues by itself once the cause is gone.")
 }
 
 func TestBodiesForOperatorsAreAPublicFormat(t *testing.T) {

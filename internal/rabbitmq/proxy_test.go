@@ -9,19 +9,19 @@ import (
 	"testing"
 )
 
-// proxy stands between a program and the broker and misbehaves like a network.
+// proxy is a network between a program and the broker, which a test can disturb.
 type proxy struct {
 	listener net.Listener
 	target   string
 
 	mu    sync.Mutex
 	conns []*net.TCPConn
-	mute  *atomic.Bool // of the present connections; answers are read and dropped
-	deaf  *atomic.Bool // of the present connections; what clients say is
+	mute  *atomic.Bool // the present connections drop what the broker sends
+	deaf  *atomic.Bool // the present connections drop what clients send
 	wait  sync.WaitGroup
 }
 
-// startProxy makes config go through a proxy.
+// startProxy makes config use a proxy.
 func startProxy(t *testing.T, config *Config) *proxy {
 	t.Helper()
 	u, err := url.Parse(config.URL)
@@ -86,16 +86,16 @@ func pipe(to, from *net.TCPConn, lost *atomic.Bool) {
 	}
 }
 
-// swallowAnswers drops what the broker says on the present connections; those that come later behave well.
-func (p *proxy) swallowAnswers() {
+// dropFromBroker drops what the broker sends on the present connections. New connections work.
+func (p *proxy) dropFromBroker() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mute.Store(true)
 	p.mute = new(atomic.Bool)
 }
 
-// swallow drops what either side says on the present connections; those that come later behave well.
-func (p *proxy) swallow() {
+// dropAll drops what either side sends on the present connections. New connections work.
+func (p *proxy) dropAll() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mute.Store(true)
@@ -103,8 +103,7 @@ func (p *proxy) swallow() {
 	p.mute, p.deaf = new(atomic.Bool), new(atomic.Bool)
 }
 
-// say sends a method of the connection to the clients in the broker's name. They must be idle: it would break into
-// what the broker is saying.
+// say sends an AMQP method to the clients in the broker's name. The connections must be idle, or it would interrupt a frame.
 func (p *proxy) say(t *testing.T, method byte, arguments string) {
 	t.Helper()
 	payload := append([]byte{0, 10, 0, method}, arguments...)
@@ -118,7 +117,7 @@ func (p *proxy) say(t *testing.T, method byte, arguments string) {
 	}
 }
 
-// cut resets the present connections; those that come later behave well.
+// cut resets the present connections. New connections work.
 func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -86,14 +86,14 @@ func TestATopologyThatSomebodyDamagedIsRepaired(t *testing.T) {
 func TestWithoutABrokerNothingIsSent(t *testing.T) {
 	t.Parallel()
 	p := startPublisher(t, Config{
-		URL: "amqp://orders:s3cret@127.0.0.1:1/", // nobody listens there
+		URL: "amqp://orders:s3cret@127.0.0.1:1/", // nothing listens there
 		Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	err := p.Publish(ctx, confirmed(1))
 	if !errors.Is(err, ErrNotSent) || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v, want ErrNotSent by its deadline", err)
+		t.Errorf("got %v, want ErrNotSent at its deadline", err)
 	}
 	if !strings.Contains(err.Error(), "connection refused") || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("the error should say why and show no password: %v", err)
@@ -115,7 +115,7 @@ func TestAClosedPublisherSendsNothing(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatDoesNotComeMeansUnknown(t *testing.T) {
+func TestAMissingConfirmMeansUnknown(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
 	broker := config.URL
@@ -123,19 +123,19 @@ func TestAnAnswerThatDoesNotComeMeansUnknown(t *testing.T) {
 	p := startPublisher(t, config)
 	publish(t, p, confirmed(1))
 
-	proxy.swallowAnswers()
+	proxy.dropFromBroker()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	if err := p.Publish(ctx, confirmed(2)); !errors.Is(err, ErrUnknown) {
 		t.Fatalf("got %v, want ErrUnknown", err)
 	}
 	ch := inspect(t, broker)
-	eventually(t, "the message whose answer was lost", func() bool { return count(t, ch, QueueConfirmed) == 2 })
+	eventually(t, "the message whose confirm was lost", func() bool { return count(t, ch, QueueConfirmed) == 2 })
 
-	proxy.cut() // resets what there is; new connections work
+	proxy.cut() // resets the present connections; new ones work
 	publishAtLast(t, p, confirmed(2))
 	if n := count(t, ch, QueueConfirmed); n < 3 {
-		t.Errorf("%d messages, want at least 3: the second is there again, under the same ID", n)
+		t.Errorf("%d messages, want at least 3: the second one twice, under the same ID", n)
 	}
 }
 
@@ -145,7 +145,7 @@ func TestANackMeansUnknown(t *testing.T) {
 	p := startPublisher(t, config)
 	publish(t, p, confirmed(1))
 	full(t, config.URL)
-	// The broker counts a message that it has just taken a little late.
+	// The broker counts a message a little after it has accepted it.
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var err error
@@ -159,10 +159,10 @@ func TestANackMeansUnknown(t *testing.T) {
 	if _, err := ch.QueuePurge(QueueConfirmed, false); err != nil {
 		t.Fatal(err)
 	}
-	publishAtLast(t, p, confirmed(2)) // on the channel as it is
+	publishAtLast(t, p, confirmed(2)) // on the same channel
 }
 
-// full bounds the length of all queues of the test's virtual host to one message.
+// full limits the event queues of the test's virtual host to one message.
 func full(t *testing.T, brokerURL string) {
 	t.Helper()
 	u, err := url.Parse(brokerURL)
@@ -180,28 +180,28 @@ func full(t *testing.T, brokerURL string) {
 	}
 	defer res.Body.Close()
 	if res.StatusCode >= 300 {
-		t.Fatalf("the policy is answered with %s", res.Status)
+		t.Fatalf("setting the policy returns %s", res.Status)
 	}
 }
 
-func TestAWriteThatNobodyReadsEnds(t *testing.T) {
+func TestAWriteThatIsNotReadTimesOut(t *testing.T) {
 	t.Parallel()
 	us, them := net.Pipe() // without a buffer: nothing is written before it is read
 	defer them.Close()
 	s := &socket{Conn: us, timeout: 20 * time.Millisecond, keep: func() bool { return true }}
 	defer s.kill()
 	if _, err := s.Write([]byte("hello")); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("got %v, want that its deadline is exceeded", err)
+		t.Errorf("got %v, want an exceeded deadline", err)
 	}
 }
 
-func TestABrokerThatFallsSilentIsLeft(t *testing.T) {
+func TestABrokerThatFallsSilentIsTakenToBeGone(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
 	proxy := startProxy(t, &config)
 	p := startPublisher(t, config)
 	publish(t, p, confirmed(1))
-	proxy.swallowAnswers()
+	proxy.dropFromBroker()
 	eventually(t, "the loss to be noticed", func() bool { return p.Ready(t.Context()) != nil })
 	publish(t, p, confirmed(2))
 }
@@ -221,7 +221,7 @@ func TestWhileTheBrokerAsksForAPauseNothingIsSent(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		err := p.Publish(ctx, confirmed(1+sent))
-		if err == nil || errors.Is(err, ErrUnknown) { // went out before the broker's wish arrived
+		if err == nil || errors.Is(err, ErrUnknown) { // was sent before the broker's request arrived
 			sent++
 		}
 		return errors.Is(err, ErrNotSent)
