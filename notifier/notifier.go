@@ -77,14 +77,16 @@ func read(m rabbitmq.Message) (note, error) {
 			return note{}, err
 		}
 		c, err := alertContent(a, m.Body)
-		return newNote(m, notification{OrderID: a.OrderID, UserID: a.UserID, Audience: forOperators, Type: string(a.Type)}, c, err)
+		n := notification{OrderID: a.OrderID, UserID: a.UserID, Audience: forOperators, Type: string(a.Type)}
+		return newNote(m, n, c, err)
 	}
 	e, err := rabbitmq.DecodeEvent(m)
 	if err != nil {
 		return note{}, err
 	}
 	c, err := customerContent(e, m.Body)
-	return newNote(m, notification{OrderID: e.OrderID, UserID: e.UserID, Audience: forCustomer, Type: string(e.Type)}, c, err)
+	n := notification{OrderID: e.OrderID, UserID: e.UserID, Audience: forCustomer, Type: string(e.Type)}
+	return newNote(m, n, c, err)
 }
 
 func newNote(m rabbitmq.Message, n notification, c content, err error) (note, error) {

@@ -45,7 +45,9 @@ type delivery struct {
 //
 // While the database is out of reach or takes no writes, the error is rabbitmq.Unavailable. If the database will never
 // take one of the notes, it is rabbitmq.Poison.
-func (s *store) record(ctx context.Context, notes []note, deliveries func(note, contact) []delivery) (recorded map[string]bool, err error) {
+func (s *store) record(
+	ctx context.Context, notes []note, deliveries func(note, contact) []delivery,
+) (recorded map[string]bool, err error) {
 	notes = slices.SortedFunc(slices.Values(notes), func(a, b note) int { return strings.Compare(a.MessageID, b.MessageID) })
 	notes = slices.CompactFunc(notes, func(a, b note) bool { return a.MessageID == b.MessageID })
 	contacts, err := s.contactsOf(ctx, notes)
@@ -68,13 +70,15 @@ func (s *store) record(ctx context.Context, notes []note, deliveries func(note, 
 		WITH recorded AS (
 			INSERT INTO notifications (message_id, order_id, user_id, audience, type, text)
 			SELECT "messageId", "orderId", "userId", audience, type, text
-			FROM jsonb_to_recordset($1) AS n("messageId" text, "orderId" uuid, "userId" bigint, audience text, type text, text text)
+			FROM jsonb_to_recordset($1) AS n(
+				"messageId" text, "orderId" uuid, "userId" bigint, audience text, type text, text text)
 			ON CONFLICT (message_id) DO NOTHING
 			RETURNING id, message_id
 		), queued AS (
 			INSERT INTO outbox (notification_id, channel, address, secret, subject, body, html)
 			SELECT r.id, channel, address, secret, subject, body, html
-			FROM jsonb_to_recordset($2) AS d("messageId" text, channel text, address text, secret text, subject text, body text, html text)
+			FROM jsonb_to_recordset($2) AS d(
+				"messageId" text, channel text, address text, secret text, subject text, body text, html text)
 			JOIN recorded r ON r.message_id = d."messageId"
 		)
 		SELECT message_id FROM recorded`, notifications, outbox)

@@ -29,7 +29,8 @@ func (f *failures) move(ctx context.Context, m Message, d amqp.Delivery, cause e
 		if err == nil {
 			return nil
 		}
-		f.log.Error("a failed message could not be moved", "message_id", m.ID, "queue", m.Queue, "to", exchange, "error", err.Error())
+		f.log.Error("a failed message could not be moved",
+			"message_id", m.ID, "queue", m.Queue, "to", exchange, "error", err.Error())
 		if err := sleep(ctx, backoff(tries, unavailableBackoff)); err != nil {
 			return fmt.Errorf("move message %s to %s: %w", m.ID, exchange, err)
 		}
@@ -47,7 +48,8 @@ func (f *failures) publish(ctx context.Context, exchange, key string, message am
 
 // next returns where the message goes, and logs it.
 func (f *failures) next(m Message, d amqp.Delivery, cause error) (exchange, key string, message amqp.Publishing) {
-	log := f.log.With("message_id", m.ID, "queue", m.Queue, "order_id", m.CorrelationID, "attempt", m.Attempt, "error", cause.Error())
+	log := f.log.With("message_id", m.ID, "queue", m.Queue, "order_id", m.CorrelationID, "attempt", m.Attempt,
+		"error", cause.Error())
 	if !isPoison(cause) && m.Attempt <= len(f.tiers) {
 		delay := f.tiers[m.Attempt-1]
 		log.Warn("message failed", "again_in", delay.String())

@@ -256,7 +256,8 @@ func (c *confirmChannel) outcome(ctx context.Context, confirm *amqp.DeferredConf
 	acked, err := c.confirmed(ctx, confirm)
 	select {
 	case returned := <-c.returns: // arrives before the confirm, which is an ack nevertheless
-		refused := fmt.Errorf("%w: %s (exchange %s, key %s)", ErrRefused, returned.ReplyText, returned.Exchange, returned.RoutingKey)
+		refused := fmt.Errorf("%w: %s (exchange %s, key %s)",
+			ErrRefused, returned.ReplyText, returned.Exchange, returned.RoutingKey)
 		return refused, c.repair()
 	default:
 	}

@@ -157,7 +157,8 @@ func (p *Payments) chargedBefore(ctx context.Context, pay order.Payment) (string
 	if ended != nil {
 		return ended.result("")
 	}
-	return "", fmt.Errorf("charge order %s: it is older than %s, so the gateway may have forgotten an earlier attempt", pay.OrderID, keysTrusted)
+	return "", fmt.Errorf("charge order %s: it is older than %s, so the gateway may have forgotten an earlier attempt",
+		pay.OrderID, keysTrusted)
 }
 
 // Refund makes sure that the gateway keeps no money for the payment, now or later. Once it has returned nil, a Charge that is

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 )
@@ -93,13 +92,15 @@ func checkAmount(amount int64, currency string) *apiError {
 	case amount < least:
 		return invalid("amount", "amount_too_small", "Amount must be at least %d %s (in the smallest unit).", least, currency)
 	case amount > maxAmount:
-		return invalid("amount", "amount_too_large", "Amount must be no more than %d %s (in the smallest unit).", maxAmount, currency)
+		return invalid("amount", "amount_too_large",
+			"Amount must be no more than %d %s (in the smallest unit).", maxAmount, currency)
 	case threeDecimals[currency] && amount%10 != 0:
 		return invalid("amount", "parameter_invalid_integer",
 			"Invalid amount: %s has three decimals, and the last must be 0.", strings.ToUpper(currency))
 	case wholeInHundredths[currency] && amount%100 != 0:
 		return invalid("amount", "parameter_invalid_integer",
-			"Invalid amount: %s has no decimals but is counted in hundredths, so the last two digits must be 0.", strings.ToUpper(currency))
+			"Invalid amount: %s has no decimals but is counted in hundredths, so the last two digits must be 0.",
+			strings.ToUpper(currency))
 	}
 	return nil
 }
@@ -111,5 +112,5 @@ var threeDecimals = map[string]bool{"bhd": true, "jod": true, "kwd": true, "omr"
 var wholeInHundredths = map[string]bool{"isk": true, "ugx": true}
 
 func unsupportedCurrency(code string) *apiError {
-	return invalid("currency", "", "Invalid currency: %s. Stripe currently supports ISO 4217 currencies.", fmt.Sprintf("%.8s", code))
+	return invalid("currency", "", "Invalid currency: %.8s. Stripe currently supports ISO 4217 currencies.", code)
 }

@@ -83,7 +83,8 @@ func broken(stored bool) *apiError {
 func keyInUse() *apiError {
 	return &apiError{status: http.StatusConflict, body: errorBody{
 		Type: "invalid_request_error", Code: "idempotency_key_in_use",
-		Message: "There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the other request is still going through). Please try again later.",
+		Message: "There is currently another in-progress request using this Idempotent Key (that probably means you submitted " +
+			"twice, and the other request is still going through). Please try again later.",
 	}}
 }
 

@@ -37,7 +37,8 @@ func (c *call) emit(kind string, object any) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.tx.Exec(c, `INSERT INTO events (id, type, body, created_at, due_at) VALUES ($1, $2, $3, $4, $4)`, id, kind, body, c.now)
+	_, err = c.tx.Exec(c, `INSERT INTO events (id, type, body, created_at, due_at) VALUES ($1, $2, $3, $4, $4)`,
+		id, kind, body, c.now)
 	if err != nil {
 		return fmt.Errorf("write an event: %w", err)
 	}

@@ -31,7 +31,9 @@ func fingerprint(method, path string, params url.Values) string {
 
 // once runs effect and stores its response under the key, in one transaction. If the key is known, it returns the stored
 // response instead. Without a key it only runs effect. If the response is not to be stored, the effect is rolled back.
-func (g *Gateway) once(ctx context.Context, key, print string, effect func(pgx.Tx) (response, bool, error)) (r response, err error) {
+func (g *Gateway) once(
+	ctx context.Context, key, print string, effect func(pgx.Tx) (response, bool, error),
+) (r response, err error) {
 	err = pgx.BeginFunc(ctx, g.pool, func(tx pgx.Tx) error {
 		if key != "" {
 			known, err := g.claim(ctx, tx, key, print)

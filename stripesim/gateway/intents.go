@@ -119,7 +119,8 @@ func (i *intent) confirm(c *call) (any, error) {
 	case requiresPaymentMethod:
 		return nil, i.unexpected("You cannot confirm this PaymentIntent because it's missing a payment method.")
 	case succeeded:
-		return nil, i.unexpected("You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed.")
+		return nil, i.unexpected("You cannot confirm this PaymentIntent because it has already succeeded " +
+			"after being previously confirmed.")
 	default:
 		return nil, i.unexpected("You cannot confirm this PaymentIntent because it has a status of %s.", i.status)
 	}
@@ -142,7 +143,9 @@ func (i *intent) confirm(c *call) (any, error) {
 }
 
 func (i *intent) succeed(c *call) (any, error) {
-	i.charge = &charge{id: newID("ch"), amount: i.amount, captured: i.amount, status: succeeded, method: *i.method, createdAt: c.now}
+	i.charge = &charge{
+		id: newID("ch"), amount: i.amount, captured: i.amount, status: succeeded, method: *i.method, createdAt: c.now,
+	}
 	i.status, i.lastError = succeeded, nil
 	if err := i.charge.insert(c, i.id); err != nil {
 		return nil, err
@@ -214,8 +217,10 @@ func lockIntent(c *call, id string) (*intent, error) {
 
 // selectIntents ends where a condition on i follows; scanIntent reads its rows.
 const selectIntents = `
-	SELECT i.id, i.seq, i.amount, i.currency, i.status, i.payment_method, i.metadata, i.client_secret, i.last_payment_error, i.created_at,
-		c.id, c.amount, c.amount_captured, c.amount_refunded, c.status, c.payment_method, c.failure_code, c.decline_code, c.created_at
+	SELECT i.id, i.seq, i.amount, i.currency, i.status, i.payment_method, i.metadata, i.client_secret,
+		i.last_payment_error, i.created_at,
+		c.id, c.amount, c.amount_captured, c.amount_refunded, c.status, c.payment_method, c.failure_code,
+		c.decline_code, c.created_at
 	FROM payment_intents i
 	LEFT JOIN LATERAL (SELECT * FROM charges WHERE payment_intent_id = i.id ORDER BY seq DESC LIMIT 1) c ON true`
 
@@ -240,7 +245,8 @@ func scanIntent(row pgx.Row) (*intent, error) {
 	var amount, captured, refunded *int64
 	var ch charge
 	var createdAt *time.Time
-	err := row.Scan(&i.id, &i.seq, &i.amount, &i.currency, &i.status, &i.method, &i.metadata, &i.clientSecret, &i.lastError, &i.createdAt,
+	err := row.Scan(&i.id, &i.seq, &i.amount, &i.currency, &i.status, &i.method, &i.metadata, &i.clientSecret,
+		&i.lastError, &i.createdAt,
 		&id, &amount, &captured, &refunded, &status, &method, &ch.failureCode, &ch.declineCode, &createdAt)
 	if err != nil {
 		return nil, err
@@ -263,7 +269,8 @@ type charge struct {
 
 func (ch *charge) insert(c *call, intentID string) error {
 	_, err := c.tx.Exec(c, `
-		INSERT INTO charges (id, payment_intent_id, amount, amount_captured, status, payment_method, failure_code, decline_code, created_at)
+		INSERT INTO charges (id, payment_intent_id, amount, amount_captured, status, payment_method, failure_code,
+			decline_code, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		ch.id, intentID, ch.amount, ch.captured, ch.status, ch.method, ch.failureCode, ch.declineCode, ch.createdAt)
 	if err != nil {

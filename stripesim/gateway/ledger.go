@@ -76,7 +76,8 @@ func (g *Gateway) getLedger(c *gin.Context) {
 // payments.
 func (g *Gateway) Audit(ctx context.Context, orderID string) (Ledger, error) {
 	rows, err := g.pool.Query(ctx, `
-		SELECT coalesce(i.order_id, ''), i.id, i.status, i.amount, upper(i.currency), coalesce(i.payment_method, ''), i.created_at,
+		SELECT coalesce(i.order_id, ''), i.id, i.status, i.amount, upper(i.currency), coalesce(i.payment_method, ''),
+			i.created_at,
 			coalesce((SELECT jsonb_agg(jsonb_build_object('id', c.id, 'status', c.status, 'paymentMethod', c.payment_method,
 				'captured', c.amount_captured, 'refunded', c.amount_refunded, 'declineCode', coalesce(c.decline_code, ''),
 				'createdAt', c.created_at) ORDER BY c.seq) FROM charges c WHERE c.payment_intent_id = i.id), '[]'),
@@ -92,7 +93,8 @@ func (g *Gateway) Audit(ctx context.Context, orderID string) (Ledger, error) {
 	index := map[string]int{}
 	var order string
 	var p PaymentIntent
-	_, err = pgx.ForEachRow(rows, []any{&order, &p.ID, &p.Status, &p.Amount, &p.Currency, &p.PaymentMethod, &p.CreatedAt, &p.Charges, &p.Refunds},
+	_, err = pgx.ForEachRow(rows,
+		[]any{&order, &p.ID, &p.Status, &p.Amount, &p.Currency, &p.PaymentMethod, &p.CreatedAt, &p.Charges, &p.Refunds},
 		func() error {
 			at, ok := index[order]
 			if !ok {

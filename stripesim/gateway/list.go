@@ -18,7 +18,8 @@ var listIntents = endpoint{
 		if err != nil {
 			return nil, err
 		}
-		found, more, err := c.intents(`i.created_at >= $1 AND ($2 = '' OR i.seq < (SELECT seq FROM payment_intents WHERE id = $2))`,
+		found, more, err := c.intents(`
+			i.created_at >= $1 AND ($2 = '' OR i.seq < (SELECT seq FROM payment_intents WHERE id = $2))`,
 			time.Unix(since, 0), c.params.Get("starting_after"))
 		return page[*intentObject]{Object: "list", URL: "/v1/payment_intents", HasMore: more, Data: c.objects(found)}, err
 	},
@@ -41,8 +42,11 @@ var searchIntents = endpoint{
 		if err != nil {
 			return nil, err
 		}
-		found, more, err := c.intents(`i.order_id = $1 AND i.created_at <= $2 AND i.seq < $3`, query[1], c.now.Add(-c.delay), before)
-		p := page[*intentObject]{Object: "search_result", URL: "/v1/payment_intents/search", HasMore: more, Data: c.objects(found)}
+		found, more, err := c.intents(`i.order_id = $1 AND i.created_at <= $2 AND i.seq < $3`,
+			query[1], c.now.Add(-c.delay), before)
+		p := page[*intentObject]{
+			Object: "search_result", URL: "/v1/payment_intents/search", HasMore: more, Data: c.objects(found),
+		}
 		if more {
 			p.NextPage = strconv.FormatInt(found[len(found)-1].seq, 10)
 		}
@@ -56,7 +60,8 @@ func (c *call) intents(condition string, args ...any) (found []*intent, more boo
 	if err != nil {
 		return nil, false, err
 	}
-	rows, err := c.tx.Query(c, fmt.Sprintf(`%s WHERE %s ORDER BY i.seq DESC LIMIT %d`, selectIntents, condition, limit+1), args...)
+	rows, err := c.tx.Query(c,
+		fmt.Sprintf(`%s WHERE %s ORDER BY i.seq DESC LIMIT %d`, selectIntents, condition, limit+1), args...)
 	if err != nil {
 		return nil, false, fmt.Errorf("list payment intents: %w", err)
 	}

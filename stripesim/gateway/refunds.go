@@ -32,7 +32,8 @@ var listRefunds = endpoint{
 			return nil, err
 		}
 		rows, err := c.tx.Query(c, `
-			SELECT id, 'refund', amount, charge_id, extract(epoch FROM created_at)::bigint, currency, metadata, payment_intent_id, 'succeeded'
+			SELECT id, 'refund', amount, charge_id, extract(epoch FROM created_at)::bigint, currency, metadata,
+				payment_intent_id, 'succeeded'
 			FROM refunds ORDER BY seq DESC LIMIT $1`, limit+1)
 		if err != nil {
 			return nil, fmt.Errorf("list refunds: %w", err)
@@ -64,7 +65,8 @@ func (i *intent) refund(c *call) (any, error) {
 		return nil, err
 	}
 	if amount < 1 || amount > left {
-		return nil, invalid("amount", "", "Refund amount (%d) must be from 1 to the unrefunded amount on the charge (%d).", amount, left)
+		return nil, invalid("amount", "",
+			"Refund amount (%d) must be from 1 to the unrefunded amount on the charge (%d).", amount, left)
 	}
 	i.charge.refunded += amount
 	r := refundObject{

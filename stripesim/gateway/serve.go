@@ -250,7 +250,8 @@ func (c *call) metadata() (map[string]string, error) {
 		}
 		key, ok = strings.CutSuffix(key, "]")
 		if !ok || key == "" || len(key) > maxMetadataKey || len(values[0]) > maxMetadataValue || len(m) == maxMetadata {
-			return nil, invalid("metadata", "", "Metadata has at most %d entries, with keys of up to %d and values of up to %d characters.",
+			return nil, invalid("metadata", "",
+				"Metadata has at most %d entries, with keys of up to %d and values of up to %d characters.",
 				maxMetadata, maxMetadataKey, maxMetadataValue)
 		}
 		m[key] = values[0]
