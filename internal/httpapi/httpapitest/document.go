@@ -84,7 +84,7 @@ func (d *Document) CheckResponse(r *http.Request, status int, header http.Header
 	}
 	for name, schema := range described.headers {
 		for _, value := range header.Values(name) {
-			if err := schema.check(value); err != nil {
+			if err := checkText(schema, value); err != nil {
 				return fmt.Errorf("header %s: %w", name, err)
 			}
 		}
@@ -147,7 +147,7 @@ func (d *Document) note(op *operation, status int, described response, body []by
 }
 
 // bodies are the schemas of a body by media type.
-type bodies map[string]*schema
+type bodies map[string]*jsonschema.Schema
 
 func (b bodies) check(contentType string, body []byte) error {
 	media, _, err := mime.ParseMediaType(contentType)

@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // examples returns a request for each operation, made of the examples in the document. A body and a path must have
@@ -26,7 +28,7 @@ func (d *Document) examples() ([]*http.Request, error) {
 func (op *operation) example() (*http.Request, error) {
 	path, query, header := op.path, url.Values{}, http.Header{}
 	for _, p := range op.parameters {
-		value, err := exampleOf(p.schema.source)
+		value, err := exampleOf(p.schema)
 		if err != nil && !p.required {
 			continue
 		}
@@ -44,7 +46,7 @@ func (op *operation) example() (*http.Request, error) {
 	}
 	var text []byte
 	for media, schema := range op.bodies {
-		body, err := exampleOf(schema.source)
+		body, err := exampleOf(schema)
 		if err != nil {
 			return nil, err
 		}
@@ -59,31 +61,29 @@ func (op *operation) example() (*http.Request, error) {
 }
 
 // exampleOf returns a value that a schema describes, made of the examples of its members.
-func exampleOf(schema any) (any, error) {
-	s, _ := schema.(map[string]any)
-	for _, keyword := range []string{"examples", "enum"} {
-		if values, ok := s[keyword].([]any); ok && len(values) > 0 {
-			return values[0], nil
-		}
-	}
-	if value, ok := s["default"]; ok {
-		return value, nil
-	}
-	switch s["type"] {
-	case "array":
-		item, err := exampleOf(s["items"])
+func exampleOf(s *jsonschema.Schema) (any, error) {
+	switch {
+	case s.Ref != nil:
+		return exampleOf(s.Ref)
+	case len(s.Examples) > 0:
+		return s.Examples[0], nil
+	case s.Enum != nil:
+		return s.Enum.Values[0], nil
+	case s.Default != nil:
+		return *s.Default, nil
+	case s.Items2020 != nil:
+		item, err := exampleOf(s.Items2020)
 		return []any{item}, err
-	case "object":
-		members := map[string]any{}
-		properties, _ := s["properties"].(map[string]any)
-		for name, member := range properties {
-			value, err := exampleOf(member)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-			members[name] = value
-		}
-		return members, nil
+	case s.Properties == nil:
+		return nil, fmt.Errorf("%s has no example", s.Location)
 	}
-	return nil, fmt.Errorf("there is no example: %v", s["description"])
+	members := map[string]any{}
+	for name, member := range s.Properties {
+		value, err := exampleOf(member)
+		if err != nil {
+			return nil, err
+		}
+		members[name] = value
+	}
+	return members, nil
 }

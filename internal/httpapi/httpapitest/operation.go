@@ -29,25 +29,18 @@ type operation struct {
 type parameter struct {
 	name, in string
 	required bool
-	schema   *schema
+	schema   *jsonschema.Schema
 }
 
 type response struct {
 	bodies   bodies
-	headers  map[string]*schema
+	headers  map[string]*jsonschema.Schema
 	problems []string // the types that its description names
 }
 
-// schema is a compiled schema and its source, for examples.
-type schema struct {
-	*jsonschema.Schema
-	source map[string]any
-}
-
-// check checks a value that a URL or a header holds as text.
-func (s *schema) check(text string) error {
-	kind := s.source["type"]
-	if kind == "string" || !json.Valid([]byte(text)) {
+// checkText checks a value that a URL or a header holds as text.
+func checkText(s *jsonschema.Schema, text string) error {
+	if s.Types != nil && slices.Contains(s.Types.ToStrings(), "string") || !json.Valid([]byte(text)) {
 		return s.Validate(text)
 	}
 	value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
@@ -95,7 +88,7 @@ func (op *operation) checkParameters(r *http.Request, path map[string]string) er
 			return fmt.Errorf("parameter %s is sent %d times", p.name, len(values))
 		}
 		for _, value := range values {
-			if err := p.schema.check(value); err != nil {
+			if err := checkText(p.schema, value); err != nil {
 				return fmt.Errorf("parameter %s: %w", p.name, err)
 			}
 		}
@@ -195,7 +188,6 @@ func problemTypes(description string) []string {
 // compiler compiles the schemas of one document, and collects the errors.
 type compiler struct {
 	*jsonschema.Compiler
-	root any
 	errs []error
 }
 
@@ -218,13 +210,13 @@ func open(path string) (*compiler, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &compiler{Compiler: jsonschema.NewCompiler(), root: root}
-	schemas, _ := c.lookup("/components/schemas").(map[string]any)
-	for name, schema := range schemas {
-		if members, ok := schema.(map[string]any); ok && name != "Problem" {
-			members["additionalProperties"] = false
+	components := root.(map[string]any)["components"].(map[string]any)
+	for name, schema := range components["schemas"].(map[string]any) {
+		if name != "Problem" {
+			schema.(map[string]any)["additionalProperties"] = false
 		}
 	}
+	c := &compiler{Compiler: jsonschema.NewCompiler()}
 	c.AssertFormat()
 	for name, bits := range map[string]int{"int32": 32, "int64": 64} {
 		c.RegisterFormat(&jsonschema.Format{Name: name, Validate: integer(bits)})
@@ -232,11 +224,11 @@ func open(path string) (*compiler, []byte, error) {
 	return c, text, c.AddResource(documentURL, root)
 }
 
-func (c *compiler) compileAll(described map[string]any, at ...string) map[string]*schema {
+func (c *compiler) compileAll(described map[string]any, at ...string) map[string]*jsonschema.Schema {
 	if described == nil {
 		return nil
 	}
-	all := map[string]*schema{}
+	all := map[string]*jsonschema.Schema{}
 	for name := range described {
 		all[name] = c.compile(append(slices.Clone(at), escape(name))...)
 	}
@@ -244,62 +236,17 @@ func (c *compiler) compileAll(described map[string]any, at ...string) map[string
 }
 
 // compile compiles the member schema of the object at a JSON pointer.
-func (c *compiler) compile(at ...string) *schema {
-	pointer := strings.Join(at, "/") + "/schema"
-	compiled, err := c.Compile(documentURL + "#" + (&url.URL{Fragment: pointer}).EscapedFragment())
+func (c *compiler) compile(at ...string) *jsonschema.Schema {
+	pointer := url.URL{Fragment: strings.Join(at, "/") + "/schema"}
+	compiled, err := c.Compile(documentURL + "#" + pointer.EscapedFragment())
 	if err != nil {
 		c.errs = append(c.errs, err)
 	}
-	source, _ := c.inline(c.lookup(pointer)).(map[string]any)
-	return &schema{compiled, source}
+	return compiled
 }
 
-// inline returns a part of the document with its references replaced by what they refer to.
-func (c *compiler) inline(part any) any {
-	switch t := part.(type) {
-	case map[string]any:
-		if ref, ok := t["$ref"].(string); ok {
-			return c.inline(c.lookup(strings.TrimPrefix(ref, "#")))
-		}
-		members := map[string]any{}
-		for name, member := range t {
-			members[name] = c.inline(member)
-		}
-		return members
-	case []any:
-		elements := make([]any, len(t))
-		for i, element := range t {
-			elements[i] = c.inline(element)
-		}
-		return elements
-	}
-	return part
-}
-
-// lookup returns the part of the document at a JSON pointer, or nil.
-func (c *compiler) lookup(pointer string) any {
-	part := c.root
-	for _, token := range strings.Split(pointer, "/")[1:] {
-		switch t := part.(type) {
-		case map[string]any:
-			part = t[unescaper.Replace(token)]
-		case []any:
-			i, err := strconv.Atoi(token)
-			if err != nil || i >= len(t) {
-				return nil
-			}
-			part = t[i]
-		}
-	}
-	return part
-}
-
-var (
-	escaper   = strings.NewReplacer("~", "~0", "/", "~1")
-	unescaper = strings.NewReplacer("~1", "/", "~0", "~")
-)
-
-func escape(token string) string { return escaper.Replace(token) }
+// escape writes a name as a part of a JSON pointer.
+func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
 
 // integer returns the check of an integer format.
 func integer(bits int) func(any) error {
