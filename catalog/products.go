@@ -42,12 +42,6 @@ func (s *server) registerProducts(api *httpapi.API, who *auth.Authenticator) {
 	httpapi.Register(api, managed("changeProduct", http.MethodPatch, one, "Change some of a product's details"),
 		s.change, productNotFound, down)
 	httpapi.Register(api, deleted, s.remove, productNotFound, productHasHolds, down)
-	httpapi.Register(api, managed("getStock", http.MethodGet, one+"/stock", "Show where a product's units are"),
-		s.units, productNotFound, down)
-	httpapi.Register(api, managed("restockProduct", http.MethodPost, one+"/restock", "Add units to a product"),
-		s.restock, productNotFound, keyReused, problem.Unavailable, down)
-	httpapi.Register(api, managed("correctStock", http.MethodPost, one+"/corrections", "Correct a product's available units"),
-		s.correct, productNotFound, outOfStock, keyReused, problem.Unavailable, down)
 	httpapi.Register(api, public("priceProducts", http.MethodPost, "/prices", "Price many products"),
 		s.prices, productNotFound, down)
 }
@@ -74,6 +68,7 @@ type listInput struct {
 
 type body[T any] struct{ Body T }
 
+// list is GET /products.
 func (s *server) list(ctx context.Context, in *listInput) (*body[wire.ProductPage], error) {
 	page, err := s.page(ctx, in)
 	if err != nil {
@@ -86,25 +81,27 @@ func (s *server) list(ctx context.Context, in *listInput) (*body[wire.ProductPag
 	for _, p := range page.Products {
 		out.Products = append(out.Products, shown(p))
 	}
-	if n := len(page.Products); n == in.Limit {
+	if n := len(page.Products); n == in.Limit { // there may be more
 		out.NextCursor = strconv.FormatInt(page.Products[n-1].Number, 10)
 	}
 	return &body[wire.ProductPage]{out}, nil
 }
 
+// page reads the page of a number, or the one after a cursor, which is the Number of a product.
 func (s *server) page(ctx context.Context, in *listInput) (product.Page, error) {
 	if in.Cursor == "" {
 		return s.products.List(ctx, in.filter(), in.Page, in.Limit)
 	}
 	number, err := strconv.ParseInt(in.Cursor, 10, 64)
 	if err != nil || number < 1 || in.Page != 1 {
-		p := problem.Invalid.New("the request breaks a rule; see errors")
-		p.Errors = []problem.Field{{Parameter: "cursor", Detail: "must be nextCursor of another page, and page must be absent"}}
-		return product.Page{}, p
+		return product.Page{}, invalid(problem.Field{
+			Parameter: "cursor", Detail: "must be nextCursor of another page, and page must be absent",
+		})
 	}
 	return s.products.ListBefore(ctx, in.filter(), number, in.Limit)
 }
 
+// filter leaves out bounds that exclude nothing, because a listing without bounds is faster.
 func (in *listInput) filter() product.Filter {
 	f := product.Filter{Category: in.Category, Words: product.Words(in.Q)}
 	if in.MinPrice > 0 {
@@ -116,6 +113,7 @@ func (in *listInput) filter() product.Filter {
 	return f
 }
 
+// shown is a product as the API shows it.
 func shown(p product.Product) wire.Product {
 	return wire.Product{
 		ID: p.ID, Name: p.Name, Description: p.Description, Price: wire.Price(p.Price), Stock: p.Stock,
@@ -128,6 +126,7 @@ type createdProduct struct {
 	Body     wire.Product
 }
 
+// create is POST /products.
 func (s *server) create(ctx context.Context, in *body[wire.NewProduct]) (*createdProduct, error) {
 	n := in.Body
 	p, err := s.products.Create(ctx, product.Product{
@@ -139,6 +138,7 @@ func (s *server) create(ctx context.Context, in *body[wire.NewProduct]) (*create
 	return &createdProduct{Location: "/products/" + p.ID, Body: shown(p)}, nil
 }
 
+// get is GET /products/{productId}.
 func (s *server) get(ctx context.Context, in *ProductPath) (*body[wire.Product], error) {
 	p, err := s.products.Product(ctx, in.ID)
 	return s.product(ctx, in.ID, p, err)
@@ -165,6 +165,7 @@ type replaceInput struct {
 	Body wire.ProductDetails
 }
 
+// replace is PUT /products/{productId}.
 func (s *server) replace(ctx context.Context, in *replaceInput) (*body[wire.Product], error) {
 	p, err := s.products.Replace(ctx, in.ID, product.Details{
 		Name: in.Body.Name, Description: in.Body.Description, Category: in.Body.Category, Price: money.Money(in.Body.Price),
@@ -177,6 +178,7 @@ type changeInput struct {
 	Body wire.ProductPatch
 }
 
+// change is PATCH /products/{productId}.
 func (s *server) change(ctx context.Context, in *changeInput) (*body[wire.Product], error) {
 	p, err := s.products.Change(ctx, in.ID, product.Patch{
 		Name: in.Body.Name, Description: in.Body.Description, Category: in.Body.Category, Price: (*money.Money)(in.Body.Price),
@@ -184,6 +186,7 @@ func (s *server) change(ctx context.Context, in *changeInput) (*body[wire.Produc
 	return s.product(ctx, in.ID, p, err)
 }
 
+// remove is DELETE /products/{productId}.
 func (s *server) remove(ctx context.Context, in *ProductPath) (*struct{}, error) {
 	if err := s.products.Delete(ctx, in.ID); err != nil {
 		return nil, s.productFailed(ctx, in.ID, err)
@@ -191,52 +194,7 @@ func (s *server) remove(ctx context.Context, in *ProductPath) (*struct{}, error)
 	return nil, nil
 }
 
-func (s *server) units(ctx context.Context, in *ProductPath) (*body[wire.Stock], error) {
-	u, err := s.stock.Units(ctx, in.ID)
-	return s.unitsAre(ctx, in.ID, u, err)
-}
-
-// unitsAre returns the response with a product's units.
-func (s *server) unitsAre(ctx context.Context, id string, u stock.Units, err error) (*body[wire.Stock], error) {
-	if err != nil {
-		return nil, s.productFailed(ctx, id, err)
-	}
-	return &body[wire.Stock]{wire.Stock(u)}, nil
-}
-
-type restockInput struct {
-	ProductPath
-	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" example:"delivery-2026-11-27"`
-	Body wire.Restock
-}
-
-func (s *server) restock(ctx context.Context, in *restockInput) (*body[wire.Stock], error) {
-	u, err := s.stock.Restock(ctx, in.ID, in.Key, in.Body.Quantity)
-	if errors.Is(err, stock.ErrConflict) {
-		return nil, keyReused.New("the key was used with another quantity")
-	}
-	return s.unitsAre(ctx, in.ID, u, err)
-}
-
-type correctInput struct {
-	ProductPath
-	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" example:"delivery-2026-11-27"`
-	Body wire.Correction
-}
-
-func (s *server) correct(ctx context.Context, in *correctInput) (*body[wire.Stock], error) {
-	u, err := s.stock.Correct(ctx, in.ID, in.Key, in.Body.Quantity, in.Body.Reason)
-	switch {
-	case errors.Is(err, stock.ErrConflict):
-		return nil, keyReused.New("the key was used with another quantity or reason")
-	case errors.Is(err, stock.ErrLines):
-		p := problem.Invalid.New("the request breaks a rule; see errors")
-		p.Errors = []problem.Field{{Pointer: "#/quantity", Detail: "must not be 0"}}
-		return nil, p
-	}
-	return s.unitsAre(ctx, in.ID, u, err)
-}
-
+// prices is POST /prices. It is all or nothing: a problem names every unknown product.
 func (s *server) prices(ctx context.Context, in *body[wire.PricesRequest]) (*body[wire.Prices], error) {
 	var ask []string
 	for _, id := range in.Body.ProductIDs {

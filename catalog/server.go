@@ -46,6 +46,7 @@ func newAPI(products *product.Service, units *stock.Service, o options) *httpapi
 	api.UseMiddleware(o.who.Middleware(api))
 	s := &server{products, units, o.unavailable}
 	s.registerProducts(api, o.who)
+	s.registerStock(api, o.who)
 	s.registerReservations(api, o.who)
 	api.Describe(texts)
 	return api
@@ -76,9 +77,7 @@ func (s *server) problemOf(err error) error {
 	case errors.Is(err, product.ErrOpenHolds):
 		return productHasHolds.New("orders in progress hold units of the product")
 	case errors.Is(err, product.ErrCurrency):
-		p := problem.Invalid.New("the request breaks a rule; see errors")
-		p.Errors = []problem.Field{{Pointer: "#/price/currency", Detail: "must be an ISO 4217 code"}}
-		return p
+		return invalid(problem.Field{Pointer: "#/price/currency", Detail: "must be an ISO 4217 code"})
 	case errors.Is(err, stock.ErrReleased):
 		return reservationReleased.New("the reservation was released")
 	case errors.Is(err, stock.ErrExpired):
@@ -99,6 +98,13 @@ func (s *server) failed(ctx context.Context, err error) error {
 		httpapi.Log(ctx).Warn("the store is down", "error", err.Error())
 	}
 	return s.problemOf(err)
+}
+
+// invalid is the problem of a request that breaks a rule that the schema cannot express.
+func invalid(f problem.Field) *problem.Problem {
+	p := problem.Invalid.New("the request breaks a rule; see errors")
+	p.Errors = []problem.Field{f}
+	return p
 }
 
 func productsNotFound(ids []string) *problem.Problem {
