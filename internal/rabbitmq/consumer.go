@@ -138,8 +138,8 @@ func (c *Consumer) startWorker(s *session, queue string) (*worker, error) {
 	})
 }
 
-// prefetch collects what the broker delivers while a batch is handled: the client library passes deliveries on one at a
-// time, so without it nobody could tell what has arrived. It never blocks, because the broker sends no more than the
+// prefetch collects what the broker delivers while a batch is handled. The client library passes deliveries on one at a time,
+// so without this the worker could not tell what has arrived. It never blocks, because the broker sends no more than the
 // prefetch, and it ends with the channel.
 func (w *worker) prefetch(deliveries <-chan amqp.Delivery) {
 	defer close(w.prefetched)

@@ -58,7 +58,7 @@ func TestAnEventThatNoQueueTakesIsRefused(t *testing.T) {
 	publish(t, p, confirmed(1))
 }
 
-func TestATopologyThatSomebodyDamagedIsRepaired(t *testing.T) {
+func TestADamagedTopologyIsRepaired(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
 	p := startPublisher(t, config)

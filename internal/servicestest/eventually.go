@@ -14,9 +14,9 @@ func Eventually(t testing.TB, within time.Duration, what string, condition func(
 	for !condition() {
 		select {
 		case <-deadline:
-			t.Fatalf("timed out after %s waiting until %s", within, what)
+			t.Fatalf("timed out after %s waiting for: %s", within, what)
 		case <-t.Context().Done():
-			t.Fatalf("the test ended before %s", what)
+			t.Fatalf("the test ended while waiting for: %s", what)
 		case <-tick.C:
 		}
 	}
