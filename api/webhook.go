@@ -33,11 +33,11 @@ func (h webhook) receive(c *gin.Context) {
 	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxEvent))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		h.refuse(c, problem.TooLarge.New("an event must not be larger than %d bytes", maxEvent))
+		httpapi.Respond(c, problem.TooLarge.New("an event must not be larger than %d bytes", maxEvent))
 		return
 	}
 	if err != nil {
-		h.refuse(c, problem.Malformed.New("the event arrived incomplete"))
+		httpapi.Respond(c, problem.Malformed.New("the event arrived incomplete"))
 		return
 	}
 	event, err := stripe.ReadEvent(body, c.GetHeader("Stripe-Signature"), h.secret)
@@ -46,21 +46,15 @@ func (h webhook) receive(c *gin.Context) {
 		c.Status(http.StatusNoContent)
 		return
 	case err != nil:
-		h.refuse(c, problem.Malformed.New("%s", err))
+		httpapi.Respond(c, problem.Malformed.New("%s", err))
 		return
 	}
 	ctx := c.Request.Context()
 	httpapi.Annotate(ctx, "event", event.ID, "eventType", string(event.Type))
 	if err := h.start(ctx, event); err != nil {
 		httpapi.Log(ctx).Warn("a payment event was not accepted; the gateway will send it again", "error", err.Error())
-		h.refuse(c, problem.Unavailable.New("the event cannot be accepted now").WithHeader("Retry-After", "30"))
+		httpapi.Respond(c, problem.Unavailable.New("the event cannot be accepted now").WithHeader("Retry-After", "30"))
 		return
 	}
 	c.Status(http.StatusAccepted)
-}
-
-func (webhook) refuse(c *gin.Context, p *problem.Problem) {
-	p.Instance = httpapi.RequestID(c.Request.Context())
-	p.Write(c.Writer)
-	c.Abort()
 }
