@@ -35,7 +35,7 @@ func comesTooLate(s *memory, id order.ID) error {
 	return err
 }
 
-func TestCancellationIsAnsweredByWhatBecameOfTheOrder(t *testing.T) {
+func TestCancellationReportsWhatBecameOfTheOrder(t *testing.T) {
 	t.Parallel()
 	after := func(first func(*memory, order.ID) error, err error) func(*memory, order.ID) error {
 		return func(s *memory, id order.ID) error {

@@ -21,13 +21,13 @@ func TestWrongConfigurationIsNamedByItsVariable(t *testing.T) {
 		want string // "" for a right one
 	}{
 		"least":                       {nil, ""},
-		"shared secret":               {append(jwt, "JWT_SECRET="+byToken.Secret), ""},
+		"shared secret":               {append(jwt, "JWT_SECRET="+withTokens.Secret), ""},
 		"key set":                     {append(jwt, "JWKS_URL=https://issuer/keys"), ""},
 		"unknown mode":                {[]string{"AUTH_MODE=maybe"}, "AUTH_MODE"},
 		"neither secret nor key set":  {jwt, "JWT_SECRET"},
-		"both":                        {append(jwt, "JWT_SECRET="+byToken.Secret, "JWKS_URL=https://issuer/keys"), "not both"},
+		"both":                        {append(jwt, "JWT_SECRET="+withTokens.Secret, "JWKS_URL=https://issuer/keys"), "not both"},
 		"short secret":                {append(jwt, "JWT_SECRET=hunter2"), "JWT_SECRET"},
-		"no issuer":                   {[]string{"AUTH_MODE=jwt", "JWT_SECRET=" + byToken.Secret}, "JWT_ISSUER"},
+		"no issuer":                   {[]string{"AUTH_MODE=jwt", "JWT_SECRET=" + withTokens.Secret}, "JWT_ISSUER"},
 		"key set not a URL":           {append(jwt, "JWKS_URL=keys.json"), "JWKS_URL"},
 		"Web UI not a URL":            {[]string{"TEMPORAL_UI_URL=localhost:8233"}, "TEMPORAL_UI_URL"},
 		"catalog not a URL":           {[]string{"PAGE_CATALOG_URL=catalog:4002"}, "PAGE_CATALOG_URL"},

@@ -25,7 +25,7 @@ const tooManyStreams = 10 * time.Second
 type eventsConfig struct {
 	MaxStreams        int           `env:"EVENTS_MAX_STREAMS" envDefault:"1000" help:"open streams of GET /orders/{id}/events"`
 	MaxStreamsPerUser int           `env:"EVENTS_MAX_STREAMS_PER_USER" envDefault:"20" help:"open streams of one user"`
-	MaxDuration       time.Duration `env:"EVENTS_MAX_DURATION" envDefault:"15m" help:"a stream is closed after this; clients reconnect by themselves"`
+	MaxDuration       time.Duration `env:"EVENTS_MAX_DURATION" envDefault:"15m" help:"longest stream; clients reconnect"`
 }
 
 func (c eventsConfig) Validate() error {

@@ -214,7 +214,7 @@ func TestStreamOfAnOrderWithoutARowBeginsWithWhatTheSagaKnows(t *testing.T) {
 
 func TestStreamsAreForWhoMaySeeTheOrder(t *testing.T) {
 	t.Parallel()
-	a := newTestAPIWith(t, confirms, byToken)
+	a := newTestAPIWith(t, confirms, withTokens)
 	path := "/orders/" + string(keyed) + "/events"
 	a.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1", token(t, "42", scopeOrders))
 	for name, test := range map[string]struct {
@@ -262,7 +262,7 @@ func TestStreamOutlivesTheServersTimeLimits(t *testing.T) {
 	t.Parallel()
 	times := testTimes
 	times.heartbeat = 20 * time.Millisecond
-	a := newStreamingAPI(t, hesitates, byNobody, testEvents, times)
+	a := newStreamingAPI(t, hesitates, withoutTokens, testEvents, times)
 	req := placeKeyed(t, a)
 	server := httptest.NewUnstartedServer(a)
 	server.Config.ReadTimeout, server.Config.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond
@@ -290,7 +290,7 @@ func TestStreamGoesOnWhenTheDatabaseIsBack(t *testing.T) {
 	t.Parallel()
 	times := testTimes
 	times.heartbeat = 5 * time.Millisecond
-	a := newStreamingAPI(t, hesitates, byNobody, testEvents, times)
+	a := newStreamingAPI(t, hesitates, withoutTokens, testEvents, times)
 	req := placeKeyed(t, a)
 	l := listen(t, a)
 	l.want("entry 1 CREATED", "order 1 PENDING")
@@ -311,7 +311,7 @@ func TestStreamsAreClosedAfterAWhile(t *testing.T) {
 	t.Parallel()
 	short := testEvents
 	short.MaxDuration = 50 * time.Millisecond
-	a := newStreamingAPI(t, hesitates, byNobody, short, testTimes)
+	a := newStreamingAPI(t, hesitates, withoutTokens, short, testTimes)
 	placeKeyed(t, a)
 	listen(t, a).want("entry 1 CREATED", "order 1 PENDING", "")
 }
@@ -328,7 +328,7 @@ func TestStreamsAtOnceAreLimited(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := newStreamingAPI(t, hesitates, byToken, test.limits, testTimes)
+			a := newStreamingAPI(t, hesitates, withTokens, test.limits, testTimes)
 			user42 := token(t, "42", scopeOrders)
 			a.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1", "Prefer: respond-async", user42)
 			server := httptest.NewServer(a)

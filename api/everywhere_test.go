@@ -37,7 +37,7 @@ func TestEveryOperationRejectsAlike(t *testing.T) {
 			if test.status == 415 && body == "" {
 				continue // the operation has no body
 			}
-			got := newTestAPIWith(t, hesitates, byToken).send(t, method, path+test.query, body, test.headers...)
+			got := newTestAPIWith(t, hesitates, withTokens).send(t, method, path+test.query, body, test.headers...)
 			if got.status != test.status || got.body["type"] != "/problems/"+test.kind ||
 				got.header.Get("X-Request-ID") != "test-1" || got.body["instance"] != "test-1" {
 				t.Errorf("%s, %s: got %d %s, want %d %s", request, name, got.status, got.raw, test.status, test.kind)

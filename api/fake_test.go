@@ -202,7 +202,7 @@ type testAPI struct {
 
 func newTestAPI(t testing.TB, s script) *testAPI {
 	t.Helper()
-	return newTestAPIWith(t, s, byNobody)
+	return newTestAPIWith(t, s, withoutTokens)
 }
 
 func newTestAPIWith(t testing.TB, s script, tokens auth.Config) *testAPI {
@@ -224,13 +224,13 @@ func newStreamingAPI(t testing.TB, s script, tokens auth.Config, streams eventsC
 // newLimitedAPI requires tokens.
 func newLimitedAPI(t testing.TB, perUser *httpapi.Limiter) *testAPI {
 	t.Helper()
-	return buildAPI(t, confirms, byToken, testEvents, testTimes, perUser)
+	return buildAPI(t, confirms, withTokens, testEvents, testTimes, perUser)
 }
 
 // newPatientAPI lets requests wait as long as the program does. It is for tests in a bubble, where time costs nothing.
 func newPatientAPI(t testing.TB, s script) *testAPI {
 	t.Helper()
-	return buildAPIThatWaits(t, s, byNobody, testEvents, testTimes, httpapi.NewLimiter("user", 1e6, 1e6), maxWait)
+	return buildAPIThatWaits(t, s, withoutTokens, testEvents, testTimes, httpapi.NewLimiter("user", 1e6, 1e6), maxWait)
 }
 
 // shortWait cuts the waits of most tests: what their scripts decide is decided when the start returns.

@@ -9,7 +9,7 @@ import (
 
 func TestRequestsOfAUserAreLimitedFromAllAddresses(t *testing.T) {
 	t.Parallel()
-	api := newTestAPIWith(t, confirms, byToken)
+	api := newTestAPIWith(t, confirms, withTokens)
 	limited := newLimitedAPI(t, httpapi.NewLimiter("user", 0.001, 1))
 	mine, theirs, operator := token(t, "42", scopeOrders), token(t, "43", scopeOrders), token(t, "1", scopeOperator)
 	for i, test := range []struct {

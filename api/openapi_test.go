@@ -13,5 +13,5 @@ func TestMain(m *testing.M) { httpapitest.Main(m, document) }
 
 func TestDocument(t *testing.T) {
 	t.Parallel()
-	httpapitest.TestDocument(t, document, newTestAPIWith(t, confirms, byToken).OpenAPI(), newTestAPI(t, hesitates))
+	httpapitest.TestDocument(t, document, newTestAPIWith(t, confirms, withTokens).OpenAPI(), newTestAPI(t, hesitates))
 }

@@ -14,16 +14,16 @@ import (
 // completed.
 //
 // That is safe because the row is the truth that every later run of the saga obeys. If the worker dies right after the
-// commit, the workflow task is lost with everything that it remembered. The saga runs again, and the first thing that it
-// asks is the row: CreateOrder, ConfirmOrder and CloseOrder return the stored order, so the second run finds it CONFIRMED
-// and goes forward, or finds it closing and unwinds with the first cause. No run can announce another end than the one that
-// the client was told.
+// commit, the workflow task is lost with everything that it remembered, and the saga runs again, perhaps in a changed world.
+// But the steps that could decide something, CreateOrder, ConfirmOrder and CloseOrder, are guarded statements, and they
+// return what the row says. The second run finds the order CONFIRMED and goes forward, or closing and unwinds with the first
+// cause. No run can announce an end that differs from the client's response.
 //
 // A waiting request is woken in one of two ways:
 //
 //   - Decided, which a worker in the same process calls right after a commit;
-//   - one statement for all waiting orders, repeated while a request waits. An order that has waited long is asked about
-//     less often, so an outage makes no storm of questions.
+//   - one query for all waiting orders, repeated while a request waits. The longer a request has waited, the less often its
+//     order is queried, so an outage causes no storm of queries.
 type Outcomes struct {
 	firstPause time.Duration
 
@@ -137,7 +137,7 @@ func (o *Outcomes) run(ctx context.Context, store decidedReader, log *slog.Logge
 	})
 }
 
-// due returns the orders to ask about now, and whether nobody waits at all.
+// due returns the orders to ask about now, and whether no request waits.
 func (o *Outcomes) due(now time.Time) (ids []order.ID, idle bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -41,7 +41,7 @@ func (a *orders) placeOnce(
 	waiting, cancel := a.waiting(ctx, wait) // starting the saga counts
 	defer cancel()
 
-	// The row knows a key that was used so long ago that Temporal has forgotten the workflow. An order without a key is new.
+	// The row remembers a key even when Temporal has forgotten the workflow. An order without a key is new.
 	known, exists := a.pending(req), false
 	if keyed {
 		switch row, err := a.store.Order(ctx, req.ID); {
@@ -58,7 +58,7 @@ func (a *orders) placeOnce(
 		return known, true, nil
 	}
 
-	// Expected before it is started, or a worker in this process could commit before anybody waits.
+	// The request waits before it starts the order: a worker in this process could commit before the start returns.
 	outcome := a.outcomes.expect(req.ID)
 	defer a.outcomes.forget(outcome)
 	fresh, err := a.engine.Start(ctx, req)
@@ -82,7 +82,7 @@ func (a *orders) placeOnce(
 		known = decided
 	} else if row, err := a.store.Order(ctx, req.ID); err == nil {
 		known = row
-	} // else there is no row yet, or it cannot be read now: the saga runs all the same
+	} // else there is no row yet, or the database is away: the saga runs nevertheless
 	return known, keyed && (exists || !fresh), nil
 }
 
@@ -98,7 +98,7 @@ func reused(id order.ID) error {
 	return keyReused.New("the key belongs to order %s, which was placed with another body", id).With("orderId", id)
 }
 
-// pending is an order that was just placed, of which only the request is known.
+// pending is an order that was just placed: only the request is known.
 func (a *orders) pending(req order.Request) order.Order {
 	return pending(temporalclient.Started{Request: req, At: a.now()})
 }

@@ -22,7 +22,7 @@ func withID(body string, id order.ID) string {
 	return strings.ReplaceAll(body, `"ID"`, `"`+string(id)+`"`)
 }
 
-func TestConfirmedOrderIsAnswered201WithItsPlace(t *testing.T) {
+func TestConfirmedOrderIs201WithItsLocation(t *testing.T) {
 	t.Parallel()
 	api := newTestAPI(t, confirms)
 	got := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
@@ -56,7 +56,7 @@ func TestDefaultPaymentMethodIsChargedWhenNoneIsNamed(t *testing.T) {
 }
 
 // Every reason of a failed or cancelled order, and the response to the waiting client.
-func TestRefusedOrderIsAnsweredByItsCause(t *testing.T) {
+func TestTheCauseOfARefusedOrderIsTheProblem(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		cause  order.Cause
@@ -139,7 +139,7 @@ func checkRefusal(t *testing.T, got response, status int, want, detail string) {
 	got.want(t, status, want)
 }
 
-func TestEveryReasonHasAnAnswerAndEveryAnswerAdvice(t *testing.T) {
+func TestEveryReasonHasAProblemAndEveryProblemAdvice(t *testing.T) {
 	t.Parallel()
 	for reason, kind := range refusals {
 		if kind.Status < 400 || kind.Status >= 500 || kind.Advice == "" || kind.Title == "" {
@@ -148,7 +148,7 @@ func TestEveryReasonHasAnAnswerAndEveryAnswerAdvice(t *testing.T) {
 	}
 }
 
-func TestUndecidedOrderIsAnswered202AsFarAsItIsKnown(t *testing.T) {
+func TestUndecidedOrderIs202WithWhatIsKnown(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		script script
@@ -258,7 +258,7 @@ func TestClientWaitsForTheRow(t *testing.T) {
 	}
 }
 
-func TestSameKeyAndBodyIsTheSameOrderAndAnswer(t *testing.T) {
+func TestSameKeyAndBodyIsTheSameOrderAndResponse(t *testing.T) {
 	t.Parallel()
 	api := newTestAPI(t, confirms)
 	first := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
@@ -271,7 +271,7 @@ func TestSameKeyAndBodyIsTheSameOrderAndAnswer(t *testing.T) {
 	}
 }
 
-func TestReplayIsAnsweredWhenTemporalHasForgottenTheOrder(t *testing.T) {
+func TestReplayWorksWhenTemporalHasForgottenTheOrder(t *testing.T) {
 	t.Parallel()
 	api := newTestAPI(t, confirms)
 	first := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
@@ -352,7 +352,7 @@ func TestTwoRequestsUnderOneKeyAtOnceAreOneOrder(t *testing.T) {
 	}
 }
 
-func TestOutageIsToldApartFromALostAnswer(t *testing.T) {
+func TestOutageDiffersFromALostResponse(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		err  error
@@ -393,7 +393,7 @@ func TestOrderWithoutAKeyIsAcceptedWhileTheDatabaseIsDown(t *testing.T) {
 	}
 }
 
-func TestReplayThatCannotBeComparedIsNotAnswered(t *testing.T) {
+func TestReplayThatCannotBeComparedIsOutcomeUnknown(t *testing.T) {
 	t.Parallel()
 	api := newTestAPI(t, sleeps)
 	api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// poller asks the store one question for all who wait, again and again, and none while nobody waits. It costs the orders
-// nothing. Notifications by the database would: transactions that notify commit one after the other.
+// poller queries the store again and again, once for all that wait, and not at all while nothing waits. Orders pay nothing for
+// it. They would pay for notifications by the database: transactions that notify commit one after the other.
 type poller struct {
 	what  string // for the log
 	every time.Duration

@@ -12,10 +12,10 @@ import (
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
-// byToken asks for tokens, byNobody does not.
+// withTokens requires tokens, withoutTokens does not.
 var (
-	byToken  = authtest.Config
-	byNobody = auth.Config{Mode: auth.ModeNone}
+	withTokens    = authtest.Config
+	withoutTokens = auth.Config{Mode: auth.ModeNone}
 )
 
 // sign returns an Authorization header for user 42, with its claims changed by what; nil deletes.
@@ -26,7 +26,7 @@ func sign(t testing.TB, what map[string]any) string {
 	return "Authorization: Bearer " + authtest.Token(t, claims)
 }
 
-func TestTokensOfNobodyAreRefused(t *testing.T) {
+func TestTokensWithoutAUserAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		header string
@@ -42,7 +42,7 @@ func TestTokensOfNobodyAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			api := newTestAPIWith(t, confirms, byToken)
+			api := newTestAPIWith(t, confirms, withTokens)
 			for _, path := range []string{"/orders", "/orders/" + string(keyed)} {
 				got := api.send(t, "GET", path, "", test.header)
 				if got.status != test.status || got.body["detail"] != test.detail || got.body["instance"] != "test-1" {
@@ -61,7 +61,7 @@ func TestTokensOfNobodyAreRefused(t *testing.T) {
 
 func TestCustomersActForThemselvesOnly(t *testing.T) {
 	t.Parallel()
-	api := newTestAPIWith(t, confirms, byToken)
+	api := newTestAPIWith(t, confirms, withTokens)
 	mine, theirs := sign(t, nil), sign(t, map[string]any{"sub": "43"})
 	if got := api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1", mine); got.status != 201 {
 		t.Fatalf("got %d %s, want 201", got.status, got.raw)
@@ -89,7 +89,7 @@ func TestCustomersActForThemselvesOnly(t *testing.T) {
 
 func TestOrderThatHasNoRowYetIsAlsoItsUsersOnly(t *testing.T) {
 	t.Parallel()
-	api := newTestAPIWith(t, sleeps, byToken)
+	api := newTestAPIWith(t, sleeps, withTokens)
 	api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1", sign(t, nil))
 	for user, status := range map[string]int{"42": 200, "43": 404} {
 		if got := api.send(t, "GET", "/orders/"+string(keyed), "", sign(t, map[string]any{"sub": user})); got.status != status {
@@ -98,9 +98,9 @@ func TestOrderThatHasNoRowYetIsAlsoItsUsersOnly(t *testing.T) {
 	}
 }
 
-func TestOperatorsActForEverybody(t *testing.T) {
+func TestOperatorsActForEveryUser(t *testing.T) {
 	t.Parallel()
-	api := newTestAPIWith(t, hesitates, byToken)
+	api := newTestAPIWith(t, hesitates, withTokens)
 	api.engine.cancel = fences
 	operator := sign(t, map[string]any{"sub": "alice", "scope": "orders:operator"})
 	api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1", sign(t, nil))
@@ -108,7 +108,7 @@ func TestOperatorsActForEverybody(t *testing.T) {
 		t.Errorf("got %d %s, want 200", got.status, got.raw)
 	}
 	if got := api.send(t, "GET", "/orders", "", operator); len(got.body["orders"].([]any)) != 1 {
-		t.Errorf("got %s, want everybody's orders", got.raw)
+		t.Errorf("got %s, want all orders", got.raw)
 	}
 	api.send(t, "POST", "/orders/"+string(keyed)+"/cancel", "", operator)
 	if len(api.engine.cancels) != 1 || api.engine.cancels[0].By != workflows.ByOperator {
@@ -118,7 +118,7 @@ func TestOperatorsActForEverybody(t *testing.T) {
 
 func TestDocumentsAndProbesNeedNoToken(t *testing.T) {
 	t.Parallel()
-	api := newTestAPIWith(t, confirms, byToken)
+	api := newTestAPIWith(t, confirms, withTokens)
 	for _, path := range []string{"/docs", "/openapi.json", "/problems", "/livez", "/readyz"} {
 		w := httptest.NewRecorder()
 		api.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
@@ -137,7 +137,7 @@ func TestSeesNothingWithoutAuthentication(t *testing.T) {
 
 func TestKeyBelongsToTheUserOfTheToken(t *testing.T) {
 	t.Parallel()
-	api := newTestAPIWith(t, confirms, byToken)
+	api := newTestAPIWith(t, confirms, withTokens)
 	ids := map[order.ID]bool{}
 	for _, user := range []string{"42", "43"} {
 		got := api.send(t, "POST", "/orders", strings.Replace(twoMugs, "42", user, 1), "Idempotency-Key: k-1", sign(t, map[string]any{"sub": user}))

@@ -23,7 +23,7 @@ func TestProgramStartsAndStopsWhileEverythingIsDown(t *testing.T) {
 	go func() {
 		done <- Run(ctx, Config{
 			Addr: "127.0.0.1:0", DatabaseURL: "postgres://nobody@127.0.0.1:1/orders", TaskQueue: "orders",
-			DefaultPaymentMethod: "pm_card_visa", Auth: byNobody, Events: testEvents,
+			DefaultPaymentMethod: "pm_card_visa", Auth: withoutTokens, Events: testEvents,
 			Temporal: temporalclient.Config{Address: "127.0.0.1:1"},
 		}, slog.New(slog.NewJSONHandler(write, nil)))
 		write.Close()

@@ -85,7 +85,7 @@ func newRealAPIOn(t *testing.T, orders *ordertest.Memory) *realAPI {
 	}
 	t.Cleanup(c.Close)
 	r := &realAPI{temporal: c, taskQueue: taskQueue, orders: orders, shop: &shop{charging: make(chan struct{})}}
-	who, err := auth.New(t.Context(), byNobody, "orders", log)
+	who, err := auth.New(t.Context(), withoutTokens, "orders", log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func newBody(method string) (body, key string, id order.ID) {
 	return strings.Replace(twoMugs, "pm_card_visa", method, 1), "Idempotency-Key: " + key, orderID(42, key)
 }
 
-func TestRealOutcomesAreAnsweredAndReplayed(t *testing.T) {
+func TestRealOutcomesAreReturnedAndReplayed(t *testing.T) {
 	t.Parallel()
 	r := newRealAPI(t)
 	r.work(t)

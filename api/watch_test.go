@@ -27,7 +27,7 @@ func (s *countingStore) Changes(context.Context, map[order.ID]int64) ([]order.Ch
 	return s.changes, nil
 }
 
-func TestNothingIsAskedWhileNobodyWatches(t *testing.T) {
+func TestTheStoreIsNotAskedWithoutAStream(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &countingStore{}
@@ -52,7 +52,7 @@ func TestNothingIsAskedWhileNobodyWatches(t *testing.T) {
 		w.remove(one)
 		w.remove(two)
 		if got := asked(time.Hour); got > 1 {
-			t.Errorf("asked %d times after everybody left", got)
+			t.Errorf("asked %d times after all streams had ended", got)
 		}
 		w.add("c", 0)
 		if got := asked(time.Second); got < 4 {

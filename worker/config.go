@@ -10,12 +10,12 @@ import (
 // Config is the program's configuration.
 type Config struct {
 	Addr         string `env:"WORKER_ADDR" envDefault:"127.0.0.1:4003" form:"host:port" help:"host:port of the probes /livez and /readyz, and of /metrics for Prometheus"`
-	DatabaseURL  string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL with the orders: postgres://user:password@host:port/name"`
+	DatabaseURL  string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL with the orders"`
 	CatalogURL   string `env:"CATALOG_URL" envDefault:"http://127.0.0.1:4002" form:"http://host:port" help:"URL of the catalog"`
 	CatalogToken catalogToken
 	StripeURL    string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" form:"http://host:port" help:"payment gateway: https://api.stripe.com, or the simulator's address"`
 	StripeKey    string `env:"STRIPE_API_KEY,required,notEmpty" secret:"true" help:"secret API key of the payment gateway"`
-	RabbitMQURL  string `env:"RABBITMQ_URL,required,notEmpty" form:"amqp://user:password@host:port/vhost" secret:"true" help:"broker of the order events: amqp://user:password@host:port/vhost"`
+	RabbitMQURL  string `env:"RABBITMQ_URL,required,notEmpty" form:"amqp://user:password@host:port/vhost" secret:"true" help:"broker of the order events"`
 
 	Temporal  temporalclient.Config
 	TaskQueue string `env:"TASK_QUEUE" envDefault:"orders" help:"Temporal task queue of the order workflows"`

@@ -16,12 +16,12 @@ import (
 	"github.com/ordersaga/ordersaga/saga"
 )
 
-// nobody refuses every request.
-type nobody struct{}
+// down refuses every request.
+type down struct{}
 
-func (nobody) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("refused") }
+func (down) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("refused") }
 
-func TestTheBreakerAndSagasInTroubleAreMeasured(t *testing.T) {
+func TestTheBreakerAndSagasThatNeedAttentionAreMeasured(t *testing.T) {
 	t.Parallel()
 	metrics, err := telemetry.New()
 	if err != nil {
@@ -45,7 +45,7 @@ func TestTheBreakerAndSagasInTroubleAreMeasured(t *testing.T) {
 	}
 	shows("catalog_breaker_state 0")
 	catalog, err := catalogclient.New(catalogclient.Options{
-		BaseURL: "http://catalog.test", Transport: nobody{}, Log: log, OnStateChange: told,
+		BaseURL: "http://catalog.test", Transport: down{}, Log: log, OnStateChange: told,
 	})
 	if err != nil {
 		t.Fatal(err)

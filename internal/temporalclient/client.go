@@ -36,15 +36,15 @@ const DefaultAddress = "127.0.0.1:7233"
 
 // Config is the connection to Temporal. Every field may be empty.
 type Config struct {
-	Address        string `env:"TEMPORAL_ADDRESS" help:"host:port of the Temporal server; 127.0.0.1:7233 unless a profile says otherwise"`
+	Address        string `env:"TEMPORAL_ADDRESS" help:"host:port of Temporal; 127.0.0.1:7233 unless a profile sets it"`
 	Namespace      string `env:"TEMPORAL_NAMESPACE" help:"Temporal namespace; \"default\" unless a profile says otherwise"`
 	APIKey         string `env:"TEMPORAL_API_KEY" secret:"true" help:"API key of Temporal Cloud; switches TLS on"`
 	TLS            string `env:"TEMPORAL_TLS" help:"true or false: TLS to Temporal"`
 	TLSCert        string `env:"TEMPORAL_TLS_CLIENT_CERT_PATH" help:"file of the client certificate (PEM) for mutual TLS"`
 	TLSKey         string `env:"TEMPORAL_TLS_CLIENT_KEY_PATH" help:"file of the client key (PEM) for mutual TLS"`
-	TLSCA          string `env:"TEMPORAL_TLS_SERVER_CA_CERT_PATH" help:"file of the authority (PEM) that signed the server's certificate"`
-	TLSServerName  string `env:"TEMPORAL_TLS_SERVER_NAME" help:"name in the server's certificate, if it differs from the host of the address"`
-	TLSNoHostCheck string `env:"TEMPORAL_TLS_DISABLE_HOST_VERIFICATION" help:"true: do not check the server's certificate (for tests only)"`
+	TLSCA          string `env:"TEMPORAL_TLS_SERVER_CA_CERT_PATH" help:"file of the authority (PEM) of the server's certificate"`
+	TLSServerName  string `env:"TEMPORAL_TLS_SERVER_NAME" help:"name in the server's certificate, if it is not the address's host"`
+	TLSNoHostCheck string `env:"TEMPORAL_TLS_DISABLE_HOST_VERIFICATION" help:"true: do not check the server's certificate (tests only)"`
 	ConfigFile     string `env:"TEMPORAL_CONFIG_FILE" help:"TOML file with connection profiles"`
 	Profile        string `env:"TEMPORAL_PROFILE" help:"profile in that file, or in the user's own file when only this is set"`
 }

@@ -25,8 +25,8 @@ const (
 	describeTimeout = 2 * time.Second
 )
 
-// WorkflowTaskTimeout is how long a worker that died delays an order.
-const WorkflowTaskTimeout = 5 * time.Second
+// workflowTaskTimeout is how long a worker that died delays an order.
+const workflowTaskTimeout = 5 * time.Second
 
 // The keys of the memo, which can be read without a worker.
 const (
@@ -76,7 +76,7 @@ func (w *Workflows) Start(ctx context.Context, req order.Request) (started bool,
 func (w *Workflows) startOptions(req order.Request) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
 		ID: req.ID.WorkflowID(), TaskQueue: w.taskQueue,
-		WorkflowTaskTimeout:      WorkflowTaskTimeout,
+		WorkflowTaskTimeout:      workflowTaskTimeout,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		EnableEagerStart:         true,

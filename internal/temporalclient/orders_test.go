@@ -41,7 +41,9 @@ type fakeTemporal struct {
 	asked  []*workflowservice.UpdateWorkflowExecutionRequest
 }
 
-func (f *fakeTemporal) GetSystemInfo(context.Context, *workflowservice.GetSystemInfoRequest) (*workflowservice.GetSystemInfoResponse, error) {
+func (f *fakeTemporal) GetSystemInfo(
+	context.Context, *workflowservice.GetSystemInfoRequest,
+) (*workflowservice.GetSystemInfoResponse, error) {
 	return &workflowservice.GetSystemInfoResponse{}, nil
 }
 
@@ -54,11 +56,15 @@ func (f *fakeTemporal) StartWorkflowExecution(
 	return f.start()
 }
 
-func (f *fakeTemporal) DescribeWorkflowExecution(context.Context, *workflowservice.DescribeWorkflowExecutionRequest) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func (f *fakeTemporal) DescribeWorkflowExecution(
+	context.Context, *workflowservice.DescribeWorkflowExecutionRequest,
+) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	return f.describe()
 }
 
-func (f *fakeTemporal) UpdateWorkflowExecution(ctx context.Context, req *workflowservice.UpdateWorkflowExecutionRequest) (*workflowservice.UpdateWorkflowExecutionResponse, error) {
+func (f *fakeTemporal) UpdateWorkflowExecution(
+	ctx context.Context, req *workflowservice.UpdateWorkflowExecutionRequest,
+) (*workflowservice.UpdateWorkflowExecutionResponse, error) {
 	f.mu.Lock()
 	f.asked = append(f.asked, req)
 	f.mu.Unlock()
@@ -101,7 +107,8 @@ func lostOnce() func() (*workflowservice.StartWorkflowExecutionResponse, error) 
 
 func hasRun(t *testing.T) error {
 	t.Helper()
-	s, err := status.New(codes.AlreadyExists, "has run").WithDetails(&errordetails.WorkflowExecutionAlreadyStartedFailure{RunId: "run"})
+	ran := &errordetails.WorkflowExecutionAlreadyStartedFailure{RunId: "run"}
+	s, err := status.New(codes.AlreadyExists, "has run").WithDetails(ran)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,6 +149,7 @@ var request = order.Request{
 
 func TestStartReportsWhatBecameOfIt(t *testing.T) {
 	t.Parallel()
+	noNamespace := serviceerror.NewNamespaceNotFound("default").(*serviceerror.NamespaceNotFound)
 	for name, test := range map[string]struct {
 		server  *fakeTemporal
 		started bool
@@ -154,7 +162,7 @@ func TestStartReportsWhatBecameOfIt(t *testing.T) {
 		"all responses lost": {&fakeTemporal{start: startFails(lost)}, false, ErrUnknown},
 		"no server":          {nil, false, ErrUnavailable},
 		"not allowed":        {&fakeTemporal{start: startFails(status.Error(codes.PermissionDenied, "no"))}, false, ErrUnavailable},
-		"no such namespace":  {&fakeTemporal{start: startFails(serviceerror.NewNamespaceNotFound("default").(*serviceerror.NamespaceNotFound).Status().Err())}, false, ErrUnavailable},
+		"no such namespace":  {&fakeTemporal{start: startFails(noNamespace.Status().Err())}, false, ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -205,7 +213,8 @@ func TestStartsCarryWhatTheContractSays(t *testing.T) {
 			"id": "order-" + string(id), "type": "CreateOrder", "queue": "orders",
 			"task timeout": 5 * time.Second, "other timeout": time.Duration(0),
 			"conflict": enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING, "reuse": enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-			"input":  `{"id":"` + string(id) + `","userId":42,"items":[{"productId":"mug","quantity":2}],"paymentMethod":"pm_card_visa","hash":"c0ffee"}`,
+			"input": `{"id":"` + string(id) + `","userId":42,"items":[{"productId":"mug","quantity":2}],` +
+				`"paymentMethod":"pm_card_visa","hash":"c0ffee"}`,
 			"userId": "42", "hash": `"c0ffee"`, "items": `[{"productId":"mug","quantity":2}]`, "memo": 3,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -260,7 +269,9 @@ func TestDescribeReadsTheMemo(t *testing.T) {
 	}
 }
 
-func described(memo map[string]*common.Payload, s enums.WorkflowExecutionStatus) func() (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func described(
+	memo map[string]*common.Payload, s enums.WorkflowExecutionStatus,
+) func() (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	return func() (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 		return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflow.WorkflowExecutionInfo{
 			Memo: &common.Memo{Fields: memo}, Status: s, StartTime: timestamppb.New(startedAt),

@@ -73,8 +73,11 @@ func noteStart(
 		start.RequestId = t.requestID
 	}
 	err := invoke(ctx, method, req, reply, cc, opts...)
-	if response, ok := reply.(*workflowservice.StartWorkflowExecutionResponse); ok && t != nil && err == nil && response.GetStarted() {
+	if t == nil || err != nil {
+		return err
+	}
+	if response, ok := reply.(*workflowservice.StartWorkflowExecutionResponse); ok && response.GetStarted() {
 		t.started.Store(true)
 	}
-	return err
+	return nil
 }
