@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -11,12 +10,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/ordersaga/ordersaga/internal/servicestest"
+
+	"github.com/ordersaga/ordersaga/internal/logtest"
 )
 
 // programs holds the built programs; TestMain fills it.
@@ -52,7 +52,7 @@ type process struct {
 	name string
 	addr string // of its HTTP server
 	env  []string
-	logs logs
+	logs logtest.Buffer
 
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -129,24 +129,6 @@ func (p *process) stop(s syscall.Signal) {
 
 // kill sends SIGKILL: the program cannot clean up.
 func (p *process) kill() { p.stop(syscall.SIGKILL) }
-
-// logs collects what a program writes.
-type logs struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logs) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // tail returns the last n lines, without those caused by the tests' polling.
 func tail(text string, n int) string {

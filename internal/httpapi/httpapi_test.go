@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,6 +18,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 	"github.com/ordersaga/ordersaga/internal/httpserver"
+	"github.com/ordersaga/ordersaga/internal/logtest"
 )
 
 var teapot = problem.Type{Name: "teapot", Status: http.StatusTeapot, Title: "I am a teapot", Advice: "Ask for tea."}
@@ -36,28 +35,10 @@ type part struct {
 
 type body struct{ Body thing }
 
-// buffer is a log that can be read while it is written.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 // newAPI returns an API with operations that show everything a handler can do, and its log.
-func newAPI(t *testing.T) (*httpapi.API, *buffer) {
+func newAPI(t *testing.T) (*httpapi.API, *logtest.Buffer) {
 	t.Helper()
-	logs := &buffer{}
+	logs := &logtest.Buffer{}
 	api := httpapi.New(httpapi.Config{
 		Title: "Things", Version: "1.0.0", Log: slog.New(slog.NewJSONHandler(logs, nil)),
 		Checks: map[string]httpserver.Check{"database": func(context.Context) error { return errors.New("password=hunter2") }},
