@@ -16,7 +16,7 @@ var (
 	productHasHolds = problemType(wire.ProductHasHolds, 409, "Units are held for orders",
 		"Orders in progress hold units of the product. Delete it after they are sold or given back.")
 	outOfStock = problemType(wire.OutOfStock, 400, "Out of stock",
-		"Nothing is held. shortages lists every product of which there is too little, with the units requested and available. "+
+		"Nothing is held. shortages lists every product that is short, with the units requested and available. "+
 			"Order less, as a new order.")
 	reservationNotFound = problemType(wire.ReservationNotFound, 404, "Unknown reservation",
 		"No units were ever reserved for this order.")

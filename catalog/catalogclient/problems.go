@@ -31,7 +31,7 @@ type Problem struct {
 	Errors   []Field `json:"errors"`   // what is wrong with the request
 
 	ProductIDs []string   `json:"productIds"` // ProductNotFound: every unknown product
-	Shortages  []Shortage `json:"shortages"`  // OutOfStock: every product of which there is too little
+	Shortages  []Shortage `json:"shortages"`  // OutOfStock: every product that is short
 }
 
 // Field is one mistake in a request. One of Pointer (into the body), Parameter and Header says where it is.

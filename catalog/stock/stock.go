@@ -101,7 +101,7 @@ func (s State) mark() Mark {
 	return NoMark
 }
 
-// Shortage is a product of which too few units were available.
+// Shortage is a product that had fewer available units than requested.
 type Shortage struct {
 	ProductID string
 	Requested int64

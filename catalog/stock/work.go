@@ -144,7 +144,7 @@ func (s *Service) refuse(ctx context.Context, r Reservation, views map[string]Vi
 	return refused, views, nil
 }
 
-// shortages lists every product of which too little was available when the views were read.
+// shortages lists every product that was short when the views were read.
 func shortages(r Reservation, views map[string]View) []Shortage {
 	var out []Shortage
 	for _, l := range r.Lines {
