@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
@@ -122,7 +121,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	}
 
 	fatal := make(chan error, 1)
-	sdk := newWorker(w.Temporal.SDK, c, fatal)
+	sdk := newWorker(w.Temporal, c, fatal)
 	sdk.RegisterActivity(&activities.Activities{
 		Catalog: catalogadapter.New(catalog), Payments: payments, Orders: deciding{orders, w.Decided},
 		Events: events, Alerts: events,
@@ -134,7 +133,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 }
 
 // newWorker returns a worker that knows the workflows. It says on fatal why it cannot go on.
-func newWorker(temporal client.Client, c Config, fatal chan<- error) worker.Worker {
+func newWorker(temporal *temporalclient.Client, c Config, fatal chan<- error) worker.Worker {
 	options := temporalclient.WorkerOptions(c.Concurrency, c.StopTimeout)
 	options.OnFatalError = func(err error) {
 		select {
@@ -146,7 +145,7 @@ func newWorker(temporal client.Client, c Config, fatal chan<- error) worker.Work
 		options.Interceptors = []interceptor.WorkerInterceptor{saga.NoFastPath()}
 	}
 	options.DeploymentOptions = c.Version.options()
-	w := worker.New(temporal, c.TaskQueue, options)
+	w := worker.New(temporal.SDK, c.TaskQueue, options)
 	registerWorkflows(w)
 	return w
 }

@@ -54,6 +54,9 @@ func readLaw(t *testing.T) law {
 	return l
 }
 
+// temporalSDK is the part of the SDK that calls the server. Workflows, activities and workers use its other packages.
+const temporalSDK = "go.temporal.io/sdk/client"
+
 func TestImportsKeepTheLaw(t *testing.T) {
 	t.Parallel()
 	l := readLaw(t)
@@ -65,6 +68,9 @@ func TestImportsKeepTheLaw(t *testing.T) {
 			}
 			if !isOurs && slices.Contains(l.groups["domain"], p.name()) && strings.Contains(imported, ".") {
 				t.Errorf("%s imports %s: the domain imports only the standard library", p.name(), imported)
+			}
+			if imported == temporalSDK && p.name() != "internal/temporalclient" {
+				t.Errorf("%s imports %s: internal/temporalclient is the only door to Temporal", p.name(), imported)
 			}
 		}
 	}
