@@ -14,9 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ordersaga/ordersaga/internal/servicestest"
-
 	"github.com/ordersaga/ordersaga/internal/logtest"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // programs holds the built programs; TestMain fills it.
