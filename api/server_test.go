@@ -32,7 +32,8 @@ import (
 type shop struct {
 	charging chan struct{} // closed by the first charge
 	once     sync.Once
-	down     bool // the payment gateway
+	down     bool          // the payment gateway
+	held     chan struct{} // when set, refunds and events wait until it is closed
 }
 
 func (s *shop) PriceItems(_ context.Context, items []order.Item) ([]order.Line, error) {
@@ -46,9 +47,21 @@ func (s *shop) PriceItems(_ context.Context, items []order.Item) ([]order.Line, 
 func (s *shop) Reserve(context.Context, order.ID, []order.Item, time.Time) error { return nil }
 func (s *shop) Commit(context.Context, order.ID) error                           { return nil }
 func (s *shop) Release(context.Context, order.ID) error                          { return nil }
-func (s *shop) Refund(context.Context, order.Payment) error                      { return nil }
-func (s *shop) Publish(context.Context, order.Event) error                       { return nil }
+func (s *shop) Refund(ctx context.Context, _ order.Payment) error                { return s.hold(ctx) }
+func (s *shop) Publish(ctx context.Context, _ order.Event) error                 { return s.hold(ctx) }
 func (s *shop) Chargeable(money.Money) error                                     { return nil }
+
+func (s *shop) hold(ctx context.Context) error {
+	if s.held == nil {
+		return nil
+	}
+	select {
+	case <-s.held:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 func (s *shop) Charge(_ context.Context, p order.Payment) (string, error) {
 	s.once.Do(func() { close(s.charging) })
@@ -332,5 +345,25 @@ func TestRealOrderIsOneWorkflowTask(t *testing.T) {
 		if len(types) > test.most || count["WorkflowTaskCompleted"] != 1 || count["ActivityTaskScheduled"] != 0 || count["TimerStarted"] != 0 {
 			t.Errorf("%s: %d events, want at most %d, one workflow task and no activity: %q", method, len(types), test.most, types)
 		}
+	}
+}
+
+// The client waits for the deciding commit only. The event, the undos and the end of the workflow task come later.
+func TestRealResponseLeavesBeforeTheUndosAndTheEvent(t *testing.T) {
+	t.Parallel()
+	for method, status := range map[string]int{"pm_card_visa": 201, "pm_card_chargeDeclined": 400} {
+		r := newRealAPI(t)
+		r.shop.held = make(chan struct{})
+		r.work(t)
+		body, key, id := newBody(method)
+		if got := r.send(t, "POST", "/orders", body, key, "Prefer: wait=30"); got.status != status {
+			t.Errorf("%s: got %d %s, want %d while nothing is undone or published", method, got.status, got.raw, status)
+		}
+		d, err := r.temporal.SDK.DescribeWorkflowExecution(t.Context(), id.WorkflowID(), "")
+		if err != nil || d.GetWorkflowExecutionInfo().GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+			t.Errorf("%s: the workflow is %s, %v: want it to run still", method, d.GetWorkflowExecutionInfo().GetStatus(), err)
+		}
+		close(r.shop.held)
+		r.history(t, id) // waits until it has completed
 	}
 }
