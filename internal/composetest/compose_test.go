@@ -20,7 +20,7 @@ import (
 
 const root = "../.." // the checkout
 
-// file is what the tests read of docker-compose.yml.
+// file is the part of docker-compose.yml that the tests read.
 type file struct {
 	Services map[string]service `yaml:"services"`
 	Volumes  map[string]any     `yaml:"volumes"`
@@ -42,7 +42,7 @@ type service struct {
 	DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
 }
 
-// program returns the name of the project's program that the service runs, "" when it is an image of others.
+// program returns the name of the project's program that the service runs, or "" for other images.
 func (s service) program() string {
 	command := slices.Concat(s.Entrypoint, s.Command)
 	if s.Build == "" || len(command) == 0 {
@@ -51,13 +51,13 @@ func (s service) program() string {
 	return filepath.Base(command[0])
 }
 
-// oneShot reports whether the service is meant to end.
+// oneShot reports whether the service exits when its work is done.
 func (s service) oneShot() bool { return strings.HasPrefix(s.Restart, "on-failure") }
 
 // onDemand reports whether the service is started only by `docker compose run`.
 func (s service) onDemand() bool { return len(s.Profiles) > 0 }
 
-// programs are the services that must be there, by the names of their programs.
+// programs are the required services, by the names of their programs.
 var programs = []string{"api", "catalog", "notifier", "ops", "stripesim", "worker"}
 
 func read(t *testing.T) file {
@@ -95,7 +95,7 @@ func TestEveryProgramIsAService(t *testing.T) {
 	}
 }
 
-func TestEveryVariableIsOneThatItsProgramTakes(t *testing.T) {
+func TestEveryVariableIsKnownToItsProgram(t *testing.T) {
 	t.Parallel()
 	usage := usages(t)
 	for name, s := range read(t).Services {
@@ -116,7 +116,7 @@ func TestEveryVariableIsOneThatItsProgramTakes(t *testing.T) {
 	}
 }
 
-func TestProgramsArePublishedOnTheirOwnPortsAndProbedThere(t *testing.T) {
+func TestProgramsArePublishedAndProbedOnTheirPorts(t *testing.T) {
 	t.Parallel()
 	usage := usages(t)
 	for name, s := range read(t).Services {
@@ -141,7 +141,7 @@ func TestProgramsArePublishedOnTheirOwnPortsAndProbedThere(t *testing.T) {
 	}
 }
 
-// usages returns which variables the programs take, with their defaults.
+// usages returns the programs' variables with their defaults.
 func usages(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	all, err := readUsages()
@@ -151,7 +151,7 @@ func usages(t *testing.T) map[string]map[string]string {
 	return all
 }
 
-// readUsages builds the programs, once for all tests, and asks them for --help.
+// readUsages builds the programs, once for all tests, and runs them with --help.
 var readUsages = sync.OnceValues(func() (map[string]map[string]string, error) {
 	bin, err := os.MkdirTemp("", "compose")
 	if err != nil {
@@ -198,13 +198,13 @@ func TestHelpIsReadAsItIsWritten(t *testing.T) {
 	}
 }
 
-// usualPorts are where the images of others listen.
+// usualPorts are the ports on which other images listen.
 var usualPorts = map[string][]string{
 	"postgres": {"5432"}, "mongodb": {"27017"}, "rabbitmq": {"5672", "15672"}, "temporal": {"7233"},
 	"temporal-ui": {"8080"},
 }
 
-// published is where they are found on this machine, in both ways to run the stack.
+// published are their ports on this machine, with devstack and with Docker Compose.
 var published = map[string][]string{
 	"postgres":    {"127.0.0.1:15432:5432"},
 	"mongodb":     {"127.0.0.1:27117:27017"},
@@ -224,7 +224,7 @@ func TestServicesArePublishedOnTheLoopbackInterfaceOnTheirPorts(t *testing.T) {
 		for _, p := range s.Ports {
 			parts := strings.Split(p, ":")
 			if len(parts) != 3 || parts[0] != "127.0.0.1" {
-				t.Errorf("%s publishes %s, which others can reach", name, p)
+				t.Errorf("%s publishes %s, which other machines can reach", name, p)
 				continue
 			}
 			if other, taken := owner[parts[1]]; taken {
@@ -232,13 +232,13 @@ func TestServicesArePublishedOnTheLoopbackInterfaceOnTheirPorts(t *testing.T) {
 			}
 			owner[parts[1]] = name
 			if !strings.Contains(defaults, "Default: "+parts[1]+",") {
-				t.Errorf("%s is on port %s, which is none of devstack's", name, parts[1])
+				t.Errorf("%s is on port %s, which devstack does not use", name, parts[1])
 			}
 		}
 	}
 }
 
-// Everything that a service is told to talk to must be there, on the port that is named, and started before it.
+// Every address in a service's environment must be that of a service which starts before it.
 func TestAddressesLeadToServicesThatAreStartedBefore(t *testing.T) {
 	t.Parallel()
 	f := read(t)
@@ -250,11 +250,11 @@ func TestAddressesLeadToServicesThatAreStartedBefore(t *testing.T) {
 			}
 			target, ok := f.Services[host]
 			if !ok {
-				t.Errorf("%s: %s leads to %s, which is no service", name, variable, host)
+				t.Errorf("%s: %s leads to %s, which is not a service", name, variable, host)
 				continue
 			}
 			if !slices.Contains(append(usualPorts[host], ownPort(host, target)), port) {
-				t.Errorf("%s: %s leads to port %s of %s, where nobody listens", name, variable, port, host)
+				t.Errorf("%s: %s leads to port %s of %s, which is not listening there", name, variable, port, host)
 			}
 			if !f.startsBefore(host, name, nil) {
 				t.Errorf("%s: %s leads to %s, which may be started after it", name, variable, host)
@@ -263,7 +263,7 @@ func TestAddressesLeadToServicesThatAreStartedBefore(t *testing.T) {
 	}
 }
 
-// address picks host and port out of a URL or a host:port that leads to another service.
+// address returns host and port of a URL or a host:port that leads to another service.
 func address(value string) (host, port string) {
 	if u, err := url.Parse(value); err == nil && u.Host != "" {
 		host, port = u.Hostname(), u.Port()
@@ -281,7 +281,7 @@ func ownPort(name string, s service) string {
 	return port
 }
 
-// startsBefore reports whether first is up, or has done its work, before second is started.
+// startsBefore reports whether first is up, or has finished, before second starts.
 func (f file) startsBefore(first, second string, seen []string) bool {
 	if slices.Contains(seen, second) {
 		return false
@@ -294,14 +294,14 @@ func (f file) startsBefore(first, second string, seen []string) bool {
 	return false
 }
 
-func TestStartOrderWaitsForWhatIsWorthWaitingFor(t *testing.T) {
+func TestServicesWaitForTheRightCondition(t *testing.T) {
 	t.Parallel()
 	f := read(t)
 	for name, s := range f.Services {
 		for dep, on := range s.DependsOn {
 			target, ok := f.Services[dep]
 			if !ok {
-				t.Errorf("%s depends on %s, which is no service", name, dep)
+				t.Errorf("%s depends on %s, which is not a service", name, dep)
 			}
 			want := "service_healthy"
 			if target.oneShot() {
@@ -316,12 +316,12 @@ func TestStartOrderWaitsForWhatIsWorthWaitingFor(t *testing.T) {
 		}
 		if s.onDemand() {
 			if s.Restart != "no" || s.Healthcheck != nil {
-				t.Errorf("%s: a service on demand ends when its work is done", name)
+				t.Errorf("%s: a service on demand must exit when its work is done", name)
 			}
 			continue
 		}
 		if s.oneShot() == (s.Healthcheck != nil) {
-			t.Errorf("%s: a service that stays up needs a health check, one that ends has none", name)
+			t.Errorf("%s: only a service that stays up has a health check", name)
 		}
 		if !s.oneShot() && s.Restart != "unless-stopped" {
 			t.Errorf("%s is not restarted when it dies", name)
@@ -329,7 +329,7 @@ func TestStartOrderWaitsForWhatIsWorthWaitingFor(t *testing.T) {
 	}
 }
 
-func TestEveryMountedFileVolumeAndConfigIsThere(t *testing.T) {
+func TestEveryMountedFileVolumeAndConfigExists(t *testing.T) {
 	t.Parallel()
 	f := read(t)
 	used := map[string]bool{}
@@ -347,7 +347,7 @@ func TestEveryMountedFileVolumeAndConfigIsThere(t *testing.T) {
 				t.Errorf("%s may write to %s", name, source)
 			}
 			if info, err := os.Stat(filepath.Join(root, source)); err != nil || info.IsDir() {
-				t.Errorf("%s mounts %s, which is no file (Docker would make a directory of it)", name, source)
+				t.Errorf("%s mounts %s, which is not a file (Docker would create a directory)", name, source)
 			}
 		}
 		for _, c := range s.Configs {
@@ -403,7 +403,7 @@ func TestProgramsSendTheKeyThatTheGatewayAccepts(t *testing.T) {
 	}
 }
 
-// The server reads its variables through the template that is mounted into it.
+// The server reads its variables through its mounted configuration, which is a template.
 func TestTemporalsVariablesAreThoseOfItsConfiguration(t *testing.T) {
 	t.Parallel()
 	known := string(contents(t, "temporal-config/server.yaml"))
@@ -444,7 +444,7 @@ func TestImagesArePinnedToTheVersionsThatDevstackRuns(t *testing.T) {
 	}
 }
 
-func TestTheImageHoldsEveryProgramAndRunsWithoutRights(t *testing.T) {
+func TestTheImageHoldsEveryProgramAndDoesNotRunAsRoot(t *testing.T) {
 	t.Parallel()
 	dockerfile := contents(t, "Dockerfile")
 	for _, p := range append(slices.Clone(programs), "healthcheck") {
@@ -461,6 +461,6 @@ func TestTheImageHoldsEveryProgramAndRunsWithoutRights(t *testing.T) {
 	built := regexp.MustCompile(`(?m)^FROM golang:(\d+\.\d+)\.\d+\S* AS build$`).FindSubmatch(dockerfile)
 	wanted := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindSubmatch(contents(t, "go.mod"))
 	if built == nil || !bytes.Equal(built[1], wanted[1]) {
-		t.Errorf("the image is built by Go %q, go.mod wants %s", built, wanted[1])
+		t.Errorf("the image is built with Go %q, go.mod wants %s", built, wanted[1])
 	}
 }

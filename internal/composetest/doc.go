@@ -1,4 +1,3 @@
-// Package composetest holds docker-compose.yml and the Dockerfile to the truth, in tests only: nothing runs them where there
-// is no Docker engine, so they would rot unseen. The tests know what the programs take (their --help), which files there
-// are, which roles and databases PostgreSQL is given, and which versions devstack runs.
+// Package composetest tests docker-compose.yml and the Dockerfile without a Docker engine. It compares them with the programs'
+// --help, the files in the checkout, the roles and databases of PostgreSQL, and the versions that devstack runs.
 package composetest
