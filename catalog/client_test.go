@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"errors"
-	"fmt"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -13,9 +12,7 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/memorytest"
 	"github.com/ordersaga/ordersaga/catalog/storetest"
 	"github.com/ordersaga/ordersaga/internal/catalogadapter"
-	"github.com/ordersaga/ordersaga/internal/clocktest"
 	"github.com/ordersaga/ordersaga/internal/order"
-	"github.com/ordersaga/ordersaga/internal/order/ordertest"
 )
 
 // The orders of these tests, as activities name them.
@@ -63,21 +60,6 @@ func refused(t *testing.T, what string, err error, want order.Cause) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
-}
-
-func TestTheCatalogKeepsTheContractOfActivities(t *testing.T) {
-	t.Parallel()
-	ordertest.CatalogContract(t, func(t *testing.T, products ...order.Line) ordertest.Shop {
-		store, now := memorytest.New(), clocktest.At(clock)
-		for _, p := range products {
-			body := fmt.Sprintf(`{"id": %q, "name": %q, "price": {"amount": %d, "currency": %q}, "stock": %d, "category": "kitchen"}`,
-				p.ProductID, p.Name, p.Price.Amount, p.Price.Currency, p.Quantity)
-			if a := send(t, serve(t, store), "POST", "/products", body); a.status != 201 {
-				t.Fatalf("seed: %d", a.status)
-			}
-		}
-		return ordertest.Shop{Catalog: dialAt(t, store, now.Now), Now: now.Now, Advance: now.Advance}
-	})
 }
 
 func TestAStoreThatIsDownIsReportedWithoutItsErrorText(t *testing.T) {

@@ -6,18 +6,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ordersaga/ordersaga/activities"
-	"github.com/ordersaga/ordersaga/internal/order/ordertest"
 	"github.com/ordersaga/ordersaga/internal/pgdb"
 	"github.com/ordersaga/ordersaga/internal/postgres"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 var _ activities.Orders = (*postgres.Orders)(nil)
-
-func TestOrdersKeepTheContract(t *testing.T) {
-	t.Parallel()
-	ordertest.Contract(t, func(t *testing.T) ordertest.Store { return postgres.NewOrders(migrated(t)) })
-}
 
 // migrated returns a pool on a new database with the orders' schema.
 func migrated(t testing.TB) *pgxpool.Pool {

@@ -1,6 +1,7 @@
 package stripe_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"testing"
@@ -21,21 +22,16 @@ import (
 func contract(t *testing.T, payments *stripe.Payments) {
 	t.Helper()
 	began := time.Now().Add(-time.Minute)
-	payment := func(method string) order.Payment {
-		return order.Payment{
-			OrderID: order.ID(uuid.NewString()), Amount: money.Money{Amount: 1299, Currency: "USD"}, Method: method, OrderedAt: time.Now(),
-		}
-	}
 	t.Run("the key is accepted", func(t *testing.T) {
 		t.Parallel()
 		if err := payments.Check(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
-	ordertest.PaymentsContract(t, payments)
+	sagaContract(t, payments)
 	t.Run("payments are listed with their orders", func(t *testing.T) {
 		t.Parallel()
-		p := payment("pm_card_visa")
+		p := newPayment("pm_card_visa")
 		id, err := payments.Charge(t.Context(), p)
 		if err != nil {
 			t.Fatal(err)
@@ -64,6 +60,88 @@ func contract(t *testing.T, payments *stripe.Payments) {
 			t.Errorf("%+v, %v; want ErrPaymentNotFound", got, err)
 		}
 	})
+}
+
+// sagaPayments is what an order's saga calls at the gateway, and how this test reads the gateway's books.
+type sagaPayments interface {
+	Charge(ctx context.Context, p order.Payment) (paymentID string, err error)
+	Refund(ctx context.Context, p order.Payment) error
+	Payment(ctx context.Context, paymentID string) (order.GatewayPayment, error)
+}
+
+// sagaContract is what a saga relies on, over the adapter and over the fake in the saga's tests alike. It looks only at its
+// own payments.
+func sagaContract(t *testing.T, payments sagaPayments) {
+	kept := func(t *testing.T, id string, captured, refunded int64) {
+		t.Helper()
+		got, err := payments.Payment(t.Context(), id)
+		if err != nil || got.Captured != captured || got.Refunded != refunded {
+			t.Errorf("%+v, %v; want %d captured and %d refunded", got, err, captured, refunded)
+		}
+	}
+	refund := func(t *testing.T, p order.Payment) {
+		t.Helper()
+		if err := payments.Refund(t.Context(), p); err != nil {
+			t.Error(err)
+		}
+	}
+	refused := func(t *testing.T, p order.Payment, code string) {
+		t.Helper()
+		_, err := payments.Charge(t.Context(), p)
+		wantRefused(t, err, code)
+	}
+	t.Run("a payment is taken once, given back once, and refused afterwards", func(t *testing.T) {
+		t.Parallel()
+		p := newPayment("pm_card_visa")
+		first, err := payments.Charge(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := payments.Charge(t.Context(), p); err != nil || again != first {
+			t.Errorf("charged again: %q, %v; want %q", again, err, first)
+		}
+		kept(t, first, 1299, 0)
+		for range 2 {
+			refund(t, p)
+		}
+		kept(t, first, 1299, 1299)
+		refused(t, p, "payment_refunded")
+	})
+	t.Run("an undo that comes first refuses the late charge", func(t *testing.T) {
+		t.Parallel()
+		p := newPayment("pm_card_visa")
+		refund(t, p)
+		refused(t, p, "payment_cancelled")
+	})
+	t.Run("declines are refusals, each time", func(t *testing.T) {
+		t.Parallel()
+		for method, code := range ordertest.Declines {
+			p := newPayment(method)
+			for range 2 {
+				refused(t, p, code)
+			}
+			refund(t, p)
+		}
+	})
+	t.Run("a payment of nothing cannot be undone", func(t *testing.T) {
+		t.Parallel()
+		p := newPayment("pm_card_visa")
+		p.Amount.Amount = 0
+		if err := payments.Refund(t.Context(), p); err == nil {
+			t.Error("it was undone")
+		}
+	})
+}
+
+func newPayment(method string) order.Payment {
+	return order.Payment{
+		OrderID: order.ID(uuid.NewString()), Amount: money.Money{Amount: 1299, Currency: "USD"}, Method: method, OrderedAt: time.Now(),
+	}
+}
+
+func TestMemoryPaymentsKeepTheContract(t *testing.T) {
+	t.Parallel()
+	sagaContract(t, ordertest.NewMemoryPayments())
 }
 
 func TestContractOverTheSimulator(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -144,8 +145,10 @@ func wantRefused(t *testing.T, err error, code string) {
 		t.Errorf("want a refusal (%s), got %v", code, err)
 		return
 	}
-	if refusal.Cause.Reason != order.PaymentDeclined || refusal.Cause.DeclineCode != code {
-		t.Errorf("refused as %s (%s), want PAYMENT_DECLINED (%s)", refusal.Cause.Reason, refusal.Cause.DeclineCode, code)
+	got, want := refusal.Cause, order.Cause{Reason: order.PaymentDeclined, DeclineCode: code}
+	got.Message = "" // it is for people
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the refusal's cause (-want +got):\n%s", diff)
 	}
 }
 

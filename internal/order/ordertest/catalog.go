@@ -2,28 +2,15 @@ package ordertest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
-	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 
 	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
-
-// Catalog is what an order's saga calls in the catalog.
-type Catalog interface {
-	PriceItems(ctx context.Context, items []order.Item) ([]order.Line, error)
-	Reserve(ctx context.Context, id order.ID, items []order.Item, expiresAt time.Time) error
-	Commit(ctx context.Context, id order.ID) error
-	Release(ctx context.Context, id order.ID) error
-}
 
 // HoldState is the state of the units that an order has reserved.
 type HoldState string
@@ -43,8 +30,8 @@ type hold struct {
 	short     error // why it was refused
 }
 
-// MemoryCatalog is a Catalog in memory. It is safe for concurrent use and passes CatalogContract, so it behaves like the real
-// one.
+// MemoryCatalog is the catalog as a saga sees it, in memory. It is safe for concurrent use and passes the contract in package
+// catalog, so it behaves like the real one.
 type MemoryCatalog struct {
 	mu       sync.Mutex
 	now      func() time.Time
@@ -223,152 +210,4 @@ func (c *MemoryCatalog) Units(product string) int {
 		}
 	}
 	return units
-}
-
-// Shop is a catalog under test and its clock.
-type Shop struct {
-	Catalog
-	Now     func() time.Time
-	Advance func(time.Duration) // moves the clock
-}
-
-// CatalogContract runs the suite over the catalogs that open returns. Each is new and has only the given products.
-func CatalogContract(t *testing.T, open func(t *testing.T, products ...order.Line) Shop) {
-	kettle := order.Line{ProductID: "kettle", Name: "Kettle", Quantity: 3, Price: money.Money{Amount: 2999, Currency: "EUR"}}
-	tests := map[string]func(*testing.T, Shop){
-		"every item is priced, in order":                              pricesItems,
-		"unknown products are refused by name":                        refusesUnknownProducts,
-		"a hold is taken once and sold once":                          holdsAndSells,
-		"a shortage is refused, and nothing is held":                  refusesShortages,
-		"equal products on two lines are one demand":                  sumsEqualProducts,
-		"held or sold units are given back once, for good":            releasesForGood,
-		"releasing nothing leaves a tombstone":                        releasesNothing,
-		"a hold that has expired can be neither sold nor taken again": expires,
-		"other items for the same order are an error, not a refusal":  refusesOtherItems,
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, open(t, kettle))
-		})
-	}
-}
-
-func kettles(quantity int) []order.Item {
-	return []order.Item{{ProductID: "kettle", Quantity: quantity}}
-}
-
-func newID() order.ID { return order.ID(uuid.NewString()) }
-
-func (s Shop) soon() time.Time { return s.Now().Add(time.Hour) }
-
-func pricesItems(t *testing.T, s Shop) {
-	got, err := s.PriceItems(t.Context(), append(kettles(2), kettles(1)...))
-	price := money.Money{Amount: 2999, Currency: "EUR"}
-	want := []order.Line{
-		{ProductID: "kettle", Name: "Kettle", Quantity: 2, Price: price},
-		{ProductID: "kettle", Name: "Kettle", Quantity: 1, Price: price},
-	}
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
-		t.Errorf("prices: %v (-want +got):\n%s", err, diff)
-	}
-}
-
-func refusesUnknownProducts(t *testing.T, s Shop) {
-	_, err := s.PriceItems(t.Context(), append(kettles(1), order.Item{ProductID: "ghost", Quantity: 1}))
-	refusedAs(t, err, order.Cause{Reason: order.ProductNotFound, ProductIDs: []string{"ghost"}})
-}
-
-func holdsAndSells(t *testing.T, s Shop) {
-	id := newID()
-	for range 2 {
-		succeeds(t, s.Reserve(t.Context(), id, kettles(2), s.soon()))
-	}
-	for range 2 {
-		succeeds(t, s.Commit(t.Context(), id))
-	}
-	succeeds(t, s.Reserve(t.Context(), id, kettles(2), s.soon()))
-	succeeds(t, s.Reserve(t.Context(), newID(), kettles(1), s.soon()))
-}
-
-func refusesShortages(t *testing.T, s Shop) {
-	succeeds(t, s.Reserve(t.Context(), newID(), kettles(2), s.soon()))
-	id := newID()
-	short := order.Cause{Reason: order.OutOfStock, Shortages: []order.Shortage{{ProductID: "kettle", Requested: 2, Available: 1}}}
-	for range 2 {
-		refusedAs(t, s.Reserve(t.Context(), id, kettles(2), s.soon()), short)
-	}
-	refusedAs(t, s.Commit(t.Context(), id), short)
-	succeeds(t, s.Reserve(t.Context(), newID(), kettles(1), s.soon()))
-	succeeds(t, s.Release(t.Context(), id))
-	refusedAs(t, s.Reserve(t.Context(), id, kettles(2), s.soon()), short)
-}
-
-func sumsEqualProducts(t *testing.T, s Shop) {
-	refusedAs(t, s.Reserve(t.Context(), newID(), append(kettles(2), kettles(2)...), s.soon()), order.Cause{
-		Reason: order.OutOfStock, Shortages: []order.Shortage{{ProductID: "kettle", Requested: 4, Available: 3}},
-	})
-}
-
-func releasesForGood(t *testing.T, s Shop) {
-	for _, sold := range []bool{false, true} {
-		id := newID()
-		succeeds(t, s.Reserve(t.Context(), id, kettles(3), s.soon()))
-		if sold {
-			succeeds(t, s.Commit(t.Context(), id))
-		}
-		for range 2 {
-			succeeds(t, s.Release(t.Context(), id))
-		}
-		refusedAs(t, s.Reserve(t.Context(), id, kettles(3), s.soon()), order.Cause{Reason: order.ReservationLost})
-		refusedAs(t, s.Commit(t.Context(), id), order.Cause{Reason: order.ReservationLost})
-	}
-	succeeds(t, s.Reserve(t.Context(), newID(), kettles(3), s.soon()))
-}
-
-func releasesNothing(t *testing.T, s Shop) {
-	id := newID()
-	refusedAs(t, s.Commit(t.Context(), id), order.Cause{Reason: order.ReservationLost})
-	succeeds(t, s.Release(t.Context(), id))
-	refusedAs(t, s.Reserve(t.Context(), id, kettles(1), s.soon()), order.Cause{Reason: order.ReservationLost})
-}
-
-func expires(t *testing.T, s Shop) {
-	id := newID()
-	succeeds(t, s.Reserve(t.Context(), id, kettles(1), s.soon()))
-	s.Advance(time.Hour + time.Second)
-	refusedAs(t, s.Commit(t.Context(), id), order.Cause{Reason: order.ReservationLost})
-	refusedAs(t, s.Reserve(t.Context(), id, kettles(1), s.soon()), order.Cause{Reason: order.ReservationLost})
-	succeeds(t, s.Release(t.Context(), id))
-}
-
-func refusesOtherItems(t *testing.T, s Shop) {
-	id := newID()
-	succeeds(t, s.Reserve(t.Context(), id, kettles(1), s.soon()))
-	err := s.Reserve(t.Context(), id, kettles(2), s.soon())
-	if err == nil || errors.As(err, new(*order.Refusal)) {
-		t.Errorf("error %v, want one that is not a refusal", err)
-	}
-}
-
-func succeeds(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Error(err)
-	}
-}
-
-// refusedAs checks that err is a refusal for a cause. It ignores the message, which is for people.
-func refusedAs(t *testing.T, err error, want order.Cause) {
-	t.Helper()
-	var r *order.Refusal
-	if !errors.As(err, &r) {
-		t.Errorf("error %v, want a refusal: %s", err, want.Reason)
-		return
-	}
-	got := r.Cause
-	got.Message = ""
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("the refusal's cause (-want +got):\n%s", diff)
-	}
 }

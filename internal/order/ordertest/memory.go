@@ -1,3 +1,5 @@
+// Package ordertest is test support for the domain's outside systems: a store of orders, the catalog and the payment gateway.
+// For each it has a fake in memory. The suites of tests that the real adapters pass run over these fakes as well.
 package ordertest
 
 import (
@@ -11,11 +13,26 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// Memory is a Store in memory, for tests of code that needs a store. It is safe for concurrent use. It passes Contract, so
-// it behaves like the real one.
+// NewOrder returns a priced order of two lines (29.97 USD) with a new ID, ready to be created.
+func NewOrder(userID int64) order.Order {
+	return order.Order{
+		ID: order.ID(uuid.NewString()), UserID: userID, PaymentMethod: "pm_card_visa", Hash: "c0ffee",
+		Items: []order.Line{
+			{ProductID: "mug", Name: "Mug", Quantity: 2, Price: money.Money{Amount: 999, Currency: "USD"}},
+			{ProductID: "tea", Name: "Tea", Quantity: 1, Price: money.Money{Amount: 999, Currency: "USD"}},
+		},
+		Total: money.Money{Amount: 2997, Currency: "USD"},
+	}
+}
+
+// Memory is a store of orders, for tests of code that needs one. It is safe for concurrent use. It passes the contract in
+// internal/postgres, so it behaves like the real store.
 type Memory struct {
 	mu        sync.Mutex
 	now       func() time.Time

@@ -4,19 +4,9 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"testing"
-	"time"
 
-	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
-
-// Payments is what an order's saga calls at the payment gateway, and how tests read the gateway's books.
-type Payments interface {
-	Charge(ctx context.Context, p order.Payment) (paymentID string, err error)
-	Refund(ctx context.Context, p order.Payment) error
-	Payment(ctx context.Context, paymentID string) (order.GatewayPayment, error)
-}
 
 // Declines are the payment methods that a gateway declines in tests, with their decline codes.
 var Declines = map[string]string{
@@ -31,8 +21,8 @@ type payment struct {
 	cancelled bool // a later charge is refused
 }
 
-// MemoryPayments is a payment gateway in memory. It is safe for concurrent use and passes PaymentsContract, so it behaves like
-// the real one.
+// MemoryPayments is a payment gateway in memory. It is safe for concurrent use and passes the contract in internal/stripe, so it
+// behaves like the real one.
 type MemoryPayments struct {
 	mu       sync.Mutex
 	payments map[string]payment // by idempotency key
@@ -125,66 +115,4 @@ func (m *MemoryPayments) Till(id order.ID) Till {
 		t.Cancelled = t.Cancelled || p.cancelled
 	}
 	return t
-}
-
-// PaymentsContract runs the suite over a gateway. It looks only at its own payments.
-func PaymentsContract(t *testing.T, payments Payments) {
-	payment := func(method string) order.Payment {
-		return order.Payment{
-			OrderID: newID(), Amount: money.Money{Amount: 1299, Currency: "USD"}, Method: method, OrderedAt: time.Now(),
-		}
-	}
-	kept := func(t *testing.T, id string, captured, refunded int64) {
-		t.Helper()
-		got, err := payments.Payment(t.Context(), id)
-		if err != nil || got.Captured != captured || got.Refunded != refunded {
-			t.Errorf("%+v, %v; want %d captured and %d refunded", got, err, captured, refunded)
-		}
-	}
-	refused := func(t *testing.T, p order.Payment, code string) {
-		t.Helper()
-		_, err := payments.Charge(t.Context(), p)
-		refusedAs(t, err, order.Cause{Reason: order.PaymentDeclined, DeclineCode: code})
-	}
-	t.Run("a payment is taken once, given back once, and refused afterwards", func(t *testing.T) {
-		t.Parallel()
-		p := payment("pm_card_visa")
-		first, err := payments.Charge(t.Context(), p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if again, err := payments.Charge(t.Context(), p); err != nil || again != first {
-			t.Errorf("charged again: %q, %v; want %q", again, err, first)
-		}
-		kept(t, first, 1299, 0)
-		for range 2 {
-			succeeds(t, payments.Refund(t.Context(), p))
-		}
-		kept(t, first, 1299, 1299)
-		refused(t, p, "payment_refunded")
-	})
-	t.Run("an undo that comes first refuses the late charge", func(t *testing.T) {
-		t.Parallel()
-		p := payment("pm_card_visa")
-		succeeds(t, payments.Refund(t.Context(), p))
-		refused(t, p, "payment_cancelled")
-	})
-	t.Run("declines are refusals, each time", func(t *testing.T) {
-		t.Parallel()
-		for method, code := range Declines {
-			p := payment(method)
-			for range 2 {
-				refused(t, p, code)
-			}
-			succeeds(t, payments.Refund(t.Context(), p))
-		}
-	})
-	t.Run("a payment of nothing cannot be undone", func(t *testing.T) {
-		t.Parallel()
-		p := payment("pm_card_visa")
-		p.Amount.Amount = 0
-		if err := payments.Refund(t.Context(), p); err == nil {
-			t.Error("it was undone")
-		}
-	})
 }

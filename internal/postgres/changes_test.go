@@ -1,4 +1,4 @@
-package ordertest
+package postgres_test
 
 import (
 	"fmt"
@@ -8,11 +8,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order/ordertest"
 )
 
-func changes(t *testing.T, s Store) {
-	one, two := must(s.Create(t.Context(), NewOrder(1)))(t), must(s.Create(t.Context(), NewOrder(2)))(t)
-	since := map[order.ID]int64{one.ID: 0, two.ID: 0, NewOrder(3).ID: 0}
+func changes(t *testing.T, s store) {
+	one, two := must(s.Create(t.Context(), ordertest.NewOrder(1)))(t), must(s.Create(t.Context(), ordertest.NewOrder(2)))(t)
+	since := map[order.ID]int64{one.ID: 0, two.ID: 0, ordertest.NewOrder(3).ID: 0}
 	got := follow(t, s, since)
 	if len(got) != 2 {
 		t.Fatalf("got %d changes, want one for each known order", len(got))
@@ -42,9 +43,9 @@ func changes(t *testing.T, s Store) {
 }
 
 // Entries and a transition come at the same time, and a reader that polls sees each of them once.
-func nothingIsMissed(t *testing.T, s Store) {
+func nothingIsMissed(t *testing.T, s store) {
 	const appends = 20
-	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+	o := must(s.Create(t.Context(), ordertest.NewOrder(1)))(t)
 	var writers sync.WaitGroup
 	for i := range appends {
 		writers.Go(func() {
@@ -80,7 +81,7 @@ func nothingIsMissed(t *testing.T, s Store) {
 }
 
 // follow returns what changed since the given entries, by order, and moves since forward.
-func follow(t *testing.T, s Store, since map[order.ID]int64) map[order.ID]order.Change {
+func follow(t *testing.T, s store, since map[order.ID]int64) map[order.ID]order.Change {
 	t.Helper()
 	found, err := s.Changes(t.Context(), since)
 	if err != nil {

@@ -1,25 +1,24 @@
-// Package ordertest is test support for the domain's outside systems: a store of orders, the catalog and the payment gateway.
-// For each it has a contract, a suite of tests that the real adapter passes, and a fake in memory that passes the same suite.
-package ordertest
+package postgres_test
 
 import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/google/uuid"
 
-	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order/ordertest"
+	"github.com/ordersaga/ordersaga/internal/postgres"
 )
 
-// Store is a store of orders.
-type Store interface {
+// store is a store of orders: the adapter, and the fake for tests of what is above it.
+type store interface {
 	Create(ctx context.Context, o order.Order) (order.Order, error)
 	Confirm(ctx context.Context, id order.ID, paymentID string, entries []order.Entry) (order.Order, error)
 	Close(ctx context.Context, req order.Request, cause order.Cause, entries []order.Entry) (order.Order, error)
@@ -34,7 +33,7 @@ type Store interface {
 	AppendTimeline(ctx context.Context, id order.ID, key string, e order.Entry) error
 }
 
-type test func(*testing.T, Store)
+type test func(*testing.T, store)
 
 // ofOneOrder are tests that look only at orders of their own, so they can share a store.
 var ofOneOrder = map[string]test{
@@ -68,8 +67,18 @@ var ofAllOrders = map[string]test{
 	"many orders at once do not disturb each other":                    manyAtOnce,
 }
 
-// Contract runs the suite over the stores that open returns. Each is new and empty, and lasts until the end of its t.
-func Contract(t *testing.T, open func(t *testing.T) Store) {
+func TestOrdersKeepTheContract(t *testing.T) {
+	t.Parallel()
+	contract(t, func(t *testing.T) store { return postgres.NewOrders(migrated(t)) })
+}
+
+func TestMemoryKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	contract(t, func(*testing.T) store { return ordertest.NewMemory(time.Now) })
+}
+
+// contract runs the suite over the stores that open returns. Each is new and empty, and lasts until the end of its t.
+func contract(t *testing.T, open func(t *testing.T) store) {
 	shared := open(t)
 	for name, test := range ofOneOrder {
 		t.Run(name, func(t *testing.T) {
@@ -92,18 +101,6 @@ var ignoreTimes = cmp.Options{
 	cmpopts.EquateEmpty(),
 }
 
-// NewOrder returns a priced order of two lines (29.97 USD) with a new ID, ready to be created.
-func NewOrder(userID int64) order.Order {
-	return order.Order{
-		ID: order.ID(uuid.NewString()), UserID: userID, PaymentMethod: "pm_card_visa", Hash: "c0ffee",
-		Items: []order.Line{
-			{ProductID: "mug", Name: "Mug", Quantity: 2, Price: money.Money{Amount: 999, Currency: "USD"}},
-			{ProductID: "tea", Name: "Tea", Quantity: 1, Price: money.Money{Amount: 999, Currency: "USD"}},
-		},
-		Total: money.Money{Amount: 2997, Currency: "USD"},
-	}
-}
-
 var (
 	declined = order.Cause{
 		Reason: order.PaymentDeclined, Message: "the card was declined", DeclineCode: "generic_decline",
@@ -123,8 +120,8 @@ func step(name string) order.Entry {
 	}
 }
 
-func created(t *testing.T, s Store) {
-	o := NewOrder(1)
+func created(t *testing.T, s store) {
+	o := ordertest.NewOrder(1)
 	before := time.Now()
 	got := must(s.Create(t.Context(), o))(t)
 	want := o
@@ -137,8 +134,8 @@ func created(t *testing.T, s Store) {
 	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated})
 }
 
-func createdTwice(t *testing.T, s Store) {
-	o := NewOrder(1)
+func createdTwice(t *testing.T, s store) {
+	o := ordertest.NewOrder(1)
 	first := must(s.Create(t.Context(), o))(t)
 	dearer := o
 	dearer.Items = slices.Clone(o.Items)
@@ -148,8 +145,8 @@ func createdTwice(t *testing.T, s Store) {
 	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated})
 }
 
-func notCreated(t *testing.T, s Store) {
-	unpriced, wrong := NewOrder(1), NewOrder(1)
+func notCreated(t *testing.T, s store) {
+	unpriced, wrong := ordertest.NewOrder(1), ordertest.NewOrder(1)
 	unpriced.Items = order.Unpriced(order.Items(unpriced.Items))
 	wrong.Total.Amount++
 	for _, o := range []order.Order{unpriced, wrong} {
@@ -160,8 +157,8 @@ func notCreated(t *testing.T, s Store) {
 	}
 }
 
-func confirmed(t *testing.T, s Store) {
-	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+func confirmed(t *testing.T, s store) {
+	o := must(s.Create(t.Context(), ordertest.NewOrder(1)))(t)
 	entries := []order.Entry{step("ReserveStock"), step("ChargePayment")}
 	got := must(s.Confirm(t.Context(), o.ID, "pi_1", entries))(t)
 	want := o
@@ -178,12 +175,12 @@ func confirmed(t *testing.T, s Store) {
 		order.Entry{Type: order.EntryConfirmed})
 }
 
-func closedAndFinished(t *testing.T, s Store) {
+func closedAndFinished(t *testing.T, s store) {
 	for _, tc := range []struct {
 		cause  order.Cause
 		status order.Status
 	}{{declined, order.Failed}, {outOfStock, order.Failed}, {cancelled, order.Cancelled}} {
-		o := must(s.Create(t.Context(), NewOrder(1)))(t)
+		o := must(s.Create(t.Context(), ordertest.NewOrder(1)))(t)
 		closing := must(s.Close(t.Context(), o.Request(), tc.cause, []order.Entry{step("ReserveStock")}))(t)
 		want := o
 		want.Closing, want.Cause, want.Version = true, &tc.cause, 2
@@ -201,8 +198,8 @@ func closedAndFinished(t *testing.T, s Store) {
 	}
 }
 
-func closedBeforeCreated(t *testing.T, s Store) {
-	o := NewOrder(7)
+func closedBeforeCreated(t *testing.T, s store) {
+	o := ordertest.NewOrder(7)
 	closing := must(s.Close(t.Context(), o.Request(), outOfStock, []order.Entry{step("PriceItems")}))(t)
 	want := order.Order{
 		ID: o.ID, UserID: 7, Status: order.Pending, Closing: true, Items: order.Unpriced(order.Items(o.Items)),
@@ -219,8 +216,8 @@ func closedBeforeCreated(t *testing.T, s Store) {
 		order.Entry{Type: order.EntryFailed})
 }
 
-func firstCauseStays(t *testing.T, s Store) {
-	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+func firstCauseStays(t *testing.T, s store) {
+	o := must(s.Create(t.Context(), ordertest.NewOrder(1)))(t)
 	first := must(s.Close(t.Context(), o.Request(), cancelled, nil))(t)
 	same(t, "close with another cause", first, must(s.Close(t.Context(), o.Request(), declined, nil))(t))
 	ended := must(s.Finish(t.Context(), o.ID, nil))(t)
@@ -229,15 +226,15 @@ func firstCauseStays(t *testing.T, s Store) {
 	}
 }
 
-func closingIsNotConfirmed(t *testing.T, s Store) {
-	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+func closingIsNotConfirmed(t *testing.T, s store) {
+	o := must(s.Create(t.Context(), ordertest.NewOrder(1)))(t)
 	closing := must(s.Close(t.Context(), o.Request(), declined, nil))(t)
 	same(t, "the result of confirm", closing, must(s.Confirm(t.Context(), o.ID, "pi_1", nil))(t))
 	stays(t, s, closing)
 }
 
-func confirmedStays(t *testing.T, s Store) {
-	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+func confirmedStays(t *testing.T, s store) {
+	o := must(s.Create(t.Context(), ordertest.NewOrder(1)))(t)
 	won := must(s.Confirm(t.Context(), o.ID, "pi_1", nil))(t)
 	same(t, "the result of close", won, must(s.Close(t.Context(), o.Request(), cancelled, nil))(t))
 	same(t, "the result of finish", won, must(s.Finish(t.Context(), o.ID, nil))(t))
@@ -245,14 +242,14 @@ func confirmedStays(t *testing.T, s Store) {
 	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated}, order.Entry{Type: order.EntryConfirmed})
 }
 
-func notClosingIsNotFinished(t *testing.T, s Store) {
-	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+func notClosingIsNotFinished(t *testing.T, s store) {
+	o := must(s.Create(t.Context(), ordertest.NewOrder(1)))(t)
 	same(t, "the result of finish", o, must(s.Finish(t.Context(), o.ID, []order.Entry{step("x")}))(t))
 	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated})
 }
 
-func endedStays(t *testing.T, s Store) {
-	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+func endedStays(t *testing.T, s store) {
+	o := must(s.Create(t.Context(), ordertest.NewOrder(1)))(t)
 	must(s.Close(t.Context(), o.Request(), declined, nil))(t)
 	ended := must(s.Finish(t.Context(), o.ID, nil))(t)
 	same(t, "create", ended, must(s.Create(t.Context(), o))(t))
@@ -261,8 +258,8 @@ func endedStays(t *testing.T, s Store) {
 	stays(t, s, ended)
 }
 
-func appended(t *testing.T, s Store) {
-	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+func appended(t *testing.T, s store) {
+	o := must(s.Create(t.Context(), ordertest.NewOrder(1)))(t)
 	must(s.Close(t.Context(), o.Request(), declined, nil))(t)
 	ended := must(s.Finish(t.Context(), o.ID, nil))(t)
 	refunded := order.Entry{Type: order.EntryRefunded, At: ended.UpdatedAt, Step: "GiveBack", Detail: "2997 USD (pi_1)"}
@@ -282,13 +279,36 @@ func appended(t *testing.T, s Store) {
 	if diff := cmp.Diff(want, timeline, ignoreTimes); diff != "" {
 		t.Errorf("timeline (-want +got):\n%s", diff)
 	}
-	if err := s.AppendTimeline(t.Context(), NewOrder(1).ID, "evt_1", refunded); !errors.Is(err, order.ErrNotFound) {
+	if err := s.AppendTimeline(t.Context(), ordertest.NewOrder(1).ID, "evt_1", refunded); !errors.Is(err, order.ErrNotFound) {
 		t.Errorf("an entry for an unknown order: %v, want order.ErrNotFound", err)
 	}
 }
 
-func unknown(t *testing.T, s Store) {
-	id := NewOrder(1).ID
+func decided(t *testing.T, s store) {
+	pending, confirmed, closing, ended := ordertest.NewOrder(1), ordertest.NewOrder(1), ordertest.NewOrder(1), ordertest.NewOrder(1)
+	want := map[order.ID]order.Order{}
+	for _, o := range []order.Order{pending, confirmed, closing, ended} {
+		must(s.Create(t.Context(), o))(t)
+	}
+	want[confirmed.ID] = must(s.Confirm(t.Context(), confirmed.ID, "pi_1", nil))(t)
+	want[closing.ID] = must(s.Close(t.Context(), closing.Request(), outOfStock, nil))(t)
+	must(s.Close(t.Context(), ended.Request(), cancelled, nil))(t)
+	want[ended.ID] = must(s.Finish(t.Context(), ended.ID, nil))(t)
+
+	got, err := s.Decided(t.Context(), []order.ID{pending.ID, confirmed.ID, closing.ID, ended.ID, ordertest.NewOrder(1).ID})
+	if err != nil || len(got) != len(want) {
+		t.Errorf("got %d orders, want %d: %+v, %v", len(got), len(want), got, err)
+	}
+	for _, o := range got {
+		same(t, "order "+string(o.Status), want[o.ID], o)
+	}
+	if none, err := s.Decided(t.Context(), nil); err != nil || len(none) != 0 {
+		t.Errorf("asked for no order: got %+v, %v", none, err)
+	}
+}
+
+func unknown(t *testing.T, s store) {
+	id := ordertest.NewOrder(1).ID
 	notFound(t, s, id)
 	for name, call := range map[string]func() (order.Order, error){
 		"confirm": func() (order.Order, error) { return s.Confirm(t.Context(), id, "pi_1", nil) },
@@ -301,8 +321,8 @@ func unknown(t *testing.T, s Store) {
 	notFound(t, s, id)
 }
 
-func unstorableTexts(t *testing.T, s Store) {
-	o := NewOrder(1)
+func unstorableTexts(t *testing.T, s store) {
+	o := ordertest.NewOrder(1)
 	req := o.Request()
 	req.Items[0].ProductID, req.PaymentMethod = "nul\x00", "not utf-8 \xff"
 	cause := order.Cause{Reason: order.ProductNotFound, Message: "nul\x00", ProductIDs: []string{"nul\x00"}}
@@ -317,9 +337,9 @@ func unstorableTexts(t *testing.T, s Store) {
 	}
 }
 
-func confirmAndCloseRace(t *testing.T, s Store) {
+func confirmAndCloseRace(t *testing.T, s store) {
 	const rivals = 50
-	o := must(s.Create(t.Context(), NewOrder(1)))(t)
+	o := must(s.Create(t.Context(), ordertest.NewOrder(1)))(t)
 	results := race(t, rivals, func(i int) (order.Order, error) {
 		if i%2 == 0 {
 			return s.Confirm(t.Context(), o.ID, "pi_1", []order.Entry{step("ChargePayment")})
@@ -337,9 +357,9 @@ func confirmAndCloseRace(t *testing.T, s Store) {
 	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated}, step("ChargePayment"), order.Entry{Type: won})
 }
 
-func createAndCloseRace(t *testing.T, s Store) {
+func createAndCloseRace(t *testing.T, s store) {
 	const rivals = 20
-	o := NewOrder(1)
+	o := ordertest.NewOrder(1)
 	race(t, rivals, func(i int) (order.Order, error) {
 		if i%2 == 0 {
 			return s.Create(t.Context(), o)
@@ -357,11 +377,11 @@ func createAndCloseRace(t *testing.T, s Store) {
 	timeline(t, s, o.ID, want...)
 }
 
-func lists(t *testing.T, s Store) {
+func lists(t *testing.T, s store) {
 	const mine, theirs = 7, 8
 	var all []order.Order
 	for i := range 9 {
-		o := NewOrder([]int64{mine, mine, theirs}[i%3])
+		o := ordertest.NewOrder([]int64{mine, mine, theirs}[i%3])
 		if i%4 == 0 { // on two lines
 			o.Items[0].ProductID, o.Items[1].ProductID = "kettle", "kettle"
 		}
@@ -371,7 +391,7 @@ func lists(t *testing.T, s Store) {
 		}
 		all = append(all, o)
 	}
-	slices.SortFunc(all, newestFirst)
+	slices.SortFunc(all, func(a, b order.Order) int { return byAge(b, a) })
 	for name, tc := range map[string]struct {
 		query order.Query
 		match func(order.Order) bool
@@ -420,6 +440,14 @@ func lists(t *testing.T, s Store) {
 	}
 }
 
+// byAge puts the oldest order first.
+func byAge(a, b order.Order) int {
+	if d := a.CreatedAt.Compare(b.CreatedAt); d != 0 {
+		return d
+	}
+	return strings.Compare(string(a.ID), string(b.ID))
+}
+
 // pages reads a list to its end.
 func pages(
 	t *testing.T, read func(cursor string) ([]order.Order, string, error), size int,
@@ -444,8 +472,8 @@ func pages(
 	return nil
 }
 
-func foreignCursors(t *testing.T, s Store) {
-	must(s.Create(t.Context(), NewOrder(1)))(t)
+func foreignCursors(t *testing.T, s store) {
+	must(s.Create(t.Context(), ordertest.NewOrder(1)))(t)
 	for _, cursor := range []string{"x", "!", "MTIz", "12", "MSB4", "9e9 x", "' OR true --"} {
 		if _, _, err := s.Orders(t.Context(), order.Query{Cursor: cursor}); !errors.Is(err, order.ErrCursor) {
 			t.Errorf("orders after %q: %v, want order.ErrCursor", cursor, err)
@@ -456,14 +484,14 @@ func foreignCursors(t *testing.T, s Store) {
 	}
 }
 
-func unfinished(t *testing.T, s Store) {
+func unfinished(t *testing.T, s store) {
 	var want []order.Order
 	for range 3 {
-		want = append(want, must(s.Create(t.Context(), NewOrder(1)))(t))
+		want = append(want, must(s.Create(t.Context(), ordertest.NewOrder(1)))(t))
 	}
-	want = append(want, must(s.Close(t.Context(), NewOrder(1).Request(), declined, nil))(t))
-	slices.SortFunc(want, oldestFirst)
-	done, undone := must(s.Create(t.Context(), NewOrder(1)))(t), NewOrder(1)
+	want = append(want, must(s.Close(t.Context(), ordertest.NewOrder(1).Request(), declined, nil))(t))
+	slices.SortFunc(want, byAge)
+	done, undone := must(s.Create(t.Context(), ordertest.NewOrder(1)))(t), ordertest.NewOrder(1)
 	must(s.Confirm(t.Context(), done.ID, "pi_1", nil))(t)
 	must(s.Close(t.Context(), undone.Request(), declined, nil))(t)
 	must(s.Finish(t.Context(), undone.ID, nil))(t)
@@ -482,9 +510,9 @@ func unfinished(t *testing.T, s Store) {
 	}
 }
 
-func manyAtOnce(t *testing.T, s Store) {
+func manyAtOnce(t *testing.T, s store) {
 	race(t, 40, func(i int) (order.Order, error) {
-		o, err := s.Create(t.Context(), NewOrder(int64(i+1)))
+		o, err := s.Create(t.Context(), ordertest.NewOrder(int64(i+1)))
 		if err != nil {
 			return o, err
 		}
@@ -513,8 +541,8 @@ func manyAtOnce(t *testing.T, s Store) {
 	}
 }
 
-func resultsAreCopies(t *testing.T, s Store) {
-	o := NewOrder(1)
+func resultsAreCopies(t *testing.T, s store) {
+	o := ordertest.NewOrder(1)
 	result := must(s.Create(t.Context(), o))(t)
 	kept := must(s.Order(t.Context(), o.ID))(t)
 	result.Items[0].Quantity, o.Items[0].Quantity = 99, 99
@@ -566,12 +594,12 @@ func same(t *testing.T, what string, want, got order.Order) {
 	}
 }
 
-func stays(t *testing.T, s Store, want order.Order) {
+func stays(t *testing.T, s store, want order.Order) {
 	t.Helper()
 	same(t, "the stored order", want, must(s.Order(t.Context(), want.ID))(t))
 }
 
-func timeline(t *testing.T, s Store, id order.ID, want ...order.Entry) {
+func timeline(t *testing.T, s store, id order.ID, want ...order.Entry) {
 	t.Helper()
 	got, err := s.Timeline(t.Context(), id)
 	if err != nil {
@@ -587,7 +615,7 @@ func timeline(t *testing.T, s Store, id order.ID, want ...order.Entry) {
 	}
 }
 
-func notFound(t *testing.T, s Store, id order.ID) {
+func notFound(t *testing.T, s store, id order.ID) {
 	t.Helper()
 	if _, err := s.Order(t.Context(), id); !errors.Is(err, order.ErrNotFound) {
 		t.Errorf("read: %v, want order.ErrNotFound", err)
