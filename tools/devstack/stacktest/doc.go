@@ -1,3 +1,2 @@
-// Package stacktest holds the tests of devstack as a whole. They run bin/devstack, as built by make, on stacks of their
-// own beside any other.
+// Package stacktest tests devstack as a whole. The tests run bin/devstack, built by make, with their own stacks beside any other.
 package stacktest

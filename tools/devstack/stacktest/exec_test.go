@@ -54,7 +54,7 @@ func TestNothingRunsOnWhenExecIsKilled(t *testing.T) {
 	select {
 	case <-running:
 	case <-time.After(20 * time.Second):
-		t.Fatalf("something still holds its output:\n%s", output.String())
+		t.Fatalf("a process still holds its output:\n%s", output.String())
 	}
 	eventually(t, "everything is gone", func() bool { return len(processes(dir)) == 0 })
 }

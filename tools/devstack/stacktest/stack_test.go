@@ -24,7 +24,7 @@ import (
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
 )
 
-// stack is a stack of a test's own: ports, data directory.
+// stack is a test's own stack, with its ports and data directory.
 type stack struct {
 	t       *testing.T
 	data    string
@@ -38,7 +38,7 @@ func newStack(t *testing.T) *stack {
 		t.Skip("runs a whole stack; skipped by -short")
 	}
 	if _, err := os.Stat(devstack(t)); err != nil {
-		t.Fatalf("%v: `make bin/devstack` builds it", err)
+		t.Fatalf("%v: run `make bin/devstack`", err)
 	}
 	ports, err := config.FreePorts()
 	if err != nil {
@@ -60,7 +60,7 @@ func devstack(t *testing.T) string {
 	return path
 }
 
-// try runs a devstack command on the stack and returns what it printed.
+// try runs a devstack command on the stack and returns its output.
 func (s *stack) try(command string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
@@ -79,7 +79,7 @@ func (s *stack) run(command string, args ...string) string {
 	return output
 }
 
-// services returns what `devstack status --json` says, by service.
+// services returns the output of `devstack status --json` by service.
 func (s *stack) services() map[string]service {
 	s.t.Helper()
 	var status struct{ Services []service }
@@ -113,7 +113,7 @@ func (s *stack) supervisor() int {
 	return pid
 }
 
-// processes lists the processes of the host that have text in their command line or environment.
+// processes lists the host's processes with text in their command line or environment.
 func processes(text string) []string {
 	var found []string
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
@@ -137,7 +137,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 			return
 		}
 	}
-	t.Fatalf("not within a minute: %s", what)
+	t.Fatalf("after a minute it is still not true that %s", what)
 }
 
 func (s *stack) query(statement string) (string, error) {
@@ -153,7 +153,7 @@ func (s *stack) query(statement string) (string, error) {
 	return result, err
 }
 
-// portsInUse names the stack's ports that something listens on.
+// portsInUse returns the names of the stack's ports with a listener.
 func (s *stack) portsInUse() []string {
 	var used []string
 	for _, p := range config.Ports {
@@ -190,7 +190,7 @@ func TestAStackSurvivesEverythingButClean(t *testing.T) {
 
 	t.Log("kill -9 of the supervisor: nothing is left")
 	kill(t, s.supervisor())
-	// Every port of the stack, among its processes' environments and command lines, is its own.
+	// The stack's ports, which are in its processes' environments and command lines, belong to no other stack.
 	eventually(t, "its processes are gone", func() bool { return len(processes(s.data)) == 0 && len(s.portsInUse()) == 0 })
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil || bytes.Contains(mounts, []byte("rootfs-")) || bytes.Contains(mounts, []byte(s.data)) {
@@ -208,7 +208,7 @@ func TestAStackSurvivesEverythingButClean(t *testing.T) {
 	}
 	s.run("clean")
 	if _, err := os.Stat(s.data); !os.IsNotExist(err) {
-		t.Errorf("after clean the data directory is there: %v", err)
+		t.Errorf("after clean the data directory still exists: %v", err)
 	}
 }
 
@@ -236,7 +236,7 @@ func kill(t *testing.T, pid int) {
 	}
 }
 
-// searchAttributesAreUsable starts a workflow that sets each of them; the server refuses one that it does not know.
+// searchAttributesAreUsable starts a workflow that sets each of them; the server rejects unknown ones.
 func (s *stack) searchAttributesAreUsable() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
@@ -276,7 +276,7 @@ func TestAPortInUseIsNamedBeforeAnythingStarts(t *testing.T) {
 		t.Errorf("want the variable in the error (%v):\n%s", err, output)
 	}
 	if _, err := os.Stat(filepath.Join(s.data, "postgres")); !os.IsNotExist(err) {
-		t.Errorf("something was started: %v", err)
+		t.Errorf("a service was started: %v", err)
 	}
 }
 
@@ -293,7 +293,7 @@ func TestAServiceThatDoesNotComeUpIsNamedWithTheEndOfItsLog(t *testing.T) {
 	output, err := s.try("up", "--services-only")
 	for _, part := range []string{"postgres did not come up", "the end of", "/srv/postgres/data", "everything is stopped again"} {
 		if err == nil || !strings.Contains(output, part) {
-			t.Errorf("want %q in the answer (%v):\n%s", part, err, output)
+			t.Errorf("want %q in the output (%v):\n%s", part, err, output)
 		}
 	}
 	if left := processes(s.data); len(left) > 0 || len(s.portsInUse()) > 0 {

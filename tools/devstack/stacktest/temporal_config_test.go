@@ -20,18 +20,18 @@ func TestTheTemporalServerUnderstandsItsConfiguration(t *testing.T) {
 	}
 	for name, service := range c.Services {
 		if service.RPC.BindOnIP != "127.0.0.1" {
-			t.Errorf("%s listens on %q unless it is told otherwise, want 127.0.0.1", name, service.RPC.BindOnIP)
+			t.Errorf("%s listens on %q by default, want 127.0.0.1", name, service.RPC.BindOnIP)
 		}
 	}
 	if port := c.Services["history"].RPC.GRPCPort; port != 17234 {
-		t.Errorf("history is on port %d, not on that of the environment", port)
+		t.Errorf("history is on port %d, want the one in the environment", port)
 	}
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestEveryDynamicSettingIsOneThatTheServerKnows(t *testing.T) {
+func TestTheServerKnowsEveryDynamicSetting(t *testing.T) {
 	content, err := os.ReadFile("../../../temporal-config/dynamicconfig.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -59,7 +59,7 @@ func TestAPortInUseIsNamedWithItsVariable(t *testing.T) {
 		t.Errorf("want an error that names DEVSTACK_PORT_CATALOG, got: %v", err)
 	}
 	if err := c.CheckPortsFree(true, false); err != nil {
-		t.Errorf("without programs their ports do not matter, got: %v", err)
+		t.Errorf("got: %v; without programs their ports do not matter", err)
 	}
 }
 
@@ -122,7 +122,7 @@ func TestAVariableOfAProgramCanBeSet(t *testing.T) {
 func TestEveryProgramHasAnEnvironment(t *testing.T) {
 	for _, program := range Programs {
 		if len(defaults(t).ProgramEnvironment(program)) == 0 {
-			t.Errorf("%s has none", program)
+			t.Errorf("%s has no environment", program)
 		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// TestMain is also the body of the hidden command that Build runs this test binary with; the recipe is a short one then.
+// TestMain is also the hidden command with which Build runs this test binary, with a short recipe.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == Command {
 		recipe = os.Getenv("TEST_RECIPE")
@@ -55,7 +55,7 @@ func TestAFailedBuildShowsItsLogAndIsNotUsed(t *testing.T) {
 		t.Errorf("want the end of the log, got: %v", err)
 	}
 	if Ready(path) {
-		t.Error("the failed build is there")
+		t.Error("the failed build exists")
 	}
 	useRecipe(t, `[ ! -e "$1/half" ]`)
 	if err := Build(t.Context(), path, func(string) {}); err != nil {
@@ -75,14 +75,14 @@ func TestAnInterruptedBuildEndsWithAllItsProcesses(t *testing.T) {
 	if err := os.WriteFile(alive, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	// The process would have written ten times by then.
+	// The process would have written ten times until now.
 	time.Sleep(200 * time.Millisecond)
 	if content, _ := os.ReadFile(alive); len(content) > 0 {
 		t.Error("a process of the build is still running")
 	}
 }
 
-func TestOfSeveralBuildsAtOnceOneWorks(t *testing.T) {
+func TestOnlyOneOfSeveralConcurrentBuildsWorks(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "rootfs")
 	useRecipe(t, `echo x >>"`+dir+`/builds"; sleep 0.3`)

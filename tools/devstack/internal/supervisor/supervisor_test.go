@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// shell is a service that runs a shell script. It is ready when the file <name>.ready exists in dir, which the script
-// makes, and writes its starts and stops to the file history.
+// shell is a service that runs a shell script. The script creates the file <name>.ready in dir when it is ready, and writes its
+// starts and stops to the file history.
 func shell(dir, name, script string, after ...string) Service {
 	return Service{
 		Name: name, After: after,
@@ -34,7 +34,7 @@ func shell(dir, name, script string, after ...string) Service {
 	}
 }
 
-// works is the script of a service that starts, and stops when it is asked to.
+// works is the script of a service that starts, and stops on a signal.
 func works(name string) string {
 	return fmt.Sprintf(`trap 'echo stop %[1]s >>history; exit 0' TERM
 		echo start %[1]s >>history; touch %[1]s.ready; while :; do sleep 0.02; done`, name)
@@ -86,7 +86,7 @@ func (s *stack) waitEnd() error {
 	}
 }
 
-// eventually waits until what the status file says satisfies ok.
+// eventually waits until the status satisfies ok.
 func (s *stack) eventually(what string, ok func(map[string]ServiceStatus, Status) bool) {
 	s.t.Helper()
 	var last Status
@@ -104,7 +104,7 @@ func (s *stack) eventually(what string, ok func(map[string]ServiceStatus, Status
 			return
 		}
 	}
-	s.t.Fatalf("not within 20 s: %s; last seen: %+v", what, last)
+	s.t.Fatalf("after 20 s it is still not true that %s; last status: %+v", what, last)
 }
 
 func (s *stack) history() string {
@@ -112,7 +112,7 @@ func (s *stack) history() string {
 	return strings.Join(strings.Split(strings.TrimSpace(string(content)), "\n"), ", ")
 }
 
-func TestServicesStartBehindThoseTheyNeedAndStopBeforeThem(t *testing.T) {
+func TestServicesStartAfterThoseTheyNeedAndStopBeforeThem(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, dir,
@@ -129,7 +129,7 @@ func TestServicesStartBehindThoseTheyNeedAndStopBeforeThem(t *testing.T) {
 	}
 }
 
-func TestAServiceThatDiesIsStartedAgain(t *testing.T) {
+func TestAServiceThatDiesIsRestarted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, dir, shell(dir, "api", works("api")))
@@ -148,7 +148,7 @@ func TestAServiceThatDiesIsStartedAgain(t *testing.T) {
 	})
 }
 
-func TestWhenAServiceDoesNotComeUpItIsNamedAndAllAreStopped(t *testing.T) {
+func TestAServiceThatDoesNotStartIsNamedAndAllAreStopped(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, dir, shell(dir, "store", works("store")), shell(dir, "engine", "echo no schema; exit 3", "store"),
@@ -166,7 +166,7 @@ func TestWhenAServiceDoesNotComeUpItIsNamedAndAllAreStopped(t *testing.T) {
 	}
 }
 
-func TestAServiceThatDoesNotGetReadyInTimeIsKilledWithItsGroup(t *testing.T) {
+func TestAServiceThatIsNotReadyInTimeIsKilledWithItsGroup(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	stubborn := shell(dir, "stubborn", `trap '' TERM; while :; do sleep 0.02; done`)
@@ -177,7 +177,7 @@ func TestAServiceThatDoesNotGetReadyInTimeIsKilledWithItsGroup(t *testing.T) {
 	}
 }
 
-func TestAReloadStartsWhatIsNewAndWhatWasBuiltAnew(t *testing.T) {
+func TestAReloadStartsNewAndRestartsRebuiltServices(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "program")
@@ -221,7 +221,7 @@ func TestAReloadThatFailsLeavesTheRestRunning(t *testing.T) {
 	})
 }
 
-func TestAReloadStopsWhatIsNoLongerWanted(t *testing.T) {
+func TestAReloadStopsServicesThatAreNoLongerWanted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	store, api := shell(dir, "store", works("store")), shell(dir, "api", works("api"), "store")
