@@ -25,11 +25,12 @@ func TestTheGoClientOnTheRealAPI(t *testing.T) {
 	}
 	_, err = orders.Cancel(t.Context(), placed.ID, "too late")
 	wantProblem(t, err, orderclient.OrderConfirmed)
-	async, err := orders.Place(t.Context(), ask(visa), orderclient.WithKey("k"), orderclient.Wait(0))
+	asyncKey := orderclient.WithKey(servicestest.Name("async"))
+	async, err := orders.Place(t.Context(), ask(visa), asyncKey, orderclient.Wait(0))
 	if err != nil {
 		t.Fatalf("placed without waiting: %v", err)
 	}
-	_, err = orders.Place(t.Context(), ask(declined), orderclient.WithKey("k"))
+	_, err = orders.Place(t.Context(), ask(declined), asyncKey)
 	wantProblem(t, err, orderclient.KeyReused)
 	for _, err := range orders.Watch(t.Context(), async.ID) { // until it has ended, so that it is listed second
 		if err != nil {
