@@ -41,8 +41,8 @@ func (s *Stack) postgresArgs() []string {
 		"listen_addresses=127.0.0.1",
 		"port=" + strconv.Itoa(s.Ports[config.Postgres]),
 		"unix_socket_directories=/run",
-		"max_connections=300", // tests run in parallel, each with its own pools
-		"shared_buffers=256MB",
+		"max_connections=300",  // tests run in parallel, each with its own pools
+		"shared_buffers=128MB", // the whole stack fits into 1.5 GB
 		"max_wal_size=2GB",
 		"checkpoint_timeout=15min",
 		// DocumentDB builds indexes in the background, with pg_cron or its own workers. Both need to know the database.
