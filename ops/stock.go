@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -26,17 +27,16 @@ func (c storeConfig) Validate() error {
 
 var _ env.Validator = storeConfig{}
 
-// ledger is the catalog's store as the commands on stock use it.
-type ledger struct {
-	stock.Ledger
-	units *stock.Service
-	read  func(products int) // counts what has been read so far
+// audited is the catalog's store. An audit reads IDs for each batch, which makes that the place to see how far it is.
+type audited struct {
+	stock.Store
+	read func(products int)
 }
 
-// ProductIDs implements stock.Ledger. An audit calls it for each batch, which makes it the place to see how far it is.
-func (l ledger) ProductIDs(ctx context.Context, after string, limit int) ([]string, error) {
-	ids, err := l.Ledger.ProductIDs(ctx, after, limit)
-	l.read(len(ids))
+// ProductIDs implements stock.Store.
+func (a audited) ProductIDs(ctx context.Context, after string, limit int) ([]string, error) {
+	ids, err := a.Store.ProductIDs(ctx, after, limit)
+	a.read(len(ids))
 	return ids, err
 }
 
@@ -44,7 +44,7 @@ func (l ledger) ProductIDs(ctx context.Context, after string, limit int) ([]stri
 type onStock struct{ configured[storeConfig] }
 
 // with opens the store for work, and closes it.
-func (c *onStock) with(ctx context.Context, out *output, work func(ledger) error) error {
+func (c *onStock) with(ctx context.Context, out *output, work func(*stock.Service) error) error {
 	store, err := mongodb.Open(c.config.MongoDBURI, c.config.Database)
 	if err != nil {
 		return misconfigured{fmt.Errorf("MONGODB_URI: %w", err)}
@@ -55,7 +55,7 @@ func (c *onStock) with(ctx context.Context, out *output, work func(ledger) error
 		_ = store.Close(ctx) // loses nothing: the server has acknowledged every write
 	}()
 	log := slog.New(slog.NewTextHandler(out.progress, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return work(ledger{store, stock.New(store, stock.Options{Log: log}), out.counting("products read")})
+	return work(stock.New(audited{store, out.counting("products read")}, stock.Options{Log: log}))
 }
 
 type checkStock struct {
@@ -64,7 +64,7 @@ type checkStock struct {
 }
 
 func (c *checkStock) run(ctx context.Context, out *output) error {
-	return c.with(ctx, out, func(l ledger) error { return reportStock(ctx, l, out, c.Product, change{}) })
+	return c.with(ctx, out, func(units *stock.Service) error { return reportStock(ctx, units, out, c.Product, change{}) })
 }
 
 type repairStock struct {
@@ -74,7 +74,7 @@ type repairStock struct {
 }
 
 func (c *repairStock) run(ctx context.Context, out *output) error {
-	return c.with(ctx, out, func(l ledger) error { return reportStock(ctx, l, out, c.Product, c.change) })
+	return c.with(ctx, out, func(units *stock.Service) error { return reportStock(ctx, units, out, c.Product, c.change) })
 }
 
 // counters are those of a product.
@@ -105,8 +105,8 @@ type stockCount struct {
 
 // reportStock compares, repairs if the change is to be applied, and says what it found. A product that cannot be repaired
 // does not stop the others.
-func reportStock(ctx context.Context, l ledger, out *output, product string, c change) error {
-	found, err := audit(ctx, l, product)
+func reportStock(ctx context.Context, units *stock.Service, out *output, product string, c change) error {
+	found, err := audit(ctx, units, product)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func reportStock(ctx context.Context, l ledger, out *output, product string, c c
 		shown := drift{ProductID: d.ProductID, Is: countersOf(d.Stored), ShouldBe: countersOf(d.Expected)}
 		end := ""
 		if c.Apply {
-			_, err := l.units.Repair(ctx, l, d.ProductID, c.Operator+": "+c.Reason)
+			_, err := units.Repair(ctx, d.ProductID, c.Operator+": "+c.Reason)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -139,11 +139,11 @@ func reportStock(ctx context.Context, l ledger, out *output, product string, c c
 }
 
 // audit compares one product with the ledger, or all.
-func audit(ctx context.Context, l ledger, product string) (stock.Findings, error) {
+func audit(ctx context.Context, units *stock.Service, product string) (stock.Findings, error) {
 	if product == "" {
-		return l.units.Audit(ctx, l)
+		return units.Audit(ctx)
 	}
-	found, err := l.units.AuditProducts(ctx, l, []string{product})
+	found, err := units.AuditProducts(ctx, []string{product})
 	if err == nil && found.Products == 0 {
 		err = leftf("there is no product %s", product)
 	}
@@ -170,7 +170,7 @@ type showMovements struct {
 }
 
 func (c *showMovements) run(ctx context.Context, out *output) error {
-	return c.with(ctx, out, func(l ledger) error { return movements(ctx, l, out, c.Product) })
+	return c.with(ctx, out, func(units *stock.Service) error { return movements(ctx, units, out, c.Product) })
 }
 
 // movement is an entry of the ledger.
@@ -191,15 +191,11 @@ type moved struct {
 	Restocked int64 `json:"restocked"`
 }
 
-func movements(ctx context.Context, l ledger, out *output, product string) error {
-	there, err := l.Snapshots(ctx, []string{product})
-	if err != nil {
-		return fmt.Errorf("read product %s: %w", product, err)
-	}
-	if _, ok := there[product]; !ok {
+func movements(ctx context.Context, units *stock.Service, out *output, product string) error {
+	all, err := units.Movements(ctx, product)
+	if errors.Is(err, stock.ErrProduct) {
 		return leftf("there is no product %s", product)
 	}
-	all, err := stock.Movements(ctx, l, product)
 	if err != nil {
 		return err
 	}

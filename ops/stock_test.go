@@ -55,12 +55,12 @@ func loseUnits(t *testing.T, store storetest.Store) {
 func TestStockIsCheckedAndRepaired(t *testing.T) {
 	t.Parallel()
 	store := memorytest.New()
-	l := ledger{store, sold(t, store), func(int) {}}
+	units := sold(t, store)
 	var out bytes.Buffer
 	report := func(product string, c change) error {
 		t.Helper()
 		out.Reset()
-		return reportStock(t.Context(), l, &output{out: &out}, product, c)
+		return reportStock(t.Context(), units, &output{out: &out}, product, c)
 	}
 	wants := func(what, text string) {
 		t.Helper()
@@ -80,7 +80,7 @@ func TestStockIsCheckedAndRepaired(t *testing.T) {
 		wants("the summary", "products: 1, drifted: 1, repaired: 0\n")
 	}
 	var asJSON bytes.Buffer
-	if err := reportStock(t.Context(), l, &output{out: &asJSON, json: true}, "", change{}); err == nil {
+	if err := reportStock(t.Context(), units, &output{out: &asJSON, json: true}, "", change{}); err == nil {
 		t.Error("JSON: no drift")
 	}
 	wantJSON := `{"productId":"kettle","is":{"available":0,"restocked":0,"marks":2},` +
@@ -98,7 +98,7 @@ func TestStockIsCheckedAndRepaired(t *testing.T) {
 		t.Errorf("after the repair: %v\n%s", err, &out)
 	}
 	out.Reset()
-	if err := movements(t.Context(), l, &output{out: &out}, "kettle"); err != nil {
+	if err := movements(t.Context(), units, &output{out: &out}, "kettle"); err != nil {
 		t.Error(err)
 	}
 	wants("the ledger", "REPAIR  +2")

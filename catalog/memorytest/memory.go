@@ -1,5 +1,5 @@
 // Package memorytest keeps the catalog in memory, for tests. It keeps the same contract as the real store (package storetest
-// checks both), needs no server, and can be tampered with.
+// checks both), needs no server, and can misbehave.
 package memorytest
 
 import (
@@ -27,7 +27,6 @@ type Store struct {
 type stored struct {
 	product.Product
 	stock.Snapshot
-	deleted bool
 }
 
 // New returns an empty store.
@@ -39,27 +38,50 @@ func New() *Store {
 	}
 }
 
-// Insert implements stock.Store.
-func (s *Store) Insert(_ context.Context, r stock.Reservation) error {
+// insert stores a new document.
+func insert[T any](s *Store, documents map[string]T, id string, d T) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.reservations[r.ID]; ok {
+	if _, ok := documents[id]; ok {
 		return stock.ErrExists
 	}
-	r.Lines = slices.Clone(r.Lines)
-	s.reservations[r.ID] = r
+	documents[id] = d
 	return nil
+}
+
+// get returns the document with this ID.
+func get[T any](s *Store, documents map[string]T, id string) (T, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, ok := documents[id]
+	if !ok {
+		return d, stock.ErrNotFound
+	}
+	return d, nil
+}
+
+// find returns the documents that match, in no order.
+func find[T any](s *Store, documents map[string]T, matches func(T) bool) []T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []T
+	for _, d := range documents {
+		if matches(d) {
+			found = append(found, d)
+		}
+	}
+	return found
+}
+
+// Insert implements stock.Store.
+func (s *Store) Insert(_ context.Context, r stock.Reservation) error {
+	r.Lines = slices.Clone(r.Lines)
+	return insert(s, s.reservations, r.ID, r)
 }
 
 // Reservation implements stock.Store.
 func (s *Store) Reservation(_ context.Context, id string) (stock.Reservation, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, ok := s.reservations[id]
-	if !ok {
-		return stock.Reservation{}, stock.ErrNotFound
-	}
-	return r, nil
+	return get(s, s.reservations, id)
 }
 
 // Change implements stock.Store.
@@ -81,14 +103,7 @@ func (s *Store) Change(_ context.Context, c stock.Change) (stock.Reservation, bo
 
 // Due implements stock.Store.
 func (s *Store) Due(_ context.Context, q stock.Due) ([]stock.Reservation, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []stock.Reservation
-	for _, r := range s.reservations {
-		if due(r, q) {
-			out = append(out, r)
-		}
-	}
+	out := find(s, s.reservations, func(r stock.Reservation) bool { return due(r, q) })
 	slices.SortFunc(out, func(a, b stock.Reservation) int {
 		return cmp.Or(a.UpdatedAt.Compare(b.UpdatedAt), cmp.Compare(a.ID, b.ID))
 	})
@@ -106,39 +121,14 @@ func due(r stock.Reservation, q stock.Due) bool {
 		(q.ProductID == "" || slices.ContainsFunc(r.Lines, wants))
 }
 
-// States implements stock.Store.
-func (s *Store) States(_ context.Context, ids []string) (map[string]stock.State, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := map[string]stock.State{}
-	for _, id := range ids {
-		if r, ok := s.reservations[id]; ok {
-			out[id] = r.State
-		}
-	}
-	return out, nil
-}
-
 // InsertAdjustment implements stock.Store.
 func (s *Store) InsertAdjustment(_ context.Context, a stock.Adjustment) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, ok := s.adjustments[a.ID]; ok {
-		return stock.ErrExists
-	}
-	s.adjustments[a.ID] = a
-	return nil
+	return insert(s, s.adjustments, a.ID, a)
 }
 
 // Adjustment implements stock.Store.
 func (s *Store) Adjustment(_ context.Context, id string) (stock.Adjustment, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a, ok := s.adjustments[id]
-	if !ok {
-		return stock.Adjustment{}, stock.ErrNotFound
-	}
-	return a, nil
+	return get(s, s.adjustments, id)
 }
 
 // EndAdjustment implements stock.Store.
@@ -156,46 +146,58 @@ func (s *Store) EndAdjustment(
 	return a, true, nil
 }
 
-// AdjustmentStates implements stock.Store.
-func (s *Store) AdjustmentStates(_ context.Context, ids []string) (map[string]stock.AdjustmentState, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := map[string]stock.AdjustmentState{}
-	for _, id := range ids {
-		if a, ok := s.adjustments[id]; ok {
-			out[id] = a.State
-		}
-	}
-	return out, nil
-}
-
 // PendingAdjustments implements stock.Store.
 func (s *Store) PendingAdjustments(_ context.Context, since time.Time, limit int) ([]string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var out []string
-	for id, a := range s.adjustments {
-		if a.State == stock.Pending && !a.UpdatedAt.After(since) {
-			out = append(out, id)
-		}
+	for _, a := range find(s, s.adjustments, func(a stock.Adjustment) bool {
+		return a.State == stock.Pending && !a.UpdatedAt.After(since)
+	}) {
+		out = append(out, a.ID)
 	}
 	slices.Sort(out)
 	return out[:min(len(out), limit)], nil
 }
 
-// View implements stock.Store.
-func (s *Store) View(_ context.Context, owner string, productIDs []string) (map[string]stock.View, error) {
+// FinalMarks implements stock.Store.
+func (s *Store) FinalMarks(_ context.Context, owners []string) (map[string]stock.Mark, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := map[string]stock.View{}
-	for _, id := range productIDs {
-		if p, ok := s.products[id]; ok {
-			out[id] = stock.View{
-				Available: p.Available, Epoch: p.Epoch, Mark: p.Marks[owner], Marks: len(p.Marks), Deleted: p.deleted,
-			}
+	out := map[string]stock.Mark{}
+	for _, id := range owners {
+		if r, ok := s.reservations[id]; ok {
+			out[id] = r.State.Mark()
+		} else if a, ok := s.adjustments[id]; ok {
+			out[id] = a.State.Mark()
 		}
 	}
 	return out, nil
+}
+
+// read returns something of each of the products that exist.
+func read[T any](s *Store, ids []string, of func(*stored) T) map[string]T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]T{}
+	for _, id := range ids {
+		if p, ok := s.products[id]; ok {
+			out[id] = of(p)
+		}
+	}
+	return out
+}
+
+// View implements stock.Store.
+func (s *Store) View(_ context.Context, owner string, productIDs []string) (map[string]stock.View, error) {
+	return read(s, productIDs, func(p *stored) stock.View { return p.View(owner) }), nil
+}
+
+// Snapshots implements stock.Store.
+func (s *Store) Snapshots(_ context.Context, productIDs []string) (map[string]stock.Snapshot, error) {
+	return read(s, productIDs, func(p *stored) stock.Snapshot {
+		snapshot := p.Snapshot
+		snapshot.Marks = maps.Clone(p.Marks)
+		return snapshot
+	}), nil
 }
 
 // Apply implements stock.Store.
@@ -207,20 +209,21 @@ func (s *Store) Apply(_ context.Context, u stock.Update) (stock.After, bool, err
 		return stock.After{}, false, nil
 	}
 	p.apply(u)
-	return stock.After{Epoch: p.Epoch, Marks: len(p.Marks)}, true, nil
+	return stock.After{Epoch: p.Epoch, Marks: p.MarkCount}, true, nil
 }
 
 func (p *stored) allows(u stock.Update) bool {
 	if p.Marks[u.Owner] != u.Was || u.Was == stock.NoMark && p.Epoch != u.Epoch {
 		return false
 	}
-	return !u.Takes() || p.Available >= -u.Available && !p.deleted && len(p.Marks) < stock.MaxMarks
+	return !u.Takes() || p.Available >= -u.Available && !p.Deleted && p.MarkCount < stock.MaxMarks
 }
 
 func (p *stored) apply(u stock.Update) {
 	p.Available += u.Available
 	p.Restocked += u.Restocked
 	p.Marks[u.Owner] = u.Set
+	p.MarkCount = len(p.Marks)
 }
 
 // Prune implements stock.Store.
@@ -239,68 +242,40 @@ func (s *Store) Prune(_ context.Context, productID string, marks map[string]stoc
 	for id := range marks {
 		delete(p.Marks, id)
 	}
+	p.MarkCount = len(p.Marks)
 	p.Epoch++
 	return true, nil
 }
 
-// Snapshots implements stock.Store.
-func (s *Store) Snapshots(_ context.Context, productIDs []string) (map[string]stock.Snapshot, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := map[string]stock.Snapshot{}
-	for _, id := range productIDs {
-		if p, ok := s.products[id]; ok {
-			read := p.Snapshot
-			read.MarkCount, read.Marks = len(p.Marks), maps.Clone(p.Marks)
-			out[id] = read
-		}
-	}
-	return out, nil
-}
-
-// ProductIDs implements stock.Ledger.
+// ProductIDs implements stock.Store.
 func (s *Store) ProductIDs(_ context.Context, after string, limit int) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []string
-	for id := range s.products {
-		if id > after {
-			out = append(out, id)
-		}
-	}
-	slices.Sort(out)
-	return out[:min(len(out), limit)], nil
+	ids := slices.DeleteFunc(slices.Sorted(maps.Keys(s.products)), func(id string) bool { return id <= after })
+	return ids[:min(len(ids), limit)], nil
 }
 
-// Reservations implements stock.Ledger.
+// Reservations implements stock.Store.
 func (s *Store) Reservations(
 	_ context.Context, productIDs []string, since time.Time, yield func(stock.Reservation) error,
 ) error {
 	wants := func(l stock.Line) bool { return slices.Contains(productIDs, l.ProductID) }
-	return each(s, s.reservations, func(r stock.Reservation) bool {
+	return each(yield, find(s, s.reservations, func(r stock.Reservation) bool {
 		return !r.UpdatedAt.Before(since) && slices.ContainsFunc(r.Lines, wants)
-	}, yield)
+	}))
 }
 
-// Adjustments implements stock.Ledger.
+// Adjustments implements stock.Store.
 func (s *Store) Adjustments(
 	_ context.Context, productIDs []string, since time.Time, yield func(stock.Adjustment) error,
 ) error {
-	return each(s, s.adjustments, func(a stock.Adjustment) bool {
+	return each(yield, find(s, s.adjustments, func(a stock.Adjustment) bool {
 		return !a.UpdatedAt.Before(since) && slices.Contains(productIDs, a.ProductID)
-	}, yield)
+	}))
 }
 
-// each yields the documents that match, without the lock.
-func each[T any](s *Store, documents map[string]T, matches func(T) bool, yield func(T) error) error {
-	s.mu.Lock()
-	var found []T
-	for _, d := range documents {
-		if matches(d) {
-			found = append(found, d)
-		}
-	}
-	s.mu.Unlock()
+// each yields the documents, without the lock.
+func each[T any](yield func(T) error, found []T) error {
 	for _, d := range found {
 		if err := yield(d); err != nil {
 			return err
@@ -309,17 +284,7 @@ func each[T any](s *Store, documents map[string]T, matches func(T) bool, yield f
 	return nil
 }
 
-// Overwrite applies an update to a product without checking its guard, on an old count of available units: what a
-// read-modify-write would do. With it, tests show that they catch a wrong store.
-func (s *Store) Overwrite(u stock.Update, available int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := s.products[u.ProductID]
-	p.Available = available
-	p.apply(u)
-}
-
 var _ interface {
-	stock.Ledger
+	stock.Store
 	product.Store
 } = (*Store)(nil)

@@ -27,14 +27,13 @@ func (s *Store) CreateProduct(_ context.Context, p product.Product) error {
 }
 
 // Product implements product.Store.
-func (s *Store) Product(_ context.Context, id string) (product.Product, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, ok := s.products[id]
-	if !ok || p.deleted {
-		return product.Product{}, product.ErrNotFound
+func (s *Store) Product(ctx context.Context, id string) (product.Product, error) {
+	found, err := s.Products(ctx, []string{id})
+	p, ok := found[id]
+	if !ok {
+		err = product.ErrNotFound
 	}
-	return p.shown(), nil
+	return p, err
 }
 
 func (p *stored) shown() product.Product {
@@ -49,7 +48,7 @@ func (s *Store) Products(_ context.Context, ids []string) (map[string]product.Pr
 	defer s.mu.Unlock()
 	out := map[string]product.Product{}
 	for _, id := range ids {
-		if p, ok := s.products[id]; ok && !p.deleted {
+		if p, ok := s.products[id]; ok && !p.Deleted {
 			out[id] = p.shown()
 		}
 	}
@@ -80,7 +79,7 @@ func (s *Store) filtered(f product.Filter) []product.Product {
 	defer s.mu.Unlock()
 	var out []product.Product
 	for _, p := range s.products {
-		if !p.deleted && passes(f, p.Product) {
+		if !p.Deleted && passes(f, p.Product) {
 			out = append(out, p.shown())
 		}
 	}
@@ -103,7 +102,7 @@ func (s *Store) ChangeProduct(_ context.Context, id string, c product.Patch, at 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, ok := s.products[id]
-	if !ok || p.deleted {
+	if !ok || p.Deleted {
 		return product.Product{}, product.ErrNotFound
 	}
 	set(&p.Name, c.Name)
@@ -125,7 +124,7 @@ func (s *Store) DeleteProduct(_ context.Context, id string, at time.Time) error 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, ok := s.products[id]
-	if !ok || p.deleted {
+	if !ok || p.Deleted {
 		return product.ErrNotFound
 	}
 	for _, r := range s.reservations {
@@ -133,6 +132,6 @@ func (s *Store) DeleteProduct(_ context.Context, id string, at time.Time) error 
 			return product.ErrOpenHolds
 		}
 	}
-	p.deleted, p.UpdatedAt = true, at
+	p.Deleted, p.UpdatedAt = true, at
 	return nil
 }

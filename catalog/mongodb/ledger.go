@@ -10,33 +10,29 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
-// ProductIDs implements stock.Ledger.
+// ProductIDs implements stock.Store.
 func (s *Store) ProductIDs(ctx context.Context, after string, limit int) ([]string, error) {
-	found, err := find[units](ctx, s.products, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}},
+	found, err := find[stock.Counters](ctx, s.products, bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: after}}}},
 		options.Find().SetSort(keys("_id")).SetLimit(int64(limit)).SetProjection(only("_id")))
 	var out []string
-	for _, u := range found {
-		out = append(out, u.ID)
+	for _, p := range found {
+		out = append(out, p.ProductID)
 	}
 	return out, err
 }
 
-// Reservations implements stock.Ledger.
+// Reservations implements stock.Store.
 func (s *Store) Reservations(
 	ctx context.Context, productIDs []string, since time.Time, yield func(stock.Reservation) error,
 ) error {
-	return each(ctx, s.foundReservations, changedSince("lines.productId", productIDs, since), func(d reservation) error {
-		return yield(d.reservation())
-	})
+	return each(ctx, s.foundReservations, changedSince("lines.productId", productIDs, since), yield)
 }
 
-// Adjustments implements stock.Ledger.
+// Adjustments implements stock.Store.
 func (s *Store) Adjustments(
 	ctx context.Context, productIDs []string, since time.Time, yield func(stock.Adjustment) error,
 ) error {
-	return each(ctx, s.foundAdjustments, changedSince("productId", productIDs, since), func(d adjustment) error {
-		return yield(d.adjustment())
-	})
+	return each(ctx, s.foundAdjustments, changedSince("productId", productIDs, since), yield)
 }
 
 func changedSince(field string, productIDs []string, since time.Time) bson.D {

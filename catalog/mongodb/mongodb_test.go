@@ -13,12 +13,11 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/mongodb"
 	"github.com/ordersaga/ordersaga/catalog/product"
 	"github.com/ordersaga/ordersaga/catalog/stock"
-	"github.com/ordersaga/ordersaga/catalog/storetest"
 	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
-func open(t *testing.T) storetest.Store {
+func open(t *testing.T) *mongodb.Store {
 	t.Helper()
 	uri, database := servicestest.MongoDB(t)
 	store, err := mongodb.Open(uri, database)
@@ -38,11 +37,6 @@ func open(t *testing.T) storetest.Store {
 	return store
 }
 
-func TestStoreKeepsTheContract(t *testing.T) {
-	t.Parallel()
-	storetest.Run(t, open)
-}
-
 func TestAWrongNumberOfMarksIsFoundAndRepaired(t *testing.T) {
 	t.Parallel()
 	store := open(t)
@@ -60,11 +54,11 @@ func TestAWrongNumberOfMarksIsFoundAndRepaired(t *testing.T) {
 	if _, ok, err := store.Apply(t.Context(), miscount); !ok || err != nil {
 		t.Fatalf("tamper: %t, %v", ok, err)
 	}
-	drift, err := service.Repair(t.Context(), store, "kettle", "counted by hand")
+	drift, err := service.Repair(t.Context(), "kettle", "counted by hand")
 	if err != nil || drift.Delta() != (stock.Delta{Marks: -2}) {
 		t.Errorf("repaired %+v, %v; want two marks less", drift, err)
 	}
-	if found, err := service.Audit(t.Context(), store); err != nil || len(found.Drifts) > 0 {
+	if found, err := service.Audit(t.Context()); err != nil || len(found.Drifts) > 0 {
 		t.Errorf("after the repair: %+v, %v", found, err)
 	}
 }
@@ -73,7 +67,7 @@ func TestAWrongNumberOfMarksIsFoundAndRepaired(t *testing.T) {
 // documents.
 func TestPagesAreReadInTheOrderOfAnIndex(t *testing.T) {
 	t.Parallel()
-	store := open(t).(*mongodb.Store)
+	store := open(t)
 	var lamps []product.Product
 	for i := range int64(1200) {
 		lamps = append(lamps, product.Product{

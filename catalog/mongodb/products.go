@@ -10,33 +10,7 @@ import (
 
 	"github.com/ordersaga/ordersaga/catalog/product"
 	"github.com/ordersaga/ordersaga/catalog/stock"
-	"github.com/ordersaga/ordersaga/internal/money"
 )
-
-// details is what package product keeps in a product's document.
-type details struct {
-	ID          string    `bson:"_id"`
-	Name        string    `bson:"name"`
-	Description string    `bson:"description"`
-	Category    string    `bson:"category"`
-	Price       price     `bson:"price"`
-	Available   int64     `bson:"available"`
-	Number      int64     `bson:"number"`
-	CreatedAt   time.Time `bson:"createdAt"`
-	UpdatedAt   time.Time `bson:"updatedAt"`
-}
-
-type price struct {
-	Amount   int64  `bson:"amount"`
-	Currency string `bson:"currency"`
-}
-
-func (d details) product() product.Product {
-	return product.Product{
-		ID: d.ID, Name: d.Name, Description: d.Description, Category: d.Category, Price: money.Money(d.Price),
-		Stock: d.Available, Number: d.Number, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
-	}
-}
 
 // withoutMarks is a projection without the field that can be large.
 var withoutMarks = bson.D{{Key: "marks", Value: 0}}
@@ -84,37 +58,29 @@ func (s *Store) LoadProducts(ctx context.Context, products []product.Product) er
 	return err
 }
 
+// document is a product's document. Package product reads some of its fields, and package stock (in a Snapshot) others.
+type document struct {
+	product.Product `bson:",inline"`
+	PriceBuckets    []int64  `bson:"priceBuckets"`
+	Words           []string `bson:"words"`
+	Deleted         bool     `bson:"deleted"`
+	Initial         int64    `bson:"initial"`
+	Restocked       int64    `bson:"restocked"`
+	Epoch           int64    `bson:"epoch"`
+	MarkCount       int      `bson:"markCount"`
+	Marks           bson.D   `bson:"marks"`
+}
+
 // newDocument returns the document of a product without orders.
-func newDocument(p product.Product, number int64) bson.D {
-	return bson.D{
-		{Key: "_id", Value: p.ID},
-		{Key: "name", Value: p.Name},
-		{Key: "description", Value: p.Description},
-		{Key: "category", Value: p.Category},
-		{Key: "price", Value: price(p.Price)},
-		{Key: "priceBuckets", Value: bucketsOf(p.Price.Amount)},
-		{Key: "createdAt", Value: p.CreatedAt},
-		{Key: "updatedAt", Value: p.UpdatedAt},
-		{Key: "deleted", Value: false},
-		{Key: "available", Value: p.Stock},
-		{Key: "initial", Value: p.Stock},
-		{Key: "restocked", Value: int64(0)},
-		{Key: "epoch", Value: int64(0)},
-		{Key: "markCount", Value: 0},
-		{Key: "marks", Value: bson.D{}},
-		{Key: "number", Value: number},
-		{Key: "words", Value: words(p.Name)},
+func newDocument(p product.Product, number int64) document {
+	p.Number = number
+	return document{
+		Product: p, PriceBuckets: bucketsOf(p.Price.Amount), Words: words(p.Name), Initial: p.Stock, Marks: bson.D{},
 	}
 }
 
 // words is never nil, which would be stored as null.
-func words(name string) bson.A {
-	out := bson.A{}
-	for _, w := range product.Words(name) {
-		out = append(out, w)
-	}
-	return out
-}
+func words(name string) []string { return append([]string{}, product.Words(name)...) }
 
 // forSale is the filter for one product that is not deleted.
 func forSale(id string) bson.D { return append(byID(id), bson.E{Key: "deleted", Value: false}) }
@@ -122,8 +88,7 @@ func forSale(id string) bson.D { return append(byID(id), bson.E{Key: "deleted", 
 // Product implements product.Store.
 func (s *Store) Product(ctx context.Context, id string) (product.Product, error) {
 	one := s.products.FindOne(ctx, forSale(id), options.FindOne().SetProjection(withoutMarks))
-	d, err := found[details](one, product.ErrNotFound)
-	return d.product(), err
+	return found[product.Product](one, product.ErrNotFound)
 }
 
 // Products implements product.Store.
@@ -142,12 +107,7 @@ func (s *Store) Products(ctx context.Context, ids []string) (map[string]product.
 func (s *Store) findProducts(
 	ctx context.Context, filter bson.D, opts *options.FindOptionsBuilder,
 ) ([]product.Product, error) {
-	found, err := find[details](ctx, s.products, filter, opts.SetProjection(withoutMarks))
-	var out []product.Product
-	for _, d := range found {
-		out = append(out, d.product())
-	}
-	return out, err
+	return find[product.Product](ctx, s.products, filter, opts.SetProjection(withoutMarks))
 }
 
 // countTimeout bounds a count. The timeout of other operations is too short for one of very many products.
@@ -202,12 +162,11 @@ func (s *Store) ChangeProduct(
 		set = append(set, bson.E{Key: "words", Value: words(*p.Name)})
 	}
 	if p.Price != nil {
-		set = append(set, bson.E{Key: "price", Value: price(*p.Price)}, bson.E{Key: "priceBuckets", Value: bucketsOf(p.Price.Amount)})
+		set = append(set, bson.E{Key: "price", Value: *p.Price}, bson.E{Key: "priceBuckets", Value: bucketsOf(p.Price.Amount)})
 	}
 	changed := s.products.FindOneAndUpdate(ctx, forSale(id), bson.D{{Key: "$set", Value: set}},
 		after().SetProjection(withoutMarks))
-	d, err := found[details](changed, product.ErrNotFound)
-	return d.product(), err
+	return found[product.Product](changed, product.ErrNotFound)
 }
 
 // deleteTries bounds how often a deletion starts over because an order took units of the product meanwhile.
@@ -219,7 +178,7 @@ const deleteTries = 10
 func (s *Store) DeleteProduct(ctx context.Context, id string, at time.Time) error {
 	for range deleteTries {
 		one := s.products.FindOne(ctx, forSale(id), options.FindOne().SetProjection(only("epoch", "markCount")))
-		u, err := found[units](one, product.ErrNotFound)
+		u, err := found[stock.Snapshot](one, product.ErrNotFound)
 		if err != nil {
 			return err
 		}

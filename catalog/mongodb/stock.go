@@ -9,31 +9,17 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
-// units is what package stock keeps in a product's document.
-type units struct {
-	ID        string                `bson:"_id"`
-	Available int64                 `bson:"available"`
-	Initial   int64                 `bson:"initial"`
-	Restocked int64                 `bson:"restocked"`
-	Epoch     int64                 `bson:"epoch"`
-	MarkCount int                   `bson:"markCount"` // so that guards need not count the marks
-	Marks     map[string]stock.Mark `bson:"marks"`
-	Deleted   bool                  `bson:"deleted"`
-}
-
 // View implements stock.Store.
 func (s *Store) View(ctx context.Context, owner string, productIDs []string) (map[string]stock.View, error) {
 	fields := only("available", "epoch", "markCount", "deleted")
 	if owner != "" {
 		fields = append(fields, bson.E{Key: mark(owner), Value: 1})
 	}
-	found, err := find[units](ctx, s.products, bson.D{{Key: "_id", Value: in(productIDs)}},
+	found, err := find[stock.Snapshot](ctx, s.products, bson.D{{Key: "_id", Value: in(productIDs)}},
 		options.Find().SetProjection(fields))
 	out := map[string]stock.View{}
-	for _, u := range found {
-		out[u.ID] = stock.View{
-			Available: u.Available, Epoch: u.Epoch, Mark: u.Marks[owner], Marks: u.MarkCount, Deleted: u.Deleted,
-		}
+	for _, p := range found {
+		out[p.ProductID] = p.View(owner)
 	}
 	return out, err
 }
@@ -57,7 +43,7 @@ func (s *Store) Apply(ctx context.Context, u stock.Update) (stock.After, bool, e
 	if len(inc) > 0 {
 		change = append(change, bson.E{Key: "$inc", Value: inc})
 	}
-	p, ok, err := one[units](s.products.FindOneAndUpdate(ctx, guard(u), change,
+	p, ok, err := one[stock.Snapshot](s.products.FindOneAndUpdate(ctx, guard(u), change,
 		after().SetProjection(only("epoch", "markCount"))))
 	return stock.After{Epoch: p.Epoch, Marks: p.MarkCount}, ok, err
 }
@@ -98,16 +84,11 @@ func (s *Store) Prune(ctx context.Context, productID string, marks map[string]st
 
 // Snapshots implements stock.Store.
 func (s *Store) Snapshots(ctx context.Context, productIDs []string) (map[string]stock.Snapshot, error) {
-	found, err := find[units](ctx, s.products, bson.D{{Key: "_id", Value: in(productIDs)}},
-		options.Find().SetProjection(only("available", "initial", "restocked", "epoch", "markCount", "marks")))
+	found, err := find[stock.Snapshot](ctx, s.products, bson.D{{Key: "_id", Value: in(productIDs)}},
+		options.Find().SetProjection(only("available", "initial", "restocked", "epoch", "markCount", "marks", "deleted")))
 	out := map[string]stock.Snapshot{}
-	for _, u := range found {
-		out[u.ID] = stock.Snapshot{
-			Counters: stock.Counters{
-				ProductID: u.ID, Available: u.Available, Initial: u.Initial, Restocked: u.Restocked, MarkCount: u.MarkCount,
-			},
-			Epoch: u.Epoch, Marks: u.Marks,
-		}
+	for _, p := range found {
+		out[p.ProductID] = p
 	}
 	return out, err
 }

@@ -9,17 +9,17 @@ import (
 	"github.com/ordersaga/ordersaga/internal/money"
 )
 
-// Product is a product in the catalog.
+// Product is a product in the catalog. The tags name the fields of its document.
 type Product struct {
-	ID          string
-	Name        string
-	Description string
-	Category    string
-	Price       money.Money // of one unit
-	Stock       int64       // units that can be bought now
-	Number      int64       // the newest product has the highest
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
+	ID          string      `bson:"_id"`
+	Name        string      `bson:"name"`
+	Description string      `bson:"description"`
+	Category    string      `bson:"category"`
+	Price       money.Money `bson:"price"`     // of one unit
+	Stock       int64       `bson:"available"` // units that can be bought now
+	Number      int64       `bson:"number"`    // the newest product has the highest
+	CreatedAt   time.Time   `bson:"createdAt"`
+	UpdatedAt   time.Time   `bson:"updatedAt"`
 }
 
 // Details are the details of a product that can be changed.

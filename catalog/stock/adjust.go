@@ -12,15 +12,15 @@ import (
 
 // Adjustment is a change of one product's stock that no order asked for: a restock, a correction or a repair.
 type Adjustment struct {
-	ID        string
-	ProductID string
-	Kind      Kind // MovedRestock, MovedCorrection or MovedRepair
-	Delta     Delta
-	Reason    string // of corrections and repairs, in an operator's words
-	State     AdjustmentState
-	Available int64 // REFUSED: how many units were available
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	ID        string          `bson:"_id"`
+	ProductID string          `bson:"productId"`
+	Kind      Kind            `bson:"kind"` // MovedRestock, MovedCorrection or MovedRepair
+	Delta     Delta           `bson:"delta"`
+	Reason    string          `bson:"reason,omitempty"` // of corrections and repairs, in an operator's words
+	State     AdjustmentState `bson:"state"`
+	Available int64           `bson:"available"` // REFUSED: how many units were available
+	CreatedAt time.Time       `bson:"createdAt"`
+	UpdatedAt time.Time       `bson:"updatedAt"`
 }
 
 // AdjustmentState is how far an adjustment is.
@@ -33,8 +33,8 @@ const (
 	Refused AdjustmentState = "REFUSED" // it would have taken away more than was available
 )
 
-// mark is what an adjustment at rest has left on its product.
-func (s AdjustmentState) mark() Mark {
+// Mark is what an adjustment at rest has left on its product.
+func (s AdjustmentState) Mark() Mark {
 	switch s {
 	case Applied:
 		return MarkApplied

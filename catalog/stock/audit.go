@@ -39,17 +39,17 @@ type Findings struct {
 const auditBatch = 200
 
 // Audit compares every product with the ledger, while orders go on. It writes nothing. Several audits may run at once.
-func (s *Service) Audit(ctx context.Context, ledger Ledger) (Findings, error) {
+func (s *Service) Audit(ctx context.Context) (Findings, error) {
 	var all Findings
 	for after := ""; ; {
-		ids, err := ledger.ProductIDs(ctx, after, auditBatch)
+		ids, err := s.store.ProductIDs(ctx, after, auditBatch)
 		if err != nil {
 			return all, fmt.Errorf("list products after %q: %w", after, err)
 		}
 		if len(ids) == 0 {
 			return all, nil
 		}
-		found, err := s.AuditProducts(ctx, ledger, ids)
+		found, err := s.AuditProducts(ctx, ids)
 		if err != nil {
 			return all, err
 		}
@@ -62,8 +62,8 @@ func (s *Service) Audit(ctx context.Context, ledger Ledger) (Findings, error) {
 
 // AuditProducts is Audit for some products. It ignores IDs of products that never existed. It reports a drift only if a
 // second audit finds the same one, in case the store returned stale data for a moment.
-func (s *Service) AuditProducts(ctx context.Context, ledger Ledger, ids []string) (Findings, error) {
-	found, err := s.auditOnce(ctx, ledger, ids)
+func (s *Service) AuditProducts(ctx context.Context, ids []string) (Findings, error) {
+	found, err := s.auditOnce(ctx, ids)
 	if err != nil || len(found.Drifts) == 0 {
 		return found, err
 	}
@@ -73,7 +73,7 @@ func (s *Service) AuditProducts(ctx context.Context, ledger Ledger, ids []string
 		suspects = append(suspects, d.ProductID)
 		first[d.ProductID] = d.Delta()
 	}
-	again, err := s.auditOnce(ctx, ledger, suspects)
+	again, err := s.auditOnce(ctx, suspects)
 	if err != nil {
 		return found, err
 	}
@@ -89,32 +89,34 @@ const auditRounds = 20
 // clockSkew is how far the clocks of instances may be apart; "lately" reaches back that much further.
 const clockSkew = time.Minute
 
-func (s *Service) auditOnce(ctx context.Context, ledger Ledger, ids []string) (Findings, error) {
-	found := Findings{}
-	known := newBooks()
+func (s *Service) auditOnce(ctx context.Context, ids []string) (Findings, error) {
+	var found Findings
+	undecided := map[string]account{}
+	for _, id := range ids {
+		undecided[id] = account{map[string]Reservation{}, map[string]Adjustment{}}
+	}
 	since := time.Time{}
-	for round := 0; round < auditRounds && len(ids) > 0; round++ {
+	for round := 0; round < auditRounds && len(undecided) > 0; round++ {
 		began := s.now()
-		before, err := ledger.Snapshots(ctx, ids)
+		ids := slices.Sorted(maps.Keys(undecided))
+		before, err := s.store.Snapshots(ctx, ids)
 		if err != nil {
 			return found, fmt.Errorf("read %d products: %w", len(ids), err)
 		}
-		if err := known.read(ctx, ledger, ids, since); err != nil {
-			return found, err
+		if err := s.readAccounts(ctx, ids, undecided, since); err != nil {
+			return found, fmt.Errorf("read the ledger of %d products: %w", len(ids), err)
 		}
-		after, err := ledger.Snapshots(ctx, ids)
+		after, err := s.store.Snapshots(ctx, ids)
 		if err != nil {
 			return found, fmt.Errorf("read %d products again: %w", len(ids), err)
 		}
-		var undecided []string
 		for _, id := range ids {
 			p, ok := after[id]
-			switch {
-			case !ok: // it never existed
-			case p.Epoch != before[id].Epoch:
-				undecided = append(undecided, id)
-			default:
-				d, err := s.compare(ctx, p, known)
+			if p.Epoch != before[id].Epoch {
+				continue // marks were pruned meanwhile
+			}
+			if ok { // it exists
+				d, err := s.compare(ctx, p, undecided[id])
 				if err != nil {
 					return found, err
 				}
@@ -123,64 +125,44 @@ func (s *Service) auditOnce(ctx context.Context, ledger Ledger, ids []string) (F
 					found.Drifts = append(found.Drifts, d)
 				}
 			}
+			delete(undecided, id)
 		}
-		ids, since = undecided, began.Add(-clockSkew)
+		since = began.Add(-clockSkew)
 	}
-	found.Products += len(ids)
-	found.Undecided = ids
+	found.Products += len(undecided)
+	found.Undecided = slices.Sorted(maps.Keys(undecided))
 	return found, nil
 }
 
-// books are the reservations and adjustments of some products, as last read.
-type books struct {
-	reservations map[string]map[string]Reservation // by product, then by ID
-	adjustments  map[string]map[string]Adjustment
+// account is the reservations and adjustments of a product, as last read, by their IDs.
+type account struct {
+	reservations map[string]Reservation
+	adjustments  map[string]Adjustment
 }
 
-func newBooks() books {
-	return books{map[string]map[string]Reservation{}, map[string]map[string]Adjustment{}}
-}
-
-func (b books) has(productID, owner string) bool {
-	_, reserved := b.reservations[productID][owner]
-	_, adjusted := b.adjustments[productID][owner]
-	return reserved || adjusted
-}
-
-// read adds what was changed at or after since.
-func (b books) read(ctx context.Context, ledger Ledger, ids []string, since time.Time) error {
-	for _, id := range ids {
-		if b.reservations[id] == nil {
-			b.reservations[id], b.adjustments[id] = map[string]Reservation{}, map[string]Adjustment{}
-		}
-	}
-	err := ledger.Reservations(ctx, ids, since, func(r Reservation) error {
+// readAccounts adds what was changed at or after since to the accounts of the products.
+func (s *Service) readAccounts(ctx context.Context, ids []string, accounts map[string]account, since time.Time) error {
+	err := s.store.Reservations(ctx, ids, since, func(r Reservation) error {
 		for _, l := range r.Lines {
-			if of, ok := b.reservations[l.ProductID]; ok {
-				of[r.ID] = r
+			if a, ok := accounts[l.ProductID]; ok {
+				a.reservations[r.ID] = r
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("read the reservations of %d products: %w", len(ids), err)
+		return err
 	}
-	err = ledger.Adjustments(ctx, ids, since, func(a Adjustment) error {
-		b.adjustments[a.ProductID][a.ID] = a
+	return s.store.Adjustments(ctx, ids, since, func(a Adjustment) error {
+		accounts[a.ProductID].adjustments[a.ID] = a
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("read the adjustments of %d products: %w", len(ids), err)
-	}
-	return nil
 }
 
-// compare compares a product with the books.
-func (s *Service) compare(ctx context.Context, p Snapshot, known books) (Drift, error) {
+// compare compares a product with its account.
+func (s *Service) compare(ctx context.Context, p Snapshot, known account) (Drift, error) {
 	d := Drift{ProductID: p.ProductID, Stored: p.Counters, Expected: p.Counters}
-	reservations := slices.Collect(maps.Values(known.reservations[p.ProductID]))
-	adjustments := slices.Collect(maps.Values(known.adjustments[p.ProductID]))
-	for _, a := range adjustments {
+	for _, a := range known.adjustments {
 		if a.Kind != MovedRepair {
 			continue
 		}
@@ -189,10 +171,12 @@ func (s *Service) compare(ctx context.Context, p Snapshot, known books) (Drift, 
 			d.repairing = a.ID
 		}
 	}
-	// What came after the books were read has left a mark on the product. Of that the mark counts, not the state, which
+	// What came after the account was read has left a mark on the product. Of that the mark counts, not the state, which
 	// may be further by now.
 	for id, mark := range p.Marks {
-		if known.has(p.ProductID, id) {
+		_, reserved := known.reservations[id]
+		_, adjusted := known.adjustments[id]
+		if reserved || adjusted {
 			continue
 		}
 		var err error
@@ -200,18 +184,18 @@ func (s *Service) compare(ctx context.Context, p Snapshot, known books) (Drift, 
 			var a Adjustment
 			a, err = s.store.Adjustment(ctx, id)
 			a.State = Pending
-			adjustments = append(adjustments, a)
+			known.adjustments[id] = a
 		} else {
 			var r Reservation
 			r, err = s.store.Reservation(ctx, id)
 			r.State, r.From = "", ""
-			reservations = append(reservations, r)
+			known.reservations[id] = r
 		}
 		if err != nil && !errors.Is(err, ErrNotFound) { // a mark without an owner accounts for no units
 			return Drift{}, fmt.Errorf("read the owner %s of a mark: %w", id, err)
 		}
 	}
-	taken, restocked := Expected(p, reservations, adjustments)
+	taken, restocked := Expected(p, maps.Values(known.reservations), maps.Values(known.adjustments))
 	d.Expected.Restocked = restocked
 	d.Expected.Available = p.Initial + restocked - taken
 	d.Expected.MarkCount = len(p.Marks)
@@ -224,20 +208,20 @@ func (s *Service) compare(ctx context.Context, p Snapshot, known books) (Drift, 
 //
 // Errors: *ShortError if more units were sold than there ever were: restock or correct first; ErrReason; ErrBusy if the
 // product is too busy for an audit.
-func (s *Service) Repair(ctx context.Context, ledger Ledger, productID, reason string) (Drift, error) {
-	d, err := s.repair(ctx, ledger, productID, reason)
+func (s *Service) Repair(ctx context.Context, productID, reason string) (Drift, error) {
+	d, err := s.repair(ctx, productID, reason)
 	if err != nil {
 		return Drift{}, fmt.Errorf("repair the stock of product %s: %w", productID, err)
 	}
 	return d, nil
 }
 
-func (s *Service) repair(ctx context.Context, ledger Ledger, productID, reason string) (Drift, error) {
+func (s *Service) repair(ctx context.Context, productID, reason string) (Drift, error) {
 	if reason == "" {
 		return Drift{}, ErrReason
 	}
 	for range maxRounds {
-		found, err := s.AuditProducts(ctx, ledger, []string{productID})
+		found, err := s.AuditProducts(ctx, []string{productID})
 		switch {
 		case err != nil:
 			return Drift{}, err

@@ -14,7 +14,7 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
-// busy is a ledger that changes right after its reservations were read.
+// busy is a store that changes right after its reservations were read.
 type busy struct {
 	*memorytest.Store
 	times   int
@@ -58,7 +58,8 @@ func TestAnAuditIsNotMisledByOrdersThatComeAndArePrunedWhileItReads(t *testing.T
 		5:  {Products: 1},
 		50: {Products: 1, Undecided: []string{"lamp"}}, // it gives up, and reports that
 	} {
-		found, err := service.Audit(ctx, &busy{store, times, func(n int) { order(times*100 + n) }})
+		audited := &busy{store, times, func(n int) { order(times*100 + n) }}
+		found, err := stock.New(audited, stock.Options{}).Audit(ctx)
 		if diff := cmp.Diff(want, found, cmpopts.EquateEmpty()); diff != "" || err != nil {
 			t.Errorf("%d concurrent orders: %v (-want +got):\n%s", times, err, diff)
 		}

@@ -1,13 +1,15 @@
 package stock
 
+import "iter"
+
 // Expected returns the units of a product that orders have taken and that restocks and corrections have added, as its
 // marks say and, for owners without a mark, their states. The snapshot is of one moment. The result is right if every
 // owner was read before the snapshot or has a mark in it, and no mark was pruned in between; package doc explains why.
-func Expected(p Snapshot, reservations []Reservation, adjustments []Adjustment) (taken, restocked int64) {
-	for _, r := range reservations {
+func Expected(p Snapshot, reservations iter.Seq[Reservation], adjustments iter.Seq[Adjustment]) (taken, restocked int64) {
+	for r := range reservations {
 		taken += r.taken(p)
 	}
-	for _, a := range adjustments {
+	for a := range adjustments {
 		restocked += a.restocked(p)
 	}
 	return taken, restocked

@@ -130,14 +130,9 @@ func (c *counting) Due(ctx context.Context, q stock.Due) ([]stock.Reservation, e
 	return c.Store.Due(ctx, q)
 }
 
-func (c *counting) States(ctx context.Context, ids []string) (map[string]stock.State, error) {
-	c.count("States")
-	return c.Store.States(ctx, ids)
-}
-
-func (c *counting) AdjustmentStates(ctx context.Context, ids []string) (map[string]stock.AdjustmentState, error) {
-	c.count("AdjustmentStates")
-	return c.Store.AdjustmentStates(ctx, ids)
+func (c *counting) FinalMarks(ctx context.Context, owners []string) (map[string]stock.Mark, error) {
+	c.count("FinalMarks")
+	return c.Store.FinalMarks(ctx, owners)
 }
 
 func (c *counting) View(ctx context.Context, owner string, productIDs []string) (map[string]stock.View, error) {

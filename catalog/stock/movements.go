@@ -82,20 +82,24 @@ func (a Adjustment) movement() Movement {
 
 func movementID(m Movement) string { return m.Source + "/" + m.ProductID + "/" + string(m.Kind) }
 
-// Movements returns the ledger of one product, oldest first. It keeps all of it in memory, about 200 bytes an entry.
-func Movements(ctx context.Context, ledger Ledger, productID string) ([]Movement, error) {
+// Movements returns the ledger of one product, oldest first. It keeps all of it in memory, about 200 bytes an entry. Errors:
+// ErrProduct.
+func (s *Service) Movements(ctx context.Context, productID string) ([]Movement, error) {
 	var out []Movement
 	ids := []string{productID}
-	err := ledger.Reservations(ctx, ids, time.Time{}, func(r Reservation) error {
-		for _, m := range r.Movements() {
-			if m.ProductID == productID {
-				out = append(out, m)
-			}
-		}
-		return nil
-	})
+	_, err := s.snapshot(ctx, productID)
 	if err == nil {
-		err = ledger.Adjustments(ctx, ids, time.Time{}, func(a Adjustment) error {
+		err = s.store.Reservations(ctx, ids, time.Time{}, func(r Reservation) error {
+			for _, m := range r.Movements() {
+				if m.ProductID == productID {
+					out = append(out, m)
+				}
+			}
+			return nil
+		})
+	}
+	if err == nil {
+		err = s.store.Adjustments(ctx, ids, time.Time{}, func(a Adjustment) error {
 			if a.State == Applied {
 				out = append(out, a.movement())
 			}

@@ -44,7 +44,7 @@ func (s *Service) prune(ctx context.Context, productID string) error {
 	if err != nil {
 		return err
 	}
-	final, err := s.finalMarks(ctx, slices.Collect(maps.Keys(p.Marks)))
+	final, err := s.store.FinalMarks(ctx, slices.Collect(maps.Keys(p.Marks)))
 	if err != nil {
 		return err
 	}
@@ -62,27 +62,4 @@ func (s *Service) prune(ctx context.Context, productID string) error {
 	}
 	s.epochs.forget(productID)
 	return nil
-}
-
-// finalMarks returns the marks that reservations and adjustments at rest have left.
-func (s *Service) finalMarks(ctx context.Context, ids []string) (map[string]Mark, error) {
-	final := map[string]Mark{}
-	reservations, err := s.store.States(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	for id, state := range reservations {
-		final[id] = state.mark()
-	}
-	if len(reservations) == len(ids) {
-		return final, nil
-	}
-	adjustments, err := s.store.AdjustmentStates(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	for id, state := range adjustments {
-		final[id] = state.mark()
-	}
-	return final, nil
 }

@@ -145,16 +145,23 @@ func (s *Service) repeated(ctx context.Context, id string, lines []Line, absent 
 //
 // Errors: ErrNotFound; ErrExpired, ErrReleased or *ShortError if that has happened to the reservation.
 func (s *Service) Commit(ctx context.Context, id string) (Reservation, error) {
+	return untilDecided(ctx, "commit stock of order "+id, id, s.commit)
+}
+
+// untilDecided repeats a call until it has decided, because others may get in first.
+func untilDecided(
+	ctx context.Context, what, id string, try func(context.Context, string) (Reservation, bool, error),
+) (Reservation, error) {
 	for range maxRounds {
-		r, decided, err := s.commit(ctx, id)
+		r, decided, err := try(ctx, id)
 		if err != nil {
-			return Reservation{}, fmt.Errorf("commit stock of order %s: %w", id, err)
+			return Reservation{}, fmt.Errorf("%s: %w", what, err)
 		}
 		if decided {
 			return r, nil
 		}
 	}
-	return Reservation{}, fmt.Errorf("commit stock of order %s: %w", id, ErrBusy)
+	return Reservation{}, fmt.Errorf("%s: %w", what, ErrBusy)
 }
 
 // commit tries once. It reports false if the reservation was in another state than HELD, which commit has dealt with.
@@ -197,16 +204,7 @@ func (s *Service) expireAtCommit(ctx context.Context, r Reservation, now time.Ti
 // nothing to release. It returns when all units are for sale again. Calling it again succeeds. The caller guarantees that
 // the order will not be confirmed.
 func (s *Service) Release(ctx context.Context, id string) (Reservation, error) {
-	for range maxRounds {
-		r, decided, err := s.release(ctx, id)
-		if err != nil {
-			return Reservation{}, fmt.Errorf("release stock of order %s: %w", id, err)
-		}
-		if decided {
-			return r, nil
-		}
-	}
-	return Reservation{}, fmt.Errorf("release stock of order %s: %w", id, ErrBusy)
+	return untilDecided(ctx, "release stock of order "+id, id, s.release)
 }
 
 // release tries once. It reports false if another call has moved the reservation meanwhile.

@@ -9,30 +9,32 @@ import (
 	"time"
 )
 
+// The tags of these types name the fields of their documents.
+
 // Line is a number of units of one product.
 type Line struct {
-	ProductID string
-	Quantity  int64
+	ProductID string `bson:"productId"`
+	Quantity  int64  `bson:"quantity"`
 }
 
 // Reservation is what one order holds, has bought, or gave back.
 type Reservation struct {
-	ID        string // the order's ID
-	State     State
-	From      State  // RELEASING and RELEASED: the state that it left
-	Why       Why    // RELEASING and RELEASED: why every later reserve is refused
-	Lines     []Line // one per product, in product order; nil for a tombstone of an order that never reserved
-	ExpiresAt time.Time
-	Shortages []Shortage // with Why SHORT: every short product
-	Steps     []Step     // every change of State, oldest first: the movements derive from them
-	CreatedAt time.Time
-	UpdatedAt time.Time
+	ID        string     `bson:"_id"` // the order's ID
+	State     State      `bson:"state"`
+	From      State      `bson:"from,omitempty"`  // RELEASING and RELEASED: the state that it left
+	Why       Why        `bson:"why,omitempty"`   // RELEASING and RELEASED: why every later reserve is refused
+	Lines     []Line     `bson:"lines,omitempty"` // one per product, in product order; none in a tombstone without a reserve
+	ExpiresAt time.Time  `bson:"expiresAt,omitempty"`
+	Shortages []Shortage `bson:"shortages,omitempty"` // with Why SHORT: every short product
+	Steps     []Step     `bson:"steps,omitempty"`     // every change of State, oldest first: the movements derive from them
+	CreatedAt time.Time  `bson:"createdAt"`
+	UpdatedAt time.Time  `bson:"updatedAt"`
 }
 
 // Step is a change of a reservation's state, written together with it.
 type Step struct {
-	To State
-	At time.Time
+	To State     `bson:"to"`
+	At time.Time `bson:"at"`
 }
 
 // State is where a reservation stands; package doc has the drawing.
@@ -90,8 +92,8 @@ const (
 	MarkRefused   Mark = "R" // an adjustment was refused
 )
 
-// mark is what a reservation at rest has left on its products.
-func (s State) mark() Mark {
+// Mark is what a reservation at rest has left on its products.
+func (s State) Mark() Mark {
 	switch s {
 	case Held, Sold:
 		return MarkTaken
@@ -103,9 +105,9 @@ func (s State) mark() Mark {
 
 // Shortage is a product that had fewer available units than requested.
 type Shortage struct {
-	ProductID string
-	Requested int64
-	Available int64 // at the refusal
+	ProductID string `bson:"productId"`
+	Requested int64  `bson:"requested"`
+	Available int64  `bson:"available"` // at the refusal
 }
 
 // Refusals and other expected errors. After any other error the outcome is unknown; repeating the call is always safe.

@@ -20,8 +20,6 @@ type Store interface {
 	Change(ctx context.Context, c Change) (Reservation, bool, error)
 	// Due finds reservations by state, the least recently changed first.
 	Due(ctx context.Context, q Due) ([]Reservation, error)
-	// States returns the states of those reservations that exist.
-	States(ctx context.Context, ids []string) (map[string]State, error)
 
 	// InsertAdjustment stores a new adjustment. It returns ErrExists if there is one with this ID.
 	InsertAdjustment(ctx context.Context, a Adjustment) error
@@ -29,8 +27,6 @@ type Store interface {
 	Adjustment(ctx context.Context, id string) (Adjustment, error)
 	// EndAdjustment moves an adjustment from PENDING to another state and returns it. It reports false if it is not PENDING.
 	EndAdjustment(ctx context.Context, id string, to AdjustmentState, available int64, at time.Time) (Adjustment, bool, error)
-	// AdjustmentStates returns the states of those adjustments that exist.
-	AdjustmentStates(ctx context.Context, ids []string) (map[string]AdjustmentState, error)
 	// PendingAdjustments returns the IDs of up to limit adjustments that have been PENDING since before a time.
 	PendingAdjustments(ctx context.Context, since time.Time, limit int) ([]string, error)
 
@@ -42,13 +38,12 @@ type Store interface {
 	// Prune removes marks of a product and raises its epoch, provided that each of them is still as given; otherwise it
 	// reports false and changes nothing.
 	Prune(ctx context.Context, productID string, marks map[string]Mark) (bool, error)
+	// FinalMarks returns the marks that reservations and adjustments at rest leave, by their IDs. Those that are at work, or
+	// do not exist, are missing or have NoMark.
+	FinalMarks(ctx context.Context, owners []string) (map[string]Mark, error)
 	// Snapshots returns products, also deleted ones, each read at one moment. Products that never existed are missing.
 	Snapshots(ctx context.Context, productIDs []string) (map[string]Snapshot, error)
-}
 
-// Ledger is what an audit reads in addition.
-type Ledger interface {
-	Store
 	// ProductIDs returns the IDs of up to limit products after the given one, in order, also of deleted ones.
 	ProductIDs(ctx context.Context, after string, limit int) ([]string, error)
 	// Reservations calls yield, in no order, with every reservation that has one of the products in its lines and was
@@ -104,9 +99,9 @@ type Update struct {
 
 // Delta is by how much an update changes counters.
 type Delta struct {
-	Available int64
-	Restocked int64
-	Marks     int // repairs only: the error of the number of marks that a store may keep beside them
+	Available int64 `bson:"available"`
+	Restocked int64 `bson:"restocked"`
+	Marks     int   `bson:"marks"` // repairs only: the error of the number of marks that a store may keep beside them
 }
 
 // Takes reports whether the update takes units away from what is available.
@@ -124,16 +119,22 @@ const MaxMarks = 400
 
 // Counters are what a product's document counts.
 type Counters struct {
-	ProductID string
-	Available int64 // units that can be bought
-	Initial   int64 // units when the product was created
-	Restocked int64 // units added since, less what corrections took away
-	MarkCount int
+	ProductID string `bson:"_id"`
+	Available int64  `bson:"available"` // units that can be bought
+	Initial   int64  `bson:"initial"`   // units when the product was created
+	Restocked int64  `bson:"restocked"` // units added since, less what corrections took away
+	MarkCount int    `bson:"markCount"` // so that guards need not count the marks
 }
 
-// Snapshot is a product's document at one moment.
+// Snapshot is what a product's document says about its stock at one moment.
 type Snapshot struct {
-	Counters
-	Epoch int64
-	Marks map[string]Mark // by owner
+	Counters `bson:",inline"`
+	Epoch    int64           `bson:"epoch"`
+	Marks    map[string]Mark `bson:"marks"` // by owner
+	Deleted  bool            `bson:"deleted"`
+}
+
+// View returns what the product looks like to the owner of a mark.
+func (p Snapshot) View(owner string) View {
+	return View{Available: p.Available, Epoch: p.Epoch, Mark: p.Marks[owner], Marks: p.MarkCount, Deleted: p.Deleted}
 }

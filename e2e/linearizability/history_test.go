@@ -11,9 +11,10 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
+	"github.com/ordersaga/ordersaga/catalog/memorytest"
 	"github.com/ordersaga/ordersaga/catalog/product"
 	"github.com/ordersaga/ordersaga/catalog/stock"
-	"github.com/ordersaga/ordersaga/catalog/stock/stocktest"
+	"github.com/ordersaga/ordersaga/catalog/storetest"
 )
 
 // history lets clients call concurrently, each in a goroutine of its own. Several clients call for the same orders, and
@@ -22,8 +23,8 @@ type history struct {
 	prefix  string // of all IDs, so that histories can share a store
 	seed    uint64
 	clients int
-	calls   int             // of each client
-	wrong   stocktest.Wrong // the store to test; the zero value is the right one
+	calls   int              // of each client
+	wrong   memorytest.Wrong // how the store misbehaves, if it does
 }
 
 const (
@@ -33,13 +34,16 @@ const (
 )
 
 // run returns an error if the responses cannot be explained.
-func (h history) run(ctx context.Context, store stocktest.Store) error {
+func (h history) run(ctx context.Context, store storetest.Store) error {
 	for p := range 2 {
 		if err := store.CreateProduct(ctx, product.Product{ID: h.product(p), Stock: contestedUnits}); err != nil {
 			return fmt.Errorf("create product: %w", err)
 		}
 	}
-	under := h.wrong.Over(store)
+	under := stock.Store(store)
+	if h.wrong.Over != nil {
+		under = h.wrong.Over(store)
+	}
 	began := time.Now()
 	steps, errs := make([][]porcupine.Operation, h.clients), make([]error, h.clients)
 	var all sync.WaitGroup

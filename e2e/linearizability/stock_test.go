@@ -8,7 +8,6 @@ import (
 
 	"github.com/ordersaga/ordersaga/catalog/memorytest"
 	"github.com/ordersaga/ordersaga/catalog/mongodb"
-	"github.com/ordersaga/ordersaga/catalog/stock/stocktest"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
@@ -43,7 +42,7 @@ func TestResponsesToConcurrentClientsOfTheRealStoreCanBeExplained(t *testing.T) 
 // limit is how long the checker may take to catch a wrong store.
 const limit = 60 * time.Second
 
-// The other wrong stores only show when calls stall or die at the wrong moment. The random histories of package stock
+// The other wrong stores only show when calls stall or die at the wrong moment. The random histories of package storetest
 // catch those.
 func TestWrongStoresAreCaught(t *testing.T) {
 	t.Parallel()
@@ -53,7 +52,7 @@ func TestWrongStoresAreCaught(t *testing.T) {
 			began := time.Now()
 			for seed := uint64(0); time.Since(began) < limit; seed++ {
 				store := memorytest.New()
-				wrong := stocktest.WrongStores(store.Overwrite)[name]
+				wrong := store.WrongStores()[name]
 				if err := (history{seed: seed, clients: 6, calls: 25, wrong: wrong}).run(t.Context(), store); err != nil {
 					t.Logf("caught in history %d after %s: %v", seed+1, time.Since(began), err)
 					return

@@ -1,8 +1,9 @@
-package stocktest
+package storetest
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ordersaga/ordersaga/catalog/stock"
@@ -20,11 +21,11 @@ type order struct {
 
 func (g *game) newOrder(n int) *order {
 	o := &order{
-		id:        fmt.Sprintf("%sorder%d", g.options.Prefix, n),
-		expiresAt: start.Add(time.Duration(1+10*g.choose.Choose("expiry", 3)) * time.Second),
+		id:        fmt.Sprintf("%sorder%d", g.options.prefix, n),
+		expiresAt: start.Add(time.Duration(1+10*g.choose("expiry", 3)) * time.Second),
 	}
 	for _, p := range g.products {
-		if q := g.choose.Choose("quantity", 3); q > 0 {
+		if q := g.choose("quantity", 3); q > 0 {
 			o.lines = append(o.lines, stock.Line{ProductID: p, Quantity: int64(q)})
 		}
 	}
@@ -135,7 +136,7 @@ func (o *order) check(r stock.Reservation, now time.Time) error {
 
 // checkProduct checks the invariant of package stock.
 func (g *game) checkProduct(p stock.Snapshot, reservations []stock.Reservation, adjustments []stock.Adjustment) error {
-	taken, restocked := stock.Expected(p, reservations, adjustments)
+	taken, restocked := stock.Expected(p, slices.Values(reservations), slices.Values(adjustments))
 	switch {
 	case p.Initial != g.initial[p.ProductID] || p.Available < 0:
 		return fmt.Errorf("product %s: impossible counters: %+v", p.ProductID, p)
@@ -189,7 +190,7 @@ func (g *game) accountedFor() error {
 		if err != nil {
 			return err
 		}
-		movements, err := stock.Movements(g.ctx, g.store, id)
+		movements, err := service.Movements(g.ctx, id)
 		if err != nil {
 			return err
 		}
@@ -209,7 +210,7 @@ func (g *game) accountedFor() error {
 			return fmt.Errorf("product %s: the movements add up to %+v, but there are %+v:\n%+v", id, got, want, movements)
 		}
 	}
-	audit, err := service.AuditProducts(g.ctx, g.store, g.products)
+	audit, err := service.AuditProducts(g.ctx, g.products)
 	if err != nil {
 		return err
 	}

@@ -1,43 +1,27 @@
-// Package stocktest plays random histories against the stock protocol on any store, one store operation at a time, and
-// checks after each what package stock promises.
-//
-// In a history two services with their own caches, like two processes, work on two products for a few orders. Calls are
-// interleaved at every single store operation. An operation may succeed, fail, succeed and lose its response, or fail for
-// its caller and land at any later moment. A caller may die anywhere, time passes, and marks are pruned.
-//
-//	            ┌── service 1 ──┐ each call parks here before each operation until it is chosen
-//	Chooser ──▶ │               ├──▶ gate ──▶ store
-//	            └── service 2 ──┘
-package stocktest
+package storetest
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"time"
 
+	"github.com/ordersaga/ordersaga/catalog/memorytest"
 	"github.com/ordersaga/ordersaga/catalog/product"
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
-// Chooser makes the choices of a history: a number below n.
-type Chooser interface{ Choose(what string, n int) int }
+// chooser makes the choices of a history: a number below n.
+type chooser func(what string, n int) int
 
-// Store is a store that histories can be played against.
-type Store interface {
-	stock.Ledger
-	CreateProduct(ctx context.Context, p product.Product) error
-}
-
-// Options shape a history.
-type Options struct {
-	Prefix string // of all IDs, so that histories can share a store
-	Steps  int    // random steps, before everything is finished
-	Wrong  Wrong  // how the store misbehaves
-	Lazy   bool   // check only every 10th step, for slow stores
+// options shape a history.
+type options struct {
+	prefix string           // of all IDs, so that histories can share a store
+	steps  int              // random steps, before everything is finished
+	wrong  memorytest.Wrong // how the store misbehaves
+	lazy   bool             // check only every 10th step, for slow stores
 }
 
 // Limits of a history. They are small, so that orders collide.
@@ -47,9 +31,9 @@ const (
 	grace      = 5 * time.Second
 )
 
-// Play plays one history. It returns the first broken promise with the steps that led to it.
-func Play(ctx context.Context, c Chooser, store Store, o Options) error {
-	g := &game{ctx: ctx, choose: c, store: store, played: store, options: o, now: start}
+// play plays one history. It returns the first broken promise with the steps that led to it.
+func play(ctx context.Context, c chooser, store Store, o options) error {
+	g := &game{ctx: ctx, choose: c, store: store, options: o, now: start}
 	if err := g.setUp(); err != nil {
 		return err
 	}
@@ -65,10 +49,9 @@ var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 type game struct {
 	ctx      context.Context
-	choose   Chooser
-	store    Store       // what the checks read
-	played   stock.Store // what the services use: the store, or a wrong one on top of it
-	options  Options
+	choose   chooser
+	store    Store // what the checks read; the services may use a wrong one on top of it
+	options  options
 	now      time.Time
 	products []string
 	initial  map[string]int64
@@ -89,9 +72,9 @@ type ghost struct {
 func (g *game) setUp() error {
 	g.initial = map[string]int64{}
 	for _, name := range []string{"a", "b"} {
-		id := g.options.Prefix + name
+		id := g.options.prefix + name
 		g.products = append(g.products, id)
-		g.initial[id] = 1 + int64(g.choose.Choose("initial stock", 3))
+		g.initial[id] = 1 + int64(g.choose("initial stock", 3))
 		if err := g.store.CreateProduct(g.ctx, product.Product{ID: id, Stock: g.initial[id]}); err != nil {
 			return fmt.Errorf("create product: %w", err)
 		}
@@ -99,19 +82,20 @@ func (g *game) setUp() error {
 	for i := range orderCount {
 		g.orders = append(g.orders, g.newOrder(i))
 	}
-	var gated stock.Store = &gate{g}
-	if g.options.Wrong.torn {
-		gated = g.options.Wrong.Over(gated)
-	} else {
-		g.played = g.options.Wrong.Over(g.store)
+	var gated stock.Store = &gate{g.store, g}
+	switch wrong := g.options.wrong; {
+	case wrong.Torn:
+		gated = wrong.Over(gated)
+	case wrong.Over != nil:
+		gated = &gate{wrong.Over(g.store), g}
 	}
 	for range 2 {
 		g.services = append(g.services, stock.New(gated, stock.Options{
 			Now:     func() time.Time { return g.now },
 			Later:   func(task func(context.Context)) { g.spawn("background", task) },
 			Grace:   grace,
-			PruneAt: 1 + g.choose.Choose("prune at", 3),
-			Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
+			PruneAt: 1 + g.choose("prune at", 3),
+			Log:     slog.New(slog.DiscardHandler),
 		}))
 	}
 	return nil
@@ -119,9 +103,9 @@ func (g *game) setUp() error {
 
 // play takes random steps, then finishes everything.
 func (g *game) play() error {
-	for n := range g.options.Steps {
+	for n := range g.options.steps {
 		g.step()
-		if g.options.Lazy && n%10 != 0 {
+		if g.options.lazy && n%10 != 0 {
 			continue
 		}
 		if err := g.check(); err != nil {
@@ -134,14 +118,14 @@ func (g *game) play() error {
 // step does one random thing.
 func (g *game) step() {
 	const kinds = 12
-	switch kind := g.choose.Choose("step", kinds); {
+	switch kind := g.choose("step", kinds); {
 	case kind < 3 && len(g.actors) < maxActors || len(g.actors) == 0:
 		g.startCall()
 	case kind < 10:
-		a := g.actors[g.choose.Choose("actor", len(g.actors))]
+		a := g.actors[g.choose("actor", len(g.actors))]
 		g.resume(a, proceed)
 	case kind == 10 && len(g.ghosts) > 0:
-		i := g.choose.Choose("ghost", len(g.ghosts))
+		i := g.choose("ghost", len(g.ghosts))
 		ghost := g.ghosts[i]
 		g.ghosts = slices.Delete(g.ghosts, i, i+1)
 		g.note("lands late: %s", ghost.name)
@@ -153,8 +137,8 @@ func (g *game) step() {
 
 // disturb makes something go wrong, or time pass.
 func (g *game) disturb() {
-	a := g.actors[g.choose.Choose("actor", len(g.actors))]
-	switch g.choose.Choose("disturbance", 5) {
+	a := g.actors[g.choose("actor", len(g.actors))]
+	switch g.choose("disturbance", 5) {
 	case 0:
 		g.resume(a, fail)
 	case 1:
@@ -172,10 +156,10 @@ func (g *game) disturb() {
 
 // startCall starts a random call on a random service.
 func (g *game) startCall() {
-	n := g.choose.Choose("service", len(g.services))
+	n := g.choose("service", len(g.services))
 	service := g.services[n]
-	o := g.orders[g.choose.Choose("order", len(g.orders))]
-	switch kind := g.choose.Choose("call", 12); {
+	o := g.orders[g.choose("order", len(g.orders))]
+	switch kind := g.choose("call", 12); {
 	case kind < 4:
 		released := o.releaseDone
 		g.spawn(fmt.Sprintf("reserve %s on %d", o.id, n), func(ctx context.Context) {
@@ -197,28 +181,34 @@ func (g *game) startCall() {
 	case kind < 10:
 		g.spawn(fmt.Sprintf("sweep on %d", n), func(ctx context.Context) { _, _ = service.Sweep(ctx) })
 	case kind < 11:
-		p := g.products[g.choose.Choose("product", len(g.products))]
+		p := g.products[g.choose("product", len(g.products))]
 		g.spawn(fmt.Sprintf("prune %s on %d", p, n), func(ctx context.Context) { _ = service.Prune(ctx, p) })
-	case g.choose.Choose("adjustment", 2) == 0:
-		p := g.products[g.choose.Choose("product", len(g.products))]
-		key := fmt.Sprintf("%skey%d", g.options.Prefix, g.choose.Choose("key", 2))
+	default:
+		g.startAdjustment(service, n)
+	}
+}
+
+// startAdjustment starts a correction or a restock.
+func (g *game) startAdjustment(service *stock.Service, n int) {
+	corrects := g.choose("adjustment", 2) == 0
+	p := g.products[g.choose("product", len(g.products))]
+	key := fmt.Sprintf("%skey%d", g.options.prefix, g.choose("key", 2))
+	if corrects {
 		g.spawn(fmt.Sprintf("correct %s %s on %d", p, key, n), func(ctx context.Context) {
 			_, _ = service.Correct(ctx, p, key, -2, "broken")
 		})
-	default:
-		p := g.products[g.choose.Choose("product", len(g.products))]
-		key := fmt.Sprintf("%skey%d", g.options.Prefix, g.choose.Choose("key", 2))
-		g.spawn(fmt.Sprintf("restock %s %s on %d", p, key, n), func(ctx context.Context) {
-			_, _ = service.Restock(ctx, p, key, 1)
-		})
+		return
 	}
+	g.spawn(fmt.Sprintf("restock %s %s on %d", p, key, n), func(ctx context.Context) {
+		_, _ = service.Restock(ctx, p, key, 1)
+	})
 }
 
 // end lets all calls finish and all operations land, sweeps until no work is left, and releases everything.
 func (g *game) end() error {
 	for len(g.actors) > 0 {
-		g.resume(g.actors[g.choose.Choose("actor", len(g.actors))], proceed)
-		if err := g.check(); err != nil && !g.options.Lazy {
+		g.resume(g.actors[g.choose("actor", len(g.actors))], proceed)
+		if err := g.check(); err != nil && !g.options.lazy {
 			return err
 		}
 	}

@@ -1,5 +1,3 @@
-// Package storetest is the contract of the catalog's stores. The real store runs it, and so does the one in memory that
-// other tests use instead.
 package storetest
 
 import (
@@ -12,55 +10,66 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ordersaga/ordersaga/catalog/memorytest"
+	"github.com/ordersaga/ordersaga/catalog/mongodb"
 	"github.com/ordersaga/ordersaga/catalog/product"
 	"github.com/ordersaga/ordersaga/catalog/stock"
-	"github.com/ordersaga/ordersaga/catalog/stock/stocktest"
 	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
-// Store is both stores that the catalog needs.
-type Store interface {
-	stock.Ledger
-	product.Store
+func inMemory(*testing.T) Store { return memorytest.New() }
+
+// inMongoDB returns an empty store on the real server.
+func inMongoDB(t *testing.T) Store {
+	t.Helper()
+	uri, database := servicestest.MongoDB(t)
+	store, err := mongodb.Open(uri, database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close(context.Background()) })
+	if err := store.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return store
 }
 
-// Run runs the contract. open returns an empty store.
-func Run(t *testing.T, open func(t *testing.T) Store) {
-	for name, test := range map[string]func(*testing.T, Store){
-		"a created product can be read back, once":                   createdOnce,
-		"changes touch only what they name":                          changes,
-		"a deleted product is gone, and its ID stays taken":          deleted,
-		"a product with open holds cannot be deleted":                openHolds,
-		"a product is either reserved or deleted":                    deletedOrReserved,
-		"listings are filtered, paged and newest first":              listings,
-		"large listings are complete and newest first, page by page": largeListings,
-		"a reservation is inserted once":                             insertedOnce,
-		"a reservation changes only from the state named":            changedFromState,
-		"an expired hold does not pass the guard on time":            guardedByTime,
-		"due reservations are found by state, time and product":      due,
-		"an update applies only where its mark and epoch fit":        updatesAreGuarded,
-		"units are taken only while they last":                       takenWhileTheyLast,
-		"pruning removes only marks that are still as read":          pruning,
-		"a take that arrives after its mark was pruned misses":       lateTake,
-		"nothing takes from a product with too many marks":           bounded,
-		"a commit after expiry is refused, and the units come back":  committedTooLate,
-		"16 clients buy exactly the 100 units that there are":        exactlyAll,
-		"an adjustment is inserted and ended once":                   adjustedOnce,
-		"a correction changes what is available, once per key":       corrections,
-		"an audit raises no false alarm under load":                  noFalseAlarm,
-		"an audit finds drifts, and a repair repairs them once":      driftsAreFoundAndRepaired,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			test(t, open(t))
-		})
+func TestStoresKeepTheContract(t *testing.T) {
+	t.Parallel()
+	for store, open := range map[string]func(*testing.T) Store{"in memory": inMemory, "in MongoDB": inMongoDB} {
+		for name, test := range contract {
+			t.Run(store+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				test(t, open(t))
+			})
+		}
 	}
-	for part := range historyParts {
-		t.Run(fmt.Sprintf("random histories keep every promise, part %d", part), func(t *testing.T) {
-			t.Parallel()
-			histories(t, open(t), part)
-		})
-	}
+}
+
+var contract = map[string]func(*testing.T, Store){
+	"a created product can be read back, once":                   createdOnce,
+	"changes touch only what they name":                          changes,
+	"a deleted product is gone, and its ID stays taken":          deleted,
+	"a product with open holds cannot be deleted":                openHolds,
+	"a product is either reserved or deleted":                    deletedOrReserved,
+	"listings are filtered, paged and newest first":              listings,
+	"large listings are complete and newest first, page by page": largeListings,
+	"a reservation is inserted once":                             insertedOnce,
+	"a reservation changes only from the state named":            changedFromState,
+	"an expired hold does not pass the guard on time":            guardedByTime,
+	"due reservations are found by state, time and product":      due,
+	"an update applies only where its mark and epoch fit":        updatesAreGuarded,
+	"units are taken only while they last":                       takenWhileTheyLast,
+	"pruning removes only marks that are still as read":          pruning,
+	"a take that arrives after its mark was pruned misses":       takenLate,
+	"nothing takes from a product with too many marks":           bounded,
+	"a commit after expiry is refused, and the units come back":  committedTooLate,
+	"16 clients buy exactly the 100 units that there are":        exactlyAll,
+	"an adjustment is inserted and ended once":                   adjustedOnce,
+	"a correction changes what is available, once per key":       corrections,
+	"an audit raises no false alarm under load":                  noFalseAlarm,
+	"an audit finds drifts, and a repair repairs them once":      driftsAreFoundAndRepaired,
 }
 
 var day = time.Date(2026, 5, 17, 8, 0, 0, 0, time.UTC)
@@ -258,8 +267,8 @@ func insertedOnce(t *testing.T, s Store) {
 	tombstone := stock.Reservation{ID: "o3", State: stock.Released, Why: stock.WhyReleased, CreatedAt: day, UpdatedAt: day}
 	insert(t, s, tombstone)
 	equal(t, "tombstone", must[stock.Reservation](t)(s.Reservation(t.Context(), "o3")), tombstone)
-	equal(t, "states", must[map[string]stock.State](t)(s.States(t.Context(), []string{"o1", "o2", "o3"})),
-		map[string]stock.State{"o1": stock.Holding, "o3": stock.Released})
+	equal(t, "final marks", must[map[string]stock.Mark](t)(s.FinalMarks(t.Context(), []string{"o1", "o2", "o3"})),
+		map[string]stock.Mark{"o1": stock.NoMark, "o3": stock.MarkTombstone})
 }
 
 func changedFromState(t *testing.T, s Store) {
@@ -329,8 +338,9 @@ func adjustedOnce(t *testing.T, s Store) {
 			equal(t, "ended", got, want)
 		}
 	}
-	equal(t, "states", must[map[string]stock.AdjustmentState](t)(s.AdjustmentStates(t.Context(), []string{"a1", "a2"})),
-		map[string]stock.AdjustmentState{"a1": stock.Refused})
+	insert(t, s, reservation("o1"))
+	equal(t, "final marks", must[map[string]stock.Mark](t)(s.FinalMarks(t.Context(), []string{"a1", "a2", "o1"})),
+		map[string]stock.Mark{"a1": stock.MarkRefused, "o1": stock.NoMark})
 	equal(t, "pending after its end", must[[]string](t)(s.PendingAdjustments(t.Context(), later, 9)), []string(nil))
 	for name, c := range map[string]struct {
 		products []string
@@ -475,9 +485,9 @@ func pruning(t *testing.T, s Store) {
 	equal(t, "view", views, map[string]stock.View{"kettle": {Available: 8, Epoch: 1, Marks: 1}})
 }
 
-func lateTake(t *testing.T, s Store) {
+func takenLate(t *testing.T, s Store) {
 	create(t, s, sample("kettle"))
-	if err := stocktest.LateTake(t.Context(), s, "kettle"); err != nil {
+	if err := lateTake(t.Context(), s, "kettle"); err != nil {
 		t.Error(err)
 	}
 }

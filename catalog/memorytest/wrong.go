@@ -1,4 +1,4 @@
-package stocktest
+package memorytest
 
 import (
 	"context"
@@ -7,56 +7,54 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
-// Wrong makes a store misbehave. The zero value changes nothing.
+// Wrong is one way in which a store can misbehave.
 type Wrong struct {
-	wrap func(stock.Store) stock.Store
-	// torn says that other calls can get in between the operations on the right store that make up one operation of this
+	Over func(right stock.Store) stock.Store // returns the wrong store over a right one
+	// Torn says that other calls can get in between the operations on the right store that make up one operation of this
 	// store. Otherwise each operation is atomic, and one that lands late is wrong in the same way.
-	torn bool
+	Torn bool
 }
 
-// Over returns the wrong store over a right one.
-func (w Wrong) Over(right stock.Store) stock.Store {
-	if w.wrap == nil {
-		return right
-	}
-	return w.wrap(right)
-}
-
-// WrongStores are the wrong stores by what they do. Playing against any of them must find a broken promise, which shows
-// that the checks can. overwrite is Overwrite of memorytest.Store.
-func WrongStores(overwrite func(u stock.Update, available int64)) map[string]Wrong {
+// WrongStores are ways to misbehave, by what such a store does. Tests of the stock protocol must catch each of them over
+// this store, which shows that they can.
+func (s *Store) WrongStores() map[string]Wrong {
 	return map[string]Wrong{
-		"reads, modifies and writes": {func(s stock.Store) stock.Store { return readModifyWrite{s, overwrite} }, true},
-		"keeps no tombstone":         {func(s stock.Store) stock.Store { return noTombstone{s} }, false},
-		"ignores the epoch":          {func(s stock.Store) stock.Store { return noEpoch{s} }, false},
-		"marks no tombstone":         {func(s stock.Store) stock.Store { return noMark{s} }, false},
-		"changes unguarded":          {func(s stock.Store) stock.Store { return unguarded{s} }, false},
+		"reads, modifies and writes": {func(right stock.Store) stock.Store { return readModifyWrite{right, s} }, true},
+		"keeps no tombstone":         {func(right stock.Store) stock.Store { return noTombstone{right} }, false},
+		"ignores the epoch":          {func(right stock.Store) stock.Store { return noEpoch{right} }, false},
+		"marks no tombstone":         {func(right stock.Store) stock.Store { return noMark{right} }, false},
+		"changes unguarded":          {func(right stock.Store) stock.Store { return unguarded{right} }, false},
 	}
 }
 
 // readModifyWrite checks whether an update may be applied, and applies it later to what it has read.
 type readModifyWrite struct {
 	stock.Store
-	overwrite func(stock.Update, int64)
+	memory *Store
 }
 
 func (s readModifyWrite) Apply(ctx context.Context, u stock.Update) (stock.After, bool, error) {
-	p, err := read(ctx, s, u.ProductID)
+	read, err := s.Snapshots(ctx, []string{u.ProductID})
 	if err != nil {
 		return stock.After{}, false, err
 	}
-	views, err := s.View(ctx, u.Owner, []string{u.ProductID}) // others get in between the two reads
-	if err != nil {
+	v, err := view(ctx, s, u) // others get in between the two reads
+	available := read[u.ProductID].Available
+	if err != nil || v.Mark != u.Was || u.Was == stock.NoMark && v.Epoch != u.Epoch || available+u.Available < 0 {
 		return stock.After{}, false, err
-	}
-	v := views[u.ProductID]
-	if v.Mark != u.Was || u.Was == stock.NoMark && v.Epoch != u.Epoch || p.Available+u.Available < 0 {
-		return stock.After{}, false, nil
 	}
 	runtime.Gosched() // a network would take far longer
-	s.overwrite(u, p.Available)
+	s.memory.mu.Lock()
+	defer s.memory.mu.Unlock()
+	p := s.memory.products[u.ProductID]
+	p.Available = available
+	p.apply(u)
 	return stock.After{Epoch: v.Epoch, Marks: v.Marks}, true, nil
+}
+
+func view(ctx context.Context, s stock.Store, u stock.Update) (stock.View, error) {
+	views, err := s.View(ctx, u.Owner, []string{u.ProductID})
+	return views[u.ProductID], err
 }
 
 // noTombstone does not remember that an unknown order was released.
@@ -73,14 +71,13 @@ func (s noTombstone) Insert(ctx context.Context, r stock.Reservation) error {
 type noEpoch struct{ stock.Store }
 
 func (s noEpoch) Apply(ctx context.Context, u stock.Update) (stock.After, bool, error) {
-	if u.Was != stock.NoMark {
-		return s.Store.Apply(ctx, u)
+	if u.Was == stock.NoMark {
+		v, err := view(ctx, s, u)
+		if err != nil {
+			return stock.After{}, false, err
+		}
+		u.Epoch = v.Epoch
 	}
-	views, err := s.View(ctx, u.Owner, []string{u.ProductID})
-	if err != nil {
-		return stock.After{}, false, err
-	}
-	u.Epoch = views[u.ProductID].Epoch
 	return s.Store.Apply(ctx, u)
 }
 

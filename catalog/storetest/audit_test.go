@@ -46,7 +46,7 @@ func noFalseAlarm(t *testing.T, s Store) {
 			t.Fatal("the buyers did not finish")
 		default:
 		}
-		found := must[stock.Findings](t)(service.Audit(t.Context(), s))
+		found := must[stock.Findings](t)(service.Audit(t.Context()))
 		undecided += len(found.Undecided)
 		if len(found.Drifts) > 0 {
 			t.Fatalf("false alarm: %+v", found.Drifts)
@@ -93,15 +93,15 @@ func driftsAreFoundAndRepaired(t *testing.T, s Store) {
 		"a restock not sold": {Restocked: +5},
 	} {
 		tamper(t, s, tampering)
-		audit := must[stock.Findings](t)(service.Audit(t.Context(), s))
+		audit := must[stock.Findings](t)(service.Audit(t.Context()))
 		if audit.Products != 2 || len(audit.Drifts) != 1 || audit.Drifts[0].ProductID != "kettle" {
 			t.Errorf("%s: the audit found %+v", name, audit)
 		}
-		repairedOnce(t, s, service, name)
+		repairedOnce(t, service, name)
 		equal(t, name+", repaired", units(t, service, "kettle"), want)
 	}
 	var repairs int
-	for _, m := range must[[]stock.Movement](t)(stock.Movements(t.Context(), s, "kettle")) {
+	for _, m := range must[[]stock.Movement](t)(service.Movements(t.Context(), "kettle")) {
 		if m.Kind == stock.MovedRepair {
 			repairs++
 			equal(t, "reason", m.Reason, "counted by hand")
@@ -123,18 +123,18 @@ func tamper(t *testing.T, s Store, by stock.Delta) {
 }
 
 // repairedOnce runs several repairs at once.
-func repairedOnce(t *testing.T, s Store, service *stock.Service, name string) {
+func repairedOnce(t *testing.T, service *stock.Service, name string) {
 	t.Helper()
 	var all sync.WaitGroup
 	for range 3 {
 		all.Go(func() {
-			if _, err := service.Repair(t.Context(), s, "kettle", "counted by hand"); err != nil {
+			if _, err := service.Repair(t.Context(), "kettle", "counted by hand"); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		})
 	}
 	all.Wait()
-	audit := must[stock.Findings](t)(service.Audit(t.Context(), s))
+	audit := must[stock.Findings](t)(service.Audit(t.Context()))
 	equal(t, name+": after the repair", audit, stock.Findings{Products: 2})
 }
 

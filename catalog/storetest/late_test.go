@@ -1,4 +1,4 @@
-package stocktest
+package storetest
 
 import (
 	"context"
@@ -9,10 +9,10 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
-// LateTake plays the one history that the epoch is for. The take of an order fails for its caller, which repeats it. The
-// order is sold and its mark is pruned. Then the first take arrives and finds no mark. LateTake returns an error if that
+// lateTake plays the one history that the epoch is for. The take of an order fails for its caller, which repeats it. The
+// order is sold and its mark is pruned. Then the first take arrives and finds no mark. lateTake returns an error if that
 // take gets units for an order that already has its own. The product needs two units.
-func LateTake(ctx context.Context, store stock.Store, productID string) error {
+func lateTake(ctx context.Context, store stock.Store, productID string) error {
 	const id = "late"
 	stalled := &stalling{Store: store}
 	service := stock.New(stalled, stock.Options{})

@@ -1,4 +1,4 @@
-package stocktest
+package storetest
 
 import (
 	"context"
@@ -89,8 +89,11 @@ func (g *game) killAll() {
 	}
 }
 
-// gate is a store that parks actors before every operation.
-type gate struct{ game *game }
+// gate is a store that parks actors before every operation, except those that only audits use.
+type gate struct {
+	stock.Store
+	game *game
+}
 
 func through[T any](ctx context.Context, g *game, name string, op func() (T, error)) (T, error) {
 	var nothing T
@@ -129,83 +132,77 @@ func errorThrough(ctx context.Context, g *game, name string, op func() error) er
 
 func (g *gate) Insert(ctx context.Context, r stock.Reservation) error {
 	return errorThrough(ctx, g.game, "insert "+r.ID+" "+string(r.State), func() error {
-		return g.game.played.Insert(g.game.ctx, r)
+		return g.Store.Insert(g.game.ctx, r)
 	})
 }
 
 func (g *gate) Reservation(ctx context.Context, id string) (stock.Reservation, error) {
 	return through(ctx, g.game, "read "+id, func() (stock.Reservation, error) {
-		return g.game.played.Reservation(g.game.ctx, id)
+		return g.Store.Reservation(g.game.ctx, id)
 	})
 }
 
 func (g *gate) Change(ctx context.Context, c stock.Change) (stock.Reservation, bool, error) {
 	name := fmt.Sprintf("change %s %s → %s %s", c.ID, c.From, c.To, c.Why)
-	return hitThrough(ctx, g.game, name, func() (stock.Reservation, bool, error) { return g.game.played.Change(g.game.ctx, c) })
+	return hitThrough(ctx, g.game, name, func() (stock.Reservation, bool, error) { return g.Store.Change(g.game.ctx, c) })
 }
 
 // Due hides reservations of other histories in the same store.
 func (g *gate) Due(ctx context.Context, q stock.Due) ([]stock.Reservation, error) {
 	return through(ctx, g.game, "find due", func() ([]stock.Reservation, error) {
-		found, err := g.game.played.Due(g.game.ctx, q)
-		return slices.DeleteFunc(found, func(r stock.Reservation) bool { return !strings.HasPrefix(r.ID, g.game.options.Prefix) }), err
-	})
-}
-
-func (g *gate) States(ctx context.Context, ids []string) (map[string]stock.State, error) {
-	return through(ctx, g.game, "read states", func() (map[string]stock.State, error) {
-		return g.game.played.States(g.game.ctx, ids)
+		found, err := g.Store.Due(g.game.ctx, q)
+		return slices.DeleteFunc(found, func(r stock.Reservation) bool { return !strings.HasPrefix(r.ID, g.game.options.prefix) }), err
 	})
 }
 
 func (g *gate) InsertAdjustment(ctx context.Context, a stock.Adjustment) error {
-	return errorThrough(ctx, g.game, "insert "+a.ID, func() error { return g.game.played.InsertAdjustment(g.game.ctx, a) })
+	return errorThrough(ctx, g.game, "insert "+a.ID, func() error { return g.Store.InsertAdjustment(g.game.ctx, a) })
 }
 
 func (g *gate) Adjustment(ctx context.Context, id string) (stock.Adjustment, error) {
-	return through(ctx, g.game, "read "+id, func() (stock.Adjustment, error) { return g.game.played.Adjustment(g.game.ctx, id) })
+	return through(ctx, g.game, "read "+id, func() (stock.Adjustment, error) { return g.Store.Adjustment(g.game.ctx, id) })
 }
 
 func (g *gate) EndAdjustment(
 	ctx context.Context, id string, to stock.AdjustmentState, available int64, at time.Time,
 ) (stock.Adjustment, bool, error) {
 	return hitThrough(ctx, g.game, fmt.Sprintf("change %s → %s", id, to), func() (stock.Adjustment, bool, error) {
-		return g.game.played.EndAdjustment(g.game.ctx, id, to, available, at)
+		return g.Store.EndAdjustment(g.game.ctx, id, to, available, at)
 	})
 }
 
-func (g *gate) AdjustmentStates(ctx context.Context, ids []string) (map[string]stock.AdjustmentState, error) {
-	return through(ctx, g.game, "read states", func() (map[string]stock.AdjustmentState, error) {
-		return g.game.played.AdjustmentStates(g.game.ctx, ids)
+func (g *gate) FinalMarks(ctx context.Context, owners []string) (map[string]stock.Mark, error) {
+	return through(ctx, g.game, "read final marks", func() (map[string]stock.Mark, error) {
+		return g.Store.FinalMarks(g.game.ctx, owners)
 	})
 }
 
 func (g *gate) PendingAdjustments(ctx context.Context, since time.Time, limit int) ([]string, error) {
 	return through(ctx, g.game, "find pending adjustments", func() ([]string, error) {
-		return g.game.played.PendingAdjustments(g.game.ctx, since, limit)
+		return g.Store.PendingAdjustments(g.game.ctx, since, limit)
 	})
 }
 
 func (g *gate) View(ctx context.Context, owner string, productIDs []string) (map[string]stock.View, error) {
 	return through(ctx, g.game, "view products", func() (map[string]stock.View, error) {
-		return g.game.played.View(g.game.ctx, owner, productIDs)
+		return g.Store.View(g.game.ctx, owner, productIDs)
 	})
 }
 
 func (g *gate) Apply(ctx context.Context, u stock.Update) (stock.After, bool, error) {
 	return hitThrough(ctx, g.game, fmt.Sprintf("apply %+v", u), func() (stock.After, bool, error) {
-		return g.game.played.Apply(g.game.ctx, u)
+		return g.Store.Apply(g.game.ctx, u)
 	})
 }
 
 func (g *gate) Prune(ctx context.Context, productID string, marks map[string]stock.Mark) (bool, error) {
 	return through(ctx, g.game, fmt.Sprintf("prune %s %v", productID, marks), func() (bool, error) {
-		return g.game.played.Prune(g.game.ctx, productID, marks)
+		return g.Store.Prune(g.game.ctx, productID, marks)
 	})
 }
 
 func (g *gate) Snapshots(ctx context.Context, productIDs []string) (map[string]stock.Snapshot, error) {
 	return through(ctx, g.game, "read products", func() (map[string]stock.Snapshot, error) {
-		return g.game.played.Snapshots(g.game.ctx, productIDs)
+		return g.Store.Snapshots(g.game.ctx, productIDs)
 	})
 }
