@@ -9,16 +9,9 @@ import (
 )
 
 type Config struct {
-	Addr        string        `env:"STRIPESIM_ADDR" envDefault:"127.0.0.1:12111" form:"host:port" help:"host:port to listen on; reading the ledger needs no key, so keep it on loopback or on a private network"`
-	DatabaseURL string        `env:"STRIPESIM_DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL database with the ledger (postgres://user:password@host:port/name)"`
-	APIKey      string        `env:"STRIPESIM_API_KEY,required,notEmpty" secret:"true" help:"the key that clients must send; make one up, for example sk_test_local"`
-	DeclineRate float64       `env:"STRIPESIM_DECLINE_RATE" envDefault:"0" help:"share of confirmations that are declined, from 0 to 1"`
-	Latency     time.Duration `env:"STRIPESIM_LATENCY" envDefault:"0s" help:"delay added to every call, before its effect"`
-	KeyLife     time.Duration `env:"STRIPESIM_IDEMPOTENCY_KEY_LIFE" envDefault:"24h" help:"how long responses are kept by idempotency key"`
-	SearchDelay time.Duration `env:"STRIPESIM_SEARCH_DELAY" envDefault:"1m" help:"how long after its creation a search finds a payment"`
-
-	WebhookURL    string `env:"STRIPESIM_WEBHOOK_URL" form:"http://host:port/path" help:"receives payment events, for example http://127.0.0.1:8080/stripe/webhook; if empty, none are sent"`
-	WebhookSecret string `env:"STRIPESIM_WEBHOOK_SECRET" secret:"true" help:"signs payment events; the receiver must know it"`
+	Addr        string `env:"STRIPESIM_ADDR" envDefault:"127.0.0.1:12111" form:"host:port" help:"host:port to listen on; reading the ledger needs no key, so keep it on loopback or on a private network"`
+	DatabaseURL string `env:"STRIPESIM_DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL database with the ledger (postgres://user:password@host:port/name)"`
+	gateway.Options
 }
 
 // Validate checks what the fields' types cannot.
@@ -43,16 +36,4 @@ func (c Config) Validate() error {
 		problems = append(problems, fmt.Errorf("STRIPESIM_LATENCY: %s is more than %s", c.Latency, gateway.MaxLatency))
 	}
 	return errors.Join(problems...)
-}
-
-func (c Config) options() gateway.Options {
-	return gateway.Options{
-		APIKey:      c.APIKey,
-		DeclineRate: c.DeclineRate,
-		Latency:     c.Latency,
-		KeyLife:     c.KeyLife,
-		SearchDelay: c.SearchDelay,
-
-		WebhookURL: c.WebhookURL, WebhookSecret: c.WebhookSecret,
-	}
 }

@@ -4,9 +4,9 @@ package stripesim
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ordersaga/ordersaga/internal/httpserver"
 	"github.com/ordersaga/ordersaga/internal/pgdb"
@@ -22,18 +22,12 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 	if err := gateway.Migrate(ctx, pool); err != nil {
 		return err
 	}
-	g := gateway.New(pool, c.options(), log)
-	background, stop := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	running.Go(func() { g.PruneKeys(background) })
-	running.Go(func() { g.SendEvents(background) })
-	defer running.Wait()
-	defer stop()
 	if c.DeclineRate > 0 || c.Latency > 0 {
 		log.Warn("misbehaves on purpose", "decline_rate", c.DeclineRate, "latency", c.Latency.String())
 	}
-	if err := httpserver.Serve(ctx, c.Addr, g.Handler(), log); err != nil {
-		return fmt.Errorf("the gateway: %w", err)
-	}
-	return nil
+	payments := gateway.New(pool, c.Options, log)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { payments.SendEvents(ctx); return nil })
+	g.Go(func() error { return httpserver.Serve(ctx, c.Addr, payments.Handler(), log) })
+	return g.Wait()
 }

@@ -19,7 +19,7 @@ func TestWrongKeyIsSaidAtStartAndAGatewayThatIsAwayIsNot(t *testing.T) {
 			w.WriteHeader(status)
 			body := `{"error":{"type":"invalid_request_error","message":"Invalid API Key provided: ` + key + `"}}`
 			if status == 200 {
-				body = `{"object":"list","data":[],"has_more":false,"url":"/v1/refunds"}`
+				body = `{"object":"list","data":[],"has_more":false,"url":"/v1/payment_intents"}`
 			}
 			_, _ = w.Write([]byte(body))
 		}))

@@ -25,6 +25,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
 	"github.com/ordersaga/ordersaga/stripesim"
+	"github.com/ordersaga/ordersaga/stripesim/gateway"
 )
 
 func TestHelpListsEachVariableOnce(t *testing.T) {
@@ -138,7 +139,8 @@ func newShop(t *testing.T) *shop {
 	})
 	ledger := servicestest.Postgres(t)
 	background(t, func(ctx context.Context) error {
-		return stripesim.Run(ctx, stripesim.Config{Addr: stripeAddr, DatabaseURL: ledger, APIKey: "sk_test_orders", KeyLife: time.Hour}, log)
+		options := gateway.Options{APIKey: "sk_test_orders", KeyLife: time.Hour}
+		return stripesim.Run(ctx, stripesim.Config{Addr: stripeAddr, DatabaseURL: ledger, Options: options}, log)
 	})
 	s.gate = newGate(t, "http://"+stripeAddr)
 	background(t, func(ctx context.Context) error {

@@ -51,8 +51,7 @@ func TestStripesAPIDescribesEveryRequest(t *testing.T) {
 	_ = payments.Refund(ctx, p) // searches
 	for _, call := range []string{
 		"POST /v1/payment_intents", "POST /v1/payment_intents/{id}/confirm", "POST /v1/payment_intents/{id}/cancel",
-		"GET /v1/payment_intents/{id}", "GET /v1/payment_intents", "GET /v1/payment_intents/search", "GET /v1/refunds",
-		"POST /v1/refunds",
+		"GET /v1/payment_intents/{id}", "GET /v1/payment_intents", "GET /v1/payment_intents/search", "POST /v1/refunds",
 	} {
 		if mock.calls[call] == 0 {
 			t.Errorf("%s was never called: the test proves nothing about it (called: %v)", call, mock.calls)

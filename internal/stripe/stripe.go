@@ -80,7 +80,7 @@ func New(c Config, log *slog.Logger) (*Payments, error) {
 
 // Check returns nil if the gateway responds and accepts the API key.
 func (p *Payments) Check(ctx context.Context) error {
-	list := p.client.V1Refunds.List(ctx, &stripego.RefundListParams{
+	list := p.client.V1PaymentIntents.List(ctx, &stripego.PaymentIntentListParams{
 		ListParams: stripego.ListParams{Limit: stripego.Int64(1), Single: true},
 	})
 	return wrap("check the payment gateway", list.Err())

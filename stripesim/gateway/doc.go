@@ -1,5 +1,5 @@
 // Package gateway is a payment gateway that speaks the part of the Stripe API that this system uses: payment intents (create,
-// confirm, cancel, retrieve, list, search), refunds (create, list), idempotency keys, error objects, webhooks and Stripe's
+// confirm, cancel, retrieve, list, search), refunds (create), idempotency keys, error objects, webhooks and Stripe's
 // test payment methods. It moves no money but it remembers: the ledger is in PostgreSQL, and its constraints guarantee that
 // an intent succeeds at most once and that no more is refunded than was captured.
 //

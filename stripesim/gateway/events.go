@@ -79,9 +79,9 @@ func (g *Gateway) SendEvents(ctx context.Context) {
 
 // event is a row of events.
 type event struct {
-	id       string
-	body     []byte
-	attempts int
+	ID       string
+	Body     []byte
+	Attempts int
 }
 
 // sendDue sends a batch of due events and returns how many there were.
@@ -94,7 +94,7 @@ func (g *Gateway) sendDue(ctx context.Context) (int, error) {
 		if !g.send(ctx, e) {
 			continue
 		}
-		if _, err := g.pool.Exec(ctx, `UPDATE events SET delivered = true, due_at = NULL WHERE id = $1`, e.id); err != nil {
+		if _, err := g.pool.Exec(ctx, `UPDATE events SET delivered = true, due_at = NULL WHERE id = $1`, e.ID); err != nil {
 			return len(due), fmt.Errorf("mark an event as delivered: %w", err)
 		}
 	}
@@ -115,9 +115,7 @@ func (g *Gateway) claimDue(ctx context.Context) ([]event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find due events: %w", err)
 	}
-	due, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e event, err error) {
-		return e, row.Scan(&e.id, &e.body, &e.attempts)
-	})
+	due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[event])
 	if err != nil {
 		return nil, fmt.Errorf("find due events: %w", err)
 	}
@@ -128,22 +126,22 @@ func (g *Gateway) claimDue(ctx context.Context) ([]event, error) {
 func (g *Gateway) send(ctx context.Context, e event) bool {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.options.WebhookURL, bytes.NewReader(e.body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.options.WebhookURL, bytes.NewReader(e.Body))
 	if err != nil {
-		g.log.Error("an event cannot be sent", "event", e.id, "error", err.Error())
+		g.log.Error("an event cannot be sent", "event", e.ID, "error", err.Error())
 		return false
 	}
 	req.Header.Set("Content-Type", "application/json; charset=utf-8")
-	req.Header.Set("Stripe-Signature", signature(e.body, g.options.WebhookSecret, time.Now()))
+	req.Header.Set("Stripe-Signature", signature(e.Body, g.options.WebhookSecret, time.Now()))
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		g.log.Info("an event was not taken", "event", e.id, "attempt", e.attempts, "error", err.Error())
+		g.log.Info("an event was not taken", "event", e.ID, "attempt", e.Attempts, "error", err.Error())
 		return false
 	}
 	defer res.Body.Close()
 	taken := res.StatusCode/100 == 2
 	if !taken {
-		g.log.Info("an event was not taken", "event", e.id, "attempt", e.attempts, "status", res.StatusCode)
+		g.log.Info("an event was not taken", "event", e.ID, "attempt", e.Attempts, "status", res.StatusCode)
 	}
 	return taken
 }

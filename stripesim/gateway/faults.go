@@ -49,9 +49,7 @@ const (
 )
 
 // Operations are the calls that faults can be asked for.
-var Operations = []string{
-	"create", "confirm", "cancel", "retrieve", "list", "search", "refund", "list_refunds",
-}
+var Operations = []string{"create", "confirm", "cancel", "retrieve", "list", "search", "refund"}
 
 var knownFaults = []Fault{
 	FaultLatency, FaultDecline, FaultErrorBefore, FaultErrorStored, FaultErrorAfter, FaultConflict, FaultRateLimit,

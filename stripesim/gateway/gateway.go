@@ -5,6 +5,7 @@ import (
 	"embed"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -22,17 +23,18 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	return pgdb.Migrate(ctx, pool, migrations)
 }
 
-// Options say how the gateway behaves without fault rules.
+// Options say how the gateway behaves without fault rules. Stripe keeps responses for at least 24 h, and its searches lag by
+// about a minute.
 type Options struct {
-	APIKey      string        // that clients must send as bearer token
-	DeclineRate float64       // share of confirmations that are declined, 0 to 1
-	Latency     time.Duration // added to every call, before its effect
-	KeyLife     time.Duration // how long a response is kept by idempotency key; Stripe: at least 24 h
-	SearchDelay time.Duration // after which searches find a new intent; Stripe: about a minute
-	Now         func() time.Time
+	APIKey        string        `env:"STRIPESIM_API_KEY,required,notEmpty" secret:"true" help:"the key that clients must send; make one up, for example sk_test_local"`
+	DeclineRate   float64       `env:"STRIPESIM_DECLINE_RATE" envDefault:"0" help:"share of confirmations that are declined, from 0 to 1"`
+	Latency       time.Duration `env:"STRIPESIM_LATENCY" envDefault:"0s" help:"delay added to every call, before its effect"`
+	KeyLife       time.Duration `env:"STRIPESIM_IDEMPOTENCY_KEY_LIFE" envDefault:"24h" help:"how long responses are kept by idempotency key"`
+	SearchDelay   time.Duration `env:"STRIPESIM_SEARCH_DELAY" envDefault:"1m" help:"how long after its creation a search finds a payment"`
+	WebhookURL    string        `env:"STRIPESIM_WEBHOOK_URL" form:"http://host:port/path" help:"receives payment events, for example http://127.0.0.1:8080/stripe/webhook; if empty, none are sent"`
+	WebhookSecret string        `env:"STRIPESIM_WEBHOOK_SECRET" secret:"true" help:"signs payment events; the receiver must know it"`
 
-	WebhookURL    string // receives payment events; if empty, none are sent
-	WebhookSecret string // signs them, for example whsec_local
+	Now func() time.Time // the clock; time.Now when nil
 }
 
 // Gateway is the simulator over one ledger.
@@ -41,7 +43,7 @@ type Gateway struct {
 	options Options
 	log     *slog.Logger
 	faults  *faults
-	running inUse
+	running sync.Map // the idempotency keys of running calls
 }
 
 // New returns a gateway over a migrated ledger.
@@ -73,7 +75,6 @@ func (g *Gateway) Handler() http.Handler {
 	v1.POST("/payment_intents/:id/confirm", g.serve(confirmIntent))
 	v1.POST("/payment_intents/:id/cancel", g.serve(cancelIntent))
 	v1.POST("/refunds", g.serve(createRefund))
-	v1.GET("/refunds", g.serve(listRefunds))
 
 	router.GET("/_sim/faults", g.getFaults)
 	router.PUT("/_sim/faults", g.authenticate, g.putFaults)

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -72,9 +70,8 @@ var errNotStored = errors.New("not stored")
 // process's transaction with the same key.
 func (g *Gateway) claim(ctx context.Context, tx pgx.Tx, key, print string) (*response, error) {
 	now := g.now()
-	if _, err := tx.Exec(ctx, `DELETE FROM idempotency_keys WHERE key = $1 AND created_at <= $2`,
-		key, now.Add(-g.options.KeyLife)); err != nil {
-		return nil, fmt.Errorf("forget an old idempotency key: %w", err)
+	if _, err := tx.Exec(ctx, forgetKeys, key, now.Add(-g.options.KeyLife)); err != nil {
+		return nil, fmt.Errorf("forget old idempotency keys: %w", err)
 	}
 	claimed, err := tx.Exec(ctx, `
 		INSERT INTO idempotency_keys (key, fingerprint, status, body, created_at) VALUES ($1, $2, 0, '', $3)
@@ -97,57 +94,7 @@ func (g *Gateway) claim(ctx context.Context, tx pgx.Tx, key, print string) (*res
 	return &stored, nil
 }
 
-// pruneEvery is the pause between two deletions of expired keys. Until they are deleted they are ignored.
-const pruneEvery = time.Minute
-
-// PruneKeys deletes expired idempotency keys regularly until ctx is done.
-func (g *Gateway) PruneKeys(ctx context.Context) {
-	ticker := time.NewTicker(pruneEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		if err := g.pruneOnce(ctx); err != nil && ctx.Err() == nil {
-			g.log.Warn("expired idempotency keys could not be deleted", "error", err.Error())
-		}
-	}
-}
-
-func (g *Gateway) pruneOnce(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	_, err := g.pool.Exec(ctx, `DELETE FROM idempotency_keys WHERE created_at <= $1`, g.now().Add(-g.options.KeyLife))
-	return err
-}
-
-// inUse is the set of keys with a running call.
-type inUse struct {
-	mu   sync.Mutex
-	keys map[string]bool
-}
-
-// enter adds the key and reports whether it was free. The empty key is always free.
-func (u *inUse) enter(key string) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if key == "" {
-		return true
-	}
-	if u.keys[key] {
-		return false
-	}
-	if u.keys == nil {
-		u.keys = map[string]bool{}
-	}
-	u.keys[key] = true
-	return true
-}
-
-func (u *inUse) leave(key string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	delete(u.keys, key)
-}
+// forgetKeys deletes the key if it has expired, and a few others, so that the table does not grow.
+const forgetKeys = `
+	DELETE FROM idempotency_keys WHERE created_at <= $2 AND (key = $1 OR key IN (
+		SELECT key FROM idempotency_keys WHERE created_at <= $2 ORDER BY created_at LIMIT 10 FOR UPDATE SKIP LOCKED))`

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -60,17 +59,19 @@ var cancelIntent = endpoint{operation: "cancel", run: func(c *call) (any, error)
 	return i.cancel(c)
 }}
 
-// intent is a row of payment_intents with its latest charge.
+// intent is a row of payment_intents with its latest charge, in the order of selectIntents.
 type intent struct {
-	id, currency, status string
-	amount               int64
-	method               *string
-	metadata             map[string]string
-	clientSecret         string
-	lastError            *errorBody
-	createdAt            time.Time
-	seq                  int64
-	charge               *charge
+	ID           string
+	Seq          int64
+	Amount       int64
+	Currency     string
+	Status       string
+	Method       *string
+	Metadata     map[string]string
+	ClientSecret string
+	LastError    *errorBody
+	CreatedAt    time.Time
+	Charge       *Charge
 }
 
 // newIntent makes an intent from the parameters of a create.
@@ -81,23 +82,23 @@ func newIntent(c *call) (*intent, error) {
 		}
 	}
 	method := c.params.Get("payment_method")
-	i := &intent{id: newID("pi"), status: requiresConfirmation, method: &method, createdAt: c.now}
-	i.clientSecret = i.id + "_" + newID("secret")
+	i := &intent{ID: newID("pi"), Status: requiresConfirmation, Method: &method, CreatedAt: c.now}
+	i.ClientSecret = i.ID + "_" + newID("secret")
 	var err error
-	if i.amount, err = c.integer("amount", 0); err != nil {
+	if i.Amount, err = c.integer("amount", 0); err != nil {
 		return nil, err
 	}
-	i.currency = strings.ToLower(c.params.Get("currency"))
-	if !currency.IsValid(strings.ToUpper(i.currency)) {
-		return nil, unsupportedCurrency(i.currency)
+	i.Currency = strings.ToLower(c.params.Get("currency"))
+	if !currency.IsValid(strings.ToUpper(i.Currency)) {
+		return nil, unsupportedCurrency(i.Currency)
 	}
-	if problem := checkAmount(i.amount, i.currency); problem != nil {
+	if problem := checkAmount(i.Amount, i.Currency); problem != nil {
 		return nil, problem
 	}
 	if _, problem := findCard(method); problem != nil {
 		return nil, problem
 	}
-	i.metadata, err = c.metadata()
+	i.Metadata, err = c.metadata()
 	return i, err
 }
 
@@ -105,7 +106,7 @@ func (i *intent) insert(c *call) error {
 	_, err := c.tx.Exec(c, `
 		INSERT INTO payment_intents (id, amount, currency, status, payment_method, metadata, client_secret, created_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		i.id, i.amount, i.currency, i.status, i.method, i.metadata, i.clientSecret, i.createdAt)
+		i.ID, i.Amount, i.Currency, i.Status, i.Method, i.Metadata, i.ClientSecret, i.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("insert a payment intent: %w", err)
 	}
@@ -114,7 +115,7 @@ func (i *intent) insert(c *call) error {
 
 // confirm charges the card. The intent keeps the outcome.
 func (i *intent) confirm(c *call) (any, error) {
-	switch i.status {
+	switch i.Status {
 	case requiresConfirmation:
 	case requiresPaymentMethod:
 		return nil, i.unexpected("You cannot confirm this PaymentIntent because it's missing a payment method.")
@@ -122,9 +123,9 @@ func (i *intent) confirm(c *call) (any, error) {
 		return nil, i.unexpected("You cannot confirm this PaymentIntent because it has already succeeded " +
 			"after being previously confirmed.")
 	default:
-		return nil, i.unexpected("You cannot confirm this PaymentIntent because it has a status of %s.", i.status)
+		return nil, i.unexpected("You cannot confirm this PaymentIntent because it has a status of %s.", i.Status)
 	}
-	used, problem := findCard(*i.method)
+	used, problem := findCard(*i.Method)
 	if problem != nil {
 		return nil, problem
 	}
@@ -133,7 +134,7 @@ func (i *intent) confirm(c *call) (any, error) {
 	}
 	switch {
 	case used.action:
-		i.status = requiresAction
+		i.Status = requiresAction
 		return i.saved(c)
 	case used.code != "":
 		return i.decline(c, used)
@@ -143,11 +144,11 @@ func (i *intent) confirm(c *call) (any, error) {
 }
 
 func (i *intent) succeed(c *call) (any, error) {
-	i.charge = &charge{
-		id: newID("ch"), amount: i.amount, captured: i.amount, status: succeeded, method: *i.method, createdAt: c.now,
+	i.Charge = &Charge{
+		ID: newID("ch"), Amount: i.Amount, Captured: i.Amount, Status: succeeded, PaymentMethod: *i.Method, CreatedAt: c.now,
 	}
-	i.status, i.lastError = succeeded, nil
-	if err := i.charge.insert(c, i.id); err != nil {
+	i.Status, i.LastError = succeeded, nil
+	if err := i.Charge.insert(c, i.ID); err != nil {
 		return nil, err
 	}
 	object, err := i.saved(c)
@@ -159,20 +160,20 @@ func (i *intent) succeed(c *call) (any, error) {
 
 // decline is an effect like others: the ledger keeps the attempt, and the intent asks for another payment method.
 func (i *intent) decline(c *call, used card) (any, error) {
-	i.charge = &charge{
-		id: newID("ch"), amount: i.amount, status: "failed", method: *i.method, createdAt: c.now,
-		failureCode: &used.code, declineCode: &used.declineCode,
+	i.Charge = &Charge{
+		ID: newID("ch"), Amount: i.Amount, Status: "failed", PaymentMethod: *i.Method, CreatedAt: c.now,
+		FailureCode: used.code, DeclineCode: used.declineCode,
 	}
-	if err := i.charge.insert(c, i.id); err != nil {
+	if err := i.Charge.insert(c, i.ID); err != nil {
 		return nil, err
 	}
 	problem := &apiError{status: http.StatusPaymentRequired, stored: true, body: errorBody{
 		Type: "card_error", Code: used.code, DeclineCode: used.declineCode, Message: used.message,
-		Charge: i.charge.id, DocURL: docURL(used.code),
-		PaymentMethod: &paymentMethod{ID: *i.method, Object: "payment_method", Type: "card"},
+		Charge: i.Charge.ID, DocURL: docURL(used.code),
+		PaymentMethod: &paymentMethod{ID: *i.Method, Object: "payment_method", Type: "card"},
 	}}
 	last := problem.body
-	i.status, i.method, i.lastError = requiresPaymentMethod, nil, &last
+	i.Status, i.Method, i.LastError = requiresPaymentMethod, nil, &last
 	object, err := i.saved(c)
 	if err != nil {
 		return nil, err
@@ -182,10 +183,10 @@ func (i *intent) decline(c *call, used card) (any, error) {
 }
 
 func (i *intent) cancel(c *call) (any, error) {
-	if i.status == canceled || i.status == succeeded {
-		return nil, i.unexpected("You cannot cancel this PaymentIntent because it has a status of %s.", i.status)
+	if i.Status == canceled || i.Status == succeeded {
+		return nil, i.unexpected("You cannot cancel this PaymentIntent because it has a status of %s.", i.Status)
 	}
-	i.status = canceled
+	i.Status = canceled
 	return i.saved(c)
 }
 
@@ -199,7 +200,7 @@ func (i *intent) unexpected(format string, args ...any) *apiError {
 // saved writes the intent's changes and returns it as an object.
 func (i *intent) saved(c *call) (*intentObject, error) {
 	_, err := c.tx.Exec(c, `UPDATE payment_intents SET status = $2, payment_method = $3, last_payment_error = $4 WHERE id = $1`,
-		i.id, i.status, i.method, i.lastError)
+		i.ID, i.Status, i.Method, i.LastError)
 	if err != nil {
 		return nil, fmt.Errorf("update a payment intent: %w", err)
 	}
@@ -215,64 +216,45 @@ func lockIntent(c *call, id string) (*intent, error) {
 	return loadIntent(c, id)
 }
 
-// selectIntents ends where a condition on i follows; scanIntent reads its rows.
+// selectIntents ends where a condition on i follows.
 const selectIntents = `
-	SELECT i.id, i.seq, i.amount, i.currency, i.status, i.payment_method, i.metadata, i.client_secret,
-		i.last_payment_error, i.created_at,
-		c.id, c.amount, c.amount_captured, c.amount_refunded, c.status, c.payment_method, c.failure_code,
-		c.decline_code, c.created_at
-	FROM payment_intents i
-	LEFT JOIN LATERAL (SELECT * FROM charges WHERE payment_intent_id = i.id ORDER BY seq DESC LIMIT 1) c ON true`
+	SELECT i.id, i.seq, i.amount, i.currency, i.status, i.payment_method, i.metadata, i.client_secret, i.last_payment_error,
+		i.created_at, (SELECT ` + chargeJSON + ` FROM charges c WHERE c.payment_intent_id = i.id ORDER BY c.seq DESC LIMIT 1)
+	FROM payment_intents i`
+
+// queryIntents reads the intents that meet the condition, which may be followed by an order and a limit.
+func queryIntents(c *call, condition string, args ...any) ([]*intent, error) {
+	rows, err := c.tx.Query(c, selectIntents+` WHERE `+condition, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read payment intents: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByPos[intent])
+	if err != nil {
+		return nil, fmt.Errorf("read payment intents: %w", err)
+	}
+	return found, nil
+}
 
 func loadIntent(c *call, id string) (*intent, error) {
-	i, err := scanIntent(c.tx.QueryRow(c, selectIntents+` WHERE i.id = $1`, id))
-	if errors.Is(err, pgx.ErrNoRows) {
-		status, param := http.StatusNotFound, "intent"
-		if c.id != id { // not in the path
-			status, param = http.StatusBadRequest, "payment_intent"
-		}
-		return nil, notFound(status, param, "payment_intent", id)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read a payment intent: %w", err)
-	}
-	return i, nil
-}
-
-func scanIntent(row pgx.Row) (*intent, error) {
-	var i intent
-	var id, status, method *string
-	var amount, captured, refunded *int64
-	var ch charge
-	var createdAt *time.Time
-	err := row.Scan(&i.id, &i.seq, &i.amount, &i.currency, &i.status, &i.method, &i.metadata, &i.clientSecret,
-		&i.lastError, &i.createdAt,
-		&id, &amount, &captured, &refunded, &status, &method, &ch.failureCode, &ch.declineCode, &createdAt)
-	if err != nil {
+	found, err := queryIntents(c, `i.id = $1`, id)
+	switch {
+	case err != nil:
 		return nil, err
+	case len(found) == 1:
+		return found[0], nil
+	case c.id == id: // in the path
+		return nil, notFound(http.StatusNotFound, "intent", "payment_intent", id)
 	}
-	if id != nil {
-		ch.id, ch.amount, ch.captured, ch.refunded = *id, *amount, *captured, *refunded
-		ch.status, ch.method, ch.createdAt = *status, *method, *createdAt
-		i.charge = &ch
-	}
-	return &i, nil
+	return nil, notFound(http.StatusBadRequest, "payment_intent", "payment_intent", id)
 }
 
-// charge is a row of charges.
-type charge struct {
-	id, status, method         string
-	amount, captured, refunded int64
-	failureCode, declineCode   *string
-	createdAt                  time.Time
-}
-
-func (ch *charge) insert(c *call, intentID string) error {
+// insert stores a new charge of the intent.
+func (ch *Charge) insert(c *call, intentID string) error {
 	_, err := c.tx.Exec(c, `
 		INSERT INTO charges (id, payment_intent_id, amount, amount_captured, status, payment_method, failure_code,
 			decline_code, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		ch.id, intentID, ch.amount, ch.captured, ch.status, ch.method, ch.failureCode, ch.declineCode, ch.createdAt)
+		VALUES ($1, $2, $3, $4, $5, $6, nullif($7, ''), nullif($8, ''), $9)`,
+		ch.ID, intentID, ch.Amount, ch.Captured, ch.Status, ch.PaymentMethod, ch.FailureCode, ch.DeclineCode, ch.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("insert a charge: %w", err)
 	}

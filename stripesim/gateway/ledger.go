@@ -28,16 +28,17 @@ type OrderLedger struct {
 
 // PaymentIntent is an intent in the ledger.
 type PaymentIntent struct {
+	OrderID       string    `json:"-"`
 	ID            string    `json:"id"`
 	Status        string    `json:"status"`
 	Amount        int64     `json:"amount"`
 	Currency      string    `json:"currency"` // ISO 4217, upper case
 	PaymentMethod string    `json:"paymentMethod,omitempty"`
-	Captured      int64     `json:"captured"`
-	Refunded      int64     `json:"refunded"`
 	CreatedAt     time.Time `json:"createdAt"`
 	Charges       []Charge  `json:"charges"`
 	Refunds       []Refund  `json:"refunds"`
+	Captured      int64     `json:"captured"` // the sum of the charges
+	Refunded      int64     `json:"refunded"` // the sum of the refunds, which a checker can compare with the charges'
 }
 
 // Charge is one attempt to take an intent's money.
@@ -45,11 +46,18 @@ type Charge struct {
 	ID            string    `json:"id"`
 	Status        string    `json:"status"` // succeeded or failed
 	PaymentMethod string    `json:"paymentMethod"`
+	Amount        int64     `json:"amount"` // asked for
 	Captured      int64     `json:"captured"`
 	Refunded      int64     `json:"refunded"`
+	FailureCode   string    `json:"failureCode,omitempty"`
 	DeclineCode   string    `json:"declineCode,omitempty"`
 	CreatedAt     time.Time `json:"createdAt"`
 }
+
+// chargeJSON is a Charge from the row c.
+const chargeJSON = `jsonb_build_object('id', c.id, 'status', c.status, 'paymentMethod', c.payment_method, 'amount', c.amount,
+	'captured', c.amount_captured, 'refunded', c.amount_refunded, 'failureCode', coalesce(c.failure_code, ''),
+	'declineCode', coalesce(c.decline_code, ''), 'createdAt', c.created_at)`
 
 // Refund is money given back.
 type Refund struct {
@@ -75,52 +83,49 @@ func (g *Gateway) getLedger(c *gin.Context) {
 // Audit returns the ledger of an order, or of all orders if orderID is empty, oldest first. It leaves out orders without
 // payments.
 func (g *Gateway) Audit(ctx context.Context, orderID string) (Ledger, error) {
-	rows, err := g.pool.Query(ctx, `
-		SELECT coalesce(i.order_id, ''), i.id, i.status, i.amount, upper(i.currency), coalesce(i.payment_method, ''),
-			i.created_at,
-			coalesce((SELECT jsonb_agg(jsonb_build_object('id', c.id, 'status', c.status, 'paymentMethod', c.payment_method,
-				'captured', c.amount_captured, 'refunded', c.amount_refunded, 'declineCode', coalesce(c.decline_code, ''),
-				'createdAt', c.created_at) ORDER BY c.seq) FROM charges c WHERE c.payment_intent_id = i.id), '[]'),
-			coalesce((SELECT jsonb_agg(jsonb_build_object('id', r.id, 'chargeId', r.charge_id, 'amount', r.amount,
-				'createdAt', r.created_at) ORDER BY r.seq) FROM refunds r WHERE r.payment_intent_id = i.id), '[]')
-		FROM payment_intents i
-		WHERE $1 = '' OR i.order_id = $1
-		ORDER BY i.seq`, orderID)
+	payments, err := g.payments(ctx, `WHERE $1 = '' OR i.order_id = $1 ORDER BY i.seq`, orderID)
 	if err != nil {
-		return Ledger{}, fmt.Errorf("read the ledger: %w", err)
+		return Ledger{}, err
 	}
 	ledger := Ledger{Orders: []OrderLedger{}}
 	index := map[string]int{}
-	var order string
-	var p PaymentIntent
-	_, err = pgx.ForEachRow(rows,
-		[]any{&order, &p.ID, &p.Status, &p.Amount, &p.Currency, &p.PaymentMethod, &p.CreatedAt, &p.Charges, &p.Refunds},
-		func() error {
-			at, ok := index[order]
-			if !ok {
-				at, index[order] = len(ledger.Orders), len(ledger.Orders)
-				ledger.Orders = append(ledger.Orders, OrderLedger{OrderID: order})
-			}
-			ledger.Orders[at].add(p)
-			p = PaymentIntent{}
-			return nil
-		})
-	if err != nil {
-		return Ledger{}, fmt.Errorf("read the ledger: %w", err)
+	for _, p := range payments {
+		at, ok := index[p.OrderID]
+		if !ok {
+			at, index[p.OrderID] = len(ledger.Orders), len(ledger.Orders)
+			ledger.Orders = append(ledger.Orders, OrderLedger{OrderID: p.OrderID})
+		}
+		ledger.Orders[at].add(p)
 	}
 	return ledger, nil
 }
 
-// add counts charges and refunds separately, so that a checker can compare what each says about refunds.
+// payments reads intents with their charges and refunds. which is a condition on i, an order or a limit.
+func (g *Gateway) payments(ctx context.Context, which string, args ...any) ([]PaymentIntent, error) {
+	rows, err := g.pool.Query(ctx, `
+		SELECT coalesce(i.order_id, ''), i.id, i.status, i.amount, upper(i.currency), coalesce(i.payment_method, ''),
+			i.created_at,
+			coalesce((SELECT jsonb_agg(`+chargeJSON+` ORDER BY c.seq) FROM charges c WHERE c.payment_intent_id = i.id), '[]'),
+			coalesce((SELECT jsonb_agg(jsonb_build_object('id', r.id, 'chargeId', r.charge_id, 'amount', r.amount,
+				'createdAt', r.created_at) ORDER BY r.seq) FROM refunds r WHERE r.payment_intent_id = i.id), '[]'),
+			coalesce((SELECT sum(c.amount_captured) FROM charges c WHERE c.payment_intent_id = i.id), 0)::bigint,
+			coalesce((SELECT sum(r.amount) FROM refunds r WHERE r.payment_intent_id = i.id), 0)::bigint
+		FROM payment_intents i `+which, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	payments, err := pgx.CollectRows(rows, pgx.RowToStructByPos[PaymentIntent])
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger: %w", err)
+	}
+	return payments, nil
+}
+
 func (o *OrderLedger) add(p PaymentIntent) {
 	for _, ch := range p.Charges {
-		p.Captured += ch.Captured
 		if ch.Captured > 0 {
 			o.Captures++
 		}
-	}
-	for _, r := range p.Refunds {
-		p.Refunded += r.Amount
 	}
 	o.Captured += p.Captured
 	o.Refunded += p.Refunded

@@ -5,8 +5,6 @@ import (
 	"regexp"
 	"strconv"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // listIntents lists intents, newest first. Unlike a search it does not lag.
@@ -48,7 +46,7 @@ var searchIntents = endpoint{
 			Object: "search_result", URL: "/v1/payment_intents/search", HasMore: more, Data: c.objects(found),
 		}
 		if more {
-			p.NextPage = strconv.FormatInt(found[len(found)-1].seq, 10)
+			p.NextPage = strconv.FormatInt(found[len(found)-1].Seq, 10)
 		}
 		return p, err
 	},
@@ -60,14 +58,9 @@ func (c *call) intents(condition string, args ...any) (found []*intent, more boo
 	if err != nil {
 		return nil, false, err
 	}
-	rows, err := c.tx.Query(c,
-		fmt.Sprintf(`%s WHERE %s ORDER BY i.seq DESC LIMIT %d`, selectIntents, condition, limit+1), args...)
+	found, err = queryIntents(c, fmt.Sprintf(`%s ORDER BY i.seq DESC LIMIT %d`, condition, limit+1), args...)
 	if err != nil {
-		return nil, false, fmt.Errorf("list payment intents: %w", err)
-	}
-	found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*intent, error) { return scanIntent(row) })
-	if err != nil {
-		return nil, false, fmt.Errorf("list payment intents: %w", err)
+		return nil, false, err
 	}
 	if len(found) > limit {
 		return found[:limit], true, nil

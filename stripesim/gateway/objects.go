@@ -25,14 +25,14 @@ type intentObject struct {
 
 func (i *intent) object(expanded bool) *intentObject {
 	o := &intentObject{
-		ID: i.id, Object: "payment_intent", Amount: i.amount, ClientSecret: i.clientSecret, Created: i.createdAt.Unix(),
-		Currency: i.currency, LastPaymentError: i.lastError, Metadata: i.metadata, PaymentMethod: i.method,
-		PaymentMethodTypes: []string{"card"}, Status: i.status,
+		ID: i.ID, Object: "payment_intent", Amount: i.Amount, ClientSecret: i.ClientSecret, Created: i.CreatedAt.Unix(),
+		Currency: i.Currency, LastPaymentError: i.LastError, Metadata: i.Metadata, PaymentMethod: i.Method,
+		PaymentMethodTypes: []string{"card"}, Status: i.Status,
 	}
-	if i.charge != nil {
-		o.LatestCharge, o.AmountReceived = i.charge.id, i.charge.captured
+	if i.Charge != nil {
+		o.LatestCharge, o.AmountReceived = i.Charge.ID, i.Charge.Captured
 		if expanded {
-			o.LatestCharge = i.charge.object(i)
+			o.LatestCharge = i.Charge.object(i)
 		}
 	}
 	return o
@@ -54,12 +54,16 @@ type chargeObject struct {
 	Status         string  `json:"status"`
 }
 
-func (ch *charge) object(i *intent) chargeObject {
-	return chargeObject{
-		ID: ch.id, Object: "charge", Amount: ch.amount, AmountCaptured: ch.captured, AmountRefunded: ch.refunded,
-		Created: ch.createdAt.Unix(), Currency: i.currency, FailureCode: ch.failureCode, PaymentIntent: i.id,
-		PaymentMethod: ch.method, Refunded: ch.captured > 0 && ch.refunded == ch.captured, Status: ch.status,
+func (ch *Charge) object(i *intent) chargeObject {
+	o := chargeObject{
+		ID: ch.ID, Object: "charge", Amount: ch.Amount, AmountCaptured: ch.Captured, AmountRefunded: ch.Refunded,
+		Created: ch.CreatedAt.Unix(), Currency: i.Currency, PaymentIntent: i.ID,
+		PaymentMethod: ch.PaymentMethod, Refunded: ch.Captured > 0 && ch.Refunded == ch.Captured, Status: ch.Status,
 	}
+	if ch.FailureCode != "" {
+		o.FailureCode = &ch.FailureCode
+	}
+	return o
 }
 
 type refundObject struct {

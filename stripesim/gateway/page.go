@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
@@ -41,7 +42,7 @@ func showAmount(amount int64, code string) string {
 func (g *Gateway) getPage(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), callTimeout)
 	defer cancel()
-	rows, err := g.recent(ctx)
+	newest, err := g.payments(ctx, `ORDER BY i.seq DESC LIMIT $1`, pageRows)
 	var all totals
 	if err == nil {
 		all, err = g.totals(ctx)
@@ -49,7 +50,7 @@ func (g *Gateway) getPage(c *gin.Context) {
 	var body bytes.Buffer
 	if err == nil {
 		err = pageTemplate.Execute(&body, map[string]any{
-			"Payments": rows, "Limit": pageRows, "Totals": all, "Faults": g.faults.list(),
+			"Payments": newest, "Limit": pageRows, "Totals": all, "Faults": g.faults.list(),
 		})
 	}
 	if err != nil {
@@ -80,35 +81,21 @@ func (g *Gateway) totals(ctx context.Context) (t totals, err error) {
 // pageRows is how many payments the page shows.
 const pageRows = 200
 
-// pageRow is one payment on the page.
-type pageRow struct {
-	ID, OrderID, Status, Currency, Method, DeclineCode string
-	Amount, Captured, Refunded                         int64
-	CreatedAt                                          time.Time
+// last is the last charge, the zero value if there is none.
+func (p PaymentIntent) last() (ch Charge) {
+	if n := len(p.Charges); n > 0 {
+		ch = p.Charges[n-1]
+	}
+	return ch
 }
 
-// Declined reports whether the last attempt was declined and the payment not cancelled since.
-func (r pageRow) Declined() bool { return r.DeclineCode != "" && r.Status == requiresPaymentMethod }
+// DeclineCode is that of the last charge, "" if it was not declined.
+func (p PaymentIntent) DeclineCode() string { return p.last().DeclineCode }
 
-func (g *Gateway) recent(ctx context.Context) ([]pageRow, error) {
-	rows, err := g.pool.Query(ctx, `
-		SELECT i.id, coalesce(i.order_id, ''), i.status, upper(i.currency), coalesce(i.payment_method, c.payment_method, ''),
-			coalesce(c.decline_code, ''), i.amount, coalesce(c.amount_captured, 0), coalesce(c.amount_refunded, 0), i.created_at
-		FROM (SELECT * FROM payment_intents ORDER BY seq DESC LIMIT $1) i
-		LEFT JOIN LATERAL (SELECT * FROM charges WHERE payment_intent_id = i.id ORDER BY seq DESC LIMIT 1) c ON true
-		ORDER BY i.seq DESC`, pageRows)
-	if err != nil {
-		return nil, fmt.Errorf("read the newest payments: %w", err)
-	}
-	defer rows.Close()
-	var out []pageRow
-	for rows.Next() {
-		var r pageRow
-		if err := rows.Scan(&r.ID, &r.OrderID, &r.Status, &r.Currency, &r.Method, &r.DeclineCode, &r.Amount, &r.Captured,
-			&r.Refunded, &r.CreatedAt); err != nil {
-			return nil, fmt.Errorf("read the newest payments: %w", err)
-		}
-		out = append(out, r)
-	}
-	return out, rows.Err()
+// Declined reports whether the last charge was declined and the payment not cancelled since.
+func (p PaymentIntent) Declined() bool {
+	return p.DeclineCode() != "" && p.Status == requiresPaymentMethod
 }
+
+// Method is the payment method of the payment or, once that was declined, of the last charge.
+func (p PaymentIntent) Method() string { return cmp.Or(p.PaymentMethod, p.last().PaymentMethod) }

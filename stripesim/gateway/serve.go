@@ -54,11 +54,13 @@ func (g *Gateway) serve(e endpoint) gin.HandlerFunc {
 			writeError(c, problem)
 			return
 		}
-		if !g.running.enter(key) {
-			writeError(c, keyInUse())
-			return
+		if key != "" {
+			if _, taken := g.running.LoadOrStore(key, true); taken {
+				writeError(c, keyInUse())
+				return
+			}
+			defer g.running.Delete(key)
 		}
-		defer g.running.leave(key)
 		// A client that disconnects does not stop its call.
 		ctx := context.WithoutCancel(c.Request.Context())
 		g.perform(ctx, c, e, key, params)

@@ -39,8 +39,6 @@ CREATE TABLE refunds (
     charge_id         text NOT NULL REFERENCES charges,
     payment_intent_id text NOT NULL REFERENCES payment_intents,
     amount            bigint NOT NULL CHECK (amount > 0),
-    currency          text NOT NULL,
-    metadata          jsonb NOT NULL,
     created_at        timestamptz NOT NULL
 );
 CREATE INDEX refunds_by_intent ON refunds (payment_intent_id, seq);
