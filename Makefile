@@ -85,7 +85,7 @@ bin/tctl: tools/tctl/go.mod
 # Testing
 
 # EACH runs `go test` with the flags that follow it, in each module.
-MODULES := . saga e2e tools
+MODULES := . saga saga/participant e2e tools
 EACH := bash -c 'status=0; for m in $(MODULES); do go -C $$m test "$$@" ./... || status=1; done; exit $$status' go-test
 
 .PHONY: test test-unit test-long conformance histories check race-detector chromium

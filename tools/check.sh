@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 tool=(go tool "-modfile=$PWD/tools/check/go.mod")
-modules=(. saga e2e tools)
+modules=(. saga saga/participant e2e tools)
 failed=()
 
 # check NAME COMMAND...: passes when the command succeeds.

@@ -1,0 +1,80 @@
+// Package participant keeps a participant's side of a saga's contract. A participant is whatever a saga calls: a service
+// or an activity that changes a database. This package knows databases and no Temporal, so any service can use it.
+//
+// # The contract
+//
+// A saga retries, gives up and comes back late. So a participant must keep these promises, under every crash and race:
+//
+//   - A step takes effect once, however often it is called; a repeated call returns the result of the first [idempotency].
+//   - An undo takes its step back once, and succeeds when there is nothing to take back [null compensation].
+//   - Once its undo has succeeded, a step never takes effect again: a call that arrives late is refused [hanging call].
+//   - The pivot and the fence of a saga race for one decision: one of them wins, and both learn which.
+//
+// # Marks
+//
+// The package keeps them with a mark: a row under the step's [Key], written in the same transaction as the step's own
+// changes. The mark says what became of the step; after an undo it stays as a tombstone. The state of a mark never
+// returns:
+//
+//	             Do                  Undo
+//	(no mark) ───────▶ done {result} ───────▶ undone, the tombstone
+//	    │                                       ▲
+//	    └───────────────────────────────────────┘
+//	               Undo of a step that never was
+//
+//	             Pivot
+//	(no mark) ───────▶ forward
+//	    │        Fence           Finish
+//	    └──────────────▶ backward ───────▶ ended
+//
+// Two calls with one key wait for each other at the mark: the database locks it until the first transaction ends.
+//
+// # How to use it
+//
+// A [Store] brings the database: pgxparticipant for pgx, sqlparticipant for database/sql. An activity that books a room:
+//
+//	func (h *Hotel) Book(ctx context.Context, in BookRoom) (Booking, error) {
+//		key := participant.Key{Saga: in.TripID, Step: "BookRoom"}
+//		b, err := participant.Do(ctx, h.store, key, in, func(tx pgx.Tx) (Booking, error) {
+//			tag, err := tx.Exec(ctx, `UPDATE rooms SET free = free - 1 WHERE hotel = $1 AND free > 0`, in.Hotel)
+//			if err == nil && tag.RowsAffected() == 0 {
+//				err = saga.Refuse("full", "no free room", nil)
+//			}
+//			return Booking{in.Hotel, newNumber()}, err
+//		})
+//		if errors.Is(err, participant.ErrUndone) {
+//			err = saga.Refuse("undone", err.Error(), nil)
+//		}
+//		return b, err
+//	}
+//
+//	func (h *Hotel) Cancel(ctx context.Context, in BookRoom) error {
+//		key := participant.Key{Saga: in.TripID, Step: "BookRoom"} // the step's key
+//		return participant.Undo(ctx, h.store, key, func(tx pgx.Tx, b Booking) error {
+//			_, err := tx.Exec(ctx, `UPDATE rooms SET free = free + 1 WHERE hotel = $1`, b.Hotel)
+//			return err
+//		})
+//	}
+//
+// mongoparticipant needs no transactions: there the mark lives in the document that the step changes. The package
+// participanttest checks the promises of any participant, whether it uses this package or not.
+//
+// # What the database must do
+//
+// A transaction may run at any isolation level from READ COMMITTED upwards. An error that the database returns for a
+// conflict is a broken call: the saga retries it. What a step does outside its transaction (a mail, a call to another
+// service) is not covered by the mark.
+//
+// # Marks that are no longer needed
+//
+// Marks stay until Prune removes them. Remove a tombstone when no late call can come any more: a process may have been
+// paused for hours, so keep it for days. Remove the mark of a done step only when its saga cannot unwind any more: without
+// the mark an undo takes the step for one that never was, and the effect stays.
+//
+// # Compared with DTM's barrier
+//
+// DTM's sub-transaction barrier keeps the same promises with a row for the step and one for its undo. A step that arrives
+// after its undo gets a success there although nothing happened, and a repeated call gets no result; here the first is
+// refused, and the second gets the first call's result. One key for two requests goes unnoticed there; here it is an
+// error. For MongoDB DTM needs transactions. DTM also supports MySQL and Redis, which this package does not.
+package participant
