@@ -74,7 +74,7 @@ func TestPagesAreReadInTheOrderOfAnIndex(t *testing.T) {
 			ID: fmt.Sprintf("lamp%04d", i), Name: fmt.Sprintf("Lamp, No. %d", i), Price: money.Money{Amount: i, Currency: "EUR"},
 		})
 	}
-	if err := store.LoadProducts(t.Context(), lamps); err != nil {
+	if err := store.CreateProducts(t.Context(), lamps); err != nil {
 		t.Fatal(err)
 	}
 	low, high, dear := int64(200), int64(500), int64(1100)

@@ -37,28 +37,30 @@ func (s *Store) number(ctx context.Context, products int) (int64, error) {
 
 // CreateProduct implements product.Store.
 func (s *Store) CreateProduct(ctx context.Context, p product.Product) error {
-	last, err := s.number(ctx, 1)
-	if err != nil {
-		return err
-	}
-	return insert(ctx, s.products, newDocument(p, last), product.ErrExists)
+	return s.CreateProducts(ctx, []product.Product{p})
 }
 
-// LoadProducts stores many new products in one operation.
-func (s *Store) LoadProducts(ctx context.Context, products []product.Product) error {
+// CreateProducts stores many new products at once. If it returns ErrExists, it may have stored some of them.
+func (s *Store) CreateProducts(ctx context.Context, products []product.Product) error {
 	last, err := s.number(ctx, len(products))
 	if err != nil {
 		return err
 	}
-	var docs []any
+	docs := make([]document, len(products))
 	for i, p := range products {
-		docs = append(docs, newDocument(p, last-int64(len(products)-1-i)))
+		p.Number = last - int64(len(products)-1-i)
+		docs[i] = document{
+			Product: p, PriceBuckets: bucketsOf(p.Price.Amount), Words: words(p.Name), Initial: p.Stock, Marks: bson.D{},
+		}
 	}
 	_, err = s.products.InsertMany(ctx, docs)
+	if mongo.IsDuplicateKeyError(err) {
+		return product.ErrExists
+	}
 	return err
 }
 
-// document is a product's document. Package product reads some of its fields, and package stock (in a Snapshot) others.
+// document is the document of a product without orders. Package product reads some of its fields, and package stock (in a Snapshot) others.
 type document struct {
 	product.Product `bson:",inline"`
 	PriceBuckets    []int64  `bson:"priceBuckets"`
@@ -69,14 +71,6 @@ type document struct {
 	Epoch           int64    `bson:"epoch"`
 	MarkCount       int      `bson:"markCount"`
 	Marks           bson.D   `bson:"marks"`
-}
-
-// newDocument returns the document of a product without orders.
-func newDocument(p product.Product, number int64) document {
-	p.Number = number
-	return document{
-		Product: p, PriceBuckets: bucketsOf(p.Price.Amount), Words: words(p.Name), Initial: p.Stock, Marks: bson.D{},
-	}
 }
 
 // words is never nil, which would be stored as null.

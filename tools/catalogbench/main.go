@@ -8,88 +8,267 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
+	mathrand "math/rand/v2"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
-	"github.com/ordersaga/ordersaga/internal/env"
+	"github.com/google/uuid"
+
+	"github.com/ordersaga/ordersaga/catalog/mongodb"
+	"github.com/ordersaga/ordersaga/catalog/product"
+	"github.com/ordersaga/ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/internal/money"
+)
+
+var (
+	sizes   = []int{10_000, 100_000, 1_000_000}
+	turn    = flag.Duration("for", 5*time.Second, "the time of each measurement")
+	clients = flag.Int("concurrency", 16, "how many clients reserve, sell and price")
+	behind  = flag.Int64("behind", 5000, "how many earlier orders a product has when it is measured again")
+)
+
+// The products are in categories, with prices from 1.00 to 1,000.00 and a few words in each name.
+const (
+	soldProducts = 10_000 // products that are bought
+	categories   = 20
+	highestPrice = 100_000
+	units        = 1_000_000_000 // of each product: enough for any run
+	loadBatch    = 1000
+	longestRest  = 2 * time.Minute
+	readers      = 4 // clients that list and look up: few, so that the result is not their own queue
 )
 
 func main() {
+	flag.Func("sizes", "growing `numbers` of products (default 10000,100000,1000000)", setSizes)
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	err := run(ctx, os.Getenv("MONGODB_URI"))
 	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "catalogbench: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-type config struct {
-	MongoDBURI string `env:"MONGODB_URI,required,notEmpty" secret:"true" help:"server that speaks MongoDB's protocol"`
-}
-
-// options are the flags.
-type options struct {
-	sizes   []int         // numbers of products, growing
-	turn    time.Duration // of each measurement
-	clients int
-	behind  int           // earlier orders of a product
-	rest    time.Duration // after loading, at most
-}
-
-func parse(args []string, stderr io.Writer) (options, error) {
-	var o options
-	set := flag.NewFlagSet("catalogbench", flag.ContinueOnError)
-	set.SetOutput(stderr)
-	sizes := set.String("sizes", "10000,100000,1000000", "numbers of products, growing")
-	set.DurationVar(&o.turn, "for", 5*time.Second, "the time of each measurement")
-	set.IntVar(&o.clients, "concurrency", 16, "how many clients reserve, sell and price")
-	set.IntVar(&o.behind, "behind", 5000, "how many earlier orders a product has when it is measured again")
-	set.DurationVar(&o.rest, "rest", 2*time.Minute, "the longest time for the server to clean up after loading products")
-	if err := set.Parse(args); err != nil {
-		return o, err
-	}
-	for _, text := range strings.Split(*sizes, ",") {
+func setSizes(text string) error {
+	sizes = nil
+	for text := range strings.SplitSeq(text, ",") {
 		n, err := strconv.Atoi(text)
-		if err != nil || n < leastProducts || len(o.sizes) > 0 && n <= o.sizes[len(o.sizes)-1] {
-			return o, fmt.Errorf("-sizes: want growing numbers from %d on, such as 10000,100000", leastProducts)
+		if err != nil || n < soldProducts {
+			return fmt.Errorf("want growing numbers from %d on, for example 10000,100000", soldProducts)
 		}
-		o.sizes = append(o.sizes, n)
+		sizes = append(sizes, n)
 	}
-	if o.turn < 100*time.Millisecond || o.clients < 1 || o.behind < 0 || o.rest < 0 || set.NArg() > 0 {
-		return o, errors.New("want -for at least 100ms, -concurrency at least 1, -behind and -rest at least 0, and no other arguments")
-	}
-	return o, nil
+	return nil
 }
 
-func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) (err error) {
-	o, err := parse(args, stderr)
+type bench struct {
+	store    *mongodb.Store
+	products *product.Service
+	stock    *stock.Service
+	size     int // products so far
+}
+
+func run(ctx context.Context, uri string) error {
+	store, err := mongodb.Open(uri, "bench"+strings.ToLower(rand.Text()[:8]))
 	if err != nil {
+		return fmt.Errorf("MONGODB_URI: %w", err)
+	}
+	later := stock.NewBackground(stock.BackgroundRoom)
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var background sync.WaitGroup
+	background.Go(func() { later.Run(working, stock.BackgroundGoroutines) })
+	b := &bench{store: store, products: product.New(store, time.Now), stock: stock.New(store, stock.Options{Later: later.Later})}
+	err = b.measure(ctx)
+	stop()
+	background.Wait()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return errors.Join(err, store.Drop(ctx), store.Close(ctx))
+}
+
+func (b *bench) measure(ctx context.Context) error {
+	if err := b.store.Prepare(ctx); err != nil {
 		return err
 	}
-	c, err := env.Parse[config](environ)
-	if err != nil {
-		return err
+	fmt.Printf("%d clients reserve, sell and price, %d list; %s each\n", *clients, readers, *turn)
+	for i, size := range sizes {
+		if err := b.load(ctx, size); err != nil {
+			return fmt.Errorf("load products: %w", err)
+		}
+		if err := b.browse(ctx); err != nil {
+			return err
+		}
+		if i > 0 {
+			continue
+		}
+		if err := b.sell(ctx); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// load adds products until there are that many. Then it lets the server clean up, for which it needs the same processors.
+func (b *bench) load(ctx context.Context, size int) error {
 	began := time.Now()
-	b, err := open(ctx, c.MongoDBURI, o, func(format string, args ...any) {
-		fmt.Fprintf(stderr, "%6.1f s  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
-	})
+	for b.size < size {
+		var batch []product.Product
+		for len(batch) < loadBatch && b.size < size {
+			batch = append(batch, sample(b.size))
+			b.size++
+		}
+		if err := b.store.CreateProducts(ctx, batch); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("%8d products were there after %s\n", size, time.Since(began).Round(time.Second))
+	select {
+	case <-time.After(min(time.Since(began), longestRest)):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func id(n int) string { return fmt.Sprintf("product-%d", n) }
+
+func sample(n int) product.Product {
+	r := mathrand.New(mathrand.NewPCG(uint64(n), 1))
+	return product.Product{
+		ID: id(n), Name: fmt.Sprintf("Thing %d of make %d", n, r.IntN(1000)), Category: category(r.IntN(categories)),
+		Description: strings.Repeat("It does what it says. ", 5),
+		Price:       money.Money{Amount: 100 + r.Int64N(highestPrice), Currency: "EUR"}, Stock: units,
+		CreatedAt: time.Now(), UpdatedAt: time.Now(),
+	}
+}
+
+func category(n int) string { return fmt.Sprintf("category-%d", n) }
+
+// browse lists first pages and looks up prices.
+func (b *bench) browse(ctx context.Context) error {
+	of := func(category string, low, prices int64) product.Filter {
+		low += 100
+		high := low + prices
+		return product.Filter{Category: category, MinPrice: &low, MaxPrice: &high}
+	}
+	dear := int64(100 + highestPrice - highestPrice/1000)
+	nth := func() int { return mathrand.IntN(categories) }
+	from := func() int64 { return int64(nth()) * highestPrice / categories }
+	for _, page := range []struct {
+		of     string
+		filter func() product.Filter
+	}{
+		{"all", func() product.Filter { return product.Filter{} }},
+		{"a category", func() product.Filter { return product.Filter{Category: category(nth())} }},
+		{"a fifth of prices", func() product.Filter { return of("", from(), highestPrice/5) }},
+		{"a thousandth", func() product.Filter { return of("", from(), highestPrice/1000) }},
+		{"the highest thousandth", func() product.Filter { return product.Filter{MinPrice: &dear} }},
+		{"category and fifth", func() product.Filter { return of(category(nth()), 0, highestPrice/5) }},
+		{"category and thousandth", func() product.Filter { return of(category(nth()), from(), highestPrice/1000) }},
+		// One word is in the names of all products, the other in one of a thousand.
+		{"a word", func() product.Filter { return product.Filter{Words: []string{fmt.Sprint(nth())}} }},
+		{"two words", func() product.Filter { return product.Filter{Words: []string{"make", fmt.Sprint(nth())}} }},
+	} {
+		list := func(ctx context.Context) error {
+			_, err := b.products.List(ctx, page.filter(), 1, 10)
+			return err
+		}
+		// The first page of a filter counts its products, once; see product.CountAge.
+		for range 3 * categories {
+			if err := list(ctx); err != nil {
+				return err
+			}
+		}
+		if err := b.time(ctx, "pages of "+page.of, readers, list); err != nil {
+			return err
+		}
+	}
+	return b.time(ctx, "prices of 3 products", readers, func(ctx context.Context) error { return b.price(ctx, 3) })
+}
+
+func (b *bench) price(ctx context.Context, n int) error {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = id(mathrand.IntN(b.size))
+	}
+	found, err := b.products.Products(ctx, ids)
+	if err == nil && len(found) == 0 {
+		err = errors.New("no product was found")
+	}
+	return err
+}
+
+// sell reserves and commits orders of one unit.
+func (b *bench) sell(ctx context.Context) error {
+	sell := func(what string, productID func() int) error {
+		return b.time(ctx, what, *clients, func(ctx context.Context) error {
+			order, lines := uuid.NewString(), []stock.Line{{ProductID: id(productID()), Quantity: 1}}
+			_, err := b.stock.Reserve(ctx, order, lines, time.Now().Add(time.Hour))
+			if err == nil {
+				_, err = b.stock.Commit(ctx, order)
+			}
+			return err
+		})
+	}
+	first, second := func() int { return 0 }, func() int { return 1 }
+	err := sell("orders of one new product", first)
+	for err == nil {
+		var u stock.Units
+		if u, err = b.stock.Units(ctx, id(0)); u.Sold+u.Held >= *behind {
+			break
+		}
+		err = sell(fmt.Sprintf("(%d orders so far)", u.Sold+u.Held), first)
+	}
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.close()) }()
-	if err := b.measure(ctx); err != nil {
+	// One right after the other, with about the same number of reservations in the database.
+	if err := sell("orders of one sold product", first); err != nil {
 		return err
 	}
-	print(stdout, o, b.results)
+	if err := sell("orders of another new product", second); err != nil {
+		return err
+	}
+	if err := sell("orders of 10,000 products", func() int { return mathrand.IntN(soldProducts) }); err != nil {
+		return err
+	}
+	return b.time(ctx, "prices of 10 products", *clients, func(ctx context.Context) error { return b.price(ctx, 10) })
+}
+
+// time lets clients call for one turn, and prints how long their calls took.
+func (b *bench) time(ctx context.Context, what string, clients int, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute+*turn, errors.New("the measurement hangs"))
+	defer cancel()
+	began := time.Now()
+	took, errs := make([][]time.Duration, clients), make([]error, clients)
+	var running sync.WaitGroup
+	for n := range clients {
+		running.Go(func() {
+			for errs[n] == nil && time.Since(began) < *turn {
+				start := time.Now()
+				errs[n] = call(ctx)
+				took[n] = append(took[n], time.Since(start))
+			}
+		})
+	}
+	running.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%s, of %d products: %w", what, b.size, err)
+	}
+	all := slices.Sorted(slices.Values(slices.Concat(took...)))
+	percentile := func(n int) float64 { return all[(len(all)-1)*n/100].Seconds() * 1000 }
+	fmt.Printf("%8d products  %-32s %8.0f /s, p50 %.1f ms, p99 %.1f ms\n",
+		b.size, what, float64(len(all))/time.Since(began).Seconds(), percentile(50), percentile(99))
 	return nil
 }
