@@ -55,7 +55,7 @@ func (c ConsumerConfig) withDefaults() (ConsumerConfig, error) {
 type Consumer struct {
 	config     ConsumerConfig
 	supervisor *supervisor
-	failures   *failures
+	publisher  *Publisher // moves messages that fail
 	log        *slog.Logger
 }
 
@@ -68,7 +68,7 @@ func NewConsumer(config ConsumerConfig, publisher *Publisher) (*Consumer, error)
 	c := &Consumer{
 		config:     config,
 		supervisor: newSupervisor(config.Config, "consuming"),
-		failures:   &failures{publisher: publisher, tiers: config.Topology.Tiers, log: config.Log},
+		publisher:  publisher,
 		log:        config.Log,
 	}
 	c.supervisor.hopeless = func(err error) bool {
@@ -221,7 +221,7 @@ func (c *Consumer) process(ctx context.Context, queue string, batch []amqp.Deliv
 		return c.processEach(ctx, queue, batch)
 	}
 	// A single message has failed. Once the broker has it elsewhere, it can leave this queue; until then it stays.
-	if err := c.failures.move(ctx, newMessage(queue, last), last, err); err != nil {
+	if err := c.move(ctx, newMessage(queue, last), last, err); err != nil {
 		return last.Nack(true, true)
 	}
 	return last.Ack(true)

@@ -23,10 +23,8 @@ const AuditStream = "dead_letter_audit"
 // after the broker has confirmed its new place. At worst the message is in both places under one ID, and consumers act once
 // on an ID.
 type DeadLetters struct {
-	conn     *amqp.Connection
-	socket   *socket
-	ch       *amqp.Channel // in confirm mode
-	returns  chan amqp.Return
+	*session
+	out      *confirmChannel
 	topology Topology
 }
 
@@ -40,7 +38,9 @@ func OpenDeadLetters(ctx context.Context, config Config) (_ *DeadLetters, err er
 	if err != nil {
 		return nil, err
 	}
-	d := &DeadLetters{conn: conn, socket: socket, topology: config.Topology}
+	d := &DeadLetters{topology: config.Topology, session: &session{
+		conn: conn, socket: socket, lost: context.WithoutCancel(ctx), blocked: &gate{},
+	}}
 	if err := d.setUp(); err != nil {
 		d.Close()
 		return nil, err
@@ -56,19 +56,16 @@ func (d *DeadLetters) setUp() (err error) {
 	if err := d.topology.declare(d.conn); err != nil {
 		return err
 	}
-	if d.ch, err = d.conn.Channel(); err != nil {
-		return fmt.Errorf("open a channel: %w", err)
+	if d.out, err = openConfirmChannel(d.session); err != nil {
+		return err
 	}
-	_, err = d.ch.QueueDeclare(AuditStream, true, false, false, false, amqp.Table{
+	d.out.repair = func() error { return nil } // a call that fails is the last
+	_, err = d.out.ch.QueueDeclare(AuditStream, true, false, false, false, amqp.Table{
 		amqp.QueueTypeArg: "stream", "x-max-age": "1Y", "x-stream-max-segment-size-bytes": int32(10_000_000),
 	})
 	if err != nil {
 		return different(AuditStream, err)
 	}
-	if err := d.ch.Confirm(false); err != nil {
-		return fmt.Errorf("ask for confirms: %w", err)
-	}
-	d.returns = d.ch.NotifyReturn(make(chan amqp.Return, 1))
 	return nil
 }
 
@@ -230,25 +227,8 @@ func audited(action Action, by By, letter DeadLetter, m amqp.Delivery) amqp.Publ
 func (d *DeadLetters) publish(ctx context.Context, queue string, message amqp.Publishing) error {
 	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
 	defer cancel()
-	confirm, err := d.ch.PublishWithDeferredConfirm("", queue, true, false, message)
-	if err != nil {
-		return err
-	}
-	acked, err := confirm.WaitContext(ctx)
-	select {
-	case returned, open := <-d.returns:
-		if open {
-			return fmt.Errorf("%w: %s", ErrRefused, returned.ReplyText)
-		}
-	default:
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnknown, err)
-	}
-	if !acked {
-		return fmt.Errorf("%w: the broker could not store it", ErrUnknown)
-	}
-	return nil
+	outcome, _ := d.out.publish(ctx, &request{ctx: ctx, key: queue, message: message})
+	return outcome
 }
 
 // AuditEntry is an action on a dead letter. Entries precede their actions, so an action that was interrupted and repeated has

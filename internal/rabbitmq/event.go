@@ -30,7 +30,7 @@ func encodeAlert(a order.Alert) (amqp.Publishing, error) {
 func encodeJSON(body any, message amqp.Publishing) (amqp.Publishing, error) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
-		return amqp.Publishing{}, fmt.Errorf("encode the message %s: %w", message.MessageId, err)
+		return message, fmt.Errorf("encode the message: %w", err)
 	}
 	message.ContentType, message.DeliveryMode, message.Body = contentType, amqp.Persistent, encoded
 	return message, nil

@@ -3,33 +3,25 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// failures moves messages that failed: to a retry tier, or to the dead letters.
-type failures struct {
-	publisher *Publisher
-	tiers     []time.Duration
-	log       *slog.Logger
-}
-
 // move publishes the message to its next retry tier, or to the dead letters when it is poison or no tier is left. It
 // returns nil once the broker has confirmed that; the caller then acknowledges the original. If that acknowledgement is
 // lost, two copies exist under one ID, and a handler acts on one.
 //
 // It tries until ctx is done, and at least once. A stop does not interrupt a publish that has begun, moveTimeout does.
-func (f *failures) move(ctx context.Context, m Message, d amqp.Delivery, cause error) error {
-	exchange, key, message := f.next(m, d, cause)
+func (c *Consumer) move(ctx context.Context, m Message, d amqp.Delivery, cause error) error {
+	exchange, key, message := c.next(m, d, cause)
 	for tries := 0; ; tries++ {
-		err := f.publish(ctx, exchange, key, message)
+		err := c.republish(ctx, exchange, key, message)
 		if err == nil {
 			return nil
 		}
-		f.log.Error("a failed message could not be moved",
+		c.log.Error("a failed message could not be moved",
 			"message_id", m.ID, "queue", m.Queue, "to", exchange, "error", err.Error())
 		if err := sleep(ctx, backoff(tries, unavailableBackoff)); err != nil {
 			return fmt.Errorf("move message %s to %s: %w", m.ID, exchange, err)
@@ -40,18 +32,18 @@ func (f *failures) move(ctx context.Context, m Message, d amqp.Delivery, cause e
 // moveTimeout bounds one try to move a message, and so how long it can delay a stop.
 const moveTimeout = 5 * time.Second
 
-func (f *failures) publish(ctx context.Context, exchange, key string, message amqp.Publishing) error {
+func (c *Consumer) republish(ctx context.Context, exchange, key string, message amqp.Publishing) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), moveTimeout)
 	defer cancel()
-	return f.publisher.send(ctx, exchange, key, message)
+	return c.publisher.send(ctx, exchange, key, message)
 }
 
 // next returns where the message goes, and logs it.
-func (f *failures) next(m Message, d amqp.Delivery, cause error) (exchange, key string, message amqp.Publishing) {
-	log := f.log.With("message_id", m.ID, "queue", m.Queue, "order_id", m.CorrelationID, "attempt", m.Attempt,
+func (c *Consumer) next(m Message, d amqp.Delivery, cause error) (exchange, key string, message amqp.Publishing) {
+	log := c.log.With("message_id", m.ID, "queue", m.Queue, "order_id", m.CorrelationID, "attempt", m.Attempt,
 		"error", cause.Error())
-	if !isPoison(cause) && m.Attempt <= len(f.tiers) {
-		delay := f.tiers[m.Attempt-1]
+	if !isPoison(cause) && m.Attempt <= len(c.config.Topology.Tiers) {
+		delay := c.config.Topology.Tiers[m.Attempt-1]
 		log.Warn("message failed", "again_in", delay.String())
 		headers := amqp.Table{HeaderAttempt: int32(m.Attempt + 1), HeaderReason: headerText(cause)}
 		return TierName(delay), m.Queue, again(d, headers)

@@ -82,25 +82,23 @@ func (p *Publisher) Ready(context.Context) error { return p.supervisor.ready() }
 // ID. Without a connection it waits for one, until ctx is done or publishTimeout has passed.
 func (p *Publisher) Publish(ctx context.Context, e order.Event) error {
 	message, err := encode(e)
-	if err == nil {
-		inject(ctx, e.OrderID, &message)
-		err = p.send(ctx, Exchange, string(e.Type), message)
-	}
-	if err != nil {
-		return fmt.Errorf("publish %s: %w", e.MessageID(), err)
-	}
-	return nil
+	return p.publish(ctx, message, err)
 }
 
 // SendAlert publishes an alert to operators, with the same guarantees as Publish.
 func (p *Publisher) SendAlert(ctx context.Context, a order.Alert) error {
 	message, err := encodeAlert(a)
+	return p.publish(ctx, message, err)
+}
+
+// publish publishes a message that was encoded with this result.
+func (p *Publisher) publish(ctx context.Context, message amqp.Publishing, err error) error {
 	if err == nil {
-		inject(ctx, a.OrderID, &message)
-		err = p.send(ctx, Exchange, string(a.Type), message)
+		inject(ctx, &message)
+		err = p.send(ctx, Exchange, message.Type, message)
 	}
 	if err != nil {
-		return fmt.Errorf("publish %s: %w", a.MessageID(), err)
+		return fmt.Errorf("publish %s: %w", message.MessageId, err)
 	}
 	return nil
 }

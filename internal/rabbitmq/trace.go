@@ -8,8 +8,6 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
-
-	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // w3c carries the W3C trace context in the headers traceparent and tracestate.
@@ -17,9 +15,9 @@ var w3c propagation.TraceContext
 
 // inject adds the trace context of ctx to the message. If there is none, it starts the order's own trace, so that
 // everything said about an order belongs to one trace.
-func inject(ctx context.Context, id order.ID, message *amqp.Publishing) {
+func inject(ctx context.Context, message *amqp.Publishing) {
 	if !trace.SpanContextFromContext(ctx).IsValid() {
-		ctx = trace.ContextWithSpanContext(ctx, orderTrace(id))
+		ctx = trace.ContextWithSpanContext(ctx, orderTrace(message.CorrelationId))
 	}
 	found := propagation.MapCarrier{}
 	w3c.Inject(ctx, found)
@@ -31,8 +29,8 @@ func inject(ctx context.Context, id order.ID, message *amqp.Publishing) {
 
 // orderTrace returns the root of an order's trace: the order's ID and a trace's are both 16 bytes. It is not marked as
 // sampled, because no span was recorded.
-func orderTrace(id order.ID) trace.SpanContext {
-	traceID, err := trace.TraceIDFromHex(strings.ReplaceAll(string(id), "-", ""))
+func orderTrace(orderID string) trace.SpanContext {
+	traceID, err := trace.TraceIDFromHex(strings.ReplaceAll(orderID, "-", ""))
 	if err != nil {
 		return trace.SpanContext{} // not a UUID: the message goes without a trace
 	}
