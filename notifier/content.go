@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	text "text/template"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ordersaga/ordersaga/internal/moneytext"
 	"github.com/ordersaga/ordersaga/internal/order"
@@ -36,6 +39,7 @@ var (
 // page is what the customer's templates show.
 type page struct {
 	Title   string
+	Short   string // of content
 	Intro   string
 	OrderID order.ID
 	Lines   []row
@@ -53,10 +57,6 @@ type row struct {
 // customerContent is what the customer reads about a finished order. It returns an error for an unknown type of event and
 // for an unknown currency. Of the payment it shows only the amount.
 func customerContent(e order.Event, body []byte) (content, error) {
-	short, err := summary(e)
-	if err != nil {
-		return content{}, err
-	}
 	p, err := newPage(e)
 	if err != nil {
 		return content{}, err
@@ -65,45 +65,52 @@ func customerContent(e order.Event, body []byte) (content, error) {
 	if err := errors.Join(customerText.Execute(&plain, p), customerHTML.Execute(&rich, p)); err != nil {
 		return content{}, err
 	}
-	c := content{Subject: p.Title, Short: short, Plain: plain.String(), HTML: rich.String()}
+	c := content{Subject: p.Title, Short: p.Short, Plain: plain.String(), HTML: rich.String()}
 	c.Payload, err = payload(e.Type, e.OccurredAt, body)
 	return c, err
 }
 
-func newPage(e order.Event) (page, error) {
-	p := page{OrderID: e.OrderID}
-	switch {
-	case e.Type == order.EventConfirmed:
-		p.Title = fmt.Sprintf("Your order %s is confirmed", e.OrderID)
-		p.Intro = "Thank you! Your order is confirmed."
-	case e.Status == order.Cancelled:
-		p.Title = fmt.Sprintf("Your order %s was cancelled", e.OrderID)
-		p.Intro = strings.TrimSpace("Your order was cancelled. " + sentence(e.Message))
-		p.Outro = "You pay nothing for it."
-	default:
-		p.Title = fmt.Sprintf("We could not complete your order %s", e.OrderID)
-		p.Intro = strings.TrimSpace("We could not complete your order. " + sentence(e.Message))
-		p.Outro = "You pay nothing for it."
-	}
-	for _, l := range e.Items {
+func newPage(e order.Event) (p page, err error) {
+	p.OrderID = e.OrderID
+	words := make([]string, len(e.Items)) // for example "2 × Espresso cup"
+	for i, l := range e.Items {
 		r, err := newRow(l)
 		if err != nil {
 			return p, err
 		}
 		p.Lines = append(p.Lines, r)
+		words[i] = fmt.Sprintf("%d × %s", r.Quantity, r.Name)
 	}
-	if !e.Total.IsZero() {
-		total, err := moneytext.Price(e.Total)
-		if err != nil {
+	// Only an order that was never priced has no total, and it cannot be confirmed.
+	if !e.Total.IsZero() || e.Type == order.EventConfirmed {
+		if p.Total, err = moneytext.Price(e.Total); err != nil {
 			return p, err
 		}
-		p.Total = total
 	}
+	switch {
+	case e.Type == order.EventConfirmed:
+		p.Title = fmt.Sprintf("Your order %s is confirmed", e.OrderID)
+		p.Intro = "Thank you! Your order is confirmed."
+		p.Short = fmt.Sprintf("Thank you! %s: %s. You were charged %s.", p.Title, strings.Join(words, ", "), p.Total)
+		return p, nil
+	case e.Type != order.EventCancelled:
+		return p, fmt.Errorf("an event of the unknown type %q", e.Type)
+	case e.Status == order.Cancelled:
+		p.Title = fmt.Sprintf("Your order %s was cancelled", e.OrderID)
+		p.Intro = "Your order was cancelled. "
+	default:
+		p.Title = fmt.Sprintf("We could not complete your order %s", e.OrderID)
+		p.Intro = "We could not complete your order. "
+	}
+	why := sentence(e.Message)
+	p.Outro = "You pay nothing for it."
+	p.Intro = strings.TrimSpace(p.Intro + why)
+	p.Short = p.Title + ". " + why + p.Outro
 	return p, nil
 }
 
 func newRow(l order.Line) (row, error) {
-	r := row{Name: name(l), Quantity: l.Quantity}
+	r := row{Name: cmp.Or(l.Name, l.ProductID), Quantity: l.Quantity}
 	if l.Price.IsZero() {
 		return r, nil
 	}
@@ -149,4 +156,15 @@ func payload(t order.EventType, at time.Time, event []byte) (string, error) {
 // webhookType is the event's type in the style of webhooks, for example order.needs_attention.
 func webhookType(t order.EventType) string {
 	return strings.Replace(strings.ToLower(string(t)), "_", ".", 1)
+}
+
+// sentence turns a reason into a sentence that another can follow. An empty reason stays empty.
+func sentence(reason string) string {
+	reason = strings.TrimSpace(reason)
+	if reason == "" {
+		return ""
+	}
+	first, size := utf8.DecodeRuneInString(reason)
+	reason = string(unicode.ToUpper(first)) + reason[size:]
+	return strings.TrimSuffix(reason, ".") + ". "
 }

@@ -7,7 +7,7 @@
 //
 // The first half takes effect once per event, even if the event comes again (store.go). The second half takes effect at
 // least once: after a crash between sending and recording, the delivery is sent again under the same Message-ID or
-// webhook-id (sender.go, outbox.go). content.go and summary.go write what people read. The table contacts says where each
+// webhook-id (sender.go, outbox.go). content.go writes what people read. The table contacts says where each
 // user wants to be told; users without an address are told by a line in the log.
 //
 // GET /notifications?orderId=ID lists what was told about an order. `notifier --help` lists the configuration.
