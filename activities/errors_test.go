@@ -23,8 +23,8 @@ func TestRefusalIsFinalAndKeepsItsCause(t *testing.T) {
 		Shortages: []order.Shortage{{ProductID: "lamp", Requested: 3, Available: 1}}}
 	err := translate(&order.Refusal{Cause: want}, "reserve stock for order %s", "7")
 	var got order.Cause
-	if !saga.Refusal(err, &got) {
-		t.Fatalf("%v is not a refusal", err)
+	if code, ok := saga.Refusal(err, &got); !ok || code != string(order.OutOfStock) {
+		t.Fatalf("%v is not a refusal with the code %s", err, order.OutOfStock)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("cause (-want +got):\n%s", diff)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/ordersaga/ordersaga/saga"
@@ -16,10 +17,10 @@ func TestOperatorsAreAlertedEveryHourAndTheSagaDoesNotWaitForThem(t *testing.T) 
 	l.faults["A"] = make([]bool, 100) // about an hour and a half of retries
 	var alerts []saga.Attention
 	alerting := func(ctx workflow.Context, in shape) error {
-		return plan(in).Run(ctx, saga.Options{OnAttention: func(ctx workflow.Context, a saga.Attention) {
+		return settled(plan(in).Run(ctx, saga.Options{OnAttention: func(ctx workflow.Context, a saga.Attention) {
 			alerts = append(alerts, a)
 			_ = workflow.Sleep(ctx, 1000*time.Hour) // a broker that never responds
-		}})
+		}}))
 	}
 	env := newEnv(l)
 	env.RegisterWorkflow(alerting)
@@ -32,9 +33,9 @@ func TestOperatorsAreAlertedEveryHourAndTheSagaDoesNotWaitForThem(t *testing.T) 
 		t.Fatalf("%d alerts in more than an hour, want another one every hour", len(alerts))
 	}
 	for _, a := range alerts {
-		got := saga.Attention{Step: a.Step, Since: a.Since, CanGiveUp: a.CanGiveUp, CanSkip: a.CanSkip}
-		want := saga.Attention{Step: "A", Since: alerts[0].Since, CanGiveUp: true}
-		if diff := cmp.Diff(want, got); diff != "" {
+		got := saga.Attention{Saga: a.Saga, Step: a.Step, Since: a.Since, CanRetry: a.CanRetry, CanGiveUp: a.CanGiveUp, CanSkip: a.CanSkip}
+		want := saga.Attention{Saga: "saga", Step: "A", Since: alerts[0].Since, CanRetry: true, CanGiveUp: true}
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(want)); diff != "" {
 			t.Errorf("attention (-want +got):\n%s", diff)
 		}
 		if a.Message() == "" || a.Advice() == "" {

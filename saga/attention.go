@@ -1,29 +1,15 @@
 package saga
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 )
 
-// Search attributes that a saga sets once it leaves the fast path; all are keywords and must be registered with the
-// namespace. An undisturbed saga sets none.
-var (
-	// AttributeStatus holds one of the Status values.
-	AttributeStatus = temporal.NewSearchAttributeKeyKeyword("SagaStatus")
-	// AttributeStep names the step that needs, or was the last to need, attention.
-	AttributeStep = temporal.NewSearchAttributeKeyKeyword("SagaStep")
-	// AttributeError holds the type of the error that keeps the step broken.
-	AttributeError = temporal.NewSearchAttributeKeyKeyword("SagaError")
-)
-
-// The values of AttributeStatus.
+// The values of the search attribute [Attributes] Status.
 const (
 	StatusNeedsAttention = "NEEDS_ATTENTION" // a step or undo stays broken; it is still being tried
 	StatusHealed         = "HEALED"          // it needed attention and goes on by itself
@@ -36,19 +22,27 @@ const AttentionCounter = "saga_needs_attention"
 
 // Attention says which step of a saga needs it, and why.
 type Attention struct {
+	Saga  string // the plan's name
 	Step  string
 	Since time.Time // workflow time at which patience ran out
 	Err   error     // of the last attempt that the workflow knows of
+	// CanRetry reports whether an operator can have it tried again at once. A mere wait cannot be.
+	CanRetry bool
 	// CanGiveUp reports whether the saga can still be undone: the step is before the pivot.
 	CanGiveUp bool
 	// CanSkip reports whether an operator may skip the step.
 	CanSkip bool
+
+	prefix string // of signals
 }
 
-// brokenStep is a step that needs attention.
+// brokenStep is a call of a step that needs attention. A step may have several calls at the same time.
 type brokenStep struct {
 	Attention
-	alerted time.Time // when operators were last told
+	run     *run
+	call    *call
+	alerted time.Time     // when operators were last told
+	every   time.Duration // how soon it is tried again; 0: it only waits
 }
 
 // Message is what went wrong, without the layers around it.
@@ -58,34 +52,49 @@ func (a Attention) Message() string { return rootMessage(a.Err) }
 func (a Attention) Advice() string {
 	var b strings.Builder
 	b.WriteString("It goes on by itself once the cause is gone. Do not terminate the workflow. An operator can send a signal:\n\n")
-	b.WriteString("* `retry`: try again now\n")
+	if a.CanRetry {
+		fmt.Fprintf(&b, "* `%s`: try again now\n", a.prefix+SignalRetry)
+	}
 	if a.CanGiveUp {
-		b.WriteString("* `compensate`: give up; what was done is undone, unless the pivot has happened\n")
+		fmt.Fprintf(&b, "* `%s`: give up; what was done is undone, unless the pivot has happened\n", a.prefix+SignalCompensate)
 	}
 	if a.CanSkip {
-		b.WriteString("* `skip`: leave it out; what it would have done must then be done by hand\n")
+		fmt.Fprintf(&b, "* `%s`: leave it out; what it would have done must then be done by hand\n", a.prefix+SignalSkip)
 	}
-	b.WriteString(fmt.Sprintf("\nwith the input `{\"operator\": \"you\", \"reason\": \"why\", \"step\": \"%s\"}`.\n", a.Step))
+	fmt.Fprintf(&b, "\nwith the input `{\"operator\": \"you\", \"reason\": \"why\", \"step\": \"%s\"}`.\n", a.Step)
 	return b.String()
 }
 
-// callAttention tells operators that the step stays broken with err. The saga goes on trying.
-func (r *run) callAttention(ctx workflow.Context, s scope, err error) {
-	workflow.GetLogger(ctx).Error("saga needs attention", "step", s.name, "error", rootMessage(err))
-	i := r.brokenIndex(s.name)
-	if i < 0 {
-		i = len(r.broken)
-		r.broken = append(r.broken, brokenStep{Attention: Attention{
-			Step: s.name, Since: workflow.Now(ctx), CanGiveUp: s.forward, CanSkip: s.skippable,
-		}})
-		r.note(ctx, s.name, EntryNeedsAttention, rootMessage(err))
-		workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"step": s.name}).Counter(AttentionCounter).Inc(1)
-		r.attributes(ctx, AttributeStatus.ValueSet(StatusNeedsAttention), AttributeStep.ValueSet(s.name),
-			AttributeError.ValueSet(rootType(err)))
+// write describes the broken step in Markdown.
+func (s brokenStep) write(b *strings.Builder) {
+	fmt.Fprintf(b, "**%s** stays broken. It first failed before %s: `%s`\n\n",
+		s.Step, s.Since.UTC().Format(time.RFC3339), s.Message())
+	if s.every > 0 {
+		fmt.Fprintf(b, "It is tried again in %s; pending activities show the attempts. ", s.every)
 	}
-	b := &r.broken[i]
-	b.Err = err
-	r.show(ctx)
+	b.WriteString(s.Advice() + "\n")
+}
+
+// callAttention tells operators that the call stays broken with err. The saga goes on trying, after the pause.
+func (r *run) callAttention(ctx workflow.Context, s scope, c *call, err error, pause time.Duration) {
+	workflow.GetLogger(ctx).Error("saga needs attention", "step", s.name, "error", rootMessage(err))
+	i := r.brokenIndex(c)
+	if i < 0 {
+		i = len(r.host.broken)
+		first := !r.needsAttention(s.name)
+		r.host.broken = append(r.host.broken, brokenStep{run: r, call: c, Attention: Attention{
+			Saga: r.plan.name(), Step: s.name, Since: workflow.Now(ctx),
+			CanRetry: pause > 0, CanGiveUp: s.interruptible, CanSkip: s.skippable, prefix: r.options.SignalPrefix,
+		}})
+		if first {
+			r.note(ctx, s.name, EntryNeedsAttention, rootMessage(err))
+			workflow.GetMetricsHandler(ctx).WithTags(map[string]string{"step": s.name}).Counter(AttentionCounter).Inc(1)
+		}
+		r.options.Attributes.needsAttention(ctx, s.name, rootType(err))
+	}
+	b := &r.host.broken[i]
+	b.Err, b.every = err, pause
+	r.host.show(ctx)
 	// Alerts repeat for as long as the step stays broken, since one may get lost.
 	if b.alerted.IsZero() || workflow.Now(ctx).Sub(b.alerted) >= attentionWindow {
 		b.alerted = workflow.Now(ctx)
@@ -98,84 +107,41 @@ func (r *run) alert(ctx workflow.Context, a Attention) {
 	if r.options.OnAttention == nil {
 		return
 	}
+	beside := r.scope("alert", tuning{}, 0)
+	beside.summary, beside.detached, beside.visit = "alert operators", true, &visit{}
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	ctx = workflow.WithActivityOptions(workflow.WithValue(ctx, scopeKey{}, beside), workflow.ActivityOptions{})
 	workflow.Go(ctx, func(ctx workflow.Context) { r.options.OnAttention(ctx, a) })
 }
 
-// endAttention takes back what callAttention said, once the step is settled. A step that succeeded, or was refused, has
+// endAttention takes back what callAttention said, once the call is settled. A call that succeeded, or was refused, has
 // healed. Any other err means that it was given up.
-func (r *run) endAttention(ctx workflow.Context, s scope, err error) {
-	i := r.brokenIndex(s.name)
+func (r *run) endAttention(ctx workflow.Context, s scope, c *call, err error) {
+	i := r.brokenIndex(c)
 	if i < 0 {
 		return
 	}
 	status, kind := StatusHealed, EntryHealed
-	if err != nil && !IsRefused(err) {
+	if err != nil && !isRefusal(err) {
 		status, kind = StatusGivenUp, EntryGivenUp
 	}
-	r.broken = slices.Delete(r.broken, i, i+1)
-	r.note(ctx, s.name, kind, "")
-	if len(r.broken) == 0 {
-		r.attributes(ctx, AttributeStatus.ValueSet(status), AttributeError.ValueUnset())
+	r.host.broken = slices.Delete(r.host.broken, i, i+1)
+	if !r.needsAttention(s.name) {
+		r.note(ctx, s.name, kind, "")
+	}
+	if len(r.host.broken) == 0 {
+		r.options.Attributes.settled(ctx, status)
 	}
 	workflow.GetLogger(ctx).Info("saga no longer needs attention", "step", s.name, "status", status)
-	r.show(ctx)
+	r.host.show(ctx)
 }
 
-// brokenIndex returns the index of the step among those that need attention, or -1.
-func (r *run) brokenIndex(step string) int {
-	return slices.IndexFunc(r.broken, func(b brokenStep) bool { return b.Step == step })
+// brokenIndex returns the index of the call among those that need attention, or -1.
+func (r *run) brokenIndex(c *call) int {
+	return slices.IndexFunc(r.host.broken, func(b brokenStep) bool { return b.call == c })
 }
 
-func (r *run) needsAttention(step string) bool { return r.brokenIndex(step) >= 0 }
-
-func (r *run) attributes(ctx workflow.Context, updates ...temporal.SearchAttributeUpdate) {
-	if err := workflow.UpsertTypedSearchAttributes(ctx, updates...); err != nil {
-		workflow.GetLogger(ctx).Warn("search attributes not set", "error", err.Error())
-	}
-}
-
-// show writes the current details, which the Web UI shows on the workflow's page.
-func (r *run) show(ctx workflow.Context) {
-	var b strings.Builder
-	if len(r.broken) > 0 {
-		b.WriteString("### This saga needs attention\n\n")
-	}
-	for _, s := range r.broken {
-		b.WriteString(fmt.Sprintf("**%s** stays broken. It first failed before %s: `%s`\n\n",
-			s.Step, s.Since.UTC().Format(time.RFC3339), s.Message()))
-		b.WriteString("It is tried again every minute; pending activities show the attempts. " + s.Advice() + "\n")
-	}
-	b.WriteString(r.reply)
-	workflow.SetCurrentDetails(ctx, b.String())
-}
-
-// serverGaveUp reports whether the server retried the activity until its window was over. Other failures return at once,
-// for example when no worker knows the activity.
-func serverGaveUp(err error) bool {
-	var activity *temporal.ActivityError
-	return temporal.IsTimeoutError(err) ||
-		errors.As(err, &activity) && activity.RetryState() == enumspb.RETRY_STATE_TIMEOUT
-}
-
-// rootMessage is the text of the innermost error: what went wrong, without the layers around it.
-func rootMessage(err error) string {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) {
-		return app.Message()
-	}
-	return err.Error()
-}
-
-// rootType is the type of the innermost application error, or of a timeout.
-func rootType(err error) string {
-	var app *temporal.ApplicationError
-	switch {
-	case errors.As(err, &app) && app.Type() != "":
-		return app.Type()
-	case temporal.IsTimeoutError(err):
-		return "Timeout"
-	default:
-		return "Unknown"
-	}
+// needsAttention reports whether a call of the saga's step needs attention.
+func (r *run) needsAttention(step string) bool {
+	return slices.ContainsFunc(r.host.broken, func(b brokenStep) bool { return b.run == r && b.Step == step })
 }

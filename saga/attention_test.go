@@ -33,12 +33,12 @@ func TestErrorThatOnlyAPersonCanPutRightNeedsAttentionAtOnceAndHeals(t *testing.
 	open := func(ctx workflow.Context) error { return saga.Do(ctx, l.Open, "") }
 	shut := func(ctx workflow.Context) error { return saga.Do(ctx, l.Close, "") }
 	opening := func(ctx workflow.Context) error {
-		return saga.Plan{
+		return settled(saga.Plan{
 			Steps:  []saga.Step{{Name: "Open", Do: open}},
 			Pivot:  saga.Step{Name: "Enter", Do: shut},
 			Fence:  func(workflow.Context, saga.Cause) (saga.Verdict, error) { return saga.Backward, nil },
 			Finish: saga.Step{Name: "Leave", Do: shut},
-		}.Run(ctx, saga.Options{PivotTimeout: time.Hour})
+		}.Run(ctx, saga.Options{PivotTimeout: time.Hour}))
 	}
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
@@ -89,7 +89,7 @@ func TestTimelineSaysWhetherABrokenStepHealedOrWasGivenUp(t *testing.T) {
 					}
 					return nil
 				}
-				return p.Run(ctx, saga.Options{})
+				return settled(p.Run(ctx, saga.Options{}))
 			}
 			env := newEnv(l)
 			env.RegisterWorkflow(watched)

@@ -124,7 +124,7 @@ func TestSignalThatMakesNoSenseChangesNothingAndSaysWhy(t *testing.T) {
 		"skip of the fence":      {"Close", saga.SignalSkip, alice, "waits for nothing"},
 		"skip of the finish":     {"Finish", saga.SignalSkip, alice, "waits for nothing"},
 		"skip of another step": {
-			"-A", saga.SignalSkip, saga.Command{Operator: "a", Reason: "b", Step: "UndoB"}, "does not wait for UndoB",
+			"-A", saga.SignalSkip, saga.Command{Operator: "a", Reason: "b", Step: "UndoB"}, `no step or undo is named "UndoB"`,
 		},
 		"compensate after the fence": {"-A", saga.SignalCompensate, alice, "already decided"},
 		"compensate after the pivot": {"Tell", saga.SignalCompensate, alice, "already decided"},

@@ -7,17 +7,18 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// refusedType is the Temporal error type that tells a refusal from everything else, in histories as well.
-const refusedType = "Refused"
+// RefusedType is the Temporal error type of a refusal. Activities and child workflows in other languages refuse with an
+// application failure of this type, with the code as its first detail and details of any shape as its second.
+const RefusedType = "Refused"
 
-// Refuse returns the error with which an activity says a final no. Operators see code and message; details are for the
-// saga's own code, which reads them with [Refusal]. They must survive JSON.
+// Refuse returns the error with which an activity, or a step's own code, says a final no. Operators see code and message;
+// details are for the saga's own code, which reads them with [Refusal]. They must survive JSON.
 func Refuse(code, message string, details any) error {
-	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf("%s: %s", code, message), refusedType,
+	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf("%s: %s", code, message), RefusedType,
 		temporal.ApplicationErrorOptions{
 			NonRetryable: true,
 			Category:     temporal.ApplicationErrorCategoryBenign,
-			Details:      []any{details},
+			Details:      []any{code, details},
 		})
 }
 
@@ -27,49 +28,37 @@ func IsRefused(err error) bool {
 	return ok
 }
 
-// Refusal fills details with those of the refusal in err. It reports whether err holds a refusal with such details.
-func Refusal(err error, details any) bool {
+// Refusal returns the code of the refusal in err, and fills details, unless nil, with its details. It reports whether err
+// holds a refusal with such details.
+func Refusal(err error, details any) (code string, ok bool) {
 	app, ok := refusal(err)
-	return ok && app.HasDetails() && app.Details(details) == nil
+	if !ok {
+		return "", false
+	}
+	if details == nil {
+		if app.HasDetails() {
+			_ = app.Details(&code) // a refusal without a code is a refusal
+		}
+		return code, true
+	}
+	return code, app.HasDetails() && app.Details(&code, details) == nil
 }
 
 func refusal(err error) (*temporal.ApplicationError, bool) {
 	var app *temporal.ApplicationError
-	if errors.As(err, &app) && app.Type() == refusedType {
+	if errors.As(err, &app) && app.Type() == RefusedType {
 		return app, true
 	}
 	return nil, false
 }
 
-// attentionType is the Temporal error type of what only a person can put right.
-const attentionType = "NeedsAttention"
+// NeedsAttentionType is the Temporal error type of what only a person can put right, for activities in other languages.
+const NeedsAttentionType = "NeedsAttention"
 
 // NeedsAttention returns the error with which an activity says that only a person can put it right, for example a wrong
 // password. The saga then needs attention at once, without patience, and goes on trying.
 func NeedsAttention(err error) error {
-	return temporal.NewApplicationErrorWithOptions(err.Error(), attentionType, temporal.ApplicationErrorOptions{Cause: err})
-}
-
-// CauseKind says why a saga turns to its fence.
-type CauseKind string
-
-// The kinds of causes.
-const (
-	Refused     CauseKind = "REFUSED"     // a step got a final no
-	Cancelled   CauseKind = "CANCELLED"   // the workflow was cancelled, or the context that the saga runs on
-	TimedOut    CauseKind = "TIMED_OUT"   // the pivot was not passed in time
-	GivenUp     CauseKind = "GIVEN_UP"    // an operator sent SignalCompensate
-	Stopped     CauseKind = "STOPPED"     // a step returned ErrStop: the end was already decided
-	Failed      CauseKind = "FAILED"      // a step's own workflow code returned an error; activities never lead here
-	Interrupted CauseKind = "INTERRUPTED" // an earlier workflow of the same saga ended without finishing it
-)
-
-// Cause is why a saga turns to its fence: the first cause; what fails afterwards never replaces it.
-type Cause struct {
-	Kind CauseKind
-	Step string  // the step that was running or about to run
-	Err  error   // the step's error, when Kind is Refused or Failed
-	By   Command // the operator's command, when Kind is GivenUp
+	return temporal.NewApplicationErrorWithOptions(err.Error(), NeedsAttentionType, temporal.ApplicationErrorOptions{Cause: err})
 }
 
 // ErrStop is returned by a step that finds the saga's end already decided; the fence then says how.
@@ -77,21 +66,29 @@ var ErrStop = errors.New("the saga's end is already decided")
 
 var errTimedOut = errors.New("the saga's deadline has passed")
 
-func (r *run) causeOf(step string, err error) Cause {
-	c := Cause{Step: step, Err: err}
-	switch {
-	case errors.Is(err, errGivenUp):
-		c.Kind, c.By = GivenUp, *r.given
-	case errors.Is(err, ErrStop):
-		c.Kind = Stopped
-	case errors.Is(err, errTimedOut):
-		c.Kind = TimedOut
-	case temporal.IsCanceledError(err):
-		c.Kind = Cancelled
-	case IsRefused(err):
-		c.Kind = Refused
-	default:
-		c.Kind = Failed
+// finalError is a failure that trying again does not change, or must not: a bound is reached, or a result is unreadable.
+type finalError struct{ error }
+
+func (e finalError) Unwrap() error { return e.error }
+
+// rootMessage is the text of the innermost error: what went wrong, without the layers around it.
+func rootMessage(err error) string {
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		return app.Message()
 	}
-	return c
+	return err.Error()
+}
+
+// rootType is the type of the innermost application error, or of a timeout.
+func rootType(err error) string {
+	var app *temporal.ApplicationError
+	switch {
+	case errors.As(err, &app) && app.Type() != "":
+		return app.Type()
+	case temporal.IsTimeoutError(err):
+		return "Timeout"
+	default:
+		return "Unknown"
+	}
 }

@@ -2,6 +2,7 @@ package saga_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -13,109 +14,84 @@ import (
 )
 
 // trips are the activities of the examples: each acts on one outside system, and is safe to run twice.
-type trips struct {
-	fullyBooked bool
-	confirmed   bool
-}
+type trips struct{ fullyBooked bool }
 
-func (*trips) BookFlight(_ context.Context, trip string) error {
+func (*trips) BookFlight(_ context.Context, trip string) (ticket string, err error) {
 	fmt.Println("flight booked for", trip)
-	return nil
+	return "LH 1", nil
 }
 
-// CancelFlight succeeds when there is nothing to cancel, and makes a late BookFlight fail.
-func (*trips) CancelFlight(_ context.Context, trip string) error {
-	fmt.Println("flight cancelled for", trip)
+// CancelFlight succeeds when there is nothing to cancel, and makes a late BookFlight of the same key fail.
+func (*trips) CancelFlight(_ context.Context, in saga.Undoing[string, string]) error {
+	fmt.Println("flight cancelled for", in.Input, "ticket", in.Result)
 	return nil
 }
 
 // BookHotel is refused when there is no room: a final no. Any other error would be retried.
-func (t *trips) BookHotel(_ context.Context, trip string) error {
+func (t *trips) BookHotel(_ context.Context, trip string) (room string, err error) {
 	if t.fullyBooked {
-		return saga.Refuse("NO_ROOM", "the hotel is fully booked", trip)
+		return "", saga.Refuse("NO_ROOM", "the hotel is fully booked", trip)
 	}
 	fmt.Println("hotel booked for", trip)
+	return "room 12", nil
+}
+
+func (*trips) CancelHotel(_ context.Context, in saga.Undoing[string, string]) error {
+	fmt.Println("hotel cancelled for", in.Input)
 	return nil
 }
 
-func (*trips) CancelHotel(_ context.Context, trip string) error {
-	fmt.Println("hotel cancelled for", trip)
+func (*trips) Tell(_ context.Context, trip string) error {
+	fmt.Println("told about", trip)
 	return nil
 }
 
-// Confirm is the pivot: one guarded statement in the store that CloseTrip writes to as well.
-func (t *trips) Confirm(_ context.Context, trip string) error {
-	t.confirmed = true
-	fmt.Println("confirmed:", trip)
-	return nil
-}
-
-// CloseTrip is the fence: it finds the trip confirmed, or makes sure that it never will be.
-func (t *trips) CloseTrip(context.Context, string) (saga.Verdict, error) {
-	if t.confirmed {
-		return saga.Forward, nil
-	}
-	return saga.Backward, nil
-}
-
-func (*trips) RecordFailure(_ context.Context, trip string) error {
-	fmt.Println("failed:", trip)
-	return nil
-}
-
-// Trip is a workflow that runs a whole plan, and fails when it was unwound.
-func Trip(ctx workflow.Context, trip string) error {
+// Trip is a workflow that runs a plan. It fails when the saga was unwound.
+func Trip(ctx workflow.Context, trip string) (saga.Outcome, error) {
 	var t *trips // names the activities; never called
-	do := func(activity func(context.Context, string) error) saga.Func {
-		return func(ctx workflow.Context) error { return saga.Do(ctx, activity, trip) }
-	}
 	plan := saga.Plan{
+		Name: "trip",
 		Steps: []saga.Step{
-			{Name: "BookFlight", Do: do(t.BookFlight), Undo: saga.Undo{Name: "CancelFlight", Do: do(t.CancelFlight)}},
-			{Name: "BookHotel", Do: do(t.BookHotel), Undo: saga.Undo{Name: "CancelHotel", Do: do(t.CancelHotel)}},
+			saga.Pair("BookFlight", saga.Value(trip), t.BookFlight, t.CancelFlight),
+			saga.Pair("BookHotel", saga.Value(trip), t.BookHotel, t.CancelHotel),
 		},
-		Pivot: saga.Step{Name: "Confirm", Do: do(t.Confirm)},
-		Fence: func(ctx workflow.Context, _ saga.Cause) (saga.Verdict, error) {
-			return saga.Execute(ctx, t.CloseTrip, trip)
+		Retriable: []saga.Step{
+			{Name: "Tell", Do: func(ctx workflow.Context) error { return saga.Do(ctx, t.Tell, trip) }},
 		},
-		Finish: saga.Step{Name: "RecordFailure", Do: do(t.RecordFailure)},
 	}
-	var failure error
-	err := plan.Run(ctx, saga.Options{Unwound: func(r saga.Report) { failure = r.Failure() }})
-	if err != nil {
-		return err
-	}
-	return failure
+	return plan.Run(ctx, saga.Options{})
 }
 
 func takeTrip(t *trips) error {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
+	saga.Register(env)
 	env.RegisterActivity(t)
 	env.ExecuteWorkflow(Trip, "Rome")
-	return env.GetWorkflowError()
+	return errors.Unwrap(env.GetWorkflowError())
 }
 
-// An undisturbed plan runs its steps and then its pivot.
+// An undisturbed plan runs its steps, and then what follows them.
 func ExamplePlan() {
 	fmt.Println(takeTrip(&trips{}))
 	// Output:
 	// flight booked for Rome
 	// hotel booked for Rome
-	// confirmed: Rome
+	// told about Rome
 	// <nil>
 }
 
-// A refused step turns the saga to its fence. All undos of the plan run, also the undo of the refused step: a response may
-// have been lost, and a saga does not rely on what it remembers.
+// A refused step unwinds the saga. All undos of the plan run, also the undo of the refused step: a response may have been
+// lost, and a saga does not rely on what it remembers.
 func ExampleRefuse() {
 	err := takeTrip(&trips{fullyBooked: true})
-	fmt.Println(err != nil)
+	outcome, unwound := saga.Unwound(err)
+	fmt.Println(unwound, outcome.Cause)
 	// Output:
 	// flight booked for Rome
 	// hotel cancelled for Rome
-	// flight cancelled for Rome
-	// failed: Rome
-	// true
+	// flight cancelled for Rome ticket LH 1
+	// told about Rome
+	// true REFUSED at BookHotel: NO_ROOM: the hotel is fully booked
 }

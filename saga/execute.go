@@ -2,8 +2,9 @@ package saga
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -13,226 +14,229 @@ import (
 // Execute runs an activity as part of a step: locally first, then, if that breaks, as a regular activity that is
 // retried until it succeeds.
 //
-// In a step or the pivot it returns no error, a refusal, a cancellation, or an error that tells the saga that its deadline
-// has passed: the step returns these as they are. In a fence, an undo, Finish or a retriable step it returns only when the
-// activity succeeded.
+// The activity options of ctx apply, and those of the step. A retry policy that bounds the attempts, and a
+// ScheduleToCloseTimeout, are the caller's bounds: when one is reached, the step has failed for good.
+//
+// In a step or the pivot Execute returns no error, a refusal, a failure for good, or an error that tells the saga that it was
+// interrupted: the step returns these as they are. In a fence, an undo, Finish or a retriable step it returns only when the
+// activity succeeded, or an operator skipped the step.
 //
 // It panics on mistakes in the plan's code, which no retry would mend: outside a step, and in a coroutine that has outlived
 // its step. The workflow then stands still until the code is right, and nothing is lost.
 func Execute[I, O any](ctx workflow.Context, activity func(context.Context, I) (O, error), in I) (O, error) {
 	var out O
-	err := currentScope(ctx).execute(ctx, activity, in, &out)
+	err := currentScope(ctx).execute(ctx, activity, []any{in}, &out)
 	return out, err
 }
 
 // Do is Execute for an activity that returns nothing but an error.
 func Do[I any](ctx workflow.Context, activity func(context.Context, I) error, in I) error {
-	return currentScope(ctx).execute(ctx, activity, in, nil)
+	return currentScope(ctx).execute(ctx, activity, []any{in}, nil)
 }
 
-// scope is what Execute needs to know about the step it runs in.
-type scope struct {
-	run          *run
-	name         string
-	timeout      time.Duration // bounds one attempt
-	localTimeout time.Duration // bounds the attempt on the fast path
-	patience     time.Duration // how long it may stay broken before the saga needs attention
-	forward      bool          // before or at the pivot: deadline and cancellation apply, and a refusal is final
-
-	skippable bool   // an operator may skip it
-	summary   string // shown in the Web UI; default name
-	visit     *visit
+// Call is Execute for an activity with any number of arguments, or one that is known by name only, for example because it is
+// written in another language. result is nil or points to what receives the result.
+func Call(ctx workflow.Context, activity any, result any, args ...any) error {
+	checkArguments(activity, "context.Context", args)
+	return currentScope(ctx).execute(ctx, activity, args, result)
 }
 
-// visit is one call of the step's function.
-type visit struct{ ended bool }
-
-type scopeKey struct{}
-
-// do runs f in the scope.
-func (s scope) do(ctx workflow.Context, f Func) error {
-	v := &visit{}
-	s.visit = v
-	err := f(s.attach(ctx))
-	v.ended = true
-	return err
-}
-
-func (s scope) attach(ctx workflow.Context) workflow.Context {
-	if s.timeout <= 0 {
-		s.timeout = DefaultTimeout
+// checkArguments panics when f, an activity or a workflow, does not take the arguments. The SDK would report this as the
+// failure of each attempt.
+func checkArguments(f any, contextType string, args []any) {
+	t := reflect.TypeOf(f)
+	if t == nil || t.Kind() != reflect.Func {
+		return // a name
 	}
-	if s.localTimeout <= 0 {
-		s.localTimeout = s.timeout
+	want := t.NumIn()
+	if want > 0 && t.In(0).String() == contextType {
+		want--
 	}
-	if s.summary == "" {
-		s.summary = s.name
+	if t.IsVariadic() && len(args) >= want-1 {
+		return
 	}
-	return workflow.WithValue(ctx, scopeKey{}, s)
-}
-
-func scopeOf(ctx workflow.Context) (scope, bool) {
-	s, ok := ctx.Value(scopeKey{}).(scope)
-	return s, ok
-}
-
-// currentScope is the scope of the step that is running. It panics when there is none.
-func currentScope(ctx workflow.Context) scope {
-	s, ok := scopeOf(ctx)
-	switch {
-	case !ok:
-		panic("saga: an activity was called outside a step of a saga")
-	case s.visit.ended:
-		panic(fmt.Sprintf("saga: an activity was called in %s, which has ended", s.name))
+	if want != len(args) {
+		panic(fmt.Sprintf("saga: %s takes %d arguments, not %d", t, want, len(args)))
 	}
-	return s
 }
 
 // execute runs the activity until its result is settled. out is nil or points to what receives the result.
-func (s scope) execute(ctx workflow.Context, activity, in, out any) error {
-	if s.run.fast {
-		err := s.tryLocally(ctx, activity, in, out)
+func (s scope) execute(ctx workflow.Context, activity any, args []any, out any) error {
+	if s.detached {
+		return s.once(ctx, activity, args, out)
+	}
+	if s.mayRunLocally(ctx) {
+		err := s.tryLocally(ctx, activity, args, out)
 		if done, err := s.settle(ctx, err); done {
 			return err
 		}
-		s.run.fast = false
+		s.run.fallBack()
 		s.run.note(ctx, s.name, EntryFellBack, rootMessage(err))
 	}
-	return s.durable(ctx, activity, in, out)
+	return s.persist(ctx, func(ctx workflow.Context, patient bool) (error, bool) {
+		return s.window(ctx, patient, activity, args, out)
+	})
 }
 
-// settle reports whether err, the result of an activity, ends the step rather than calling for a retry, and with which
-// error.
-func (s scope) settle(ctx workflow.Context, err error) (done bool, result error) {
-	switch {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, errSkipped), errors.Is(err, errGivenUp):
-		return true, err
-	case !s.forward:
-		return false, nil // it must be done, so every error is retried, a refusal too
-	case IsRefused(err), errors.Is(err, errTimedOut):
-		return true, err
-	case ctx.Err() != nil:
-		return true, temporal.NewCanceledError()
-	case s.run.given != nil:
-		return true, errGivenUp // the command came during a local attempt, which has no waiter
-	default:
-		return false, nil
+// fallBack ends the fast path of the saga, and of those around it.
+func (r *run) fallBack() {
+	for ; r != nil; r = r.outer() {
+		r.fast = false
 	}
+}
+
+// mayRunLocally reports whether the next call may use the fast path. A local activity has no heartbeat and runs where the
+// workflow does.
+func (s scope) mayRunLocally(ctx workflow.Context) bool {
+	o := workflow.GetActivityOptions(ctx)
+	elsewhere := o.TaskQueue != "" && o.TaskQueue != workflow.GetInfo(ctx).TaskQueueName
+	return s.run.fast && !s.noFastPath && !elsewhere && o.HeartbeatTimeout == 0
 }
 
 // tryLocally is the fast path: one attempt inside the workflow task.
-func (s scope) tryLocally(ctx workflow.Context, activity, in, out any) error {
+func (s scope) tryLocally(ctx workflow.Context, activity any, args []any, out any) error {
+	timeout := s.localTimeout
+	if timeout <= 0 {
+		timeout = min(s.activityOptions(ctx).StartToCloseTimeout, DefaultLocalTimeout)
+	}
 	ctx = workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		ScheduleToCloseTimeout: s.localTimeout,
+		ScheduleToCloseTimeout: timeout,
 		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
 		Summary:                s.summary,
 	})
-	return workflow.ExecuteLocalActivity(ctx, activity, in).Get(ctx, out)
+	return result(ctx, workflow.ExecuteLocalActivity(ctx, activity, args...), out)
 }
 
-// durable runs a regular activity until its result is settled, in windows: the first is as long as the saga's
-// patience, then the saga needs attention and a new window begins. Each window ends with the error of its last attempt,
-// which is how the workflow, and so the operator, learns what is wrong.
-func (s scope) durable(ctx workflow.Context, activity, in, out any) error {
-	retry, window, pause := eager, s.patience, patient.InitialInterval
-	for {
-		err := s.window(ctx, retry, window, activity, in, out)
-		if done, err := s.settle(ctx, err); done {
-			s.run.endAttention(ctx, s, err)
-			return err
-		}
-		// An operator's retry starts over, with short intervals.
-		if errors.Is(err, errRetry) {
-			retry, window, pause = eager, s.patience, patient.InitialInterval
-			continue
-		}
-		s.run.callAttention(ctx, s, err)
-		// What the server did not retry, for example a refused undo, waits here, longer each time: it would spin otherwise.
-		if !serverGaveUp(err) {
-			if done, err := s.settle(ctx, s.sleep(ctx, pause)); done && err != nil {
-				s.run.endAttention(ctx, s, err)
-				return err
-			}
-			pause = min(2*pause, attentionWindow)
-		}
-		retry, window = patient, attentionWindow
+// once runs a regular activity whose failure is the caller's.
+func (s scope) once(ctx workflow.Context, activity any, args []any, out any) error {
+	o := s.activityOptions(ctx)
+	if o.RetryPolicy == nil {
+		o.RetryPolicy = &temporal.RetryPolicy{MaximumAttempts: 1}
 	}
+	return result(ctx, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, o), activity, args...), out)
 }
 
-// eager is how a step is retried at first: soon, since most disturbances are short. An error that only a person can put
-// right ends the window at once, and patient retries follow.
-var eager = temporal.RetryPolicy{
-	InitialInterval:        500 * time.Millisecond,
-	BackoffCoefficient:     2,
-	MaximumInterval:        30 * time.Second,
-	NonRetryableErrorTypes: []string{attentionType},
+// activityOptions are those of ctx, with a timeout and a summary.
+func (s scope) activityOptions(ctx workflow.Context) workflow.ActivityOptions {
+	o := workflow.GetActivityOptions(ctx)
+	if s.timeout > 0 {
+		o.StartToCloseTimeout = s.timeout
+	}
+	if o.StartToCloseTimeout <= 0 {
+		o.StartToCloseTimeout = DefaultTimeout
+		if o.ScheduleToCloseTimeout > 0 {
+			o.StartToCloseTimeout = o.ScheduleToCloseTimeout
+		}
+	}
+	if o.Summary == "" {
+		o.Summary = s.summary
+	}
+	return o
 }
 
-// patient is how a step is retried once the saga needs attention: every minute, without hammering.
-var patient = temporal.RetryPolicy{
+// result is what the future holds. A result that cannot be decoded is a failure for good: the activity has happened, and
+// running it again would yield the same.
+func result(ctx workflow.Context, future workflow.Future, out any) error {
+	if err := future.Get(ctx, nil); err != nil || out == nil {
+		return err
+	}
+	if err := future.Get(ctx, out); err != nil {
+		return finalError{fmt.Errorf("read the result: %w", err)}
+	}
+	return nil
+}
+
+// eagerRetry is how an activity is retried at first: soon, since most disturbances are short.
+var eagerRetry = temporal.RetryPolicy{
+	InitialInterval:    500 * time.Millisecond,
+	BackoffCoefficient: 2,
+	MaximumInterval:    30 * time.Second,
+}
+
+// patientRetry is how an activity is retried once the saga needs attention: every minute, without hammering.
+var patientRetry = temporal.RetryPolicy{
 	InitialInterval:    time.Minute,
 	BackoffCoefficient: 1,
+	MaximumInterval:    time.Minute,
 }
 
 // attentionWindow is how often a saga that needs attention refreshes what it says about the failure. A day of that adds
 // some 24 activities to its history.
 const attentionWindow = time.Hour
 
-// window runs the activity with server-side retries for at most d.
-func (s scope) window(ctx workflow.Context, retry temporal.RetryPolicy, d time.Duration, activity, in, out any) error {
-	ctx, cancel := workflow.WithCancel(ctx)
-	future := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout:    s.timeout,
-		ScheduleToCloseTimeout: d,
-		RetryPolicy:            &retry,
-		Summary:                s.summary,
-	}), activity, in)
-	err := s.await(ctx, future, func() error { return future.Get(ctx, out) })
+// window runs the activity with server-side retries: for the saga's patience, or for attentionWindow when the saga already
+// needs attention. It ends with the error of the last attempt, which is how the workflow, and so the operator, learns what is
+// wrong. No attempt that began within the window is cut short, so a healthy slow activity gets its whole timeout.
+func (s scope) window(
+	ctx workflow.Context, patient bool, activity any, args []any, out any,
+) (err error, spent bool) {
+	o := s.activityOptions(ctx)
+	bounded := !patient && (o.ScheduleToCloseTimeout > 0 || o.RetryPolicy != nil && o.RetryPolicy.MaximumAttempts > 0)
+	length := s.breaksAt
+	if patient {
+		length = attentionWindow
+	}
+	o.RetryPolicy = s.windowPolicy(o.RetryPolicy, patient, bounded, length)
+	if !bounded {
+		o.ScheduleToCloseTimeout = length + o.StartToCloseTimeout
+	}
+	began := workflow.Now(ctx)
+	running, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, o))
+	future := workflow.ExecuteActivity(running, activity, args...)
+	err = s.wait(ctx, true, future.IsReady)
+	if err == nil {
+		err = result(ctx, future, out)
+		if err != nil && bounded {
+			err = finalError{err}
+		}
+	}
 	cancel() // no more attempts; one that is under way may still take effect, which idempotency covers
-	return err
+	if o.WaitForCancellation {
+		await(ctx, future)
+	}
+	// A window that ends early was not retried, or was cut short because the workflow's own timeout is near: do not hurry.
+	return err, workflow.Now(ctx).Sub(began) >= length/2
 }
 
-// sleep waits d, or until the saga is cancelled or its deadline passes.
-func (s scope) sleep(ctx workflow.Context, d time.Duration) error {
-	timer := workflow.NewTimer(ctx, d)
-	return s.await(ctx, timer, func() error { return timer.Get(ctx, nil) })
+// windowPolicy is the retry policy of one window: the caller's, as far as the saga is still eager, and otherwise the package's.
+func (s scope) windowPolicy(given *temporal.RetryPolicy, patient, bounded bool, length time.Duration) *temporal.RetryPolicy {
+	policy := eagerRetry
+	if given != nil {
+		policy = *given
+	}
+	if patient {
+		policy = patientRetry
+	}
+	// These need no retry by the server: the first ends the step, the second needs a person.
+	policy.NonRetryableErrorTypes = slices.Concat(policy.NonRetryableErrorTypes, []string{RefusedType, NeedsAttentionType})
+	if !bounded {
+		policy.MaximumAttempts = attemptsWithin(policy, length)
+	}
+	return &policy
 }
 
-// await waits for the future and returns what get says, unless the saga's deadline passes or an operator intervenes
-// first.
-func (s scope) await(ctx workflow.Context, future workflow.Future, get func() error) error {
-	told, done := s.run.wait(ctx, s)
-	var instead error
-	selector := workflow.NewSelector(ctx)
-	selector.AddFuture(future, func(workflow.Future) {})
-	selector.AddFuture(told, func(f workflow.Future) { instead = f.Get(ctx, nil) })
-	if timer := s.run.deadlineTimer(ctx, s); timer != nil {
-		selector.AddFuture(timer, func(f workflow.Future) {
-			if f.Get(ctx, nil) == nil {
-				instead = errTimedOut
-			}
-		})
+// attemptsWithin is how many attempts of an activity that fails at once fit into d.
+func attemptsWithin(p temporal.RetryPolicy, d time.Duration) int32 {
+	interval, coefficient := max(p.InitialInterval, time.Second), max(p.BackoffCoefficient, 1)
+	if p.InitialInterval > 0 {
+		interval = p.InitialInterval
 	}
-	selector.Select(ctx)
-	done()
-	if instead != nil && !future.IsReady() {
-		return instead
+	longest := p.MaximumInterval
+	if longest <= 0 {
+		longest = 100 * interval // the server's default
 	}
-	return get()
+	const most = 1000
+	attempts := int32(1)
+	for ; d > 0 && attempts < most; attempts++ {
+		d -= interval
+		interval = min(time.Duration(float64(interval)*coefficient), longest)
+	}
+	return attempts
 }
 
-// deadlineTimer returns the timer of the saga's deadline, or nil when none applies. An undisturbed saga never gets
-// here, and so pays for no timer.
-func (r *run) deadlineTimer(ctx workflow.Context, s scope) workflow.Future {
-	if !s.forward || r.options.PivotTimeout <= 0 {
-		return nil
-	}
-	if r.deadline == nil {
-		left := r.options.PivotTimeout - workflow.Now(ctx).Sub(r.started)
-		r.deadline = workflow.NewTimerWithOptions(r.timerCtx, max(left, time.Millisecond),
-			workflow.TimerOptions{Summary: "saga deadline"})
-	}
-	return r.deadline
+// await waits for the future even when ctx is cancelled.
+func await(ctx workflow.Context, future workflow.Future) {
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	_ = workflow.Await(ctx, future.IsReady)
+	cancel()
 }

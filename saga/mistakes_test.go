@@ -16,9 +16,9 @@ func TestMistakeInAPlansCodeIsReportedAtOnce(t *testing.T) {
 		do   func(ctx workflow.Context) error
 		want string
 	}{
-		"outside a step":         {func(ctx workflow.Context) error { return saga.Do(ctx, l.Do, "A") }, "outside a step"},
-		"a step that has ended":  {afterStep, "has ended"},
-		"a plan without a fence": {func(ctx workflow.Context) error { return saga.Plan{}.Run(ctx, saga.Options{}) }, "no fence"},
+		"outside a step":        {func(ctx workflow.Context) error { return saga.Do(ctx, l.Do, "A") }, "outside a step"},
+		"a step that has ended": {afterStep, "has ended"},
+		"a plan without steps":  {func(ctx workflow.Context) error { return settled(saga.Plan{}.Run(ctx, saga.Options{})) }, "no steps"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -48,7 +48,7 @@ func afterStep(ctx workflow.Context) error {
 		Fence:  func(workflow.Context, saga.Cause) (saga.Verdict, error) { return saga.Backward, nil },
 		Finish: saga.Step{Name: "Finish", Do: never},
 	}
-	if err := p.Run(ctx, saga.Options{}); err != nil {
+	if _, err := p.Run(ctx, saga.Options{}); err != nil {
 		return err
 	}
 	return saga.Do(kept, l.Do, "A")

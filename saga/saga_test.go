@@ -180,7 +180,15 @@ type shape struct {
 
 // steps is the workflow under test: a saga of the given shape over a ledger.
 func steps(ctx workflow.Context, in shape) error {
-	return plan(in).Run(ctx, saga.Options{PivotTimeout: in.Timeout})
+	return settled(plan(in).Run(ctx, saga.Options{PivotTimeout: in.Timeout, ReportUnknownSignals: true}))
+}
+
+// settled is the result of a workflow for which a refusal is an outcome, not a failure.
+func settled(_ saga.Outcome, err error) error {
+	if _, unwound := saga.Unwound(err); unwound {
+		return nil
+	}
+	return err
 }
 
 // watched is steps, and records in the ledger what it begins.
@@ -202,7 +210,7 @@ func (l *ledger) watched(ctx workflow.Context, in shape) error {
 		}
 	}
 	watch(&p.Pivot)
-	return p.Run(ctx, saga.Options{PivotTimeout: in.Timeout})
+	return settled(p.Run(ctx, saga.Options{PivotTimeout: in.Timeout}))
 }
 
 func plan(in shape) saga.Plan {
@@ -223,11 +231,15 @@ func plan(in shape) saga.Plan {
 		Finish:    saga.Step{Name: "Finish", Do: call(l.Finish, "")},
 		Retriable: []saga.Step{{Name: "Tell", Do: call(l.Tell, "")}},
 	}
+	undos := map[string]*saga.Undo{}
 	for _, name := range in.Steps {
 		s := saga.Step{Name: name, Do: call(l.Do, name)}
 		if in.Undoable[name] {
 			undoes := cmp.Or(in.Shared[name], name)
-			s.Undo = saga.Undo{Name: "Undo" + undoes, Do: call(l.Undo, undoes)}
+			if undos[undoes] == nil {
+				undos[undoes] = &saga.Undo{Name: "Undo" + undoes, Do: call(l.Undo, undoes)}
+			}
+			s.Undo = undos[undoes]
 		}
 		last := len(p.Steps) - 1
 		switch {

@@ -14,7 +14,8 @@ const (
 	EntryDone           EntryKind = "DONE"
 	EntryUndone         EntryKind = "UNDONE"
 	EntryRefused        EntryKind = "REFUSED"
-	EntryNotDone        EntryKind = "NOT_DONE"        // cancelled, too late, given up, or found decided
+	EntryNotDone        EntryKind = "NOT_DONE"        // cancelled, too late, given up, failed for good, or found decided
+	EntryOmitted        EntryKind = "OMITTED"         // the step is optional, and the saga goes on without it
 	EntryFellBack       EntryKind = "FELL_BACK"       // the fast path broke here; regular activities from here
 	EntryNeedsAttention EntryKind = "NEEDS_ATTENTION" // stays broken; see Attention
 	EntryHealed         EntryKind = "HEALED"          // it needed attention and is settled
@@ -25,11 +26,15 @@ const (
 
 // Entry is a line of what happened in the saga.
 type Entry struct {
-	Step   string
-	Kind   EntryKind
-	At     time.Time // workflow time
-	Detail string    // an error or a command, for operators
+	Saga   string    `json:"saga"` // the plan's name
+	Step   string    `json:"step,omitempty"`
+	Kind   EntryKind `json:"kind"`
+	At     time.Time `json:"at"`               // workflow time
+	Detail string    `json:"detail,omitempty"` // an error or a command, for operators
 }
+
+// QueryTimeline is the query that returns the timeline of all sagas of a workflow, as a list of [Entry].
+const QueryTimeline = "saga-timeline"
 
 // Timeline returns what has happened so far in the saga that ctx belongs to, oldest first. Plans store it with their own
 // transitions, so that it costs no round trip.
@@ -42,7 +47,9 @@ func Timeline(ctx workflow.Context) []Entry {
 }
 
 func (r *run) note(ctx workflow.Context, step string, kind EntryKind, detail string) {
-	r.timeline = append(r.timeline, Entry{Step: step, Kind: kind, At: workflow.Now(ctx), Detail: detail})
+	e := Entry{Saga: r.plan.name(), Step: step, Kind: kind, At: workflow.Now(ctx), Detail: detail}
+	r.timeline = append(r.timeline, e)
+	r.host.timeline = append(r.host.timeline, e)
 }
 
 // noteResult notes that a step was done or undone, as kind says, unless err says that it was not.

@@ -152,8 +152,7 @@ func newWorker(temporal *temporalclient.Client, c Config, fatal chan<- error) wo
 
 // requireAttributes refuses to work in a namespace where a saga that needs attention could not say so.
 func (w *Worker) requireAttributes(ctx context.Context) error {
-	err := w.Temporal.RequireSearchAttributes(ctx,
-		saga.AttributeStatus.GetName(), saga.AttributeStep.GetName(), saga.AttributeError.GetName())
+	err := w.Temporal.RequireSearchAttributes(ctx, saga.DefaultAttributes().Names()...)
 	if errors.Is(err, temporalclient.ErrAttributesUnknown) {
 		w.log.Warn("make sure that the namespace has the saga's search attributes", "error", err.Error())
 		return nil

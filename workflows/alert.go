@@ -3,27 +3,21 @@ package workflows
 import (
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/saga"
 )
 
-// alertOptions: one attempt within a short time. The saga sends the alert again while the step stays broken, and shows it
-// in the Web UI all the while.
-var alertOptions = workflow.ActivityOptions{
-	ScheduleToCloseTimeout: 30 * time.Second,
-	StartToCloseTimeout:    10 * time.Second,
-	RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
-	Summary:                "alert operators",
-}
+// alertOptions: a short time, since there is one attempt. The saga sends the alert again while the step stays broken, and
+// shows it in the Web UI all the while.
+var alertOptions = workflow.ActivityOptions{ScheduleToCloseTimeout: 30 * time.Second, StartToCloseTimeout: 10 * time.Second}
 
 // alertOperators publishes ORDER_NEEDS_ATTENTION, best effort: the broker may be what is broken.
 func (s *orderSaga) alertOperators(ctx workflow.Context, a saga.Attention) {
 	ctx = workflow.WithActivityOptions(ctx, alertOptions)
 	in := order.NewAlert(s.req.ID, s.req.UserID, a.Step, a.Since.UTC(), a.Message(), a.Advice())
-	if err := workflow.ExecuteActivity(ctx, steps.AlertOperators, in).Get(ctx, nil); err != nil {
+	if err := saga.Do(ctx, steps.AlertOperators, in); err != nil {
 		workflow.GetLogger(ctx).Warn("operators could not be alerted", "step", a.Step, "error", err.Error())
 	}
 }

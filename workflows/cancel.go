@@ -56,8 +56,9 @@ func validateCancel(_ workflow.Context, req CancelRequest) error {
 // cause says in the order's terms why the saga turned to its fence. The row keeps the first cause that it is given.
 func (s *orderSaga) cause(c saga.Cause) order.Cause {
 	var refused order.Cause
+	_, known := saga.Refusal(c.Err, &refused)
 	switch {
-	case c.Kind == saga.Refused && saga.Refusal(c.Err, &refused):
+	case c.Kind == saga.Refused && known:
 		return refused
 	case c.Kind == saga.TimedOut:
 		return order.Cause{Reason: order.TimedOut, Message: "the order could not be completed in time"}

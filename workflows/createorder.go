@@ -34,7 +34,14 @@ func CreateOrder(ctx workflow.Context, req order.Request) (activities.Progress, 
 	if err != nil {
 		return activities.Progress{}, err
 	}
-	err = s.plan().Run(ctx, s.options())
+	return s.ended(s.plan().Run(ctx, s.options()))
+}
+
+// ended is the result of the workflow: how the row says that the order ended. An order that was unwound is an outcome.
+func (s *orderSaga) ended(_ saga.Outcome, err error) (activities.Progress, error) {
+	if _, unwound := saga.Unwound(err); unwound {
+		err = nil
+	}
 	return activities.ProgressOf(s.row), err
 }
 
@@ -53,14 +60,16 @@ func checkRequest(ctx workflow.Context, req order.Request, workflowID string) er
 
 // plan is the business process: each step, its undo, and the point of no return.
 func (s *orderSaga) plan() saga.Plan {
+	releaseStock := &saga.Undo{Name: "ReleaseStock", Do: s.releaseStock} // gives back what is held as well as what is sold
+	refundPayment := &saga.Undo{Name: "RefundPayment", Do: s.refundPayment, Timeout: paymentTimeout, LocalTimeout: paymentTimeout}
 	return saga.Plan{
+		Name: "order",
 		Steps: []saga.Step{
 			{Name: "PriceItems", Do: s.priceItems},
 			{Name: "CreateOrder", Do: s.createOrder}, // undone by the fence and FinishOrder: the row stays, as FAILED
-			{Name: "ReserveStock", Do: s.reserveStock, Undo: saga.Undo{Name: "ReleaseStock", Do: s.releaseStock}},
-			{Name: "ChargePayment", Do: s.chargePayment, Timeout: paymentTimeout,
-				Undo: saga.Undo{Name: "RefundPayment", Do: s.refundPayment, Timeout: paymentTimeout}},
-			{Name: "CommitStock", Do: s.commitStock, Undo: saga.Undo{Name: "ReleaseStock", Do: s.releaseStock}},
+			{Name: "ReserveStock", Do: s.reserveStock, Undo: releaseStock},
+			{Name: "ChargePayment", Do: s.chargePayment, Timeout: paymentTimeout, LocalTimeout: paymentTimeout, Undo: refundPayment},
+			{Name: "CommitStock", Do: s.commitStock, Undo: releaseStock},
 		},
 		Pivot:  saga.Step{Name: "ConfirmOrder", Do: s.confirmOrder},
 		Fence:  s.closeOrder,
@@ -110,8 +119,11 @@ func newOrderSaga(ctx workflow.Context, req order.Request) *orderSaga {
 
 func (s *orderSaga) options() saga.Options {
 	return saga.Options{
-		PivotTimeout: PivotTimeout,
-		OnAttention:  s.alertOperators,
+		Deadline:             s.start.Add(PivotTimeout),
+		Attributes:           saga.DefaultAttributes(),
+		OnAttention:          s.alertOperators,
+		Key:                  s.req.ID.WorkflowID(),
+		ReportUnknownSignals: true,
 	}
 }
 
@@ -196,7 +208,6 @@ func (s *orderSaga) refundPayment(ctx workflow.Context) error {
 	return saga.Do(ctx, steps.RefundPayment, s.row.Payment())
 }
 
-// releaseStock gives back what was held or sold; ReserveStock and CommitStock share it.
 func (s *orderSaga) releaseStock(ctx workflow.Context) error {
 	return saga.Do(ctx, steps.ReleaseStock, activities.OrderInput{OrderID: s.req.ID})
 }

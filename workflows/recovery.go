@@ -18,8 +18,7 @@ func RecoverOrder(ctx workflow.Context, req order.Request) (activities.Progress,
 		return activities.Progress{}, err
 	}
 	s := newOrderSaga(ctx, req)
-	err := s.plan().Recover(ctx, s.options())
-	return activities.ProgressOf(s.row), err
+	return s.ended(s.plan().Recover(ctx, s.options()))
 }
 
 // RecoverOrdersResult is what a search for interrupted orders found, and where the next search begins.

@@ -77,7 +77,7 @@ type watchedActivity struct {
 func (a *watchedActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	result, err := a.Next.ExecuteActivity(ctx, in)
 	var cause order.Cause
-	if saga.Refusal(err, &cause) {
+	if _, ok := saga.Refusal(err, &cause); ok {
 		a.w.mu.Lock()
 		defer a.w.mu.Unlock()
 		a.w.log = append(a.w.log, entry{run: a.run, kind: refused, op: activity.GetInfo(ctx).ActivityType.Name, cause: cause})

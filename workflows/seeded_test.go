@@ -27,18 +27,18 @@ type seed struct {
 var seeds = []seed{
 	{"no fence",
 		"saga/run.go",
-		"\terr := r.must(ctx, r.scope(FenceName",
-		"\tif SEEDED {\n\t\treturn Backward, nil\n\t}\n\terr := r.must(ctx, r.scope(FenceName",
+		"\tr.must(ctx, r.scope(FenceName",
+		"\tif SEEDED {\n\t\treturn Backward\n\t}\n\tr.must(ctx, r.scope(FenceName",
 		"the fence comes before any undo"},
-	{"status written before the undos", "saga/run.go", "\tundos := r.plan.undos()\n",
-		"\tif SEEDED {\n\t\t_ = r.must(ctx, r.scope(r.plan.Finish.Name, 0, false), r.plan.Finish.Do, EntryDone)\n" +
-			"\t}\n\tundos := r.plan.undos()\n",
+	{"status written before the undos", "saga/run.go", "\tbegun, ended := 0, 0\n",
+		"\tif SEEDED {\n\t\tr.must(ctx, r.scope(r.plan.Finish.Name, tuning{}, time.Hour), false, r.plan.Finish.Do, EntryDone)\n" +
+			"\t}\n\tbegun, ended := 0, 0\n",
 		"the end is recorded after the last undo"},
-	{"only what this run remembers is undone", "saga/run.go", "\tundos := r.plan.undos()\n",
-		"\tundos := r.plan.undos()\n\tif SEEDED {\n\t\tundos = r.remembered()\n\t}\n",
+	{"only what this run remembers is undone", "saga/run.go", "range r.plan.undos() {\n\t\tdone := 0\n",
+		"range r.plan.undos() {\n\t\tdone := 0\n\t\tif SEEDED {\n\t\t\tgroup = r.remembered(group)\n\t\t}\n",
 		"all undos run, not only those that the run remembers"},
-	{"undo on the cancelled context", "saga/run.go", "\tctx, cancel := workflow.NewDisconnectedContext(ctx)\n",
-		"\tparent := ctx\n\tctx, cancel := workflow.NewDisconnectedContext(ctx)\n\tif SEEDED {\n\t\tctx = parent\n\t}\n",
+	{"undo on the cancelled context", "saga/run.go", "\tend := r.toEnd(ctx)\n",
+		"\tif SEEDED {\n\t\tctx = parent\n\t}\n\tend := r.toEnd(ctx)\n",
 		"the order ends"},
 	{"no tombstone of a release", "internal/order/ordertest/catalog.go", "\th := c.holds[id]\n",
 		"\th, held := c.holds[id]\n\tif SEEDED && !held {\n\t\treturn nil\n\t}\n", "a late call is refused after its undo"},
@@ -58,16 +58,16 @@ var seeds = []seed{
 		"\tif h.state != Released || SEEDED {\n",
 		"stock is conserved"},
 	{"an undo's error is skipped",
-		"saga/execute.go",
-		"\tcase !s.forward:\n",
-		"\tcase SEEDED && s.skippable:\n\t\treturn true, nil\n\tcase !s.forward:\n",
+		"saga/scope.go",
+		"\tcase errors.Is(err, errSkipped):\n",
+		"\tcase SEEDED && s.skippable:\n\t\treturn true, nil\n\tcase errors.Is(err, errSkipped):\n",
 		"all undos run, not only those that the run remembers"},
-	{"a step after unwinding began", "saga/run.go", "\tif verdict == Backward {\n",
+	{"a step after unwinding began", "saga/run.go", "\tswitch verdict {\n",
 		"\tif SEEDED && verdict == Backward {\n" +
-			"\t\t_ = r.step(ctx, r.plan.Steps[len(r.plan.Steps)-1])\n\t}\n\tif verdict == Backward {\n",
+			"\t\t_ = r.step(ctx, r.plan.Steps[len(r.plan.Steps)-1])\n\t}\n\tswitch verdict {\n",
 		"no step starts after unwinding began"},
-	{"the first cause is lost", "saga/run.go", "\treturn r.end(ctx, cause, passed)\n",
-		"\tif SEEDED {\n\t\tcause = Cause{Kind: TimedOut}\n\t}\n\treturn r.end(ctx, cause, passed)\n", "the first cause is kept"},
+	{"the first cause is lost", "saga/run.go", "\tr.cause = r.forward(ctx)\n",
+		"\tr.cause = r.forward(ctx)\n\tif SEEDED && r.cause != nil {\n\t\tr.cause = &Cause{Kind: TimedOut}\n\t}\n", "the first cause is kept"},
 	{"the row takes the last cause", "internal/order/ordertest/memory.go", "\tcase o.Status == order.Pending && !o.Closing:\n",
 		"\tcase o.Status == order.Pending && (!o.Closing || SEEDED):\n", "the first cause is kept"},
 	{"the pivot is ignored: undone although CONFIRMED", "workflows/createorder.go", "\tcase s.row.Status == order.Confirmed:\n",
@@ -75,17 +75,19 @@ var seeds = []seed{
 		"a CONFIRMED order is never undone"},
 	{"the pivot passes a closing order", "internal/order/ordertest/memory.go", "\t\tif o.Status != order.Pending || o.Closing {\n",
 		"\t\tif o.Status != order.Pending || o.Closing && !SEEDED {\n", "a CONFIRMED order is never undone"},
-	{"recovery does not go forward when CONFIRMED", "saga/run.go", "\tvar failed []error\n",
-		"\tif SEEDED && cause.Kind == Interrupted && verdict == Forward {\n\t\treturn nil\n\t}\n\tvar failed []error\n",
+	{"recovery does not go forward when CONFIRMED", "saga/run.go", "\tfor _, s := range r.plan.Retriable {\n",
+		"\tif SEEDED && verdict == Forward && r.cause != nil && r.cause.Kind == Interrupted {\n\t\treturn WentForward\n\t}\n" +
+			"\tfor _, s := range r.plan.Retriable {\n",
 		"the event says what the row says"},
 	{"fast path without fallback",
 		"saga/execute.go",
-		"\t\ts.run.fast = false\n",
-		"\t\tif SEEDED {\n\t\t\treturn err\n\t\t}\n\t\ts.run.fast = false\n",
+		"\t\ts.run.fallBack()\n",
+		"\t\tif SEEDED {\n\t\t\treturn err\n\t\t}\n\t\ts.run.fallBack()\n",
 		"an order is confirmed unless something prevents it"},
 	{"a run after a lost one stores new prices", "internal/order/ordertest/memory.go", "\tif _, ok := m.orders[o.ID]; !ok {\n",
 		"\tif _, ok := m.orders[o.ID]; !ok || SEEDED {\n", "every call about the payment has the same parameters"},
-	{"undos in the order of the steps", "saga/plan.go", "\tslices.Reverse(out)\n", "\tif !SEEDED {\n\t\tslices.Reverse(out)\n\t}\n",
+	{"undos in the order of the steps", "saga/plan.go", "\tslices.Reverse(c.groups)\n",
+		"\tif !SEEDED {\n\t\tslices.Reverse(c.groups)\n\t}\n",
 		"undos run last step first"},
 	{"the end gets another cause once the undos are done", "internal/order/ordertest/memory.go", "\t\to.Status = o.Cause.Reason.FinalStatus()\n",
 		"\t\tif SEEDED {\n\t\t\to.Cause = &order.Cause{Reason: order.Interrupted}\n\t\t}\n\t\to.Status = o.Cause.Reason.FinalStatus()\n",
@@ -107,12 +109,9 @@ import (
 func seeded(bug string) bool { return os.Getenv("SEEDED_BUG") == bug }
 
 // remembered returns the undos of the steps that this run remembers.
-func (r *run) remembered() []Undo {
-	return slices.DeleteFunc(r.plan.undos(), func(u Undo) bool {
-		return !slices.ContainsFunc(r.plan.Steps, func(s Step) bool {
-			done := slices.ContainsFunc(r.timeline, func(e Entry) bool { return e.Step == s.Name && e.Kind == EntryDone })
-			return done && s.Undo.Name == u.Name
-		})
+func (r *run) remembered(group []undoing) []undoing {
+	return slices.DeleteFunc(group, func(u undoing) bool {
+		return !slices.ContainsFunc(r.timeline, func(e Entry) bool { return e.Kind == EntryDone && slices.Contains(u.steps, e.Step) })
 	})
 }
 `,

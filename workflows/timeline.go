@@ -63,6 +63,7 @@ var entryTypes = map[saga.EntryKind]order.EntryType{
 	saga.EntryUndone:         order.EntryUndone,
 	saga.EntryRefused:        order.EntryStepRefused,
 	saga.EntryNotDone:        order.EntryStepNotDone,
+	saga.EntryOmitted:        order.EntryStepNotDone,
 	saga.EntryFellBack:       order.EntryStepFellBack,
 	saga.EntryNeedsAttention: order.EntryNeedsAttention,
 	saga.EntryHealed:         order.EntryHealed,

@@ -20,12 +20,12 @@ func (*trips) Cancel(context.Context, string) error                { return nil 
 func (*trips) Close(context.Context, string) (saga.Verdict, error) { return saga.Backward, nil }
 
 // Trip is a workflow that runs a plan of the saga library.
-func Trip(ctx workflow.Context, trip string) error {
+func Trip(ctx workflow.Context, trip string) (saga.Outcome, error) {
 	var t *trips // names the activities
 	book := func(ctx workflow.Context) error { return saga.Do(ctx, t.Book, trip) }
 	cancel := func(ctx workflow.Context) error { return saga.Do(ctx, t.Cancel, trip) }
 	plan := saga.Plan{
-		Steps: []saga.Step{{Name: "BookFlight", Do: book, Undo: saga.Undo{Name: "CancelFlight", Do: cancel}}},
+		Steps: []saga.Step{{Name: "BookFlight", Do: book, Undo: &saga.Undo{Name: "CancelFlight", Do: cancel}}},
 		Pivot: saga.Step{Name: "Confirm", Do: book},
 		Fence: func(ctx workflow.Context, _ saga.Cause) (saga.Verdict, error) {
 			return saga.Execute(ctx, t.Close, trip)
