@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -19,31 +20,33 @@ import (
 )
 
 func (s *server) registerProducts(api *httpapi.API, who *auth.Authenticator) {
-	op := func(id, method, path, summary string) huma.Operation {
-		return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"products"}}
+	public := func(id, request, summary string) huma.Operation {
+		return who.Public(operation("products", id, request, summary))
 	}
-	public := func(id, method, path, summary string) huma.Operation {
-		return who.Public(op(id, method, path, summary))
-	}
-	managed := func(id, method, path, summary string) huma.Operation {
-		return who.Require(op(id, method, path, summary), scopeManager)
+	managed := func(id, request, summary string, status int) huma.Operation {
+		op := operation("products", id, request, summary)
+		op.DefaultStatus = status
+		return who.Require(op, scopeManager)
 	}
 	const one = "/products/{productId}"
 	down := storeUnavailable
-	created := managed("createProduct", http.MethodPost, "/products", "Add a product")
-	created.DefaultStatus = http.StatusCreated
-	deleted := managed("deleteProduct", http.MethodDelete, one, "Delete a product")
-	deleted.DefaultStatus = http.StatusNoContent
-	httpapi.Register(api, public("listProducts", http.MethodGet, "/products", "List products, newest first"), s.list, down)
-	httpapi.Register(api, created, s.create, productExists, down)
-	httpapi.Register(api, public("getProduct", http.MethodGet, one, "Show a product"), s.get, productNotFound, down)
-	httpapi.Register(api, managed("replaceProduct", http.MethodPut, one, "Replace a product's details"),
+	httpapi.Register(api, public("listProducts", "GET /products", "List products, newest first"), s.list, down)
+	httpapi.Register(api, managed("createProduct", "POST /products", "Add a product", http.StatusCreated),
+		s.create, productExists, down)
+	httpapi.Register(api, public("getProduct", "GET "+one, "Show a product"), s.get, productNotFound, down)
+	httpapi.Register(api, managed("replaceProduct", "PUT "+one, "Replace a product's details", http.StatusOK),
 		s.replace, productNotFound, down)
-	httpapi.Register(api, managed("changeProduct", http.MethodPatch, one, "Change some of a product's details"),
+	httpapi.Register(api, managed("changeProduct", "PATCH "+one, "Change some of a product's details", http.StatusOK),
 		s.change, productNotFound, down)
-	httpapi.Register(api, deleted, s.remove, productNotFound, productHasHolds, down)
-	httpapi.Register(api, public("priceProducts", http.MethodPost, "/prices", "Price many products"),
-		s.prices, productNotFound, down)
+	httpapi.Register(api, managed("deleteProduct", "DELETE "+one, "Delete a product", http.StatusNoContent),
+		s.remove, productNotFound, productHasHolds, down)
+	httpapi.Register(api, public("priceProducts", "POST /prices", "Price many products"), s.prices, productNotFound, down)
+}
+
+// operation describes an operation in one section of the API's documentation. The request is a method and a path.
+func operation(section, id, request, summary string) huma.Operation {
+	method, path, _ := strings.Cut(request, " ")
+	return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{section}}
 }
 
 // ProductPath is the input of operations on one product. It is exported because huma ignores unexported embedded types.
@@ -167,8 +170,8 @@ type replaceInput struct {
 
 // replace is PUT /products/{productId}.
 func (s *server) replace(ctx context.Context, in *replaceInput) (*body[wire.Product], error) {
-	p, err := s.products.Replace(ctx, in.ID, product.Details{
-		Name: in.Body.Name, Description: in.Body.Description, Category: in.Body.Category, Price: money.Money(in.Body.Price),
+	p, err := s.products.Change(ctx, in.ID, product.Patch{
+		Name: &in.Body.Name, Description: &in.Body.Description, Category: &in.Body.Category, Price: (*money.Money)(&in.Body.Price),
 	})
 	return s.product(ctx, in.ID, p, err)
 }

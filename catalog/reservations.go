@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,21 +15,19 @@ import (
 )
 
 func (s *server) registerReservations(api *httpapi.API, who *auth.Authenticator) {
-	op := func(id, method, path, summary string) huma.Operation {
-		return who.Require(huma.Operation{
-			OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"reservations"},
-		}, scopeReservations)
+	op := func(id, request, summary string) huma.Operation {
+		return who.Require(operation("reservations", id, request, summary), scopeReservations)
 	}
 	const path = "/reservations/{orderId}"
 	gone := []problem.Type{reservationReleased, reservationExpired, outOfStock, storeUnavailable, problem.Unavailable}
-	released := op("releaseStock", http.MethodDelete, path, "Give back what an order holds or has bought")
+	released := op("releaseStock", "DELETE "+path, "Give back what an order holds or has bought")
 	released.Description = "Every later reservation of the order is refused, even if there was nothing to release."
-	httpapi.Register(api, op("reserveStock", http.MethodPut, path, "Hold units for an order: all lines or none"),
+	httpapi.Register(api, op("reserveStock", "PUT "+path, "Hold units for an order: all lines or none"),
 		s.reserve, append(gone, reservationConflict, productNotFound)...)
-	httpapi.Register(api, op("commitStock", http.MethodPost, path+"/commit", "Sell what an order holds"),
+	httpapi.Register(api, op("commitStock", "POST "+path+"/commit", "Sell what an order holds"),
 		s.commit, append(gone, reservationNotFound)...)
 	httpapi.Register(api, released, s.release, storeUnavailable, problem.Unavailable)
-	httpapi.Register(api, op("getReservation", http.MethodGet, path, "Show an order's reservation"),
+	httpapi.Register(api, op("getReservation", "GET "+path, "Show an order's reservation"),
 		s.reservation, reservationNotFound, storeUnavailable)
 }
 

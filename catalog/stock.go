@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"errors"
-	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -15,17 +14,15 @@ import (
 )
 
 func (s *server) registerStock(api *httpapi.API, who *auth.Authenticator) {
-	op := func(id, method, path, summary string) huma.Operation {
-		return who.Require(huma.Operation{
-			OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"products"},
-		}, scopeManager)
+	op := func(id, request, summary string) huma.Operation {
+		return who.Require(operation("products", id, request, summary), scopeManager)
 	}
 	const one = "/products/{productId}"
-	httpapi.Register(api, op("getStock", http.MethodGet, one+"/stock", "Show where a product's units are"),
+	httpapi.Register(api, op("getStock", "GET "+one+"/stock", "Show where a product's units are"),
 		s.units, productNotFound, storeUnavailable)
-	httpapi.Register(api, op("restockProduct", http.MethodPost, one+"/restock", "Add units to a product"),
+	httpapi.Register(api, op("restockProduct", "POST "+one+"/restock", "Add units to a product"),
 		s.restock, productNotFound, keyReused, problem.Unavailable, storeUnavailable)
-	httpapi.Register(api, op("correctStock", http.MethodPost, one+"/corrections", "Correct a product's available units"),
+	httpapi.Register(api, op("correctStock", "POST "+one+"/corrections", "Correct a product's available units"),
 		s.correct, productNotFound, outOfStock, keyReused, problem.Unavailable, storeUnavailable)
 }
 

@@ -22,14 +22,6 @@ type Product struct {
 	UpdatedAt   time.Time   `bson:"updatedAt"`
 }
 
-// Details are the details of a product that can be changed.
-type Details struct {
-	Name        string
-	Description string
-	Category    string
-	Price       money.Money
-}
-
 // Patch changes the details that are not nil.
 type Patch struct {
 	Name        *string

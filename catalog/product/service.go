@@ -144,11 +144,6 @@ func (s *Service) mostSelective(ctx context.Context, f Filter) Filter {
 	return f
 }
 
-// Replace sets all details of a product. Errors: ErrNotFound, ErrCurrency.
-func (s *Service) Replace(ctx context.Context, id string, d Details) (Product, error) {
-	return s.Change(ctx, id, Patch{Name: &d.Name, Description: &d.Description, Category: &d.Category, Price: &d.Price})
-}
-
 // Change sets some details of a product. Errors: ErrNotFound, ErrCurrency.
 func (s *Service) Change(ctx context.Context, id string, p Patch) (Product, error) {
 	if p.Price != nil {
