@@ -47,10 +47,10 @@ func (s *Store) ListProducts(ctx context.Context, q product.Query) ([]product.Pr
 }
 
 // listing returns the filter of a listing and the index to read.
-func listing(q product.Query) (filter, index bson.D) {
+func listing(q product.Query) (filter bson.M, index bson.D) {
 	filter = condition(q.Filter)
 	if q.Before > 0 {
-		filter = append(filter, bson.E{Key: "number", Value: bson.D{{Key: "$lt", Value: q.Before}}})
+		filter["number"] = bson.M{"$lt": q.Before}
 	}
 	switch {
 	case byWord(q.Filter):
@@ -58,8 +58,8 @@ func listing(q product.Query) (filter, index bson.D) {
 	case q.Priced() && q.Matches <= fewProducts:
 		return filter, choose(q.Category, byPrice, byCategoryAndPrice)
 	case q.Priced():
-		buckets := bson.E{Key: "priceBuckets", Value: in(bucketsFrom(q.Prices()))}
-		return append(filter, buckets), choose(q.Category, byBuckets, byCategoryBuckets)
+		filter["priceBuckets"] = in(bucketsFrom(q.Prices()))
+		return filter, choose(q.Category, byBuckets, byCategoryBuckets)
 	}
 	return filter, choose(q.Category, byNumber, byCategory)
 }

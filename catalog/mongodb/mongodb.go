@@ -153,7 +153,7 @@ func after() *options.FindOneAndUpdateOptionsBuilder {
 
 // find returns all documents that match.
 func find[T any](
-	ctx context.Context, in *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder,
+	ctx context.Context, in *mongo.Collection, filter bson.M, o *options.FindOptionsBuilder,
 ) ([]T, error) {
 	cursor, err := in.Find(ctx, filter, o)
 	if err != nil {
@@ -168,7 +168,7 @@ func find[T any](
 const eachTimeout = 2 * time.Minute
 
 // each yields the documents that match one by one; there may be too many for the memory.
-func each[T any](ctx context.Context, in *mongo.Collection, filter bson.D, yield func(T) error) error {
+func each[T any](ctx context.Context, in *mongo.Collection, filter bson.M, yield func(T) error) error {
 	ctx, cancel := context.WithTimeout(ctx, eachTimeout)
 	defer cancel()
 	cursor, err := in.Find(ctx, filter, options.Find().SetBatchSize(1000))
@@ -188,7 +188,8 @@ func each[T any](ctx context.Context, in *mongo.Collection, filter bson.D, yield
 	return cursor.Err()
 }
 
-// keys are the keys of an index in ascending order; those with a - are descending.
+// keys are the keys of an index or a sort, in ascending order; those with a - are descending. They are also a projection to
+// fields besides the _id.
 func keys(names ...string) bson.D {
 	var d bson.D
 	for _, n := range names {
@@ -201,13 +202,4 @@ func keys(names ...string) bson.D {
 	return d
 }
 
-// only is a projection to some fields, besides the _id.
-func only(names ...string) bson.D { return keys(names...) }
-
-// byID is the filter for one document.
-func byID(id string) bson.D { return bson.D{{Key: "_id", Value: id}} }
-
-func in[T any](values []T) bson.D { return bson.D{{Key: "$in", Value: values}} }
-
-// exists is a condition on the presence of a field.
-func exists(there bool) bson.D { return bson.D{{Key: "$exists", Value: there}} }
+func in[T any](values []T) bson.M { return bson.M{"$in": values} }

@@ -13,10 +13,10 @@ import (
 )
 
 // withoutMarks is a projection without the field that can be large.
-var withoutMarks = bson.D{{Key: "marks", Value: 0}}
+var withoutMarks = bson.M{"marks": 0}
 
 // newestNumber is the document that counts products. They are numbered because several can have the same time.
-var newestNumber = byID("products")
+var newestNumber = bson.M{"_id": "products"}
 
 // number reserves numbers for that many new products and returns the last one.
 func (s *Store) number(ctx context.Context, products int) (int64, error) {
@@ -25,7 +25,7 @@ func (s *Store) number(ctx context.Context, products int) (int64, error) {
 	}
 	next := func() error {
 		return s.counters.FindOneAndUpdate(ctx, newestNumber,
-			bson.D{{Key: "$inc", Value: bson.D{{Key: "last", Value: int64(products)}}}},
+			bson.M{"$inc": bson.M{"last": int64(products)}},
 			after().SetUpsert(true)).Decode(&counter)
 	}
 	err := next()
@@ -50,7 +50,7 @@ func (s *Store) CreateProducts(ctx context.Context, products []product.Product) 
 	for i, p := range products {
 		p.Number = last - int64(len(products)-1-i)
 		docs[i] = document{
-			Product: p, PriceBuckets: bucketsOf(p.Price.Amount), Words: words(p.Name), Initial: p.Stock, Marks: bson.D{},
+			Product: p, PriceBuckets: bucketsOf(p.Price.Amount), Words: words(p.Name), Initial: p.Stock, Marks: bson.M{},
 		}
 	}
 	_, err = s.products.InsertMany(ctx, docs)
@@ -70,14 +70,14 @@ type document struct {
 	Restocked       int64    `bson:"restocked"`
 	Epoch           int64    `bson:"epoch"`
 	MarkCount       int      `bson:"markCount"`
-	Marks           bson.D   `bson:"marks"`
+	Marks           bson.M   `bson:"marks"`
 }
 
 // words is never nil, which would be stored as null.
 func words(name string) []string { return append([]string{}, product.Words(name)...) }
 
 // forSale is the filter for one product that is not deleted.
-func forSale(id string) bson.D { return append(byID(id), bson.E{Key: "deleted", Value: false}) }
+func forSale(id string) bson.M { return bson.M{"_id": id, "deleted": false} }
 
 // Product implements product.Store.
 func (s *Store) Product(ctx context.Context, id string) (product.Product, error) {
@@ -87,7 +87,7 @@ func (s *Store) Product(ctx context.Context, id string) (product.Product, error)
 
 // Products implements product.Store.
 func (s *Store) Products(ctx context.Context, ids []string) (map[string]product.Product, error) {
-	found, err := s.findProducts(ctx, bson.D{{Key: "_id", Value: in(ids)}, {Key: "deleted", Value: false}}, options.Find())
+	found, err := s.findProducts(ctx, bson.M{"_id": in(ids), "deleted": false}, options.Find())
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (s *Store) Products(ctx context.Context, ids []string) (map[string]product.
 }
 
 func (s *Store) findProducts(
-	ctx context.Context, filter bson.D, opts *options.FindOptionsBuilder,
+	ctx context.Context, filter bson.M, opts *options.FindOptionsBuilder,
 ) ([]product.Product, error) {
 	return find[product.Product](ctx, s.products, filter, opts.SetProjection(withoutMarks))
 }
@@ -121,23 +121,23 @@ func (s *Store) CountProducts(ctx context.Context, f product.Filter, atMost int6
 	return s.products.CountDocuments(ctx, condition(f), opts)
 }
 
-func condition(f product.Filter) bson.D {
-	c := bson.D{{Key: "deleted", Value: false}}
+func condition(f product.Filter) bson.M {
+	c := bson.M{"deleted": false}
 	if f.Category != "" {
-		c = append(c, bson.E{Key: "category", Value: f.Category})
+		c["category"] = f.Category
 	}
 	if len(f.Words) > 0 {
-		c = append(c, bson.E{Key: "words", Value: bson.D{{Key: "$all", Value: f.Words}}})
+		c["words"] = bson.M{"$all": f.Words}
 	}
-	amount := bson.D{}
+	amount := bson.M{}
 	if f.MinPrice != nil {
-		amount = append(amount, bson.E{Key: "$gte", Value: *f.MinPrice})
+		amount["$gte"] = *f.MinPrice
 	}
 	if f.MaxPrice != nil {
-		amount = append(amount, bson.E{Key: "$lte", Value: *f.MaxPrice})
+		amount["$lte"] = *f.MaxPrice
 	}
-	if len(amount) > 0 {
-		c = append(c, bson.E{Key: "price.amount", Value: amount})
+	if f.Priced() {
+		c["price.amount"] = amount
 	}
 	return c
 }
@@ -146,20 +146,19 @@ func condition(f product.Filter) bson.D {
 func (s *Store) ChangeProduct(
 	ctx context.Context, id string, p product.Patch, at time.Time,
 ) (product.Product, error) {
-	set := bson.D{{Key: "updatedAt", Value: at}}
+	set := bson.M{"updatedAt": at}
 	for name, value := range map[string]*string{"name": p.Name, "description": p.Description, "category": p.Category} {
 		if value != nil {
-			set = append(set, bson.E{Key: name, Value: *value})
+			set[name] = *value
 		}
 	}
 	if p.Name != nil {
-		set = append(set, bson.E{Key: "words", Value: words(*p.Name)})
+		set["words"] = words(*p.Name)
 	}
 	if p.Price != nil {
-		set = append(set, bson.E{Key: "price", Value: *p.Price}, bson.E{Key: "priceBuckets", Value: bucketsOf(p.Price.Amount)})
+		set["price"], set["priceBuckets"] = *p.Price, bucketsOf(p.Price.Amount)
 	}
-	changed := s.products.FindOneAndUpdate(ctx, forSale(id), bson.D{{Key: "$set", Value: set}},
-		after().SetProjection(withoutMarks))
+	changed := s.products.FindOneAndUpdate(ctx, forSale(id), bson.M{"$set": set}, after().SetProjection(withoutMarks))
 	return found[product.Product](changed, product.ErrNotFound)
 }
 
@@ -171,7 +170,7 @@ const deleteTries = 10
 // holds.
 func (s *Store) DeleteProduct(ctx context.Context, id string, at time.Time) error {
 	for range deleteTries {
-		one := s.products.FindOne(ctx, forSale(id), options.FindOne().SetProjection(only("epoch", "markCount")))
+		one := s.products.FindOne(ctx, forSale(id), options.FindOne().SetProjection(keys("epoch", "markCount")))
 		u, err := found[stock.Snapshot](one, product.ErrNotFound)
 		if err != nil {
 			return err
@@ -183,10 +182,9 @@ func (s *Store) DeleteProduct(ctx context.Context, id string, at time.Time) erro
 		if len(holds) > 0 {
 			return product.ErrOpenHolds
 		}
-		unchanged := append(forSale(id), bson.E{Key: "epoch", Value: u.Epoch}, bson.E{Key: "markCount", Value: u.MarkCount})
-		result, err := s.products.UpdateOne(ctx, unchanged, bson.D{
-			{Key: "$set", Value: bson.D{{Key: "deleted", Value: true}, {Key: "updatedAt", Value: at}}},
-		})
+		unchanged := forSale(id)
+		unchanged["epoch"], unchanged["markCount"] = u.Epoch, u.MarkCount
+		result, err := s.products.UpdateOne(ctx, unchanged, bson.M{"$set": bson.M{"deleted": true, "updatedAt": at}})
 		if err != nil || result.MatchedCount == 1 {
 			return err
 		}
