@@ -270,11 +270,13 @@ const marks = {
   STEP_FELL_BACK: (r) => [r.step, "now"],
   NEEDS_ATTENTION: (r) => [r.step, "attention"],
   HEALED: (r) => [r.step, "now"],
+  GIVEN_UP: (r) => [r.step, "skipped"],
+  COMMAND: (r) => [r.step, boxOf(r.step)?.dataset.state], // what it does is in the next entries
   UNDONE: (r) => [r.step, "undone"],
-  SKIPPED: (r) => [r.step, "never"],
+  SKIPPED: (r) => [r.step, "skipped"],
 };
-const signs = { done: "✓", undone: "↺", refused: "✕", attention: "!", now: "…", never: "–", sent: "→" };
-const spoken = { done: "done", undone: "done", refused: "refused", attention: "needs attention, still being retried", now: "at work", never: "not needed", sent: "on its way" };
+const signs = { done: "✓", undone: "↺", refused: "✕", attention: "!", now: "…", never: "–", skipped: "–", sent: "→" };
+const spoken = { done: "done", undone: "done", refused: "refused", attention: "needs attention, still being retried", now: "at work", never: "not needed", skipped: "given up", sent: "on its way" };
 
 function drawPlan() {
   $("steps").replaceChildren(...plan.map((p, i) => {
@@ -349,7 +351,7 @@ function entry(state, r) {
   const [name, what] = marks[r.type]?.(r) ?? [];
   const problem = ["refused", "attention", "now"].includes(what);
   const text = { STEP_FELL_BACK: "no response; being retried", NEEDS_ATTENTION: "still broken; retried every minute" }[r.type];
-  if (name) mark(name, what, text ?? (problem ? r.detail : ""));
+  if (name && what) mark(name, what, text ?? (problem ? r.detail : ""));
   if (what === "refused" || r.type === "CLOSING") state.unwinding = true;
   next(state.unwinding ? back : forward);
   if (state.unwinding) for (const f of forward) if (f !== "PublishEvent" && ["", "now"].includes(boxOf(f).dataset.state)) mark(f, "never");
@@ -364,7 +366,7 @@ function entry(state, r) {
 
 // next lights up the box after the last finished one.
 function next(sequence) {
-  const last = sequence.findLastIndex((s) => ["done", "undone", "never"].includes(boxOf(s).dataset.state));
+  const last = sequence.findLastIndex((s) => ["done", "undone", "never", "skipped"].includes(boxOf(s).dataset.state));
   const following = sequence[last + 1];
   if (following && boxOf(following).dataset.state === "") mark(following, "now");
 }
@@ -376,6 +378,10 @@ function sentence(r, name) {
     case "CLOSING": return "The fence is closed: this order can never be confirmed. The undos follow.";
     case "UNDONE": return `${r.step}: undone.`;
     case "STEP_FELL_BACK": return `${r.step} is broken; it is retried until it succeeds.`;
+    case "HEALED": return `${r.step} no longer needs attention.`;
+    case "GIVEN_UP": return `${r.step} was given up.`;
+    case "SKIPPED": return `${r.step} was skipped by an operator, who must do by hand what it would have done.`;
+    case "COMMAND": return `A command was accepted${r.detail ? ": " + r.detail : r.step ? " for " + r.step : ""}.`;
     case "NEEDS_ATTENTION": return `${r.step} has been broken for a while. Operators are alerted, and it is retried every minute.`;
     case "CONFIRMED": return "Confirmed: the order has passed the point of no return.";
     default: return name ? `${name}: done.` : r.type;
