@@ -57,7 +57,7 @@ func RunOn(ctx context.Context, c Config, log *slog.Logger, temporal *temporalcl
 		}
 		p.register(api)
 	}
-	return httpserver.ServeTLS(ctx, c.Addr, c.TLS, api, log)
+	return httpserver.Serve(ctx, c.Addr, c.TLS, api, log)
 }
 
 // background runs work until ctx is done or the caller calls stop, which waits until it has returned.

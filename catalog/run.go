@@ -85,7 +85,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 			},
 		},
 	})
-	return httpserver.ServeTLS(ctx, c.Addr, c.TLS, api, log)
+	return httpserver.Serve(ctx, c.Addr, c.TLS, api, log)
 }
 
 // prepare prepares the store. It retries until the server responds, and reports false if ctx is done first.

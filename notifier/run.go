@@ -59,7 +59,9 @@ func Run(ctx context.Context, config Config, log *slog.Logger) (err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return consumer.Run(ctx) })
 	g.Go(func() error { return sender.run(ctx) })
-	g.Go(func() error { return httpserver.Serve(ctx, config.Addr, newAPI(store, checks, log), log) })
+	g.Go(func() error {
+		return httpserver.Serve(ctx, config.Addr, httpserver.TLS{}, newAPI(store, checks, log), log)
+	})
 	return g.Wait()
 }
 

@@ -170,7 +170,7 @@ func serve(
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	probes := make(chan error, 1)
-	go func() { probes <- httpserver.Serve(ctx, c.Addr, health, log) }()
+	go func() { probes <- httpserver.Serve(ctx, c.Addr, httpserver.TLS{}, health, log) }()
 
 	log.Info("working", "taskQueue", c.TaskQueue, "fastPath", c.FastPath, "deployment", c.Version.Deployment, "build", c.Version.BuildID)
 	var failed error

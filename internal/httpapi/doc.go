@@ -4,7 +4,7 @@
 //	api := httpapi.New(httpapi.Config{Title: "Orders", Version: "1", Log: log, Checks: checks})
 //	httpapi.Register(api, huma.Operation{Method: "GET", Path: "/orders/{id}", OperationID: "getOrder"}, getOrder, orderNotFound)
 //	api.Describe(httpapi.Texts{Fields: map[string]string{"getOrder.id": "The order's ID."}})
-//	err := httpserver.Serve(ctx, addr, api, log)
+//	err := httpserver.Serve(ctx, addr, c.TLS, api, log)
 //
 // A request passes these stages, from the outside in:
 //

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"embed"
 	"encoding/json"
 	"html/template"
 	"maps"
@@ -16,6 +17,11 @@ import (
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 	"github.com/ordersaga/ordersaga/internal/httpserver"
 )
+
+//go:embed pages
+var pages embed.FS
+
+var templates = template.Must(template.ParseFS(pages, "pages/*.html"))
 
 var problemType = reflect.TypeFor[problem.Problem]()
 
@@ -46,7 +52,7 @@ const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'uns
 func (a *API) docs(title string) {
 	assets := gin.WrapH(v5emb.New(title, "/openapi.json", "/docs/"))
 	a.Router.GET("/docs", func(c *gin.Context) {
-		page(c, docsPolicy, docsTemplate, title)
+		page(c, docsPolicy, "docs.html", title)
 	})
 	a.Router.GET("/docs/*file", func(c *gin.Context) {
 		c.Header("Content-Security-Policy", docsPolicy)
@@ -55,7 +61,7 @@ func (a *API) docs(title string) {
 		case "/":
 			c.Redirect(http.StatusMovedPermanently, "/docs")
 		case "/init.js":
-			c.Data(http.StatusOK, "text/javascript; charset=utf-8", []byte(docsScript))
+			c.FileFromFS("pages/init.js", http.FS(pages))
 		case "/swagger-ui.css", "/swagger-ui-bundle.js", "/favicon-16x16.png", "/favicon-32x32.png":
 			assets(c)
 		default:
@@ -64,34 +70,6 @@ func (a *API) docs(title string) {
 		}
 	})
 }
-
-var docsTemplate = template.Must(template.New("docs").Parse(`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{.}}</title>
-<link rel="stylesheet" href="/docs/swagger-ui.css">
-<link rel="icon" type="image/png" sizes="32x32" href="/docs/favicon-32x32.png">
-</head>
-<body>
-<div id="swagger-ui"></div>
-<noscript>This page needs JavaScript. The OpenAPI document is at <a href="/openapi.yaml">/openapi.yaml</a>.</noscript>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/init.js"></script>
-</body>
-</html>
-`))
-
-const docsScript = `window.ui = SwaggerUIBundle({
-  url: "/openapi.json",
-  dom_id: "#swagger-ui",
-  deepLinking: true,
-  validatorUrl: null,
-  defaultModelsExpandDepth: 0,
-  presets: [SwaggerUIBundle.presets.apis],
-});
-`
 
 // problemsPolicy is for pages without scripts.
 const problemsPolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; " +
@@ -117,39 +95,15 @@ func (a *API) problemPage(c *gin.Context) {
 }
 
 func (a *API) problemTypes(c *gin.Context, types []problem.Type) {
-	page(c, problemsPolicy, problemsTemplate, struct {
+	page(c, problemsPolicy, "problems.html", struct {
 		Types     []problem.Type
 		HeaderKiB int
 	}{types, httpserver.MaxHeaderBytes >> 10})
 }
 
-var problemsTemplate = template.Must(template.New("problems").Parse(`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Problems</title>
-<style>
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem; color-scheme: light dark; }
-dt { font-weight: bold; margin-top: 1.2rem; } dd { margin: 0; } code { font-size: .95em; }
-</style>
-</head>
-<body>
-<h1>Problems</h1>
-<p>Errors are <code>application/problem+json</code> (RFC 9457). Tell them apart by <code>type</code>, which never changes.
-The server rejects broken HTTP and headers of more than about {{.HeaderKiB}} KiB earlier, with 400 or 431 and no problem.
-<a href="/problems">All types</a> · <a href="/docs">Documentation</a></p>
-<dl>
-{{range .Types}}<dt id="{{.Name}}">{{.Status}} {{.Title}} <code>{{.URI}}</code></dt>
-<dd>{{.Advice}}</dd>
-{{end}}</dl>
-</body>
-</html>
-`))
-
-func page(c *gin.Context, policy string, t *template.Template, data any) {
+func page(c *gin.Context, policy, name string, data any) {
 	c.Header("Content-Security-Policy", policy)
 	c.Header("Content-Type", "text/html; charset=utf-8")
 	c.Status(http.StatusOK)
-	_ = t.Execute(c.Writer, data) // it fails only if the client went away
+	_ = templates.ExecuteTemplate(c.Writer, name, data) // it fails only if the client went away
 }

@@ -49,14 +49,9 @@ func (t TLS) config() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
 }
 
-// Serve listens on addr and serves handler over plain HTTP until ctx is done. Then it stops accepting connections and waits
-// up to DrainTimeout for the running requests.
-func Serve(ctx context.Context, addr string, handler http.Handler, log *slog.Logger) error {
-	return ServeTLS(ctx, addr, TLS{}, handler, log)
-}
-
-// ServeTLS is Serve, over HTTPS if there is a certificate.
-func ServeTLS(ctx context.Context, addr string, certificate TLS, handler http.Handler, log *slog.Logger) error {
+// Serve listens on addr and serves handler until ctx is done, over HTTPS if there is a certificate. Then it stops accepting
+// connections and waits up to DrainTimeout for the running requests.
+func Serve(ctx context.Context, addr string, certificate TLS, handler http.Handler, log *slog.Logger) error {
 	secure, err := certificate.config()
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func TestRunningRequestCompletesAfterTheServerIsToldToStop(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	addr := porttest.FreeAddress(t)
 	served := make(chan error, 1)
-	go func() { served <- httpserver.Serve(ctx, addr, handler, discard) }()
+	go func() { served <- httpserver.Serve(ctx, addr, httpserver.TLS{}, handler, discard) }()
 	got := make(chan string, 1)
 	go func() { got <- get(addr) }()
 	<-arrived
@@ -66,7 +66,7 @@ func TestTooLargeHeadersAreRejected(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	addr := porttest.FreeAddress(t)
 	served := make(chan error, 1)
-	go func() { served <- httpserver.Serve(ctx, addr, http.NotFoundHandler(), discard) }()
+	go func() { served <- httpserver.Serve(ctx, addr, httpserver.TLS{}, http.NotFoundHandler(), discard) }()
 	get(addr) // returns once the server listens
 	for size, want := range map[int]string{
 		httpserver.MaxHeaderBytes / 2: "404 text/plain; charset=utf-8",
@@ -99,7 +99,7 @@ func TestPortInUseIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	err = httpserver.Serve(t.Context(), l.Addr().String(), http.NotFoundHandler(), discard)
+	err = httpserver.Serve(t.Context(), l.Addr().String(), httpserver.TLS{}, http.NotFoundHandler(), discard)
 	if err == nil || !strings.Contains(err.Error(), l.Addr().String()) {
 		t.Errorf("got %v", err)
 	}

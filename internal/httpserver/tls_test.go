@@ -59,7 +59,7 @@ func TestServerWithACertificateSpeaksTLS12OrNewer(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	addr := porttest.FreeAddress(t)
 	served := make(chan error, 1)
-	go func() { served <- httpserver.ServeTLS(ctx, addr, files, http.NotFoundHandler(), discard) }()
+	go func() { served <- httpserver.Serve(ctx, addr, files, http.NotFoundHandler(), discard) }()
 	get(addr) // returns once the server listens
 	for name, test := range map[string]struct {
 		max uint16
@@ -82,7 +82,7 @@ func TestServerWithACertificateSpeaksTLS12OrNewer(t *testing.T) {
 func TestCertificateThatCannotBeReadIsNamed(t *testing.T) {
 	t.Parallel()
 	missing := httpserver.TLS{CertFile: "/nowhere", KeyFile: "/nowhere"}
-	err := httpserver.ServeTLS(t.Context(), "127.0.0.1:0", missing, http.NotFoundHandler(), discard)
+	err := httpserver.Serve(t.Context(), "127.0.0.1:0", missing, http.NotFoundHandler(), discard)
 	if err == nil || !strings.Contains(err.Error(), "TLS_CERT_FILE") {
 		t.Errorf("got %v", err)
 	}

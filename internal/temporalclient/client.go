@@ -22,7 +22,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
@@ -122,7 +121,6 @@ func Open(c Config, log *slog.Logger, more ...Option) (*Client, error) {
 		set(&options)
 	}
 	options.Logger = sdklog.NewStructuredLogger(log)
-	options.Identity = identity()
 	if loopback(options.HostPort) {
 		options.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{} // costs more than it saves
 	}
@@ -152,15 +150,6 @@ func (c Config) NamespaceName() string {
 		return client.DefaultNamespace
 	}
 	return options.Namespace
-}
-
-// identity names this process in Temporal's histories and in the Web UI.
-func identity() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	return fmt.Sprintf("%d@%s", os.Getpid(), host)
 }
 
 func loopback(address string) bool {

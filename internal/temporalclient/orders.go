@@ -10,7 +10,6 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/workflows"
@@ -67,7 +66,7 @@ func (w *Workflows) Start(ctx context.Context, req order.Request) (started bool,
 	if err != nil {
 		return false, fmt.Errorf("start the workflow of order %s: %w: %w", req.ID, trace.kind(err), err)
 	}
-	return trace.Started(), nil
+	return trace.started.Load(), nil
 }
 
 // startOptions name the workflow after the order, join one that runs, and never run a finished one again. There is no
@@ -88,7 +87,7 @@ func (w *Workflows) startOptions(req order.Request) client.StartWorkflowOptions 
 // giveUpUnsent cancels a request that does not get onto the wire. Its result ends the watch.
 func (w *Workflows) giveUpUnsent(t *trace, cancel context.CancelFunc) (stop func() bool) {
 	return time.AfterFunc(w.reach, func() {
-		if !t.Sent() {
+		if !t.sent.Load() {
 			cancel()
 		}
 	}).Stop
@@ -96,7 +95,7 @@ func (w *Workflows) giveUpUnsent(t *trace, cancel context.CancelFunc) (stop func
 
 // kind tells a request that was surely not accepted from one that may have been.
 func (t *trace) kind(err error) error {
-	if !t.Sent() || refused(err) {
+	if !t.sent.Load() || refused(err) {
 		return ErrUnavailable
 	}
 	return ErrUnknown
@@ -108,11 +107,7 @@ func refused(err error) bool {
 	if errors.As(err, &namespace) {
 		return true
 	}
-	var e interface{ Status() *status.Status }
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Status().Code() {
+	switch serviceerror.ToStatus(err).Code() {
 	case codes.InvalidArgument, codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented:
 		return true
 	default:

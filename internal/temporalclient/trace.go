@@ -14,8 +14,9 @@ import (
 // carry the same request ID. One that the SDK repeats because its response was lost is therefore still the start that
 // started the workflow.
 type trace struct {
-	requestID     string
-	sent, started atomic.Bool
+	requestID string
+	sent      atomic.Bool // a start or update may have reached the server; until then, nothing can have happened
+	started   atomic.Bool // the server said that a call started the workflow, rather than that it was running already
 }
 
 type traceKey struct{}
@@ -25,13 +26,6 @@ func withTrace(ctx context.Context) (context.Context, *trace) {
 	t := &trace{requestID: uuid.NewString()}
 	return context.WithValue(ctx, traceKey{}, t), t
 }
-
-// Sent reports whether a start or update may have reached the server. While it is false, nothing can have happened.
-func (t *trace) Sent() bool { return t.sent.Load() }
-
-// Started reports whether the server said that a call of this trace started the workflow, rather than that it was running
-// already.
-func (t *trace) Started() bool { return t.started.Load() }
 
 func traceOf(ctx context.Context) *trace {
 	t, _ := ctx.Value(traceKey{}).(*trace)

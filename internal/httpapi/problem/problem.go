@@ -1,5 +1,4 @@
-// Package problem is the wire format of error responses of RFC 9457 (application/problem+json), for servers and clients. It
-// imports only the standard library.
+// Package problem is the wire format of error responses of RFC 9457 (application/problem+json), as servers write it.
 //
 // A program declares the Types of its problems, and makes a Problem of a Type for each error response:
 //
@@ -12,14 +11,13 @@
 package problem
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // ContentType is the media type of a problem.
@@ -95,9 +93,6 @@ func (p *Problem) RetryAfter(d time.Duration) *Problem {
 	return p.WithHeader("Retry-After", strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10))
 }
 
-// IsType reports whether the problem is of type t.
-func (p *Problem) IsType(t Type) bool { return p.Type == t.URI() }
-
 func (p *Problem) Error() string { return fmt.Sprintf("%d %s: %s", p.Status, p.Type, p.Detail) }
 
 // GetStatus returns the HTTP status, for huma.
@@ -109,63 +104,14 @@ func (p *Problem) GetHeaders() http.Header { return p.Header }
 // ContentType returns the media type of the response, for huma.
 func (p *Problem) ContentType(string) string { return ContentType }
 
-// MarshalJSON writes the members of RFC 9457 first, then the extensions by name.
+// MarshalJSON writes the members of RFC 9457 first, then the extensions by name. A detail may quote what a client sent, so
+// invalid UTF-8 is replaced.
 func (p *Problem) MarshalJSON() ([]byte, error) {
 	type plain Problem
-	var out bytes.Buffer
-	if err := encode(&out, (*plain)(p)); err != nil {
-		return nil, err
-	}
-	for _, name := range slices.Sorted(maps.Keys(p.Extensions)) {
-		out.Truncate(out.Len() - 1) // the closing brace
-		key, _ := json.Marshal(name)
-		out.WriteByte(',')
-		out.Write(key)
-		out.WriteByte(':')
-		if err := encode(&out, p.Extensions[name]); err != nil {
-			return nil, fmt.Errorf("member %s of a problem: %w", name, err)
-		}
-		out.WriteByte('}')
-	}
-	return out.Bytes(), nil
-}
-
-// encode writes v without escaping <, > and &, and without the newline that the encoder adds.
-func encode(out *bytes.Buffer, v any) error {
-	enc := json.NewEncoder(out)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	out.Truncate(out.Len() - 1)
-	return nil
-}
-
-// UnmarshalJSON reads a problem. Members that RFC 9457 does not define become Extensions of type json.RawMessage.
-func (p *Problem) UnmarshalJSON(data []byte) error {
-	type plain Problem
-	var known plain
-	if err := json.Unmarshal(data, &known); err != nil {
-		return err
-	}
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(data, &all); err != nil {
-		return err
-	}
-	for _, name := range []string{"type", "title", "status", "detail", "instance", "errors"} {
-		delete(all, name)
-	}
-	for name, raw := range all {
-		(*Problem)(&known).With(name, raw)
-	}
-	*p = Problem(known)
-	return nil
-}
-
-// Extension decodes an extension of a received problem into v. It returns false if there is none or it has another type.
-func (p *Problem) Extension(name string, v any) bool {
-	raw, ok := p.Extensions[name].(json.RawMessage)
-	return ok && json.Unmarshal(raw, v) == nil
+	return json.Marshal(struct {
+		Plain      plain          `json:",inline"`
+		Extensions map[string]any `json:",inline"`
+	}{plain(*p), p.Extensions}, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
 }
 
 // Write writes the problem as a response, outside of huma.
@@ -175,5 +121,5 @@ func (p *Problem) Write(w http.ResponseWriter) {
 	}
 	w.Header().Set("Content-Type", ContentType)
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // it fails only if the client went away
+	_ = json.MarshalWrite(w, p) // it fails only if the client went away
 }
