@@ -7,6 +7,7 @@ FROM golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 COPY saga/go.mod saga/go.sum ./saga/
+COPY saga/participant/go.mod saga/participant/go.sum ./saga/participant/
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 # The repository is not in the build context, so Go cannot stamp the version: docker build --build-arg VERSION=v0.1.0

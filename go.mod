@@ -89,6 +89,7 @@ require (
 	github.com/nexus-rpc/nexus-proto-annotations v0.1.0 // indirect
 	github.com/nexus-rpc/sdk-go v0.7.0 // indirect
 	github.com/ordersaga/ordersaga/saga v0.1.0
+	github.com/ordersaga/ordersaga/saga/participant v0.1.0
 	github.com/pelletier/go-toml/v2 v2.3.1 // indirect
 	github.com/prometheus/client_golang v1.24.1
 	github.com/quic-go/qpack v0.6.0 // indirect
@@ -119,3 +120,5 @@ require (
 )
 
 replace github.com/ordersaga/ordersaga/saga => ./saga
+
+replace github.com/ordersaga/ordersaga/saga/participant => ./saga/participant

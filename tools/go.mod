@@ -72,3 +72,5 @@ require (
 replace github.com/ordersaga/ordersaga => ../
 
 replace github.com/ordersaga/ordersaga/saga => ../saga
+
+replace github.com/ordersaga/ordersaga/saga/participant => ../saga/participant

@@ -34,7 +34,7 @@ func expect(ctx context.Context, saga, name string, f decider, want participant.
 }
 
 func decided(ctx context.Context, saga string, f decider) (participant.Verdict, error) {
-	return persist(func() (participant.Verdict, error) { return f(ctx, saga) }, never)
+	return persist(ctx, func() (participant.Verdict, error) { return f(ctx, saga) }, never)
 }
 
 func pivotFirst(ctx context.Context, d Decision) error {

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ordersaga/ordersaga/saga/participant"
 )
@@ -77,25 +78,32 @@ type check[P any] struct {
 const (
 	callers = 8  // that call at the same time
 	rounds  = 20 // of each race
-	// tries bounds the calls that a saga repeats because they broke, for example when the database reported a conflict.
-	tries = 50
+	// patience bounds the time for which a broken call is repeated, for example when the database reports a conflict.
+	patience = 30 * time.Second
+	pause    = time.Millisecond // before the first repetition; it doubles each time
 )
 
 // newSaga returns the ID of a saga.
 func newSaga() string { return "contract" + rand.Text()[:16] }
 
-// persist calls f as a saga would: until it succeeds or is refused.
-func persist[T any](f func() (T, error), refused func(error) bool) (result T, err error) {
-	for range tries {
+// persist calls f as a saga would: until it succeeds or is refused, with longer and longer pauses.
+func persist[T any](ctx context.Context, f func() (T, error), refused func(error) bool) (result T, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for wait := pause; ; wait *= 2 {
 		if result, err = f(); err == nil || refused(err) {
 			return result, err
 		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return result, fmt.Errorf("still broken after %s: %w", patience, err)
+		}
 	}
-	return result, fmt.Errorf("broken %d times, last by: %w", tries, err)
 }
 
 func (p Participant) do(ctx context.Context, saga string) (string, error) {
-	result, err := persist(func() (string, error) { return p.Do(ctx, saga) }, p.Refused)
+	result, err := persist(ctx, func() (string, error) { return p.Do(ctx, saga) }, p.Refused)
 	if err != nil {
 		return "", fmt.Errorf("the step: %w", err)
 	}
@@ -103,7 +111,7 @@ func (p Participant) do(ctx context.Context, saga string) (string, error) {
 }
 
 func (p Participant) undo(ctx context.Context, saga string) error {
-	_, err := persist(func() (struct{}, error) { return struct{}{}, p.Undo(ctx, saga) }, never)
+	_, err := persist(ctx, func() (struct{}, error) { return struct{}{}, p.Undo(ctx, saga) }, never)
 	if err != nil {
 		return fmt.Errorf("the undo: %w", err)
 	}
@@ -121,12 +129,20 @@ func (p Participant) has(ctx context.Context, saga string, want int) error {
 	return err
 }
 
+// undoAndCheck undoes the step and checks that it is undone.
+func (p Participant) undoAndCheck(ctx context.Context, saga string) error {
+	if err := p.undo(ctx, saga); err != nil {
+		return err
+	}
+	return p.isUndone(ctx, saga)
+}
+
 // isUndone checks that the step has no effect and is refused from now on.
 func (p Participant) isUndone(ctx context.Context, saga string) error {
 	if err := p.has(ctx, saga, 0); err != nil {
 		return fmt.Errorf("after the undo: %w", err)
 	}
-	_, err := persist(func() (string, error) { return p.Do(ctx, saga) }, p.Refused)
+	_, err := persist(ctx, func() (string, error) { return p.Do(ctx, saga) }, p.Refused)
 	if err == nil {
 		return errors.New("a step that came after its undo succeeded, want a refusal")
 	}

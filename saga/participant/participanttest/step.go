@@ -2,7 +2,6 @@ package participanttest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -88,7 +87,7 @@ func givenUpAndUndone(ctx context.Context, p Participant) error {
 	for range rounds {
 		saga := newSaga()
 		p.giveUp(ctx, saga)
-		if err := errors.Join(p.undo(ctx, saga), p.isUndone(ctx, saga)); err != nil {
+		if err := p.undoAndCheck(ctx, saga); err != nil {
 			return err
 		}
 	}
@@ -101,7 +100,7 @@ func undoneTwice(ctx context.Context, p Participant) error {
 		return err
 	}
 	for range 3 {
-		if err := errors.Join(p.undo(ctx, saga), p.isUndone(ctx, saga)); err != nil {
+		if err := p.undoAndCheck(ctx, saga); err != nil {
 			return err
 		}
 	}
@@ -127,7 +126,7 @@ func undoneAtOnce(ctx context.Context, p Participant) error {
 func undoneFirst(ctx context.Context, p Participant) error {
 	saga := newSaga()
 	for range 2 {
-		if err := errors.Join(p.undo(ctx, saga), p.isUndone(ctx, saga)); err != nil {
+		if err := p.undoAndCheck(ctx, saga); err != nil {
 			return err
 		}
 	}
@@ -163,7 +162,7 @@ func apart(ctx context.Context, p Participant) error {
 			return err
 		}
 	}
-	if err := errors.Join(p.undo(ctx, undone), p.isUndone(ctx, undone)); err != nil {
+	if err := p.undoAndCheck(ctx, undone); err != nil {
 		return err
 	}
 	if err := p.has(ctx, kept, 1); err != nil {

@@ -214,15 +214,14 @@ func failedUndo[Tx any](t *testing.T, d Database[Tx]) {
 // the step ends, and the step's effect stays.
 func undoWaits[Tx any](t *testing.T, d Database[Tx]) {
 	saga := newSaga()
-	undone := make(chan error, 1)
+	var undone sync.WaitGroup
+	var undoErr error
 	_, err := participant.Do(t.Context(), d.Store, d.key(saga), "in", func(tx Tx) (string, error) {
-		go func() {
-			_, err := persist(func() (int, error) { return 0, d.undo(t.Context(), saga) }, never)
-			undone <- err
-		}()
+		undone.Go(func() { undoErr = d.participant().undo(t.Context(), saga) })
 		return "", d.Add(t.Context(), tx, saga, 1)
 	})
-	if err := errors.Join(err, <-undone); err != nil {
+	undone.Wait()
+	if err := errors.Join(err, undoErr); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.participant().isUndone(t.Context(), saga); err != nil {
