@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	amqp "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/goleak"
 
 	"github.com/ordersaga/ordersaga/internal/money"
@@ -256,19 +255,4 @@ func startConsumer(t *testing.T, brokerURL string, n *notifier) (stop func()) {
 	})
 	t.Cleanup(stop)
 	return stop
-}
-
-// withChannel calls do with a channel to the broker.
-func withChannel(t *testing.T, brokerURL string, do func(*amqp.Channel)) {
-	t.Helper()
-	conn, err := amqp.Dial(brokerURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	ch, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	do(ch)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/rabbitmq"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq/rabbitmqtest"
 )
 
 // TestKilledBetweenEffectAndAckTheNextProcessDropsTheMessages: the effects are committed, the acknowledgement never
@@ -57,9 +58,9 @@ func ready(t *testing.T, brokerURL, name string) int { return declared(t, broker
 // declared returns the broker's present view of the queue; the zero value if it does not exist.
 func declared(t *testing.T, brokerURL, name string) (q amqp.Queue) {
 	t.Helper()
-	withChannel(t, brokerURL, func(ch *amqp.Channel) {
-		q, _ = ch.QueueDeclarePassive(name, true, false, false, false, nil) // an error means that it does not exist
-	})
+	ch, hangUp := rabbitmqtest.Open(t, brokerURL)
+	defer hangUp()
+	q, _ = ch.QueueDeclarePassive(name, true, false, false, false, nil) // an error means that it does not exist
 	return q
 }
 

@@ -11,13 +11,13 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/ordersaga/ordersaga/internal/logtest"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/porttest"
 	"github.com/ordersaga/ordersaga/internal/program"
 	"github.com/ordersaga/ordersaga/internal/rabbitmq"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq/rabbitmqtest"
 )
 
 // process is a notifier in another process.
@@ -165,11 +165,9 @@ func TestAQueueWithOtherArgumentsEndsTheProgramAndIsNamed(t *testing.T) {
 	t.Parallel()
 	_, databaseURL := newStore(t)
 	broker := newBroker(t)
-	withChannel(t, broker, func(ch *amqp.Channel) {
-		if _, err := ch.QueueDeclare(rabbitmq.QueueCancelled, true, false, false, false, nil); err != nil {
-			t.Fatal(err)
-		}
-	})
+	if _, err := rabbitmqtest.Channel(t, broker).QueueDeclare(rabbitmq.QueueCancelled, true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
 	p := startProcess(t, "NOTIFIER_DATABASE_URL="+databaseURL, "RABBITMQ_URL="+broker)
 	_ = p.cmd.Wait()
 	if code := p.cmd.ProcessState.ExitCode(); code != program.ExitFailed {

@@ -16,6 +16,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/ordersaga/ordersaga/internal/rabbitmq"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq/rabbitmqtest"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
@@ -46,15 +47,7 @@ func newCemetery(t *testing.T) *cemetery {
 		t.Fatal(err)
 	}
 	letters.Close() // the topology is there now
-	conn, err := amqp.Dial(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	ch, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
+	ch := rabbitmqtest.Channel(t, url)
 	if err := ch.Confirm(false); err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,9 @@ import (
 // the broker delivers that many again.
 const MaxPrefetch = 20
 
+// handlerTimeout bounds one call of a Handler.
+const handlerTimeout = 15 * time.Second
+
 // ConsumerConfig says what to consume and how. Queues and Handle must be set.
 type ConsumerConfig struct {
 	Config
@@ -24,10 +27,6 @@ type ConsumerConfig struct {
 	// Workers is how many batches of each queue are handled at the same time; 1 when zero. Only a single worker keeps
 	// the order of a queue, and only while nothing fails.
 	Workers int
-	// Prefetch is how many messages a worker holds, and the largest batch; MaxPrefetch when zero.
-	Prefetch int
-	// HandlerTimeout bounds one call of Handle; 15 s when zero.
-	HandlerTimeout time.Duration
 }
 
 func (c ConsumerConfig) withDefaults() (ConsumerConfig, error) {
@@ -37,15 +36,6 @@ func (c ConsumerConfig) withDefaults() (ConsumerConfig, error) {
 	}
 	if len(c.Queues) == 0 || c.Handle == nil {
 		return c, errors.New("rabbitmq: a consumer needs queues and a handler")
-	}
-	if c.Prefetch < 0 || c.Prefetch > MaxPrefetch {
-		return c, fmt.Errorf("rabbitmq: a prefetch of %d: want 1 to %d", c.Prefetch, MaxPrefetch)
-	}
-	if c.Prefetch == 0 {
-		c.Prefetch = MaxPrefetch
-	}
-	if c.HandlerTimeout == 0 {
-		c.HandlerTimeout = 15 * time.Second
 	}
 	c.Workers = max(c.Workers, 1)
 	return c, nil
@@ -82,7 +72,7 @@ func NewConsumer(config ConsumerConfig, publisher *Publisher) (*Consumer, error)
 func (c *Consumer) Ready(context.Context) error { return c.supervisor.ready() }
 
 // Run consumes until ctx is done. Then it takes no more messages, finishes the batches in hand (which takes at most
-// HandlerTimeout, plus the time to move a message that failed), returns the other messages to their queues and returns
+// handlerTimeout, plus the time to move a message that failed), returns the other messages to their queues and returns
 // nil. It returns an error only for a *DifferentError, which no retry can heal.
 func (c *Consumer) Run(ctx context.Context) error { return c.supervisor.run(ctx, c.consume) }
 
@@ -120,13 +110,13 @@ type worker struct {
 const workerTag = "worker"
 
 func (c *Consumer) startWorker(s *session, queue string) (*worker, error) {
-	w := &worker{consumer: c, session: s, queue: queue, prefetched: make(chan amqp.Delivery, c.config.Prefetch)}
+	w := &worker{consumer: c, session: s, queue: queue, prefetched: make(chan amqp.Delivery, MaxPrefetch)}
 	return w, s.within(func() (err error) {
 		if w.ch, err = s.conn.Channel(); err != nil {
 			return fmt.Errorf("open a channel: %w", err)
 		}
 		w.closed = w.ch.NotifyClose(make(chan *amqp.Error, 1))
-		if err := w.ch.Qos(c.config.Prefetch, 0, false); err != nil {
+		if err := w.ch.Qos(MaxPrefetch, 0, false); err != nil {
 			return fmt.Errorf("set the prefetch: %w", err)
 		}
 		deliveries, err := w.ch.Consume(queue, workerTag, false, false, false, false, nil)
@@ -269,7 +259,7 @@ const unavailableBackoff = 5 * time.Second
 // the next delivery of the messages will find it done. A panic is an error like others, so that one message cannot stop
 // the consumer.
 func (c *Consumer) handle(ctx context.Context, batch []Message) (err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.config.HandlerTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handlerTimeout)
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {

@@ -16,6 +16,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/ordersaga/ordersaga/internal/rabbitmq/rabbitmqtest"
 )
 
 // effects stands for a consumer's database: it holds what has been done, by message ID.
@@ -80,7 +82,7 @@ func TestAHandledMessageIsGone(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("message (-want +got):\n%s", diff)
 	}
-	ch := inspect(t, config.URL)
+	ch := rabbitmqtest.Channel(t, config.URL)
 	for _, queue := range []string{QueueConfirmed, DeadLetterQueue} {
 		if n := count(t, ch, queue); n != 0 {
 			t.Errorf("%d messages in %s", n, queue)
@@ -97,7 +99,7 @@ func TestPoisonIsDeadLetteredAtOnceWithItsReason(t *testing.T) {
 		_, err := DecodeEvent(m)
 		return err
 	})
-	ch := inspect(t, config.URL)
+	ch := rabbitmqtest.Channel(t, config.URL)
 	publisher := startPublisher(t, config)
 	message := amqp.Publishing{
 		MessageId: "m1", Type: "ORDER_CONFIRMED", CorrelationId: "c1", ContentType: "text/plain",
@@ -138,7 +140,7 @@ func TestAMessageThatKeepsFailingGoesThroughTheTiersToTheDeadLetters(t *testing.
 	})
 	e := confirmed(1)
 	publish(t, startPublisher(t, config), e)
-	got := take(t, inspect(t, config.URL), DeadLetterQueue)
+	got := take(t, rabbitmqtest.Channel(t, config.URL), DeadLetterQueue)
 	if diff := cmp.Diff([]int{1, 2, 3}, calls.seen()); diff != "" {
 		t.Errorf("attempts (-want +got):\n%s", diff)
 	}
@@ -170,7 +172,7 @@ func TestAMessageThatFailsOnceSucceedsLater(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	ch := inspect(t, config.URL)
+	ch := rabbitmqtest.Channel(t, config.URL)
 	for _, queue := range []string{QueueConfirmed, DeadLetterQueue, TierName(config.Topology.Tiers[0]), TierName(config.Topology.Tiers[1])} {
 		if n := count(t, ch, queue); n != 0 {
 			t.Errorf("%d messages in %s", n, queue)
@@ -254,7 +256,7 @@ func TestWhatArrivesWhileTheHandlerIsBusyIsOneBatch(t *testing.T) {
 	for n := 1; n < messages; n++ {
 		publish(t, p, confirmed(n))
 	}
-	ch := inspect(t, config.URL)
+	ch := rabbitmqtest.Channel(t, config.URL)
 	eventually(t, "all messages to be prefetched", func() bool { return count(t, ch, QueueConfirmed) == 0 })
 	release()
 	batches := 0
@@ -315,7 +317,7 @@ func TestAMessageThatFailsInABatchHoldsUpNoOther(t *testing.T) {
 			want = append(want, confirmed(n).MessageID())
 		}
 	}
-	ch := inspect(t, config.URL)
+	ch := rabbitmqtest.Channel(t, config.URL)
 	eventually(t, "all messages to be prefetched", func() bool { return count(t, ch, QueueConfirmed) == 0 })
 	release()
 	eventually(t, "all but the poison", func() bool { return done.times() >= len(want) })
@@ -350,7 +352,7 @@ func TestAnOutageKeepsTheBatchInHand(t *testing.T) {
 	for n := 1; n < messages; n++ {
 		publish(t, p, confirmed(n))
 	}
-	ch := inspect(t, config.URL)
+	ch := rabbitmqtest.Channel(t, config.URL)
 	eventually(t, "all messages to be prefetched", func() bool { return count(t, ch, QueueConfirmed) == 0 })
 	release()
 	eventually(t, "all messages", func() bool { return done.times() >= messages })
@@ -410,7 +412,7 @@ func TestMessagesPublishedWhileConnectionsBreakAreProcessed(t *testing.T) {
 	if err := publishing.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	ch := inspect(t, broker)
+	ch := rabbitmqtest.Channel(t, broker)
 	eventually(t, "all messages to be processed", func() bool {
 		return len(calls.ids()) >= len(want) && count(t, ch, QueueConfirmed) == 0
 	})
@@ -439,7 +441,7 @@ func TestAQueueThatWasDeletedIsDeclaredAgain(t *testing.T) {
 	p := startPublisher(t, config)
 	publish(t, p, confirmed(1))
 	eventually(t, "the first message", func() bool { return calls.times() == 1 })
-	if _, err := inspect(t, config.URL).QueueDelete(QueueConfirmed, false, false, false); err != nil {
+	if _, err := rabbitmqtest.Channel(t, config.URL).QueueDelete(QueueConfirmed, false, false, false); err != nil {
 		t.Fatal(err)
 	}
 	publishAtLast(t, p, confirmed(2))
@@ -471,7 +473,7 @@ func TestAStopFinishesTheBatchInHandAndGivesBackTheOthers(t *testing.T) {
 	if err := receive(t, "the stop", stopped); err != nil {
 		t.Fatal(err)
 	}
-	ch := inspect(t, config.URL)
+	ch := rabbitmqtest.Channel(t, config.URL)
 	eventually(t, "the other messages", func() bool { return count(t, ch, QueueConfirmed) == 5-inHand })
 	if len(begun) != 0 {
 		t.Error("the consumer started another batch after the stop")
@@ -488,7 +490,7 @@ func TestTheBrokerDeadLettersAMessageThatKillsItsConsumerAgainAndAgain(t *testin
 	}
 	defer conn.Close()
 	deliveries := 0
-	deadLetters := inspect(t, config.URL)
+	deadLetters := rabbitmqtest.Channel(t, config.URL)
 	eventually(t, "the message to be dead-lettered", func() bool {
 		ch, err := conn.Channel()
 		if err != nil {

@@ -151,7 +151,7 @@ func isClosed(c <-chan struct{}) bool {
 // settle waits until every event is accounted for, and checks how.
 func (w *world) settle(published int, stop func() error) {
 	w.t.Helper()
-	ch := inspect(w.t, w.broker.URL)
+	ch := rabbitmqtest.Channel(w.t, w.broker.URL)
 	dead := map[string]int{}
 	deadline := time.Now().Add(2 * time.Minute)
 	for w.inbox.done()+len(dead) < published && time.Now().Before(deadline) {
@@ -239,7 +239,7 @@ func outOfMemory(w *world) {
 func deleteQueue(w *world) {
 	w.paused.Lock()
 	defer w.paused.Unlock()
-	ch := inspect(w.t, w.broker.URL)
+	ch := rabbitmqtest.Channel(w.t, w.broker.URL)
 	eventually(w.t, "everything to be processed", func() bool {
 		w.inbox.mu.Lock()
 		defer w.inbox.mu.Unlock()
@@ -252,7 +252,7 @@ func deleteQueue(w *world) {
 }
 
 func unroutable(w *world) {
-	ch := inspect(w.t, w.broker.URL)
+	ch := rabbitmqtest.Channel(w.t, w.broker.URL)
 	for range 5 {
 		if err := ch.QueueUnbind(QueueConfirmed, QueueConfirmed, Exchange, nil); err != nil {
 			w.t.Error(err)

@@ -140,21 +140,6 @@ func publishAtLast(t *testing.T, p *Publisher, e order.Event) {
 	}
 }
 
-// inspect gives the test a channel of its own.
-func inspect(t *testing.T, url string) *amqp.Channel {
-	t.Helper()
-	conn, err := amqp.Dial(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	ch, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ch
-}
-
 // take waits for a message in the queue, and removes it.
 func take(t *testing.T, ch *amqp.Channel, queue string) amqp.Delivery {
 	t.Helper()

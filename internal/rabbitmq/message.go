@@ -29,7 +29,7 @@ type Message struct {
 // fails is split, and the handler called again with one message at a time; the error of a single message decides its
 // fate: see Poison and Unavailable. The handler is also called again after a success whose acknowledgement was lost. It
 // therefore commits the messages' IDs together with the effects, and ignores those that it knows; a batch may hold an ID
-// twice. ctx ends after the consumer's HandlerTimeout.
+// twice. ctx ends after 15 s.
 type Handler func(ctx context.Context, batch []Message) error
 
 // Poison marks the error of a message that will never work: undecodable, or of an unknown version. The consumer

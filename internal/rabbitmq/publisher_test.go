@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/ordersaga/ordersaga/internal/rabbitmq/rabbitmqtest"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
@@ -26,7 +27,7 @@ func TestAConfirmedEventIsInItsQueue(t *testing.T) {
 	publish(t, startPublisher(t, config), e)
 	publish(t, startPublisher(t, config), e) // unsure publishers repeat themselves
 
-	ch := inspect(t, config.URL)
+	ch := rabbitmqtest.Channel(t, config.URL)
 	for range 2 {
 		got := take(t, ch, QueueConfirmed)
 		want, err := encode(e)
@@ -63,7 +64,7 @@ func TestADamagedTopologyIsRepaired(t *testing.T) {
 	config := testConfig(t)
 	p := startPublisher(t, config)
 	publish(t, p, confirmed(1))
-	ch := inspect(t, config.URL)
+	ch := rabbitmqtest.Channel(t, config.URL)
 
 	if err := ch.QueueUnbind(QueueConfirmed, QueueConfirmed, Exchange, nil); err != nil {
 		t.Fatal(err)
@@ -129,7 +130,7 @@ func TestAMissingConfirmMeansUnknown(t *testing.T) {
 	if err := p.Publish(ctx, confirmed(2)); !errors.Is(err, ErrUnknown) {
 		t.Fatalf("got %v, want ErrUnknown", err)
 	}
-	ch := inspect(t, broker)
+	ch := rabbitmqtest.Channel(t, broker)
 	eventually(t, "the message whose confirm was lost", func() bool { return count(t, ch, QueueConfirmed) == 2 })
 
 	proxy.cut() // resets the present connections; new ones work
@@ -155,7 +156,7 @@ func TestANackMeansUnknown(t *testing.T) {
 	if !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "could not store it") {
 		t.Errorf("into a full queue: got %v, want ErrUnknown", err)
 	}
-	ch := inspect(t, config.URL)
+	ch := rabbitmqtest.Channel(t, config.URL)
 	if _, err := ch.QueuePurge(QueueConfirmed, false); err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +230,7 @@ func TestWhileTheBrokerAsksForAPauseNothingIsSent(t *testing.T) {
 	if err := p.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "low on memory") {
 		t.Errorf("readiness says %v, not the broker's reason", err)
 	}
-	ch := inspect(t, broker)
+	ch := rabbitmqtest.Channel(t, broker)
 	eventually(t, "what was sent", func() bool { return count(t, ch, QueueConfirmed) == sent })
 
 	waiting := make(chan error, 1)

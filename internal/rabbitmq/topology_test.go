@@ -12,6 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ordersaga/ordersaga/internal/rabbitmq/rabbitmqtest"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
@@ -38,7 +39,7 @@ func TestDeclaringTwiceAndConcurrentlyIsHarmless(t *testing.T) {
 func TestAQueueWithOtherArgumentsIsNamed(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
-	if _, err := inspect(t, config.URL).QueueDeclare(QueueConfirmed, true, false, false, false, nil); err != nil {
+	if _, err := rabbitmqtest.Channel(t, config.URL).QueueDeclare(QueueConfirmed, true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
 	p := startPublisher(t, config)
@@ -90,21 +91,6 @@ func TestImpossibleTiersAreRejected(t *testing.T) {
 		}
 		if _, err := NewPublisher(Config{URL: "amqp://127.0.0.1:1/", Topology: topology, Log: slog.New(slog.DiscardHandler)}); err == nil {
 			t.Errorf("%s: a publisher takes %v", name, tiers)
-		}
-	}
-}
-
-func TestAWorkerHoldsAtMostTwentyMessages(t *testing.T) {
-	t.Parallel()
-	config := ConsumerConfig{
-		Config: Config{URL: "amqp://127.0.0.1:1/", Log: slog.New(slog.DiscardHandler)},
-		Queues: []string{QueueConfirmed}, Handle: func(context.Context, []Message) error { return nil },
-	}
-	for prefetch, want := range map[int]int{0: 20, 1: 1, 20: 20, 21: 0, -1: 0} {
-		config.Prefetch = prefetch
-		got, err := config.withDefaults()
-		if want == 0 && err == nil || want != 0 && got.Prefetch != want {
-			t.Errorf("a prefetch of %d: got %d, %v; want %d", prefetch, got.Prefetch, err, want)
 		}
 	}
 }

@@ -11,21 +11,14 @@ import (
 
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/rabbitmq"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq/rabbitmqtest"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 func TestTheListenerHearsOfEveryOrderWithoutTakingMessagesFromOthers(t *testing.T) {
 	t.Parallel()
 	url := servicestest.RabbitMQ(t)
-	conn, err := amqp.Dial(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	ch, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
+	ch := rabbitmqtest.Channel(t, url)
 	if err := ch.ExchangeDeclare(rabbitmq.Exchange, amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}

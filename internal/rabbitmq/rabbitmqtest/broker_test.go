@@ -3,8 +3,6 @@ package rabbitmqtest_test
 import (
 	"testing"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"github.com/ordersaga/ordersaga/internal/rabbitmq/rabbitmqtest"
 )
 
@@ -13,21 +11,12 @@ func TestBrokerKeepsItsQueuesWhenItIsStoppedKilledAndStartedAgain(t *testing.T) 
 	b := rabbitmqtest.Start(t)
 	declare := func(passive bool) {
 		t.Helper()
-		conn, err := amqp.Dial(b.URL)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		ch, err := conn.Channel()
-		if err != nil {
-			t.Fatal(err)
-		}
+		ch := rabbitmqtest.Channel(t, b.URL)
+		declare := ch.QueueDeclare
 		if passive {
-			_, err = ch.QueueDeclarePassive("q", true, false, false, false, nil)
-		} else {
-			_, err = ch.QueueDeclare("q", true, false, false, false, nil)
+			declare = ch.QueueDeclarePassive
 		}
-		if err != nil {
+		if _, err := declare("q", true, false, false, false, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
