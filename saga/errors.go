@@ -14,11 +14,15 @@ const RefusedType = "Refused"
 // Refuse returns the error with which an activity, or a step's own code, says a final no. Operators see code and message;
 // details are for the saga's own code, which reads them with [Refusal]. They must survive JSON.
 func Refuse(code, message string, details any) error {
+	both := []any{code, details}
+	if details == nil {
+		both = both[:1]
+	}
 	return temporal.NewApplicationErrorWithOptions(fmt.Sprintf("%s: %s", code, message), RefusedType,
 		temporal.ApplicationErrorOptions{
 			NonRetryable: true,
 			Category:     temporal.ApplicationErrorCategoryBenign,
-			Details:      []any{code, details},
+			Details:      both,
 		})
 }
 
@@ -35,13 +39,10 @@ func Refusal(err error, details any) (code string, ok bool) {
 	if !ok {
 		return "", false
 	}
-	if details == nil {
-		if app.HasDetails() {
-			_ = app.Details(&code) // a refusal without a code is a refusal
-		}
-		return code, true
+	if app.HasDetails() {
+		_ = app.Details(&code) // a refusal without a code is a refusal
 	}
-	return code, app.HasDetails() && app.Details(&code, details) == nil
+	return code, details == nil || app.HasDetails() && app.Details(&code, details) == nil
 }
 
 func refusal(err error) (*temporal.ApplicationError, bool) {

@@ -37,19 +37,19 @@ func Do[I any](ctx workflow.Context, activity func(context.Context, I) error, in
 // Call is Execute for an activity with any number of arguments, or one that is known by name only, for example because it is
 // written in another language. result is nil or points to what receives the result.
 func Call(ctx workflow.Context, activity any, result any, args ...any) error {
-	checkArguments(activity, "context.Context", args)
+	checkArguments(activity, reflect.TypeFor[context.Context](), args)
 	return currentScope(ctx).execute(ctx, activity, args, result)
 }
 
 // checkArguments panics when f, an activity or a workflow, does not take the arguments. The SDK would report this as the
 // failure of each attempt.
-func checkArguments(f any, contextType string, args []any) {
+func checkArguments(f any, context reflect.Type, args []any) {
 	t := reflect.TypeOf(f)
 	if t == nil || t.Kind() != reflect.Func {
 		return // a name
 	}
 	want := t.NumIn()
-	if want > 0 && t.In(0).String() == contextType {
+	if want > 0 && t.In(0) == context {
 		want--
 	}
 	if t.IsVariadic() && len(args) >= want-1 {

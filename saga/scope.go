@@ -209,7 +209,7 @@ func (s scope) persist(
 		if since.IsZero() {
 			since = began
 		}
-		if patient || spent || isFinal(err, nil) || isHelpless(err) || workflow.Now(ctx).Sub(since) >= s.breaksAt {
+		if patient || spent || isFinal(err, s.retryPolicy(ctx)) || isHelpless(err) || workflow.Now(ctx).Sub(since) >= s.breaksAt {
 			if !patient {
 				patient, pause = true, patientRetry.InitialInterval
 			}

@@ -2,6 +2,7 @@ package saga
 
 import (
 	"errors"
+	"reflect"
 	"time"
 
 	"github.com/nexus-rpc/sdk-go/nexus"
@@ -15,7 +16,7 @@ import (
 // a saga that was unwound. A child that was cancelled by others has failed for good. When the saga is interrupted, the child
 // is cancelled, and waited for only if its options ask for that.
 func ExecuteChild[O any](ctx workflow.Context, child any, args ...any) (O, error) {
-	checkArguments(child, "internal.Context", args)
+	checkArguments(child, reflect.TypeFor[workflow.Context](), args)
 	var out O
 	err := currentScope(ctx).repeat(ctx, func(ctx workflow.Context) (workflow.Future, bool) {
 		return workflow.ExecuteChildWorkflow(ctx, child, args...), workflow.GetChildWorkflowOptions(ctx).WaitForCancellation
