@@ -47,15 +47,12 @@ func (s AdjustmentState) Mark() Mark {
 // Restock adds units to a product, once per key.
 //
 // Errors: ErrProduct; ErrConflict if the key was used with another quantity; ErrLines.
-func (s *Service) Restock(ctx context.Context, productID, key string, quantity int64) (Units, error) {
-	err := ErrLines
-	if quantity > 0 {
-		err = s.adjust(ctx, Adjustment{ProductID: productID, Kind: MovedRestock, Delta: added(quantity)}, key)
+func (s *Service) Restock(ctx context.Context, productID, key string, quantity int64) (_ Units, err error) {
+	defer wrap(&err, "restock product %s", productID)
+	if quantity <= 0 {
+		return Units{}, ErrLines
 	}
-	if err != nil {
-		return Units{}, fmt.Errorf("restock product %s: %w", productID, err)
-	}
-	return s.Units(ctx, productID)
+	return s.adjusted(ctx, Adjustment{ProductID: productID, Kind: MovedRestock, Delta: added(quantity)}, key)
 }
 
 // Correct changes what is available by a quantity that may be negative, once per key: units that were counted, found,
@@ -63,18 +60,23 @@ func (s *Service) Restock(ctx context.Context, productID, key string, quantity i
 //
 // Errors: *ShortError if less is available than the correction takes away (nothing changes, and the key is used up);
 // ErrProduct; ErrConflict if the key was used with another quantity or reason; ErrLines; ErrReason.
-func (s *Service) Correct(ctx context.Context, productID, key string, quantity int64, reason string) (Units, error) {
-	err := ErrReason
-	if reason != "" {
-		err = s.adjust(ctx, Adjustment{ProductID: productID, Kind: MovedCorrection, Delta: added(quantity), Reason: reason}, key)
+func (s *Service) Correct(ctx context.Context, productID, key string, quantity int64, reason string) (_ Units, err error) {
+	defer wrap(&err, "correct the stock of product %s", productID)
+	if reason == "" {
+		return Units{}, ErrReason
 	}
-	if err != nil {
-		return Units{}, fmt.Errorf("correct the stock of product %s: %w", productID, err)
-	}
-	return s.Units(ctx, productID)
+	return s.adjusted(ctx, Adjustment{ProductID: productID, Kind: MovedCorrection, Delta: added(quantity), Reason: reason}, key)
 }
 
 func added(quantity int64) Delta { return Delta{Available: quantity, Restocked: quantity} }
+
+// adjusted returns the product's units after an adjustment.
+func (s *Service) adjusted(ctx context.Context, a Adjustment, key string) (Units, error) {
+	if err := s.adjust(ctx, a, key); err != nil {
+		return Units{}, err
+	}
+	return s.Units(ctx, a.ProductID)
+}
 
 // adjust makes an adjustment, or finds that it was made.
 func (s *Service) adjust(ctx context.Context, a Adjustment, key string) error {

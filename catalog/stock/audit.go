@@ -208,15 +208,8 @@ func (s *Service) compare(ctx context.Context, p Snapshot, known account) (Drift
 //
 // Errors: *ShortError if more units were sold than there ever were: restock or correct first; ErrReason; ErrBusy if the
 // product is too busy for an audit.
-func (s *Service) Repair(ctx context.Context, productID, reason string) (Drift, error) {
-	d, err := s.repair(ctx, productID, reason)
-	if err != nil {
-		return Drift{}, fmt.Errorf("repair the stock of product %s: %w", productID, err)
-	}
-	return d, nil
-}
-
-func (s *Service) repair(ctx context.Context, productID, reason string) (Drift, error) {
+func (s *Service) Repair(ctx context.Context, productID, reason string) (_ Drift, err error) {
+	defer wrap(&err, "repair the stock of product %s", productID)
 	if reason == "" {
 		return Drift{}, ErrReason
 	}

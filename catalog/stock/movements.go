@@ -3,7 +3,6 @@ package stock
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -37,20 +36,8 @@ const (
 	MovedRepair     Kind = "REPAIR"
 )
 
-// Movements returns what the reservation has moved so far, according to its steps, oldest first. A movement is entered
-// after all its units have moved, so work in progress is not in it.
-func (r Reservation) Movements() []Movement {
-	var out []Movement
-	for _, step := range r.Steps {
-		for _, line := range r.Lines {
-			if m, ok := r.movement(step, line); ok {
-				out = append(out, m)
-			}
-		}
-	}
-	return out
-}
-
+// movement is the entry of one step of a reservation with one of its lines. A movement is entered after all its units have
+// moved, so work in progress has none.
 func (r Reservation) movement(step Step, line Line) (Movement, bool) {
 	m := Movement{ProductID: line.ProductID, Source: r.ID, At: step.At}
 	q := line.Quantity
@@ -66,49 +53,43 @@ func (r Reservation) movement(step Step, line Line) (Movement, bool) {
 	default:
 		return Movement{}, false
 	}
-	m.ID = movementID(m)
 	return m, true
 }
 
-// movement is the adjustment's entry, once it is APPLIED.
-func (a Adjustment) movement() Movement {
-	m := Movement{
-		ProductID: a.ProductID, Source: a.ID, Kind: a.Kind, At: a.UpdatedAt, Reason: a.Reason,
-		Available: a.Delta.Available, Restocked: a.Delta.Restocked,
-	}
-	m.ID = movementID(m)
-	return m
-}
-
-func movementID(m Movement) string { return m.Source + "/" + m.ProductID + "/" + string(m.Kind) }
-
 // Movements returns the ledger of one product, oldest first. It keeps all of it in memory, about 200 bytes an entry. Errors:
 // ErrProduct.
-func (s *Service) Movements(ctx context.Context, productID string) ([]Movement, error) {
-	var out []Movement
+func (s *Service) Movements(ctx context.Context, productID string) (out []Movement, err error) {
+	defer wrap(&err, "read the movements of product %s", productID)
+	if _, err := s.snapshot(ctx, productID); err != nil {
+		return nil, err
+	}
+	add := func(m Movement) {
+		m.ID = m.Source + "/" + m.ProductID + "/" + string(m.Kind)
+		out = append(out, m)
+	}
 	ids := []string{productID}
-	_, err := s.snapshot(ctx, productID)
-	if err == nil {
-		err = s.store.Reservations(ctx, ids, time.Time{}, func(r Reservation) error {
-			for _, m := range r.Movements() {
-				if m.ProductID == productID {
-					out = append(out, m)
+	err = s.store.Reservations(ctx, ids, time.Time{}, func(r Reservation) error {
+		for _, step := range r.Steps {
+			for _, line := range r.Lines {
+				if m, ok := r.movement(step, line); ok && line.ProductID == productID {
+					add(m)
 				}
 			}
-			return nil
-		})
-	}
-	if err == nil {
-		err = s.store.Adjustments(ctx, ids, time.Time{}, func(a Adjustment) error {
-			if a.State == Applied {
-				out = append(out, a.movement())
-			}
-			return nil
-		})
-	}
+		}
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("read the movements of product %s: %w", productID, err)
+		return nil, err
 	}
+	err = s.store.Adjustments(ctx, ids, time.Time{}, func(a Adjustment) error {
+		if a.State == Applied {
+			add(Movement{
+				ProductID: productID, Source: a.ID, Kind: a.Kind, At: a.UpdatedAt, Reason: a.Reason,
+				Available: a.Delta.Available, Restocked: a.Delta.Restocked,
+			})
+		}
+		return nil
+	})
 	slices.SortFunc(out, func(a, b Movement) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) })
-	return out, nil
+	return out, err
 }

@@ -2,28 +2,20 @@ package stock
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
-	"sync"
 )
-
-// pruning keeps the number of marks on products low.
-type pruning struct {
-	at   int      // the number of marks from which on a product is pruned
-	busy sync.Map // the IDs of products that this service is pruning
-}
 
 // pruneLater prunes a product in the background if it has many marks, one pruning at a time.
 func (s *Service) pruneLater(productID string, marks int) {
-	if marks < s.pruning.at {
+	if marks < s.pruneAt {
 		return
 	}
-	if _, busy := s.pruning.busy.LoadOrStore(productID, true); busy {
+	if _, busy := s.pruning.LoadOrStore(productID, true); busy {
 		return
 	}
 	s.doLater("prune", productID, func(ctx context.Context) error {
-		defer s.pruning.busy.Delete(productID)
+		defer s.pruning.Delete(productID)
 		return s.Prune(ctx, productID)
 	})
 }
@@ -32,14 +24,8 @@ func (s *Service) pruneLater(productID string, marks int) {
 const pruneBatch = 200
 
 // Prune removes marks from a product whose owners are at rest.
-func (s *Service) Prune(ctx context.Context, productID string) error {
-	if err := s.prune(ctx, productID); err != nil {
-		return fmt.Errorf("prune product %s: %w", productID, err)
-	}
-	return nil
-}
-
-func (s *Service) prune(ctx context.Context, productID string) error {
+func (s *Service) Prune(ctx context.Context, productID string) (err error) {
+	defer wrap(&err, "prune product %s", productID)
 	p, err := s.snapshot(ctx, productID)
 	if err != nil {
 		return err

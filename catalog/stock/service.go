@@ -1,11 +1,13 @@
 package stock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -17,7 +19,8 @@ type Service struct {
 	epochs  *epochs
 	log     *slog.Logger
 	grace   time.Duration
-	pruning pruning
+	pruneAt int
+	pruning sync.Map // the IDs of products that this service is pruning
 }
 
 // Options configure a Service. The zero value works.
@@ -36,24 +39,24 @@ type Options struct {
 
 // New returns a Service.
 func New(store Store, o Options) *Service {
-	s := &Service{store: store, now: o.Now, later: o.Later, epochs: newEpochs(), log: o.Log, grace: o.Grace}
+	s := &Service{
+		store: store, now: o.Now, later: o.Later, epochs: newEpochs(),
+		log: cmp.Or(o.Log, slog.Default()), grace: cmp.Or(o.Grace, 5*time.Second), pruneAt: cmp.Or(o.PruneAt, 64),
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}
 	if s.later == nil {
 		s.later = func(task func(context.Context)) { task(context.Background()) }
 	}
-	if s.grace == 0 {
-		s.grace = 5 * time.Second
-	}
-	if s.log == nil {
-		s.log = slog.Default()
-	}
-	s.pruning.at = o.PruneAt
-	if s.pruning.at == 0 {
-		s.pruning.at = 64
-	}
 	return s
+}
+
+// wrap says in an error, if there is one, what failed.
+func wrap(err *error, format string, args ...any) {
+	if *err != nil {
+		*err = fmt.Errorf(format+": %w", append(args, *err)...)
+	}
 }
 
 // Reserve holds all lines for the order until expiresAt, or none. Lines with the same product are summed first. Calling it
@@ -61,19 +64,16 @@ func New(store Store, o Options) *Service {
 //
 // Errors: *ShortError; *UnknownError if a product does not exist; ErrExpired and ErrReleased if that has happened to the
 // order's reservation; ErrConflict if it has other lines; ErrLines.
-func (s *Service) Reserve(ctx context.Context, id string, lines []Line, expiresAt time.Time) (Reservation, error) {
-	lines, err := Sum(lines)
-	if err != nil {
+func (s *Service) Reserve(ctx context.Context, id string, lines []Line, expiresAt time.Time) (_ Reservation, err error) {
+	defer wrap(&err, "reserve stock for order %s", id)
+	if lines, err = Sum(lines); err != nil {
 		return Reservation{}, err
 	}
 	r, err := s.reserve(ctx, id, lines, expiresAt)
 	if err == nil && (r.State == Releasing || r.State == Released) {
 		err = r.refusal()
 	}
-	if err != nil {
-		return Reservation{}, fmt.Errorf("reserve stock for order %s: %w", id, err)
-	}
-	return r, nil
+	return r, err
 }
 
 func (s *Service) reserve(ctx context.Context, id string, lines []Line, expiresAt time.Time) (Reservation, error) {
@@ -144,24 +144,21 @@ func (s *Service) repeated(ctx context.Context, id string, lines []Line, absent 
 // Commit sells what the order holds. Calling it again succeeds.
 //
 // Errors: ErrNotFound; ErrExpired, ErrReleased or *ShortError if that has happened to the reservation.
-func (s *Service) Commit(ctx context.Context, id string) (Reservation, error) {
-	return untilDecided(ctx, "commit stock of order "+id, id, s.commit)
+func (s *Service) Commit(ctx context.Context, id string) (_ Reservation, err error) {
+	defer wrap(&err, "commit stock of order %s", id)
+	return untilDecided(ctx, id, s.commit)
 }
 
 // untilDecided repeats a call until it has decided, because others may get in first.
 func untilDecided(
-	ctx context.Context, what, id string, try func(context.Context, string) (Reservation, bool, error),
+	ctx context.Context, id string, call func(context.Context, string) (Reservation, bool, error),
 ) (Reservation, error) {
 	for range maxRounds {
-		r, decided, err := try(ctx, id)
-		if err != nil {
-			return Reservation{}, fmt.Errorf("%s: %w", what, err)
-		}
-		if decided {
-			return r, nil
+		if r, decided, err := call(ctx, id); decided || err != nil {
+			return r, err
 		}
 	}
-	return Reservation{}, fmt.Errorf("%s: %w", what, ErrBusy)
+	return Reservation{}, ErrBusy
 }
 
 // commit tries once. It reports false if the reservation was in another state than HELD, which commit has dealt with.
@@ -196,15 +193,19 @@ func (s *Service) expireAtCommit(ctx context.Context, r Reservation, now time.Ti
 	if err != nil || !won {
 		return r, false, err
 	}
-	s.finishLater(r, allTaken(r.Lines))
+	s.doLater("finish", r.ID, func(ctx context.Context) error {
+		_, err := s.work(ctx, r, allTaken(r.Lines), atRest)
+		return err
+	})
 	return r, false, ErrExpired
 }
 
 // Release gives back what the order holds or has bought and makes every later reserve of it fail, even if there was
 // nothing to release. It returns when all units are for sale again. Calling it again succeeds. The caller guarantees that
 // the order will not be confirmed.
-func (s *Service) Release(ctx context.Context, id string) (Reservation, error) {
-	return untilDecided(ctx, "release stock of order "+id, id, s.release)
+func (s *Service) Release(ctx context.Context, id string) (_ Reservation, err error) {
+	defer wrap(&err, "release stock of order %s", id)
+	return untilDecided(ctx, id, s.release)
 }
 
 // release tries once. It reports false if another call has moved the reservation meanwhile.
@@ -242,10 +243,7 @@ func (s *Service) release(ctx context.Context, id string) (Reservation, bool, er
 }
 
 // Reservation returns the order's reservation, or ErrNotFound.
-func (s *Service) Reservation(ctx context.Context, id string) (Reservation, error) {
-	r, err := s.store.Reservation(ctx, id)
-	if err != nil {
-		return Reservation{}, fmt.Errorf("read the reservation of order %s: %w", id, err)
-	}
-	return r, nil
+func (s *Service) Reservation(ctx context.Context, id string) (_ Reservation, err error) {
+	defer wrap(&err, "read the reservation of order %s", id)
+	return s.store.Reservation(ctx, id)
 }

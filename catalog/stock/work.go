@@ -209,14 +209,7 @@ func (s *Service) settleLater(r Reservation) {
 	})
 }
 
-// finishLater does the rest of a reservation's work in the background.
-func (s *Service) finishLater(r Reservation, views map[string]View) {
-	s.doLater("finish", r.ID, func(ctx context.Context) error {
-		_, err := s.work(ctx, r, views, atRest)
-		return err
-	})
-}
-
+// doLater runs a task in the background.
 func (s *Service) doLater(what, id string, task func(context.Context) error) {
 	s.later(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, taskTimeout)
