@@ -33,7 +33,7 @@ type claimed struct {
 // claim takes the delivery that has been due longest, or returns nil if none is due. No other sender gets it before the
 // lease expires, so a sender that crashes delays it by that much. Concurrent claims skip each other's rows.
 func (s *store) claim(ctx context.Context, lease time.Duration) (*claimed, error) {
-	rows, err := s.pool.Query(ctx, `
+	rows, _ := s.pool.Query(ctx, `
 		UPDATE outbox o SET attempts = attempts + 1, next_at = now() + $1
 		FROM notifications n
 		WHERE n.id = o.notification_id AND o.id = (
@@ -42,10 +42,7 @@ func (s *store) claim(ctx context.Context, lease time.Duration) (*claimed, error
 			ORDER BY next_at LIMIT 1
 			FOR UPDATE SKIP LOCKED)
 		RETURNING o.id, o.attempts, n.message_id, n.type, n.audience, n.user_id, o.created_at,
-			o.channel, o.address, o.secret, o.subject, o.body, o.html`, lease)
-	if err != nil {
-		return nil, fmt.Errorf("claim a delivery: %w", err)
-	}
+			o.channel, o.address, o.secret, o.subject, o.body, o.html`, lease) // CollectExactlyOneRow returns its error
 	d, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByPos[claimed])
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil

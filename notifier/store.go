@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
 	"github.com/ordersaga/ordersaga/internal/rabbitmq"
 )
 
@@ -66,7 +67,7 @@ func (s *store) record(
 			outbox = append(outbox, outboxRow{n.MessageID, d})
 		}
 	}
-	rows, err := s.pool.Query(ctx, `
+	ids, err := pgdb.Collect(ctx, s.pool, pgx.RowTo[string], `
 		WITH recorded AS (
 			INSERT INTO notifications (message_id, order_id, user_id, audience, type, text)
 			SELECT "messageId", "orderId", "userId", audience, type, text
@@ -85,10 +86,6 @@ func (s *store) record(
 	if err != nil {
 		return nil, classify(fmt.Errorf("record %d notifications: %w", len(notes), err))
 	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, classify(fmt.Errorf("record %d notifications: %w", len(notes), err))
-	}
 	recorded = map[string]bool{}
 	for _, id := range ids {
 		recorded[id] = true
@@ -102,16 +99,13 @@ func (s *store) contactsOf(ctx context.Context, notes []note) (map[int64]contact
 	for i, n := range notes {
 		users[i] = n.UserID
 	}
-	rows, err := s.pool.Query(ctx, `
+	rows, _ := s.pool.Query(ctx, `
 		SELECT user_id, coalesce(email, ''), coalesce(webhook_url, ''), coalesce(webhook_secret, '')
-		FROM contacts WHERE user_id = ANY($1)`, users)
-	if err != nil {
-		return nil, err
-	}
+		FROM contacts WHERE user_id = ANY($1)`, users) // ForEachRow returns its error
 	contacts := map[int64]contact{}
 	var id int64
 	var c contact
-	_, err = pgx.ForEachRow(rows, []any{&id, &c.Email, &c.WebhookURL, &c.WebhookSecret}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&id, &c.Email, &c.WebhookURL, &c.WebhookSecret}, func() error {
 		contacts[id] = c
 		return nil
 	})
@@ -148,13 +142,9 @@ const maxListed = 100
 
 // ofOrder returns the order's notifications, oldest first.
 func (s *store) ofOrder(ctx context.Context, id order.ID) ([]notification, error) {
-	rows, err := s.pool.Query(ctx,
+	notes, err := pgdb.Collect(ctx, s.pool, pgx.RowToStructByPos[notification],
 		`SELECT message_id, order_id::text, user_id, audience, type, text, created_at
 		FROM notifications WHERE order_id = $1 ORDER BY id LIMIT $2`, id, maxListed)
-	if err != nil {
-		return nil, fmt.Errorf("read the notifications of order %s: %w", id, err)
-	}
-	notes, err := pgx.CollectRows(rows, pgx.RowToStructByPos[notification])
 	if err != nil {
 		return nil, fmt.Errorf("read the notifications of order %s: %w", id, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -52,6 +53,16 @@ func hideURL(err error) error {
 		return errors.New("the database URL cannot be parsed: want postgres://user:password@host:port/name")
 	}
 	return err
+}
+
+// Collect runs a query on a pool or in a transaction and reads all its rows.
+func Collect[T any](
+	ctx context.Context, db interface {
+		Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	}, scan pgx.RowToFunc[T], sql string, args ...any,
+) ([]T, error) {
+	rows, _ := db.Query(ctx, sql, args...) // CollectRows returns its error
+	return pgx.CollectRows(rows, scan)
 }
 
 // Migrate applies the migrations (goose SQL files in the folder migrations of fsys) that the schema does not have yet. An

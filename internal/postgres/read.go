@@ -12,13 +12,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
 )
 
 // Order returns an order, or order.ErrNotFound.
 func (s *Orders) Order(ctx context.Context, id order.ID) (order.Order, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	o, err := scanOrder(s.pool.QueryRow(ctx, selectOrder, string(id)))
+	o, err := scanColumns(s.pool.QueryRow(ctx, selectOrder, string(id)))
 	if err != nil {
 		return order.Order{}, fmt.Errorf("read order %s: %w", id, translate(err))
 	}
@@ -97,13 +98,7 @@ func (s *Orders) Unfinished(
 
 // page runs a query for one order more than a page holds, which tells whether there is a next page.
 func (s *Orders) page(ctx context.Context, size int, query string, args pgx.NamedArgs) ([]order.Order, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	rows, err := s.pool.Query(ctx, query, args)
-	if err != nil {
-		return nil, "", fmt.Errorf("list orders: %w", err)
-	}
-	orders, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (order.Order, error) { return scanOrder(row) })
+	orders, err := collect(ctx, s, scanOrder, query, args)
 	if err != nil {
 		return nil, "", fmt.Errorf("list orders: %w", err)
 	}
@@ -112,6 +107,26 @@ func (s *Orders) page(ctx context.Context, size int, query string, args pgx.Name
 	}
 	orders = orders[:size]
 	return orders, cursorAt(orders[size-1]), nil
+}
+
+// Decided returns those of the orders with a known end: final, or closing with a cause. The others are left out, whether
+// PENDING or without a row. It is one statement, and reads the lines only of the orders that it returns, so it can be
+// called often.
+func (s *Orders) Decided(ctx context.Context, ids []order.ID) ([]order.Order, error) {
+	orders, err := collect(ctx, s, scanOrder, selectDecided, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read how %d orders end: %w", len(ids), err)
+	}
+	return orders, nil
+}
+
+const selectDecided = selectOrders + ` WHERE o.id = ANY($1::uuid[]) AND (o.status <> 'PENDING' OR o.closing)`
+
+// collect is pgdb.Collect with the timeout of calls.
+func collect[T any](ctx context.Context, s *Orders, scan pgx.RowToFunc[T], query string, args ...any) ([]T, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return pgdb.Collect(ctx, s.pool, scan, query, args...)
 }
 
 // orderColumns are the columns that scanOrder reads of an order "o". The lines come as JSON of []order.Line.
@@ -127,8 +142,10 @@ const selectOrders = "SELECT " + orderColumns + " FROM orders o"
 
 const selectOrder = selectOrders + ` WHERE o.id = $1`
 
-// scanOrder reads the orderColumns, and any further columns into more.
-func scanOrder(row pgx.Row, more ...any) (order.Order, error) {
+func scanOrder(row pgx.CollectableRow) (order.Order, error) { return scanColumns(row) }
+
+// scanColumns reads the orderColumns, and any further columns into more.
+func scanColumns(row pgx.Row, more ...any) (order.Order, error) {
 	var o order.Order
 	var cause, lines []byte
 	columns := []any{&o.ID, &o.UserID, &o.Status, &o.Closing, &o.Total.Amount, &o.Total.Currency,

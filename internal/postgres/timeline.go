@@ -42,17 +42,7 @@ SELECT EXISTS (SELECT FROM locked)`
 // Timeline returns what happened to an order, in the sequence in which it was stored: the entries of steps are stored
 // with the transition that ends them. It only ever grows at its end. Returns order.ErrNotFound if there is no such order.
 func (s *Orders) Timeline(ctx context.Context, id order.ID) ([]order.Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	rows, err := s.pool.Query(ctx, selectTimeline, string(id))
-	if err != nil {
-		return nil, fmt.Errorf("read the timeline of order %s: %w", id, err)
-	}
-	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e order.Entry, err error) {
-		err = row.Scan(&e.Type, &e.At, &e.Step, &e.Detail)
-		e.At = e.At.UTC()
-		return e, err
-	})
+	entries, err := collect(ctx, s, scanEntry, selectTimeline, string(id))
 	if err == nil && len(entries) == 0 {
 		err = order.ErrNotFound // every order has at least the entry of its first transition
 	}
@@ -62,6 +52,12 @@ func (s *Orders) Timeline(ctx context.Context, id order.ID) ([]order.Entry, erro
 	return entries, nil
 }
 
+func scanEntry(row pgx.CollectableRow) (e order.Entry, err error) {
+	err = row.Scan(&e.Type, &e.At, &e.Step, &e.Detail)
+	e.At = e.At.UTC()
+	return e, err
+}
+
 const selectTimeline = `
 SELECT type, happened_at, step, detail FROM order_timeline WHERE order_id = $1 ORDER BY id`
 
@@ -69,17 +65,11 @@ SELECT type, happened_at, step, detail FROM order_timeline WHERE order_id = $1 O
 // one moment: the order is as its last entry left it. Unknown orders are left out. The cost depends on the number of
 // orders asked for, not on the number that exist.
 func (s *Orders) Changes(ctx context.Context, since map[order.ID]int64) ([]order.Change, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
 	ids, last := make([]string, 0, len(since)), make([]int64, 0, len(since))
 	for id, entry := range since {
 		ids, last = append(ids, string(id)), append(last, entry)
 	}
-	rows, err := s.pool.Query(ctx, selectChanges, ids, last)
-	if err != nil {
-		return nil, fmt.Errorf("read the changes of %d orders: %w", len(since), err)
-	}
-	changes, err := pgx.CollectRows(rows, scanChange)
+	changes, err := collect(ctx, s, scanChange, selectChanges, ids, last)
 	if err != nil {
 		return nil, fmt.Errorf("read the changes of %d orders: %w", len(since), err)
 	}
@@ -99,7 +89,7 @@ WHERE added IS NOT NULL`
 
 func scanChange(row pgx.CollectableRow) (c order.Change, err error) {
 	var added []byte
-	if c.Order, err = scanOrder(row, &added); err != nil {
+	if c.Order, err = scanColumns(row, &added); err != nil {
 		return order.Change{}, err
 	}
 	if err := json.Unmarshal(added, &c.Entries); err != nil {

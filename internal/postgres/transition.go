@@ -23,7 +23,7 @@ func (s *Orders) transition(
 	var batch pgx.Batch
 	batch.Queue(statement, args)
 	batch.Queue(selectOrder, string(id)).QueryRow(func(row pgx.Row) (err error) {
-		o, err = scanOrder(row)
+		o, err = scanColumns(row)
 		return err
 	})
 	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {

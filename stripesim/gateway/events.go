@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/ordersaga/ordersaga/internal/pgdb"
 )
 
 // The types of payment events.
@@ -107,15 +109,11 @@ func (g *Gateway) claimDue(ctx context.Context) ([]event, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	now := g.now()
-	rows, err := g.pool.Query(ctx, `
+	due, err := pgdb.Collect(ctx, g.pool, pgx.RowToStructByPos[event], `
 		UPDATE events SET attempts = attempts + 1, due_at = CASE WHEN attempts + 1 < $3 THEN
 			$1::timestamptz + least(3600, 2 ^ least(attempts, 12)) * interval '1 second' END
 		WHERE id IN (SELECT id FROM events WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 		RETURNING id, body, attempts`, now, sendBatch, maxAttempts)
-	if err != nil {
-		return nil, fmt.Errorf("find due events: %w", err)
-	}
-	due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[event])
 	if err != nil {
 		return nil, fmt.Errorf("find due events: %w", err)
 	}

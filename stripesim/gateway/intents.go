@@ -8,6 +8,8 @@ import (
 
 	"github.com/bojanz/currency"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/ordersaga/ordersaga/internal/pgdb"
 )
 
 // The statuses of a payment intent.
@@ -224,11 +226,7 @@ const selectIntents = `
 
 // queryIntents reads the intents that meet the condition, which may be followed by an order and a limit.
 func queryIntents(c *call, condition string, args ...any) ([]*intent, error) {
-	rows, err := c.tx.Query(c, selectIntents+` WHERE `+condition, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read payment intents: %w", err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByPos[intent])
+	found, err := pgdb.Collect(c, c.tx, pgx.RowToAddrOfStructByPos[intent], selectIntents+` WHERE `+condition, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read payment intents: %w", err)
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/ordersaga/ordersaga/internal/pgdb"
 )
 
 // Ledger is the body of GET /_sim/ledger: everything the gateway knows at one moment, by order. Amounts are in Stripe's
@@ -102,7 +104,7 @@ func (g *Gateway) Audit(ctx context.Context, orderID string) (Ledger, error) {
 
 // payments reads intents with their charges and refunds. which is a condition on i, an order or a limit.
 func (g *Gateway) payments(ctx context.Context, which string, args ...any) ([]PaymentIntent, error) {
-	rows, err := g.pool.Query(ctx, `
+	payments, err := pgdb.Collect(ctx, g.pool, pgx.RowToStructByPos[PaymentIntent], `
 		SELECT coalesce(i.order_id, ''), i.id, i.status, i.amount, upper(i.currency), coalesce(i.payment_method, ''),
 			i.created_at,
 			coalesce((SELECT jsonb_agg(`+chargeJSON+` ORDER BY c.seq) FROM charges c WHERE c.payment_intent_id = i.id), '[]'),
@@ -111,10 +113,6 @@ func (g *Gateway) payments(ctx context.Context, which string, args ...any) ([]Pa
 			coalesce((SELECT sum(c.amount_captured) FROM charges c WHERE c.payment_intent_id = i.id), 0)::bigint,
 			coalesce((SELECT sum(r.amount) FROM refunds r WHERE r.payment_intent_id = i.id), 0)::bigint
 		FROM payment_intents i `+which, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read the ledger: %w", err)
-	}
-	payments, err := pgx.CollectRows(rows, pgx.RowToStructByPos[PaymentIntent])
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)
 	}
