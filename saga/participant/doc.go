@@ -12,7 +12,7 @@
 //
 // # Marks
 //
-// The package keeps them with a mark: a row under the step's [Key], written in the same transaction as the step's own
+// The package keeps them with a mark: a row under the step's idempotency key, written in the same transaction as the step's own
 // changes. The mark says what became of the step; after an undo it stays as a tombstone. The state of a mark never
 // returns:
 //
@@ -34,27 +34,33 @@
 // A [Store] brings the database: pgxparticipant for pgx, sqlparticipant for database/sql. An activity that books a room:
 //
 //	func (h *Hotel) Book(ctx context.Context, in BookRoom) (Booking, error) {
-//		key := participant.Key{Saga: in.TripID, Step: "BookRoom"}
-//		b, err := participant.Do(ctx, h.store, key, in, func(tx pgx.Tx) (Booking, error) {
+//		b, err := participant.Do(ctx, h.store, in.Key, in, func(tx pgx.Tx) (Booking, error) {
 //			tag, err := tx.Exec(ctx, `UPDATE rooms SET free = free - 1 WHERE hotel = $1 AND free > 0`, in.Hotel)
 //			if err == nil && tag.RowsAffected() == 0 {
-//				err = saga.Refuse("full", "no free room", nil)
+//				err = saga.Refuse("FULL", "no free room", nil)
 //			}
 //			return Booking{in.Hotel, newNumber()}, err
 //		})
 //		if errors.Is(err, participant.ErrUndone) {
-//			err = saga.Refuse("undone", err.Error(), nil)
+//			err = saga.Refuse("UNDONE", err.Error(), nil)
 //		}
 //		return b, err
 //	}
 //
-//	func (h *Hotel) Cancel(ctx context.Context, in BookRoom) error {
-//		key := participant.Key{Saga: in.TripID, Step: "BookRoom"} // the step's key
-//		return participant.Undo(ctx, h.store, key, func(tx pgx.Tx, b Booking) error {
+//	func (h *Hotel) Cancel(ctx context.Context, in saga.Undoing[BookRoom, Booking]) error {
+//		return participant.Undo(ctx, h.store, in.Key, func(tx pgx.Tx, b Booking) error {
 //			_, err := tx.Exec(ctx, `UPDATE rooms SET free = free + 1 WHERE hotel = $1`, b.Hotel)
 //			return err
 //		})
 //	}
+//
+// In the workflow, the input of the step has its key:
+//
+//	saga.Pair("BookRoom", func(ctx workflow.Context) BookRoom { return BookRoom{Key: saga.Key(ctx), Hotel: hotel} },
+//		hotels.Book, hotels.Cancel)
+//
+// The undo gets the result from the mark, even when the saga has lost it. Another service gets the key by its API, for
+// example in the header Idempotency-Key.
 //
 // mongoparticipant needs no transactions: there the mark lives in the document that the step changes. The package
 // participanttest checks the promises of any participant, whether it uses this package or not.

@@ -9,17 +9,6 @@ import (
 	"time"
 )
 
-// Key names one step of one saga.
-type Key struct {
-	// Saga is the saga's ID: an order's or a trip's, or the ID of the workflow. A recovery must use the same.
-	Saga string
-	// Step is unique among the saga's steps at this participant. If one step runs several times in a saga, add what tells
-	// the runs apart: "BookLeg/2".
-	Step string
-}
-
-func (k Key) String() string { return k.Saga + "/" + k.Step }
-
 // State is what became of a step, or how a saga's end was decided.
 type State string
 
@@ -35,8 +24,9 @@ const (
 var (
 	// ErrUndone is returned for a step whose undo has succeeded: the call came too late. It is final.
 	ErrUndone = errors.New("the step came after its undo")
-	// ErrKeyReused is returned for a step whose key was used with another input. It is a mistake in the caller's code.
-	ErrKeyReused = errors.New("the key was used with another input before")
+	// ErrKeyReused is returned for a key that was used for something else: a step with another input, or a decision. It is a
+	// mistake in the caller's code.
+	ErrKeyReused = errors.New("the key was used for something else before")
 	// ErrNotFenced is returned by Finish for a saga that has neither a pivot nor a fence.
 	ErrNotFenced = errors.New("the saga cannot be finished before its fence")
 )
@@ -44,41 +34,37 @@ var (
 // Mark is what a participant remembers under a key. Only stores, and packages that keep marks without a Store, need to know
 // more about it.
 type Mark struct {
-	Key     Key
+	Key     string
 	State   State
 	Request string    // a hash of the step's input; empty if only the undo came
 	Result  string    // the step's result as JSON; empty if it has none
 	At      time.Time // when the state was reached
 }
 
-// NewMark returns the mark of a step that has the input in, which must survive JSON.
-func NewMark(key Key, state State, in any) (Mark, error) {
-	request, err := json.Marshal(in)
+// NewMark returns the mark of a step. request is what identifies its input, and must survive JSON.
+func NewMark(key string, state State, request any) (Mark, error) {
+	text, err := json.Marshal(request)
 	if err != nil {
 		return Mark{}, fmt.Errorf("the input of step %s: %w", key, err)
 	}
-	hash := sha256.Sum256(request)
-	return Mark{Key: key, State: state, Request: hex.EncodeToString(hash[:]), At: time.Now()}, key.check()
+	hash := sha256.Sum256(text)
+	return newMark(Mark{Key: key, State: state, Request: hex.EncodeToString(hash[:])})
 }
 
 // NewTombstone returns the mark that an undo leaves. It has no request, since an undo does not know its step's input.
-func NewTombstone(key Key) (Mark, error) {
-	return Mark{Key: key, State: Undone, At: time.Now()}, key.check()
-}
+func NewTombstone(key string) (Mark, error) { return newMark(Mark{Key: key, State: Undone}) }
 
-// NewDecision returns the mark of a saga's decision: its key has no step.
+// NewDecision returns the mark of a saga's decision.
 func NewDecision(saga string, state State) (Mark, error) {
-	if saga == "" {
-		return Mark{}, errors.New("a decision needs the saga's ID")
-	}
-	return Mark{Key: Key{Saga: saga}, State: state, At: time.Now()}, nil
+	return newMark(Mark{Key: saga, State: state})
 }
 
-func (k Key) check() error {
-	if k.Saga == "" || k.Step == "" {
-		return fmt.Errorf("the key %q needs both a saga and a step", k)
+func newMark(m Mark) (Mark, error) {
+	if m.Key == "" {
+		return Mark{}, errors.New("an empty key")
 	}
-	return nil
+	m.At = time.Now()
+	return m, nil
 }
 
 // Replay is the response to call, a repetition of the step that left the mark m: it fills out with the result of the first
@@ -87,7 +73,7 @@ func (m Mark) Replay(call Mark, out any) error {
 	switch {
 	case m.State == Undone:
 		return fmt.Errorf("step %s: %w", m.Key, ErrUndone)
-	case m.Request != call.Request:
+	case m.State != Done || m.Request != call.Request:
 		return fmt.Errorf("step %s: %w", m.Key, ErrKeyReused)
 	}
 	return m.Decode(out)
@@ -95,6 +81,9 @@ func (m Mark) Replay(call Mark, out any) error {
 
 // Decode fills out with the step's result.
 func (m Mark) Decode(out any) error {
+	if m.State != Done {
+		return fmt.Errorf("step %s: %w", m.Key, ErrKeyReused)
+	}
 	if err := json.Unmarshal([]byte(m.Result), out); err != nil {
 		return fmt.Errorf("the stored result of step %s: %w", m.Key, err)
 	}
@@ -138,5 +127,5 @@ func (m Mark) Verdict() (Verdict, error) {
 	case Finished:
 		return Ended, nil
 	}
-	return 0, fmt.Errorf("saga %s has a decision that is %q", m.Key.Saga, m.State)
+	return 0, fmt.Errorf("the decision of saga %s: %w", m.Key, ErrKeyReused)
 }

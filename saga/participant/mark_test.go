@@ -27,7 +27,7 @@ func TestAMarkOfAStepIsNoDecision(t *testing.T) {
 
 func TestReplay(t *testing.T) {
 	t.Parallel()
-	key := participant.Key{Saga: "trip", Step: "BookRoom"}
+	key := "trip/BookRoom"
 	call, err := participant.NewMark(key, participant.Done, map[string]int{"nights": 2, "guests": 1})
 	if err != nil {
 		t.Fatal(err)

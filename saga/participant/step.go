@@ -22,11 +22,14 @@ type Store[Tx any] interface {
 // Do runs a step in a transaction and keeps its result under the key. A repeated call does not run it again and returns the
 // first result. A call after the step's undo returns ErrUndone.
 //
-// If step returns an error, nothing is stored, and Do returns that error as it is. in is the step's input: a call with the
-// same key and another input returns ErrKeyReused. Input and result must survive JSON.
-func Do[Tx, O any](ctx context.Context, s Store[Tx], key Key, in any, step func(tx Tx) (O, error)) (O, error) {
+// If step returns an error, nothing is stored, and Do returns that error as it is. The result must survive JSON.
+//
+// The key is the step's idempotency key: saga.Key, or a header that the service got. request is what must be the same in all
+// calls with the key, usually the step's input: otherwise the call returns ErrKeyReused. A new version that adds a field to
+// the input must leave it out here; nil compares nothing.
+func Do[Tx, O any](ctx context.Context, s Store[Tx], key string, request any, step func(tx Tx) (O, error)) (O, error) {
 	var out, none O
-	m, err := NewMark(key, Done, in)
+	m, err := NewMark(key, Done, request)
 	if err != nil {
 		return none, err
 	}
@@ -54,7 +57,7 @@ func Do[Tx, O any](ctx context.Context, s Store[Tx], key Key, in any, step func(
 
 // Undo takes the step with the key back: undo runs once, in a transaction, with the step's result. When the step has not
 // taken effect, or was taken back before, undo does not run and Undo succeeds. Afterwards Do returns ErrUndone.
-func Undo[Tx, O any](ctx context.Context, s Store[Tx], key Key, undo func(tx Tx, result O) error) error {
+func Undo[Tx, O any](ctx context.Context, s Store[Tx], key string, undo func(tx Tx, result O) error) error {
 	tombstone, err := NewTombstone(key)
 	if err != nil {
 		return err

@@ -2,7 +2,7 @@
 // changes one document atomically. A step changes one document, and its mark is an element of that document's array
 // saga_marks, written by the same update.
 //
-//	booking, err := mongoparticipant.Do(ctx, mongoparticipant.Document{Collection: hotels, ID: in.Hotel}, key, in,
+//	booking, err := mongoparticipant.Do(ctx, mongoparticipant.Document{Collection: hotels, ID: in.Hotel}, in.Key, in,
 //		mongoparticipant.Change{
 //			If:     bson.D{{"free", bson.D{{"$gt", 0}}}},
 //			Update: bson.D{{"$inc", bson.D{{"free", -1}}}},
@@ -51,11 +51,10 @@ var ErrNoMatch = errors.New("the document does not match the condition")
 // Do applies a step's change and keeps its result under the key. A repeated call changes nothing and returns the first
 // result. A call after the step's undo returns participant.ErrUndone.
 //
-// in is the step's input: a call with the same key and another input returns participant.ErrKeyReused. Input and result
-// must survive JSON.
-func Do[O any](ctx context.Context, d Document, key participant.Key, in any, c Change, result O) (O, error) {
+// request is what must be the same in all calls with the key, see [participant.Do]. The result must survive JSON.
+func Do[O any](ctx context.Context, d Document, key string, request any, c Change, result O) (O, error) {
 	var none O
-	m, err := participant.NewMark(key, participant.Done, in)
+	m, err := participant.NewMark(key, participant.Done, request)
 	if err != nil {
 		return none, err
 	}
@@ -79,7 +78,7 @@ func Do[O any](ctx context.Context, d Document, key participant.Key, in any, c C
 // Undo takes the step with the key back: it applies, once, the change that undo makes of the step's result. When the step
 // has not taken effect, or was taken back before, Undo changes nothing and succeeds. Afterwards Do returns
 // participant.ErrUndone.
-func Undo[O any](ctx context.Context, d Document, key participant.Key, undo func(result O) Change) error {
+func Undo[O any](ctx context.Context, d Document, key string, undo func(result O) Change) error {
 	tombstone, err := participant.NewTombstone(key)
 	if err != nil {
 		return err
@@ -163,8 +162,7 @@ const marks = "saga_marks"
 
 // element is a mark in the array.
 type element struct {
-	Saga    string            `bson:"saga"`
-	Step    string            `bson:"step"`
+	Key     string            `bson:"key"`
 	State   participant.State `bson:"state"`
 	Request string            `bson:"request"`
 	Result  string            `bson:"result"`
@@ -172,12 +170,11 @@ type element struct {
 }
 
 func elementOf(m participant.Mark) element {
-	return element{m.Key.Saga, m.Key.Step, m.State, m.Request, m.Result, m.At}
+	return element{m.Key, m.State, m.Request, m.Result, m.At}
 }
 
 func (e element) mark() participant.Mark {
-	key := participant.Key{Saga: e.Saga, Step: e.Step}
-	return participant.Mark{Key: key, State: e.State, Request: e.Request, Result: e.Result, At: e.At}
+	return participant.Mark{Key: e.Key, State: e.State, Request: e.Request, Result: e.Result, At: e.At}
 }
 
 // claim applies the change and adds the mark, unless there is a mark under its key. It returns the mark that is stored now,
@@ -231,7 +228,7 @@ func (d Document) advance(ctx context.Context, from participant.State, m partici
 }
 
 // read returns the mark under the key. Its state is empty if there is no mark, or no document.
-func (d Document) read(ctx context.Context, key participant.Key) (participant.Mark, error) {
+func (d Document) read(ctx context.Context, key string) (participant.Mark, error) {
 	var doc struct {
 		Marks []element `bson:"saga_marks"`
 	}
@@ -258,8 +255,8 @@ func (d Document) filter(state bson.E, condition bson.D) bson.D {
 }
 
 // elemMatch finds the mark under the key.
-func elemMatch(key participant.Key, more ...bson.E) bson.D {
-	found := append(bson.D{{Key: "saga", Value: key.Saga}, {Key: "step", Value: key.Step}}, more...)
+func elemMatch(key string, more ...bson.E) bson.D {
+	found := append(bson.D{{Key: "key", Value: key}}, more...)
 	return bson.D{{Key: "$elemMatch", Value: found}}
 }
 

@@ -70,7 +70,7 @@ func TestMongoDBKeepsTheContract(t *testing.T) {
 	){"shared": shared, "own": own} {
 		c := db.Collection(name)
 		document, field := make(t, c)
-		key := func(saga string) participant.Key { return participant.Key{Saga: saga, Step: "BookRoom"} }
+		key := func(saga string) string { return saga + "/BookRoom" }
 		t.Run("a step and its undo, documents "+name, func(t *testing.T) {
 			t.Parallel()
 			participanttest.Step(t, participanttest.Participant{
@@ -155,7 +155,7 @@ func giveBack(guest string) mongoparticipant.Change {
 func TestTheLastRoomIsBookedOnceAndGivenBack(t *testing.T) {
 	t.Parallel()
 	ctx, d := t.Context(), hotel(t, open(t).Collection("hotels"), 1)
-	ann, bob := participant.Key{Saga: "ann", Step: "BookRoom"}, participant.Key{Saga: "bob", Step: "BookRoom"}
+	ann, bob := "ann/BookRoom", "bob/BookRoom"
 	for range 2 {
 		got, err := mongoparticipant.Do(ctx, d, ann, "in", take("ann"), "number 1")
 		if err != nil || got != "number 1" {
@@ -198,7 +198,7 @@ func TestTheLastRoomIsBookedOnceAndGivenBack(t *testing.T) {
 func TestAnUndoWhoseConditionDoesNotHoldIsAnError(t *testing.T) {
 	t.Parallel()
 	ctx, d := t.Context(), hotel(t, open(t).Collection("hotels"), 1)
-	key := participant.Key{Saga: "ann", Step: "BookRoom"}
+	key := "ann/BookRoom"
 	if _, err := mongoparticipant.Do(ctx, d, key, "in", take("ann"), ""); err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestAnUndoWhoseConditionDoesNotHoldIsAnError(t *testing.T) {
 
 func TestAMissingDocument(t *testing.T) {
 	t.Parallel()
-	ctx, key := t.Context(), participant.Key{Saga: "ann", Step: "BookRoom"}
+	ctx, key := t.Context(), "ann/BookRoom"
 	d := mongoparticipant.Document{Collection: open(t).Collection("hotels"), ID: "none"}
 	if _, err := mongoparticipant.Do(ctx, d, key, "in", take("ann"), ""); !errors.Is(err, mongoparticipant.ErrNoMatch) {
 		t.Errorf("a step: %v, want ErrNoMatch", err)
@@ -241,7 +241,7 @@ func TestADuplicateKeyOfAnotherIndexIsAnError(t *testing.T) {
 	seat := mongoparticipant.Change{Update: bson.D{{Key: "$set", Value: bson.D{{Key: "seat", Value: "1A"}}}}}
 	book := func(saga string) error {
 		d := mongoparticipant.Document{Collection: c, ID: saga, Create: true}
-		_, err := mongoparticipant.Do(ctx, d, participant.Key{Saga: saga, Step: "BookSeat"}, "in", seat, "")
+		_, err := mongoparticipant.Do(ctx, d, saga+"/BookSeat", "in", seat, "")
 		return err
 	}
 	if err := errors.Join(book("ann"), book("ann")); err != nil {
@@ -255,7 +255,7 @@ func TestADuplicateKeyOfAnotherIndexIsAnError(t *testing.T) {
 func TestOnlyOldMarksOfTheStateArePruned(t *testing.T) {
 	t.Parallel()
 	ctx, d := t.Context(), hotel(t, open(t).Collection("hotels"), 9)
-	key := func(saga string) participant.Key { return participant.Key{Saga: saga, Step: "BookRoom"} }
+	key := func(saga string) string { return saga + "/BookRoom" }
 	for _, saga := range []string{"ann", "bob"} {
 		if _, err := mongoparticipant.Do(ctx, d, key(saga), "in", take(saga), ""); err != nil {
 			t.Fatal(err)
@@ -290,14 +290,14 @@ func TestMistakesInACallAreErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Disconnect(context.Background()) })
-	key := participant.Key{Saga: "ann", Step: "BookRoom"}
+	key := "ann/BookRoom"
 	d := mongoparticipant.Document{Collection: client.Database("none").Collection("none"), ID: 1}
 	created, odd := d, mongoparticipant.Change{Update: bson.D{{Key: "$push", Value: "x"}, {Key: "$set", Value: "x"}}}
 	created.Create = true
 	undo := func(c mongoparticipant.Change) func(string) mongoparticipant.Change {
 		return func(string) mongoparticipant.Change { return c }
 	}
-	_, noKey := mongoparticipant.Do(ctx, d, participant.Key{}, "in", take("ann"), "")
+	_, noKey := mongoparticipant.Do(ctx, d, "", "in", take("ann"), "")
 	_, noInput := mongoparticipant.Do(ctx, d, key, make(chan int), take("ann"), "")
 	_, noResult := mongoparticipant.Do(ctx, d, key, "in", take("ann"), make(chan int))
 	_, both := mongoparticipant.Do(ctx, created, key, "in", take("ann"), "")
@@ -312,7 +312,7 @@ func TestMistakesInACallAreErrors(t *testing.T) {
 		"an empty key": noKey, "an input without JSON": noInput, "a result without JSON": noResult,
 		"a condition for a new document": both, "an update that cannot be merged": noUpdate, "a pivot without a saga": noSaga,
 		"finish without a saga": noSagaToFinish, "finish with an update that cannot be merged": noUpdateToFinish,
-		"an undo without a key":    mongoparticipant.Undo(ctx, d, participant.Key{}, undo(giveBack("ann"))),
+		"an undo without a key":    mongoparticipant.Undo(ctx, d, "", undo(giveBack("ann"))),
 		"a step without a server":  unreachable,
 		"an undo without a server": mongoparticipant.Undo(ctx, d, key, undo(giveBack("ann"))),
 		"finish without a server":  unreachableToFinish,

@@ -28,7 +28,8 @@ func Store[Tx any](t *testing.T, d Database[Tx]) {
 	for name, test := range map[string]func(*testing.T, Database[Tx]){
 		"a step that fails leaves nothing behind":                   failedStep[Tx],
 		"a key with another input is refused":                       keyReused[Tx],
-		"a key needs a saga and a step":                             incompleteKeys[Tx],
+		"a key is not empty":                                        emptyKeys[Tx],
+		"a step and a decision under one key are refused":           oneKey[Tx],
 		"an input or a result that JSON cannot hold is an error":    notJSON[Tx],
 		"an undo gets the step's result":                            undoGetsResult[Tx],
 		"an undo that fails leaves the step done":                   failedUndo[Tx],
@@ -45,9 +46,7 @@ func Store[Tx any](t *testing.T, d Database[Tx]) {
 	}
 }
 
-func (d Database[Tx]) key(saga string) participant.Key {
-	return participant.Key{Saga: saga, Step: "add"}
-}
+func (d Database[Tx]) key(saga string) string { return saga + "/add" }
 
 // do is a step that adds 1 and returns a random text.
 func (d Database[Tx]) do(ctx context.Context, saga string) (string, error) {
@@ -124,21 +123,37 @@ func keyReused[Tx any](t *testing.T, d Database[Tx]) {
 	d.wantSum(t, saga, 1)
 }
 
-func incompleteKeys[Tx any](t *testing.T, d Database[Tx]) {
-	for _, key := range []participant.Key{{}, {Saga: "saga"}, {Step: "step"}} {
-		_, err := participant.Do(t.Context(), d.Store, key, "in", func(Tx) (string, error) { return "", nil })
-		if err == nil {
-			t.Errorf("the key %q is accepted for a step", key)
-		}
-		if err := participant.Undo(t.Context(), d.Store, key, func(Tx, string) error { return nil }); err == nil {
-			t.Errorf("the key %q is accepted for an undo", key)
-		}
+func emptyKeys[Tx any](t *testing.T, d Database[Tx]) {
+	if _, err := participant.Do(t.Context(), d.Store, "", "in", func(Tx) (string, error) { return "", nil }); err == nil {
+		t.Error("an empty key is accepted for a step")
+	}
+	if err := participant.Undo(t.Context(), d.Store, "", func(Tx, string) error { return nil }); err == nil {
+		t.Error("an empty key is accepted for an undo")
 	}
 	if v, err := participant.Pivot(t.Context(), d.Store, "", nil); err == nil {
 		t.Errorf("a pivot without a saga says %s", v)
 	}
 	if v, err := participant.Finish(t.Context(), d.Store, "", nil); err == nil {
 		t.Errorf("finish without a saga says %s", v)
+	}
+}
+
+// oneKey uses one key for a step and for a decision.
+func oneKey[Tx any](t *testing.T, d Database[Tx]) {
+	step, decision := newSaga()+"/add", newSaga()
+	add := func(Tx) (int, error) { return 1, nil }
+	undo := func(Tx, int) error { return nil }
+	if _, err := participant.Do(t.Context(), d.Store, step, nil, add); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := participant.Fence(t.Context(), d.Store, decision, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, pivot := participant.Pivot(t.Context(), d.Store, step, nil)
+	_, finish := participant.Finish(t.Context(), d.Store, step, nil)
+	_, do := participant.Do(t.Context(), d.Store, decision, nil, add)
+	for _, err := range []error{pivot, finish, do, participant.Undo(t.Context(), d.Store, decision, undo)} {
+		wantError(t, err, participant.ErrKeyReused)
 	}
 }
 
@@ -309,7 +324,7 @@ func pruned[Tx any](t *testing.T, d Database[Tx]) {
 	ctx, saga := t.Context(), newSaga()
 	before := time.Now().Add(-24 * time.Hour)
 	claim := func(step string, state participant.State, at time.Time) (claimed bool) {
-		m := participant.Mark{Key: participant.Key{Saga: saga, Step: step}, State: state, Result: `""`, At: at}
+		m := participant.Mark{Key: saga + "/" + step, State: state, Result: `""`, At: at}
 		err := d.Store.Transact(ctx, func(tx Tx) (err error) {
 			_, claimed, err = d.Store.Claim(ctx, tx, m)
 			return err
@@ -339,16 +354,16 @@ func pruned[Tx any](t *testing.T, d Database[Tx]) {
 
 // Broken checks that a store whose database does not work returns errors, and runs nothing.
 func Broken[Tx any](t *testing.T, s participant.Store[Tx]) {
-	ctx, key := t.Context(), participant.Key{Saga: newSaga(), Step: "step"}
+	ctx, key := t.Context(), newSaga()
 	runs := func(Tx) error {
 		t.Error("a function ran without its mark")
 		return nil
 	}
 	_, step := participant.Do(ctx, s, key, "in", func(tx Tx) (int, error) { return 0, runs(tx) })
 	undo := participant.Undo(ctx, s, key, func(tx Tx, _ int) error { return runs(tx) })
-	_, pivot := participant.Pivot(ctx, s, key.Saga, runs)
-	_, fence := participant.Fence(ctx, s, key.Saga, runs)
-	_, finish := participant.Finish(ctx, s, key.Saga, runs)
+	_, pivot := participant.Pivot(ctx, s, key, runs)
+	_, fence := participant.Fence(ctx, s, key, runs)
+	_, finish := participant.Finish(ctx, s, key, runs)
 	_, prune := s.Prune(ctx, participant.Undone, time.Now())
 	for name, err := range map[string]error{
 		"a step": step, "an undo": undo, "a pivot": pivot, "a fence": fence, "finish": finish, "prune": prune,

@@ -37,7 +37,7 @@ func (s *Store) Transact(ctx context.Context, f func(tx pgx.Tx) error) error {
 // Claim implements [participant.Store].
 func (s *Store) Claim(ctx context.Context, tx pgx.Tx, m participant.Mark) (participant.Mark, bool, error) {
 	var changedAt, calls int64
-	err := tx.QueryRow(ctx, statements.Claim, m.Key.Saga, m.Key.Step, string(m.State), m.Request, m.Result, m.At.UnixMilli()).
+	err := tx.QueryRow(ctx, statements.Claim, m.Key, string(m.State), m.Request, m.Result, m.At.UnixMilli()).
 		Scan(&m.State, &m.Request, &m.Result, &changedAt, &calls)
 	if err != nil {
 		return participant.Mark{}, false, fmt.Errorf("claim the mark of %s: %w", m.Key, err)
@@ -48,7 +48,7 @@ func (s *Store) Claim(ctx context.Context, tx pgx.Tx, m participant.Mark) (parti
 
 // Update implements [participant.Store].
 func (s *Store) Update(ctx context.Context, tx pgx.Tx, m participant.Mark) error {
-	_, err := tx.Exec(ctx, statements.Update, string(m.State), m.Result, m.At.UnixMilli(), m.Key.Saga, m.Key.Step)
+	_, err := tx.Exec(ctx, statements.Update, string(m.State), m.Result, m.At.UnixMilli(), m.Key)
 	if err != nil {
 		return fmt.Errorf("update the mark of %s: %w", m.Key, err)
 	}

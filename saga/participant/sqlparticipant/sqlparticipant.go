@@ -42,7 +42,7 @@ func (s *Store) Transact(ctx context.Context, f func(tx *sql.Tx) error) error {
 func (s *Store) Claim(ctx context.Context, tx *sql.Tx, m participant.Mark) (participant.Mark, bool, error) {
 	var changedAt, calls int64
 	err := tx.QueryRowContext(ctx, statements.Claim,
-		m.Key.Saga, m.Key.Step, string(m.State), m.Request, m.Result, m.At.UnixMilli()).
+		m.Key, string(m.State), m.Request, m.Result, m.At.UnixMilli()).
 		Scan(&m.State, &m.Request, &m.Result, &changedAt, &calls)
 	if err != nil {
 		return participant.Mark{}, false, fmt.Errorf("claim the mark of %s: %w", m.Key, err)
@@ -53,7 +53,7 @@ func (s *Store) Claim(ctx context.Context, tx *sql.Tx, m participant.Mark) (part
 
 // Update implements [participant.Store].
 func (s *Store) Update(ctx context.Context, tx *sql.Tx, m participant.Mark) error {
-	_, err := tx.ExecContext(ctx, statements.Update, string(m.State), m.Result, m.At.UnixMilli(), m.Key.Saga, m.Key.Step)
+	_, err := tx.ExecContext(ctx, statements.Update, string(m.State), m.Result, m.At.UnixMilli(), m.Key)
 	if err != nil {
 		return fmt.Errorf("update the mark of %s: %w", m.Key, err)
 	}
