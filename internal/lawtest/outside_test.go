@@ -23,6 +23,7 @@ func TestTheModulesCanBeImportedFromOutside(t *testing.T) {
 	proxy := t.TempDir()
 	publish(t, proxy, module, "../..")
 	publish(t, proxy, module+"/saga", "../../saga")
+	publish(t, proxy, module+"/saga/participant", "../../saga/participant")
 
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("testdata/outside")); err != nil {
