@@ -15,16 +15,16 @@ import (
 
 // Config is the program's configuration.
 type Config struct {
-	Addr                 string `env:"API_ADDR" envDefault:"127.0.0.1:8080" form:"host:port" help:"host:port to listen on"`
-	DatabaseURL          string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL with the orders; a role that may only read is enough"`
+	Addr                 string `env:"API_ADDR" envDefault:"127.0.0.1:8080" form:"address" help:"host:port to listen on"`
+	DatabaseURL          string `env:"DATABASE_URL,notEmpty" form:"postgres" help:"the orders; a reading role suffices"`
 	TaskQueue            string `env:"TASK_QUEUE" envDefault:"orders" help:"Temporal task queue of the worker"`
-	TemporalUIURL        string `env:"TEMPORAL_UI_URL" form:"http://host:port" help:"base URL of the Temporal Web UI; when set, responses about an order link to its saga"`
-	PageCatalogURL       string `env:"PAGE_CATALOG_URL" form:"http://host:port" help:"base URL of the catalog; when set, the api serves a page for trying out orders at / and passes the products through"`
-	DefaultPaymentMethod string `env:"DEFAULT_PAYMENT_METHOD" envDefault:"pm_card_visa" help:"charged when an order names no payment method"`
-	StripeWebhookSecret  string `env:"STRIPE_WEBHOOK_SECRET" secret:"true" help:"signing secret (whsec_…) of payment events; when set, the api receives them at POST /stripe/webhook"`
+	TemporalUIURL        string `env:"TEMPORAL_UI_URL" form:"http" help:"Web UI of Temporal, for links from orders to their sagas"`
+	PageCatalogURL       string `env:"PAGE_CATALOG_URL" form:"http" help:"catalog; switches on the page for trying out orders at /"`
+	DefaultPaymentMethod string `env:"DEFAULT_PAYMENT_METHOD" envDefault:"pm_card_visa" help:"for orders without one"`
+	StripeWebhookSecret  string `env:"STRIPE_WEBHOOK_SECRET" secret:"true" help:"whsec_…; switches on POST /stripe/webhook"`
 	Edge                 httpapi.Edge
-	UserRate             float64 `env:"RATE_LIMIT_PER_USER" envDefault:"20" help:"average requests per second with the tokens of one user; 0: unlimited"`
-	UserBurst            int     `env:"RATE_LIMIT_PER_USER_BURST" envDefault:"50" help:"requests of one user at once, above that average"`
+	UserRate             float64 `env:"RATE_LIMIT_PER_USER" envDefault:"20" help:"requests per second of a user; 0: no limit"`
+	UserBurst            int     `env:"RATE_LIMIT_PER_USER_BURST" envDefault:"50" help:"requests of a user at once"`
 	TLS                  httpserver.TLS
 	Events               eventsConfig
 	Auth                 auth.Config

@@ -20,8 +20,8 @@ import (
 
 // Config is the program's configuration.
 type Config struct {
-	Addr          string        `env:"CATALOG_ADDR" envDefault:"127.0.0.1:4002" form:"host:port" help:"host:port to listen on"`
-	MongoDBURI    string        `env:"MONGODB_URI,required,notEmpty" secret:"true" help:"mongodb://user:password@host:port/"`
+	Addr          string        `env:"CATALOG_ADDR" envDefault:"127.0.0.1:4002" form:"address" help:"host:port to listen on"`
+	MongoDBURI    string        `env:"MONGODB_URI,notEmpty" secret:"true" help:"mongodb://user:password@host:port/"`
 	Database      string        `env:"MONGODB_DATABASE,notEmpty" envDefault:"catalog" help:"name of the database"`
 	SweepInterval time.Duration `env:"CATALOG_SWEEP_INTERVAL" envDefault:"1s" help:"interval of sweeps, which end expired holds"`
 	TLS           httpserver.TLS

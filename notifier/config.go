@@ -11,20 +11,20 @@ import (
 )
 
 type Config struct {
-	Addr        string `env:"NOTIFIER_ADDR" envDefault:"127.0.0.1:4004" form:"host:port" help:"host:port of the probes and of GET /notifications"`
-	DatabaseURL string `env:"NOTIFIER_DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL database of the notifier: postgres://user:password@host:port/name"`
-	RabbitMQURL string `env:"RABBITMQ_URL,required,notEmpty" form:"amqp://user:password@host:port/vhost" secret:"true" help:"broker of the order events: amqp://user:password@host:port/vhost"`
-	Workers     int    `env:"NOTIFIER_WORKERS" envDefault:"1" help:"batches of up to 20 messages recorded at the same time, per queue, 1 to 64"`
-	Senders     int    `env:"NOTIFIER_SENDERS" envDefault:"4" help:"mails and webhooks sent at the same time, 1 to 64"`
+	Addr        string `env:"NOTIFIER_ADDR" envDefault:"127.0.0.1:4004" form:"address" help:"host:port of probes and notifications"`
+	DatabaseURL string `env:"NOTIFIER_DATABASE_URL,notEmpty" form:"postgres" help:"its own database"`
+	RabbitMQURL string `env:"RABBITMQ_URL,notEmpty" form:"amqp" help:"broker of the order events"`
+	Workers     int    `env:"NOTIFIER_WORKERS" envDefault:"1" help:"batches in work at once, per queue, 1 to 64"`
+	Senders     int    `env:"NOTIFIER_SENDERS" envDefault:"4" help:"mails and webhooks sent at once, 1 to 64"`
 
-	RetryTiers []time.Duration `env:"NOTIFIER_RETRY_TIERS" envDefault:"5s,30s,2m,10m" help:"delays before the second, third, … attempt at a message that failed; after the last one it is dead-lettered"`
+	RetryTiers []time.Duration `env:"NOTIFIER_RETRY_TIERS" envDefault:"5s,30s,2m,10m" help:"delays of retries"`
 
-	SMTPURL  string `env:"SMTP_URL" secret:"true" help:"mail server: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, or smtp://host:25?tls=none; if empty, mails are logged instead"`
+	SMTPURL  string `env:"SMTP_URL" secret:"true" help:"smtp[s]://user:password@host:port[?tls=none]; without it, mails are logged"`
 	MailFrom string `env:"MAIL_FROM" help:"sender of mail, for example Shop <orders@shop.example>; required with SMTP_URL"`
 
-	OperatorEmail  string `env:"OPERATOR_EMAIL" help:"receives alerts about orders that need attention; without it and a webhook, alerts are logged"`
-	OperatorURL    string `env:"OPERATOR_WEBHOOK_URL" form:"http://host/path" secret:"true" help:"webhook for alerts about orders that need attention"`
-	OperatorSecret string `env:"OPERATOR_WEBHOOK_SECRET" secret:"true" help:"signs calls of that webhook: whsec_ and 24 to 64 bytes in base64"`
+	OperatorEmail  string `env:"OPERATOR_EMAIL" help:"receives alerts; without it and a webhook, alerts are logged"`
+	OperatorURL    string `env:"OPERATOR_WEBHOOK_URL" form:"url" secret:"true" help:"webhook for alerts"`
+	OperatorSecret string `env:"OPERATOR_WEBHOOK_SECRET" secret:"true" help:"signs its calls: whsec_ and 24 to 64 bytes in base64"`
 }
 
 // Validate checks what the fields' types cannot.

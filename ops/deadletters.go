@@ -18,7 +18,7 @@ import (
 )
 
 type brokerConfig struct {
-	URL string `env:"RABBITMQ_URL,required,notEmpty" form:"amqp://user:password@host:port/vhost" secret:"true" help:"the broker"`
+	URL string `env:"RABBITMQ_URL,notEmpty" form:"amqp" help:"the broker"`
 }
 
 // letters is what the commands on dead letters share.

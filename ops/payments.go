@@ -15,9 +15,9 @@ import (
 )
 
 type booksConfig struct {
-	Orders  string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"orders"`
-	Gateway string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" form:"http://host:port" help:"payment gateway"`
-	Key     string `env:"STRIPE_API_KEY,required,notEmpty" secret:"true" help:"secret API key of the payment gateway"`
+	Orders  string `env:"DATABASE_URL,notEmpty" form:"postgres" help:"orders"`
+	Gateway string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" form:"http" help:"payment gateway"`
+	Key     string `env:"STRIPE_API_KEY,notEmpty" secret:"true" help:"secret API key of the payment gateway"`
 }
 
 // compared is what check and repair share. The comparison keeps a short record of every payment in memory, some 150 MB for

@@ -13,7 +13,7 @@ import (
 )
 
 type storeConfig struct {
-	MongoDBURI string `env:"MONGODB_URI,required,notEmpty" secret:"true" help:"catalog: mongodb://user:password@host:port/"`
+	MongoDBURI string `env:"MONGODB_URI,notEmpty" secret:"true" help:"catalog: mongodb://user:password@host:port/"`
 	Database   string `env:"MONGODB_DATABASE,notEmpty" envDefault:"catalog" help:"name of the catalog's database"`
 }
 

@@ -9,8 +9,8 @@ import (
 )
 
 type Config struct {
-	Addr        string `env:"STRIPESIM_ADDR" envDefault:"127.0.0.1:12111" form:"host:port" help:"host:port to listen on; reading the ledger needs no key, so keep it on loopback or on a private network"`
-	DatabaseURL string `env:"STRIPESIM_DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL database with the ledger (postgres://user:password@host:port/name)"`
+	Addr        string `env:"STRIPESIM_ADDR" envDefault:"127.0.0.1:12111" form:"address" help:"host:port; the ledger needs no key"`
+	DatabaseURL string `env:"STRIPESIM_DATABASE_URL,notEmpty" form:"postgres" help:"database of the ledger"`
 	gateway.Options
 }
 

@@ -9,24 +9,24 @@ import (
 
 // Config is the program's configuration.
 type Config struct {
-	Addr         string `env:"WORKER_ADDR" envDefault:"127.0.0.1:4003" form:"host:port" help:"host:port of the probes /livez and /readyz, and of /metrics for Prometheus"`
-	DatabaseURL  string `env:"DATABASE_URL,required,notEmpty" form:"postgres://user:password@host:port/name" secret:"true" help:"PostgreSQL with the orders"`
-	CatalogURL   string `env:"CATALOG_URL" envDefault:"http://127.0.0.1:4002" form:"http://host:port" help:"URL of the catalog"`
+	Addr         string `env:"WORKER_ADDR" envDefault:"127.0.0.1:4003" form:"address" help:"host:port of probes and /metrics"`
+	DatabaseURL  string `env:"DATABASE_URL,notEmpty" form:"postgres" help:"PostgreSQL with the orders"`
+	CatalogURL   string `env:"CATALOG_URL" envDefault:"http://127.0.0.1:4002" form:"http" help:"URL of the catalog"`
 	CatalogToken catalogToken
-	StripeURL    string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" form:"http://host:port" help:"payment gateway: https://api.stripe.com, or the simulator's address"`
-	StripeKey    string `env:"STRIPE_API_KEY,required,notEmpty" secret:"true" help:"secret API key of the payment gateway"`
-	RabbitMQURL  string `env:"RABBITMQ_URL,required,notEmpty" form:"amqp://user:password@host:port/vhost" secret:"true" help:"broker of the order events"`
+	StripeURL    string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" form:"http" help:"payment gateway"`
+	StripeKey    string `env:"STRIPE_API_KEY,notEmpty" secret:"true" help:"secret API key of the payment gateway"`
+	RabbitMQURL  string `env:"RABBITMQ_URL,notEmpty" form:"amqp" help:"broker of the order events"`
 
 	Temporal  temporalclient.Config
 	TaskQueue string `env:"TASK_QUEUE" envDefault:"orders" help:"Temporal task queue of the order workflows"`
 	Version   versioning
 
-	FastPath       bool          `env:"FAST_PATH" envDefault:"true" help:"true: steps run as local activities until one breaks; false: every step is a regular activity"`
-	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"200" help:"most workflow tasks, local activities and activities at a time, each"`
-	StopTimeout    time.Duration `env:"WORKER_STOP_TIMEOUT" envDefault:"20s" help:"how long running activities may take after SIGTERM"`
-	PriceAge       time.Duration `env:"CATALOG_PRICE_MAX_AGE" envDefault:"5m" help:"how old a last known price may be while the catalog is down; 0: none is used"`
-	RecoveryEvery  time.Duration `env:"RECOVERY_INTERVAL" envDefault:"1m" help:"how often the server starts a search for interrupted orders"`
-	RecoveryMinAge time.Duration `env:"RECOVERY_MIN_AGE" envDefault:"2m" help:"how old an unfinished order without a workflow must be to be recovered"`
+	FastPath       bool          `env:"FAST_PATH" envDefault:"true" help:"false: every step is a regular activity"`
+	Concurrency    int           `env:"WORKER_CONCURRENCY" envDefault:"200" help:"tasks and activities at once, per kind"`
+	StopTimeout    time.Duration `env:"WORKER_STOP_TIMEOUT" envDefault:"20s" help:"time for running activities after SIGTERM"`
+	PriceAge       time.Duration `env:"CATALOG_PRICE_MAX_AGE" envDefault:"5m" help:"age of prices during an outage; 0: none"`
+	RecoveryEvery  time.Duration `env:"RECOVERY_INTERVAL" envDefault:"1m" help:"pause between searches for interrupted orders"`
+	RecoveryMinAge time.Duration `env:"RECOVERY_MIN_AGE" envDefault:"2m" help:"age of unfinished orders that are recovered"`
 }
 
 // Validate reports what no single field shows.

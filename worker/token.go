@@ -9,8 +9,8 @@ import (
 
 // catalogToken is the worker's token for a catalog with AUTH_MODE=jwt.
 type catalogToken struct {
-	Token string `env:"CATALOG_TOKEN" secret:"true" help:"bearer token for the catalog, with the scope catalog:reservations; alternatively CATALOG_TOKEN_FILE; neither with AUTH_MODE=none"`
-	File  string `env:"CATALOG_TOKEN_FILE" help:"file with the token; read for each call, so that the token can change without a restart"`
+	Token string `env:"CATALOG_TOKEN" secret:"true" help:"has the scope catalog:reservations; or set CATALOG_TOKEN_FILE"`
+	File  string `env:"CATALOG_TOKEN_FILE" help:"file with the token, read for each call: it may change"`
 }
 
 func (t catalogToken) Validate() error {

@@ -14,7 +14,7 @@ import (
 // by default: then any worker runs any saga, and a change of the workflows' code must keep old histories replaying.
 // docs/deploying.md shows how to roll out a new build.
 type versioning struct {
-	Deployment string `env:"WORKER_DEPLOYMENT_NAME" help:"name of the worker deployment, for example orders; with WORKER_BUILD_ID it switches worker versioning on"`
+	Deployment string `env:"WORKER_DEPLOYMENT_NAME" help:"for example orders; with WORKER_BUILD_ID: worker versioning"`
 	BuildID    string `env:"WORKER_BUILD_ID" help:"this build, for example a commit or a release; it changes with the code"`
 }
 

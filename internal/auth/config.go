@@ -16,9 +16,9 @@ const minSecret = 32
 
 // Config says which tokens are valid. Their audience is not part of it: each program has its own and passes it to New.
 type Config struct {
-	Mode    string `env:"AUTH_MODE,required,notEmpty" help:"jwt: clients need a token; none: every client may do everything"`
+	Mode    string `env:"AUTH_MODE,notEmpty" help:"jwt: clients need a token; none: every client may do everything"`
 	Secret  string `env:"JWT_SECRET" secret:"true" help:"shared secret of HS256 tokens, at least 32 bytes; or set JWKS_URL"`
-	JWKSURL string `env:"JWKS_URL" form:"http://host/path" help:"URL of the JSON Web Key Set that signs tokens; or set JWT_SECRET"`
+	JWKSURL string `env:"JWKS_URL" form:"url" help:"URL of the JSON Web Key Set that signs tokens; or set JWT_SECRET"`
 	Issuer  string `env:"JWT_ISSUER" help:"the required iss of tokens; required with AUTH_MODE=jwt"`
 }
 

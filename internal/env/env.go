@@ -2,14 +2,14 @@
 // once and names the variable. The same struct documents the variables:
 //
 //	type config struct {
-//		Addr string `env:"API_ADDR" envDefault:"127.0.0.1:8080" form:"host:port" help:"where to listen"`
-//		Key  string `env:"STRIPE_API_KEY,required,notEmpty" secret:"true" help:"secret key of the payment gateway"`
+//		Addr string `env:"API_ADDR" envDefault:"127.0.0.1:8080" form:"address" help:"where to listen"`
+//		Key  string `env:"STRIPE_API_KEY,notEmpty" secret:"true" help:"secret key of the payment gateway"`
 //		TLS  httpserver.TLS
 //	}
 //
-// The tags env and envDefault are those of github.com/caarlos0/env. The value of a field tagged secret:"true" is never
-// shown. A field tagged form must look like its form (see form.go). Nested structs are read as well, and every struct
-// with a method Validate() error is checked after parsing.
+// The tags env and envDefault are those of github.com/caarlos0/env; notEmpty without a default means that a variable is
+// required. The value of a field tagged secret:"true" is never shown. A field tagged form must look like its form (see
+// form.go). Nested structs are read as well, and every struct with a method Validate() error is checked after parsing.
 package env
 
 import (
@@ -98,11 +98,15 @@ func describe(err error, known []Variable) []error {
 	var out []error
 	for _, e := range all.Errors {
 		var parse env.ParseError
-		if !errors.As(e, &parse) {
+		var empty env.EmptyVarError
+		switch {
+		case errors.As(e, &parse):
+			out = append(out, describeParse(parse, known))
+		case errors.As(e, &empty):
+			out = append(out, fmt.Errorf("%s: is required", empty.Key))
+		default:
 			out = append(out, errors.New(strings.TrimPrefix(e.Error(), "env: ")))
-			continue
 		}
-		out = append(out, describeParse(parse, known))
 	}
 	return out
 }
@@ -161,10 +165,11 @@ func fields(t reflect.Type, above ...int) []Variable {
 			}
 			continue
 		}
+		def, form := f.Tag.Get("envDefault"), forms[f.Tag.Get("form")]
 		out = append(out, Variable{
-			Name: name, Default: f.Tag.Get("envDefault"), Help: f.Tag.Get("help"),
-			Required: strings.Contains(options, "required"), Secret: f.Tag.Get("secret") == "true",
-			field: f.Name, typ: f.Type, form: f.Tag.Get("form"), index: index,
+			Name: name, Default: def, Help: f.Tag.Get("help"), Required: options != "" && def == "",
+			Secret: f.Tag.Get("secret") == "true" || strings.Contains(form, "password"),
+			field:  f.Name, typ: f.Type, form: form, index: index,
 		})
 	}
 	return out

@@ -9,9 +9,18 @@ import (
 	"strings"
 )
 
+// forms are what values of a form look like, by its name in a tag. A value with a password is a secret.
+var forms = map[string]string{
+	"address":  "host:port",
+	"http":     "http://host:port",
+	"url":      "http://host:port/path",
+	"postgres": "postgres://user:password@host:port/name",
+	"amqp":     "amqp://user:password@host:port/vhost",
+}
+
 // malformed returns an error for each value that does not look like its field's form. The error shows the form, never
-// the value. A form is host:port or a URL: the value must then be a URL with a host and the form's scheme, or the same
-// scheme with TLS. An empty value is not checked.
+// the value. The value for a URL must be a URL with a host and the form's scheme, or the same scheme with TLS. An empty value
+// is not checked.
 func malformed(config reflect.Value, known []Variable) []error {
 	var out []error
 	for _, v := range known {

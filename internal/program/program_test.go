@@ -15,7 +15,7 @@ import (
 )
 
 type config struct {
-	URL string `env:"SOME_URL,required,notEmpty" secret:"true" help:"where it is"`
+	URL string `env:"SOME_URL,notEmpty" secret:"true" help:"where it is"`
 }
 
 func execute(t *testing.T, args, environ []string, run program.Run[config]) (code int, stdout, stderr string) {

@@ -43,7 +43,7 @@ type Config struct {
 	TLSKey         string `env:"TEMPORAL_TLS_CLIENT_KEY_PATH" help:"file of the client key (PEM) for mutual TLS"`
 	TLSCA          string `env:"TEMPORAL_TLS_SERVER_CA_CERT_PATH" help:"file of the authority (PEM) of the server's certificate"`
 	TLSServerName  string `env:"TEMPORAL_TLS_SERVER_NAME" help:"name in the server's certificate, if it is not the address's host"`
-	TLSNoHostCheck string `env:"TEMPORAL_TLS_DISABLE_HOST_VERIFICATION" help:"true: do not check the server's certificate (tests only)"`
+	TLSNoHostCheck string `env:"TEMPORAL_TLS_DISABLE_HOST_VERIFICATION" help:"true: accept any certificate (tests only)"`
 	ConfigFile     string `env:"TEMPORAL_CONFIG_FILE" help:"TOML file with connection profiles"`
 	Profile        string `env:"TEMPORAL_PROFILE" help:"profile in that file, or in the user's own file when only this is set"`
 }

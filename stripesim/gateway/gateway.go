@@ -26,12 +26,12 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
 // Options say how the gateway behaves without fault rules. Stripe keeps responses for at least 24 h, and its searches lag by
 // about a minute.
 type Options struct {
-	APIKey        string        `env:"STRIPESIM_API_KEY,required,notEmpty" secret:"true" help:"the key that clients must send; make one up, for example sk_test_local"`
-	DeclineRate   float64       `env:"STRIPESIM_DECLINE_RATE" envDefault:"0" help:"share of confirmations that are declined, from 0 to 1"`
+	APIKey        string        `env:"STRIPESIM_API_KEY,notEmpty" secret:"true" help:"the key of clients, for example sk_test_local"`
+	DeclineRate   float64       `env:"STRIPESIM_DECLINE_RATE" envDefault:"0" help:"share of declined confirmations, 0 to 1"`
 	Latency       time.Duration `env:"STRIPESIM_LATENCY" envDefault:"0s" help:"delay added to every call, before its effect"`
-	KeyLife       time.Duration `env:"STRIPESIM_IDEMPOTENCY_KEY_LIFE" envDefault:"24h" help:"how long responses are kept by idempotency key"`
-	SearchDelay   time.Duration `env:"STRIPESIM_SEARCH_DELAY" envDefault:"1m" help:"how long after its creation a search finds a payment"`
-	WebhookURL    string        `env:"STRIPESIM_WEBHOOK_URL" form:"http://host:port/path" help:"receives payment events, for example http://127.0.0.1:8080/stripe/webhook; if empty, none are sent"`
+	KeyLife       time.Duration `env:"STRIPESIM_IDEMPOTENCY_KEY_LIFE" envDefault:"24h" help:"age at which keys are forgotten"`
+	SearchDelay   time.Duration `env:"STRIPESIM_SEARCH_DELAY" envDefault:"1m" help:"age at which a search finds a payment"`
+	WebhookURL    string        `env:"STRIPESIM_WEBHOOK_URL" form:"url" help:"receives payment events; if empty, none are sent"`
 	WebhookSecret string        `env:"STRIPESIM_WEBHOOK_SECRET" secret:"true" help:"signs payment events; the receiver must know it"`
 
 	Now func() time.Time // the clock; time.Now when nil

@@ -35,14 +35,14 @@ import (
 
 // config says where the stack is; `devstack exec` sets these variables.
 type config struct {
-	API          string `env:"API_URL,required,notEmpty" form:"http://host:port" help:"base URL of the api"`
-	Catalog      string `env:"CATALOG_URL,required,notEmpty" form:"http://host:port" help:"base URL of the catalog"`
-	StripeURL    string `env:"STRIPE_API_URL,required,notEmpty" form:"http://host:port" help:"base URL of stripesim"`
-	StripeKey    string `env:"STRIPE_API_KEY,required,notEmpty" secret:"true" help:"its API key"`
-	DatabaseURL  string `env:"DATABASE_URL,required,notEmpty" secret:"true" help:"PostgreSQL with the orders"`
-	SuperuserURL string `env:"TEST_POSTGRES_URL,required,notEmpty" secret:"true" help:"the same server, as its superuser"`
-	RabbitMQURL  string `env:"RABBITMQ_URL,required,notEmpty" secret:"true" help:"broker of the order events"`
-	Data         string `env:"DEVSTACK_DATA,required,notEmpty" help:"the stack's data directory"`
+	API          string `env:"API_URL,notEmpty" form:"http" help:"base URL of the api"`
+	Catalog      string `env:"CATALOG_URL,notEmpty" form:"http" help:"base URL of the catalog"`
+	StripeURL    string `env:"STRIPE_API_URL,notEmpty" form:"http" help:"base URL of stripesim"`
+	StripeKey    string `env:"STRIPE_API_KEY,notEmpty" secret:"true" help:"its API key"`
+	DatabaseURL  string `env:"DATABASE_URL,notEmpty" secret:"true" help:"PostgreSQL with the orders"`
+	SuperuserURL string `env:"TEST_POSTGRES_URL,notEmpty" secret:"true" help:"the same server, as its superuser"`
+	RabbitMQURL  string `env:"RABBITMQ_URL,notEmpty" secret:"true" help:"broker of the order events"`
+	Data         string `env:"DEVSTACK_DATA,notEmpty" help:"the stack's data directory"`
 	Temporal     temporalclient.Config
 }
 

@@ -24,13 +24,13 @@ import (
 
 // config says where the stack is. The defaults fit devstack and Docker Compose.
 type config struct {
-	API        string `env:"API_URL" envDefault:"http://127.0.0.1:8080" form:"http://host:port" help:"base URL of the api"`
-	Catalog    string `env:"CATALOG_URL" envDefault:"http://127.0.0.1:4002" form:"http://host:port" help:"base URL of the catalog"`
-	Gateway    string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" form:"http://host:port" help:"base URL of stripesim"`
-	RabbitMQ   string `env:"RABBITMQ_URL" envDefault:"amqp://orders:orders@127.0.0.1:15673/" secret:"true" help:"broker of the order events"`
-	RabbitMQUI string `env:"RABBITMQ_UI_URL" envDefault:"http://127.0.0.1:15674" form:"http://host:port" help:"RabbitMQ's page, for links"`
-	TemporalUI string `env:"TEMPORAL_UI_URL" envDefault:"http://127.0.0.1:8233" form:"http://host:port" help:"Temporal Web UI, for links"`
-	Temporal   string `env:"TEMPORAL_ADDRESS" envDefault:"127.0.0.1:7233" form:"host:port" help:"Temporal server, for the shown commands"`
+	API        string `env:"API_URL" envDefault:"http://127.0.0.1:8080" form:"http" help:"base URL of the api"`
+	Catalog    string `env:"CATALOG_URL" envDefault:"http://127.0.0.1:4002" form:"http" help:"base URL of the catalog"`
+	Gateway    string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" form:"http" help:"base URL of stripesim"`
+	RabbitMQ   string `env:"RABBITMQ_URL" envDefault:"amqp://orders:orders@127.0.0.1:15673/" secret:"true" help:"broker of events"`
+	RabbitMQUI string `env:"RABBITMQ_UI_URL" envDefault:"http://127.0.0.1:15674" form:"http" help:"RabbitMQ's page, for links"`
+	TemporalUI string `env:"TEMPORAL_UI_URL" envDefault:"http://127.0.0.1:8233" form:"http" help:"Temporal Web UI, for links"`
+	Temporal   string `env:"TEMPORAL_ADDRESS" envDefault:"127.0.0.1:7233" form:"address" help:"Temporal, for the shown commands"`
 	NoColor    string `env:"NO_COLOR" help:"any value switches colors off; they are also off when the output is not a terminal"`
 }
 
