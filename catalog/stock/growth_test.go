@@ -3,6 +3,8 @@ package stock_test
 import (
 	"context"
 	"fmt"
+	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/memorytest"
 	"github.com/ordersaga/ordersaga/catalog/product"
 	"github.com/ordersaga/ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/storetest"
 )
 
 // The size of a product's document and the number of store operations of an order must not depend on how many orders the
@@ -18,12 +21,7 @@ import (
 func TestAnOrderOfAnOldProductCostsAsMuchAsOneOfANewProduct(t *testing.T) {
 	t.Parallel()
 	const orders, pruneAt = pastOrders, 64
-	store := &counting{Store: memorytest.New()}
-	for _, id := range []string{"old", "new"} {
-		if err := store.CreateProduct(t.Context(), product.Product{ID: id, Stock: 2 * orders}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	store := newCounting(t, 2*orders, "old", "new")
 	service := stock.New(store, stock.Options{PruneAt: pruneAt})
 	for n := range orders {
 		buy(t, service, "old", n)
@@ -46,10 +44,7 @@ func TestAnOrderOfAnOldProductCostsAsMuchAsOneOfANewProduct(t *testing.T) {
 // pruning with the read after it, are shared by many orders.
 func TestAnOrderCostsAtMostFiveStoreOperations(t *testing.T) {
 	t.Parallel()
-	store := &counting{Store: memorytest.New()}
-	if err := store.CreateProduct(t.Context(), product.Product{ID: "lamp", Stock: 1000}); err != nil {
-		t.Fatal(err)
-	}
+	store := newCounting(t, 1000, "lamp")
 	total, plain := 0, 0
 	for _, calls := range store.calls100(t, "lamp", 0) {
 		delete(calls, "marks")
@@ -77,10 +72,30 @@ func buy(t *testing.T, service *stock.Service, productID string, n int) {
 	}
 }
 
-// counting counts the operations of a store.
+// counting counts the operations of a store, by method.
 type counting struct {
-	*memorytest.Store
+	storetest.Watched
 	calls map[string]int
+}
+
+// newCounting returns a store with some products.
+func newCounting(t *testing.T, units int64, products ...string) *counting {
+	t.Helper()
+	store := memorytest.New()
+	for _, id := range products {
+		if err := store.CreateProduct(t.Context(), product.Product{ID: id, Stock: units}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := &counting{calls: map[string]int{}}
+	c.Watched = storetest.Watched{Store: store, Do: c.count}
+	return c
+}
+
+func (c *counting) count(ctx context.Context, operation string, call func(context.Context) error) error {
+	method, _, _ := strings.Cut(operation, " ")
+	c.calls[method]++
+	return call(ctx)
 }
 
 // calls100 sells 100 times through a new service. It returns for each order how often each method was called, and how many
@@ -92,8 +107,7 @@ func (c *counting) calls100(t *testing.T, productID string, from int) []map[stri
 	for n := range 100 {
 		c.calls = map[string]int{}
 		buy(t, service, productID, from+n)
-		calls := c.calls
-		c.calls = nil
+		calls := maps.Clone(c.calls)
 		found, err := c.Snapshots(t.Context(), []string{productID})
 		if err != nil || calls["Insert"] != 1 {
 			t.Fatalf("order %d: %v, %v", n, calls, err)
@@ -102,55 +116,4 @@ func (c *counting) calls100(t *testing.T, productID string, from int) []map[stri
 		out = append(out, calls)
 	}
 	return out
-}
-
-func (c *counting) count(method string) {
-	if c.calls != nil {
-		c.calls[method]++
-	}
-}
-
-func (c *counting) Insert(ctx context.Context, r stock.Reservation) error {
-	c.count("Insert")
-	return c.Store.Insert(ctx, r)
-}
-
-func (c *counting) Reservation(ctx context.Context, id string) (stock.Reservation, error) {
-	c.count("Reservation")
-	return c.Store.Reservation(ctx, id)
-}
-
-func (c *counting) Change(ctx context.Context, change stock.Change) (stock.Reservation, bool, error) {
-	c.count("Change")
-	return c.Store.Change(ctx, change)
-}
-
-func (c *counting) Due(ctx context.Context, q stock.Due) ([]stock.Reservation, error) {
-	c.count("Due")
-	return c.Store.Due(ctx, q)
-}
-
-func (c *counting) FinalMarks(ctx context.Context, owners []string) (map[string]stock.Mark, error) {
-	c.count("FinalMarks")
-	return c.Store.FinalMarks(ctx, owners)
-}
-
-func (c *counting) View(ctx context.Context, owner string, productIDs []string) (map[string]stock.View, error) {
-	c.count("View")
-	return c.Store.View(ctx, owner, productIDs)
-}
-
-func (c *counting) Apply(ctx context.Context, u stock.Update) (stock.After, bool, error) {
-	c.count("Apply")
-	return c.Store.Apply(ctx, u)
-}
-
-func (c *counting) Prune(ctx context.Context, productID string, marks map[string]stock.Mark) (bool, error) {
-	c.count("Prune")
-	return c.Store.Prune(ctx, productID, marks)
-}
-
-func (c *counting) Snapshots(ctx context.Context, productIDs []string) (map[string]stock.Snapshot, error) {
-	c.count("Snapshots")
-	return c.Store.Snapshots(ctx, productIDs)
 }

@@ -3,10 +3,8 @@ package storetest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
@@ -89,120 +87,32 @@ func (g *game) killAll() {
 	}
 }
 
-// gate is a store that parks actors before every operation, except those that only audits use.
-type gate struct {
-	stock.Store
-	game *game
+// gate returns a store that parks actors before every operation. It hides reservations of other histories in the same store.
+func (g *game) gate(store stock.Store) stock.Store {
+	return storeOf{Watched{store, g.pass}, g.options.prefix}
 }
 
-func through[T any](ctx context.Context, g *game, name string, op func() (T, error)) (T, error) {
-	var nothing T
+// pass lets the game choose what happens to an operation.
+func (g *game) pass(ctx context.Context, operation string, call func(context.Context) error) error {
 	a := ctx.Value(actorKey{}).(*actor)
-	switch a.park(name) {
+	switch a.park(operation) {
 	case proceed:
-		return op()
+		return call(g.ctx)
 	case loseResponse:
-		_, _ = op()
+		_ = call(g.ctx)
 	case landLater:
-		g.ghosts = append(g.ghosts, ghost{a.name + ": " + name, func() { _, _ = op() }})
+		g.ghosts = append(g.ghosts, ghost{a.name + ": " + operation, func() { _ = call(g.ctx) }})
 	}
-	return nothing, errLost
+	return errLost
 }
 
-// hit is a result that may have missed.
-type hit[T any] struct {
-	value T
-	ok    bool
+// storeOf hides reservations with another prefix.
+type storeOf struct {
+	stock.Store
+	prefix string
 }
 
-// hitThrough is through for operations that may miss.
-func hitThrough[T any](ctx context.Context, g *game, name string, op func() (T, bool, error)) (T, bool, error) {
-	h, err := through(ctx, g, name, func() (hit[T], error) {
-		v, ok, err := op()
-		return hit[T]{v, ok}, err
-	})
-	return h.value, h.ok, err
-}
-
-// errorThrough is through for operations without a result.
-func errorThrough(ctx context.Context, g *game, name string, op func() error) error {
-	_, err := through(ctx, g, name, func() (struct{}, error) { return struct{}{}, op() })
-	return err
-}
-
-func (g *gate) Insert(ctx context.Context, r stock.Reservation) error {
-	return errorThrough(ctx, g.game, "insert "+r.ID+" "+string(r.State), func() error {
-		return g.Store.Insert(g.game.ctx, r)
-	})
-}
-
-func (g *gate) Reservation(ctx context.Context, id string) (stock.Reservation, error) {
-	return through(ctx, g.game, "read "+id, func() (stock.Reservation, error) {
-		return g.Store.Reservation(g.game.ctx, id)
-	})
-}
-
-func (g *gate) Change(ctx context.Context, c stock.Change) (stock.Reservation, bool, error) {
-	name := fmt.Sprintf("change %s %s → %s %s", c.ID, c.From, c.To, c.Why)
-	return hitThrough(ctx, g.game, name, func() (stock.Reservation, bool, error) { return g.Store.Change(g.game.ctx, c) })
-}
-
-// Due hides reservations of other histories in the same store.
-func (g *gate) Due(ctx context.Context, q stock.Due) ([]stock.Reservation, error) {
-	return through(ctx, g.game, "find due", func() ([]stock.Reservation, error) {
-		found, err := g.Store.Due(g.game.ctx, q)
-		return slices.DeleteFunc(found, func(r stock.Reservation) bool { return !strings.HasPrefix(r.ID, g.game.options.prefix) }), err
-	})
-}
-
-func (g *gate) InsertAdjustment(ctx context.Context, a stock.Adjustment) error {
-	return errorThrough(ctx, g.game, "insert "+a.ID, func() error { return g.Store.InsertAdjustment(g.game.ctx, a) })
-}
-
-func (g *gate) Adjustment(ctx context.Context, id string) (stock.Adjustment, error) {
-	return through(ctx, g.game, "read "+id, func() (stock.Adjustment, error) { return g.Store.Adjustment(g.game.ctx, id) })
-}
-
-func (g *gate) EndAdjustment(
-	ctx context.Context, id string, to stock.AdjustmentState, available int64, at time.Time,
-) (stock.Adjustment, bool, error) {
-	return hitThrough(ctx, g.game, fmt.Sprintf("change %s → %s", id, to), func() (stock.Adjustment, bool, error) {
-		return g.Store.EndAdjustment(g.game.ctx, id, to, available, at)
-	})
-}
-
-func (g *gate) FinalMarks(ctx context.Context, owners []string) (map[string]stock.Mark, error) {
-	return through(ctx, g.game, "read final marks", func() (map[string]stock.Mark, error) {
-		return g.Store.FinalMarks(g.game.ctx, owners)
-	})
-}
-
-func (g *gate) PendingAdjustments(ctx context.Context, since time.Time, limit int) ([]string, error) {
-	return through(ctx, g.game, "find pending adjustments", func() ([]string, error) {
-		return g.Store.PendingAdjustments(g.game.ctx, since, limit)
-	})
-}
-
-func (g *gate) View(ctx context.Context, owner string, productIDs []string) (map[string]stock.View, error) {
-	return through(ctx, g.game, "view products", func() (map[string]stock.View, error) {
-		return g.Store.View(g.game.ctx, owner, productIDs)
-	})
-}
-
-func (g *gate) Apply(ctx context.Context, u stock.Update) (stock.After, bool, error) {
-	return hitThrough(ctx, g.game, fmt.Sprintf("apply %+v", u), func() (stock.After, bool, error) {
-		return g.Store.Apply(g.game.ctx, u)
-	})
-}
-
-func (g *gate) Prune(ctx context.Context, productID string, marks map[string]stock.Mark) (bool, error) {
-	return through(ctx, g.game, fmt.Sprintf("prune %s %v", productID, marks), func() (bool, error) {
-		return g.Store.Prune(g.game.ctx, productID, marks)
-	})
-}
-
-func (g *gate) Snapshots(ctx context.Context, productIDs []string) (map[string]stock.Snapshot, error) {
-	return through(ctx, g.game, "read products", func() (map[string]stock.Snapshot, error) {
-		return g.Store.Snapshots(g.game.ctx, productIDs)
-	})
+func (s storeOf) Due(ctx context.Context, q stock.Due) ([]stock.Reservation, error) {
+	found, err := s.Store.Due(ctx, q)
+	return slices.DeleteFunc(found, func(r stock.Reservation) bool { return !strings.HasPrefix(r.ID, s.prefix) }), err
 }

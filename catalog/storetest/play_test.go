@@ -82,12 +82,12 @@ func (g *game) setUp() error {
 	for i := range orderCount {
 		g.orders = append(g.orders, g.newOrder(i))
 	}
-	var gated stock.Store = &gate{g.store, g}
+	gated := g.gate(g.store)
 	switch wrong := g.options.wrong; {
 	case wrong.Torn:
 		gated = wrong.Over(gated)
 	case wrong.Over != nil:
-		gated = &gate{wrong.Over(g.store), g}
+		gated = g.gate(wrong.Over(g.store))
 	}
 	for range 2 {
 		g.services = append(g.services, stock.New(gated, stock.Options{
