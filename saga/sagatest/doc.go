@@ -1,0 +1,46 @@
+// Package sagatest explores how a saga ends when things go wrong, and finds the mistakes in plans that reviews miss.
+//
+// The explorer runs a workflow in Temporal's test environment, over fakes of the systems that its activities act on. It
+// first runs the workflow undisturbed, and then again for every activity and every disturbance: the call is refused, broken,
+// takes effect without a response, hangs and takes effect when all is over; the workflow is cancelled or given up by an
+// operator at that moment; the worker dies and the workflow task is lost. It also unwinds the saga, and disturbs each undo in
+// the same ways. A sample of pairs of disturbances follows.
+//
+// The fakes need no faults of their own: the explorer sits between the workflow and its activities. They only have to say
+// what is in effect:
+//
+//	func TestTrip(t *testing.T) {
+//		sagatest.Explore(t, sagatest.Saga{
+//			Workflow: Trip,
+//			Args:     []any{"Rome"},
+//			World: func() sagatest.World {
+//				f := newFakes()
+//				return sagatest.World{Activities: []any{f}, InEffect: func() any { return f.bookings() }}
+//			},
+//		})
+//	}
+//
+// Three promises are checked after each trial. The workflow ends. If the saga went forward, what is in effect equals what an
+// undisturbed saga leaves: nothing is missing, nothing happened twice. If it was unwound, what is in effect equals a fresh
+// world: nothing was left standing, also by a late call. [World] Invariants add promises of your own.
+//
+// A finding names the schedule that led to it, such as
+//
+//	forward: BookHotel#1 response lost; CancelFlight#1 task lost
+//
+// Set SAGATEST_SCHEDULE to it to run that trial alone. SAGATEST_PAIRS sets the number of pairs, SAGATEST_SEED their choice.
+//
+// # What a lost task forgets
+//
+// When the worker dies, the explorer runs the workflow again from the history that a server would have: the results of
+// activities that the workflow had received before its last workflow task ended, timers that fired, signals and cancel
+// requests. What local activities did inside the lost task is forgotten. Child workflows that have ended run again over their
+// own history. A workflow that then makes other calls than before is not deterministic, and is reported.
+//
+// # What it does not see
+//
+// Activities run one at a time, so fakes are not tested for races. Nexus operations, updates and side effects are neither
+// disturbed nor remembered across a lost task. The test environment is not a server: run the same plan on a real one too.
+//
+// [GoldenPlan] keeps a plan's shape in a file, and [Replay] replays recorded histories.
+package sagatest

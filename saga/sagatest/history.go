@@ -1,0 +1,299 @@
+package sagatest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// event is what a workflow has received, as a server's history would hold it.
+type event struct {
+	kind   eventKind
+	id     string // of the call or timer
+	result *commonpb.Payloads
+	err    error
+	signal *interceptor.HandleSignalInput
+	at     time.Time
+}
+
+type eventKind int
+
+const (
+	resultEvent eventKind = iota // of an activity or a timer
+	signalEvent
+	cancelEvent
+)
+
+// line is what one workflow receives in one run: first the past that the server remembers, then what happens.
+type line struct {
+	x         *trial
+	next      interceptor.WorkflowInboundInterceptor
+	out       *outbound
+	past      []event
+	live      bool      // the past is over
+	now       time.Time // while it is not
+	cancel    func()
+	scheduled map[string]int
+	waiting   map[string]*waiting // calls that may have a result in the past
+
+	// Guarded by the trial's mutex.
+	received []event
+	relived  int // events of the past
+	recorded int // how many of those the server has, apart from signals and cancel requests, which it always has
+}
+
+// waiting is a call whose result, if any, lies in the past.
+type waiting struct{ result *event }
+
+// receive keeps what the workflow has received.
+func (l *line) receive(e event, recorded bool) {
+	l.x.mu.Lock()
+	defer l.x.mu.Unlock()
+	if l.x.dead {
+		panic("the worker is dead")
+	}
+	l.received = append(l.received, e)
+	if recorded {
+		l.recorded = len(l.received)
+	}
+}
+
+// relive keeps an event of the past.
+func (l *line) relive(e event) {
+	l.receive(e, true)
+	l.relived++
+}
+
+// taskEnded notes that the workflow task has ended: a regular activity only starts then. It is called with mu held.
+func (l *line) taskEnded() { l.recorded = len(l.received) }
+
+// remembered is what the server has when the worker dies now.
+func (l *line) remembered() []event {
+	out := l.received[:l.recorded:l.recorded]
+	for _, e := range l.received[l.recorded:] {
+		if e.kind != resultEvent {
+			out = append(out, e)
+		}
+	}
+	return append(out, l.past[l.relived:]...)
+}
+
+// apply gives a signal or a cancel request of the past to the workflow.
+func (l *line) apply(ctx workflow.Context, e event) {
+	l.relive(e)
+	if e.kind == cancelEvent {
+		l.cancel()
+		return
+	}
+	if err := l.next.HandleSignal(ctx, e.signal); err != nil {
+		panic(err)
+	}
+}
+
+// history gives the workflow its past, one event after the other. In between, it runs until it has nothing to do.
+func (l *line) history(ctx workflow.Context, past []event) {
+	idle := func() { _ = l.out.Next.NewTimer(ctx, time.Millisecond).Get(ctx, nil) }
+	for _, e := range past {
+		idle()
+		if e.kind != resultEvent {
+			l.now = e.at
+			l.apply(ctx, e)
+			continue
+		}
+		for range 3 {
+			if l.waiting[e.id] == nil {
+				idle()
+			}
+		}
+		w := l.waiting[e.id]
+		if w == nil {
+			l.x.strays = fmt.Sprintf("run again, the workflow did not wait for %s: is it deterministic?", e.id)
+			break
+		}
+		l.relive(e)
+		l.now, w.result = e.at, &e
+	}
+	idle()
+	l.live = true
+}
+
+// runsAway bounds how often a run makes the same call: far more often than a saga does in an outage.
+const runsAway = 300
+
+// future is the result of a call that start makes, or its result in the past.
+func (l *line) future(
+	ctx workflow.Context, name string, timer bool, start func() workflow.Future,
+) workflow.Future {
+	l.scheduled[name]++
+	if l.scheduled[name] > runsAway {
+		panic(fmt.Sprintf("the workflow runs away: it asked for %s %d times", name, runsAway))
+	}
+	id := fmt.Sprintf("%s#%d", name, l.scheduled[name])
+	w := &waiting{}
+	l.waiting[id] = w
+	var begun workflow.Future
+	if l.live {
+		begun = start()
+	}
+	future, settable := workflow.NewFuture(ctx)
+	free, _ := workflow.NewDisconnectedContext(ctx)
+	workflow.GoNamed(free, id, func(free workflow.Context) {
+		if begun == nil {
+			_ = workflow.Await(free, func() bool { return l.live || w.result != nil || ctx.Err() != nil })
+			switch {
+			case w.result != nil:
+				settable.Set(payloads(w.result.result), w.result.err)
+				return
+			case !l.live:
+				settable.Set(nil, temporal.NewCanceledError())
+				return
+			}
+			begun = start()
+		}
+		var raw converter.RawValue
+		e := event{id: id}
+		if timer {
+			e.err = begun.Get(free, nil)
+		} else if e.err = begun.Get(free, &raw); e.err == nil && raw.Payload() != nil {
+			e.result = &commonpb.Payloads{Payloads: []*commonpb.Payload{raw.Payload()}}
+		}
+		e.at = l.out.Next.Now(free)
+		l.receive(e, timer && e.err == nil)
+		settable.Set(payloads(e.result), e.err)
+	})
+	return future
+}
+
+// payloads avoids an interface that holds a nil pointer.
+func payloads(p *commonpb.Payloads) any {
+	if p == nil {
+		return nil
+	}
+	return p
+}
+
+// between sits between the workflows of one run and their activities.
+type between struct {
+	interceptor.WorkerInterceptorBase
+	x   *trial
+	run int
+}
+
+// InterceptActivity implements interceptor.WorkerInterceptor.
+func (b *between) InterceptActivity(
+	_ context.Context, next interceptor.ActivityInboundInterceptor,
+) interceptor.ActivityInboundInterceptor {
+	a := &activityInbound{b: b}
+	a.Next = next
+	return a
+}
+
+type activityInbound struct {
+	interceptor.ActivityInboundInterceptorBase
+	b *between
+}
+
+func (a *activityInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	return a.b.x.callNow(ctx, a.b.run, in.Args, func(ctx context.Context) (any, error) { return a.Next.ExecuteActivity(ctx, in) })
+}
+
+// InterceptWorkflow implements interceptor.WorkerInterceptor.
+func (b *between) InterceptWorkflow(
+	_ workflow.Context, next interceptor.WorkflowInboundInterceptor,
+) interceptor.WorkflowInboundInterceptor {
+	in := &inbound{line: &line{x: b.x, next: next, scheduled: map[string]int{}, waiting: map[string]*waiting{}}}
+	in.Next = next
+	return in
+}
+
+type inbound struct {
+	interceptor.WorkflowInboundInterceptorBase
+	line *line
+}
+
+func (i *inbound) Init(next interceptor.WorkflowOutboundInterceptor) error {
+	i.line.out = &outbound{line: i.line}
+	i.line.out.Next = next
+	return i.Next.Init(i.line.out)
+}
+
+func (i *inbound) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
+	l, info := i.line, workflow.GetInfo(ctx)
+	l.x.mu.Lock()
+	l.x.lines[info.WorkflowExecution.ID] = l
+	l.past = l.x.past[info.WorkflowExecution.ID]
+	l.x.mu.Unlock()
+	l.now = l.x.start
+	ctx, l.cancel = workflow.WithCancel(ctx)
+	past := l.past
+	for len(past) > 0 && past[0].kind != resultEvent {
+		l.apply(ctx, past[0])
+		past = past[1:]
+	}
+	free, _ := workflow.NewDisconnectedContext(ctx)
+	if l.live = len(past) == 0; !l.live {
+		workflow.GoNamed(free, "history", func(ctx workflow.Context) { l.history(ctx, past) })
+	}
+	if ctx.Err() == nil {
+		workflow.GoNamed(free, "cancel requests", func(free workflow.Context) {
+			ctx.Done().Receive(free, nil)
+			if l.live {
+				l.receive(event{kind: cancelEvent, at: l.out.Next.Now(free)}, false)
+			}
+		})
+	}
+	return i.Next.ExecuteWorkflow(ctx, in)
+}
+
+func (i *inbound) HandleSignal(ctx workflow.Context, in *interceptor.HandleSignalInput) error {
+	if i.line.x.isDead() {
+		return nil
+	}
+	i.line.receive(event{kind: signalEvent, signal: in, at: i.line.out.Next.Now(ctx)}, false)
+	return i.Next.HandleSignal(ctx, in)
+}
+
+type outbound struct {
+	interceptor.WorkflowOutboundInterceptorBase
+	line *line
+}
+
+func (o *outbound) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
+	return o.line.future(ctx, name, false, func() workflow.Future { return o.Next.ExecuteActivity(ctx, name, args...) })
+}
+
+func (o *outbound) ExecuteLocalActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
+	return o.line.future(ctx, "local "+name, false, func() workflow.Future {
+		return o.Next.ExecuteLocalActivity(ctx, name, args...)
+	})
+}
+
+func (o *outbound) Now(ctx workflow.Context) time.Time {
+	if !o.line.live {
+		return o.line.now
+	}
+	return o.Next.Now(ctx)
+}
+
+func (o *outbound) NewTimer(ctx workflow.Context, d time.Duration) workflow.Future {
+	return o.NewTimerWithOptions(ctx, d, workflow.TimerOptions{})
+}
+
+func (o *outbound) NewTimerWithOptions(
+	ctx workflow.Context, d time.Duration, options workflow.TimerOptions,
+) workflow.Future {
+	due := o.Now(ctx).Add(d)
+	return o.line.future(ctx, "timer "+options.Summary, true, func() workflow.Future {
+		return o.Next.NewTimerWithOptions(ctx, max(due.Sub(o.Next.Now(ctx)), min(d, time.Millisecond)), options)
+	})
+}
+
+func (o *outbound) Sleep(ctx workflow.Context, d time.Duration) error {
+	return o.NewTimer(ctx, d).Get(ctx, nil)
+}
