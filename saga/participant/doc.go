@@ -12,15 +12,15 @@
 //
 // # Marks
 //
-// The package keeps them with a mark: a row under the step's idempotency key, written in the same transaction as the step's own
-// changes. The mark says what became of the step; after an undo it stays as a tombstone. The state of a mark never
-// returns:
+// The package keeps them with a mark: a row under the step's idempotency key, written in the same transaction as the step's
+// own changes. The mark says what became of the step; after an undo it stays as a tombstone. A mark never returns to an
+// earlier state:
 //
 //	             Do                  Undo
 //	(no mark) ───────▶ done {result} ───────▶ undone, the tombstone
 //	    │                                       ▲
 //	    └───────────────────────────────────────┘
-//	               Undo of a step that never was
+//	               Undo of a step that never took effect
 //
 //	             Pivot
 //	(no mark) ───────▶ forward
@@ -75,12 +75,13 @@
 //
 // Marks stay until Prune removes them. Remove a tombstone when no late call can come any more: a process may have been
 // paused for hours, so keep it for days. Remove the mark of a done step only when its saga cannot unwind any more: without
-// the mark an undo takes the step for one that never was, and the effect stays.
+// the mark, an undo would believe that the step never took effect, and the effect would stay.
 //
 // # Compared with DTM's barrier
 //
 // DTM's sub-transaction barrier keeps the same promises with a row for the step and one for its undo. A step that arrives
 // after its undo gets a success there although nothing happened, and a repeated call gets no result; here the first is
 // refused, and the second gets the first call's result. One key for two requests goes unnoticed there; here it is an
-// error. For MongoDB DTM needs transactions. DTM also supports MySQL and Redis, which this package does not.
+// error. For MongoDB DTM needs transactions. Its QueryPrepared decides
+// about a message as a fence decides about a saga. DTM also supports MySQL and Redis, which this package does not.
 package participant
