@@ -10,6 +10,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/webhook"
 )
 
+// Config is the program's configuration, from the environment.
 type Config struct {
 	Addr        string `env:"NOTIFIER_ADDR" envDefault:"127.0.0.1:4004" form:"address" help:"host:port of probes and notifications"`
 	DatabaseURL string `env:"NOTIFIER_DATABASE_URL,notEmpty" form:"postgres" help:"its own database"`

@@ -164,15 +164,17 @@ func (b books) suspects(
 // again judges an order by its row and its payments as they are now.
 func (b books) again(ctx context.Context, s suspect) ([]difference, error) {
 	o, err := b.orders.Order(ctx, s.id)
-	if err != nil && !errors.Is(err, order.ErrNotFound) {
+	if errors.Is(err, order.ErrNotFound) {
+		o, err = order.Order{ID: s.id}, nil
+	}
+	if err != nil {
 		return nil, err
 	}
-	known := err == nil
 	ids := []string{}
 	for _, p := range s.payments {
 		ids = append(ids, p.ID)
 	}
-	if known && o.PaymentID != "" && !slices.Contains(ids, o.PaymentID) {
+	if o.PaymentID != "" && !slices.Contains(ids, o.PaymentID) {
 		ids = append(ids, o.PaymentID)
 	}
 	var its []order.GatewayPayment
@@ -186,25 +188,11 @@ func (b books) again(ctx context.Context, s suspect) ([]difference, error) {
 		}
 		its = append(its, p)
 	}
-	if !known {
-		return orderless(s.id, its), nil
-	}
 	return judge(o, its), nil
 }
 
-// orderless returns the payments that keep money for an order that does not exist.
-func orderless(id order.ID, its []order.GatewayPayment) []difference {
-	var out []difference
-	for _, p := range its {
-		if p.Kept().Amount > 0 {
-			out = append(out, difference{Kind: unknownOrder, OrderID: id, PaymentID: p.ID, Kept: p.Kept()})
-		}
-	}
-	return out
-}
-
 // judge is the rule: for a CONFIRMED order the gateway keeps exactly the total, in the one payment that the order names;
-// for every other order it keeps nothing.
+// for every other order it keeps nothing. An order without a status does not exist.
 func judge(o order.Order, its []order.GatewayPayment) []difference {
 	var out []difference
 	add := func(k kind, paymentID string, kept money.Money) {
@@ -220,6 +208,8 @@ func judge(o order.Order, its []order.GatewayPayment) []difference {
 		case kept.Amount <= 0:
 		case o.Status == order.Confirmed:
 			add(chargedTwice, p.ID, kept)
+		case o.Status == "":
+			add(unknownOrder, p.ID, kept)
 		case o.Status == order.Pending:
 			add(unfinished, p.ID, kept)
 		default:

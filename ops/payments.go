@@ -14,6 +14,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/stripe"
 )
 
+// booksConfig says where the two sides of the comparison are.
 type booksConfig struct {
 	Orders  string `env:"DATABASE_URL,notEmpty" form:"postgres" help:"orders"`
 	Gateway string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" form:"http" help:"payment gateway"`

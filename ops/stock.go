@@ -9,7 +9,6 @@ import (
 
 	"github.com/ordersaga/ordersaga/catalog/mongodb"
 	"github.com/ordersaga/ordersaga/catalog/stock"
-	"github.com/ordersaga/ordersaga/internal/env"
 )
 
 type storeConfig struct {
@@ -17,15 +16,13 @@ type storeConfig struct {
 	Database   string `env:"MONGODB_DATABASE,notEmpty" envDefault:"catalog" help:"name of the catalog's database"`
 }
 
-// Validate implements env.Validator.
+// Validate checks what the fields' types cannot.
 func (c storeConfig) Validate() error {
 	if err := mongodb.CheckURI(c.MongoDBURI); err != nil {
 		return fmt.Errorf("MONGODB_URI: %w", err)
 	}
 	return nil
 }
-
-var _ env.Validator = storeConfig{}
 
 // audited is the catalog's store. An audit reads IDs for each batch, which makes that the place to see how far it is.
 type audited struct {

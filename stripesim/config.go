@@ -8,6 +8,7 @@ import (
 	"github.com/ordersaga/ordersaga/stripesim/gateway"
 )
 
+// Config is the program's configuration: where it listens and keeps its ledger, and how the gateway behaves.
 type Config struct {
 	Addr        string `env:"STRIPESIM_ADDR" envDefault:"127.0.0.1:12111" form:"address" help:"host:port; the ledger needs no key"`
 	DatabaseURL string `env:"STRIPESIM_DATABASE_URL,notEmpty" form:"postgres" help:"database of the ledger"`

@@ -25,10 +25,6 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// Validator is implemented by configurations that check more than single fields. Its errors begin with the name of the
-// variable.
-type Validator interface{ Validate() error }
-
 // Parse fills a C from environ, which holds "KEY=value" strings as os.Environ returns them. The error names every
 // wrong or missing variable, one per line, and shows no secret.
 func Parse[C any](environ []string) (C, error) {
@@ -40,13 +36,13 @@ func Parse[C any](environ []string) (C, error) {
 	return c, errors.Join(distinct(append(problems, unnamed(validate(value), problems, known)...))...)
 }
 
-// validate calls the Validate of a configuration and of the structs in it.
+// validate calls the Validate of a configuration and of the structs in it. Its errors begin with the variable's name.
 func validate(config reflect.Value) error {
 	if config.Kind() != reflect.Struct || !config.CanInterface() {
 		return nil
 	}
 	var problems []error
-	if v, ok := config.Interface().(Validator); ok {
+	if v, ok := config.Interface().(interface{ Validate() error }); ok {
 		problems = append(problems, v.Validate())
 	}
 	for _, field := range config.Fields() {

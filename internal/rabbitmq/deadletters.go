@@ -91,19 +91,23 @@ func newDeadLetter(m amqp.Delivery) DeadLetter {
 		ID: m.MessageId, Type: m.Type, CorrelationID: m.CorrelationId, Attempts: attempt(m.Headers), Body: m.Body,
 		Headers: map[string]string{},
 	}
-	l.Queue, _ = m.Headers[HeaderQueue].(string)
-	l.Reason, _ = m.Headers[HeaderReason].(string)
+	l.Queue, l.Reason = text(m.Headers, HeaderQueue), text(m.Headers, HeaderReason)
 	l.FailedAt, _ = m.Headers[HeaderFailed].(time.Time)
 	if l.Queue == "" { // the broker gave it up: consumers took it too often and never acknowledged it
-		l.Queue, _ = m.Headers["x-last-death-queue"].(string)
-		why, _ := m.Headers["x-last-death-reason"].(string)
-		l.Reason = "given up by the broker: " + why
+		l.Queue = text(m.Headers, "x-last-death-queue")
+		l.Reason = "given up by the broker: " + text(m.Headers, "x-last-death-reason")
 	}
 	for name, value := range m.Headers {
 		l.Headers[name] = fmt.Sprint(value)
 	}
 	l.Group = group(l.Queue, l.Type, l.Reason)
 	return l
+}
+
+// text returns a header, "" if it is missing or something else.
+func text(headers amqp.Table, name string) string {
+	s, _ := headers[name].(string)
+	return s
 }
 
 // individual matches what differs between messages that failed for the same reason.
@@ -275,13 +279,12 @@ func (d *DeadLetters) Audit(ctx context.Context, show func(AuditEntry) error) er
 }
 
 func newAuditEntry(m amqp.Delivery) AuditEntry {
-	e := AuditEntry{}
-	action, _ := m.Headers[auditAction].(string)
-	e.Action = Action(action)
-	e.Operator, _ = m.Headers[auditOperator].(string)
-	e.Why, _ = m.Headers[auditReason].(string)
-	e.At, _ = m.Headers[auditAt].(time.Time)
-	e.At = e.At.UTC()
+	e := AuditEntry{
+		Action: Action(text(m.Headers, auditAction)), Operator: text(m.Headers, auditOperator), Why: text(m.Headers, auditReason),
+	}
+	if at, ok := m.Headers[auditAt].(time.Time); ok {
+		e.At = at.UTC()
+	}
 	m.Headers = maps.Clone(m.Headers)
 	maps.DeleteFunc(m.Headers, func(name string, _ any) bool {
 		return slices.Contains([]string{auditAction, auditOperator, auditReason, auditAt, "x-stream-offset"}, name)

@@ -74,13 +74,17 @@ func isStuck(err error) bool {
 
 // look retrieves the intent's state.
 func (p *Payments) look(ctx context.Context, id string) (state, error) {
-	params := &stripego.PaymentIntentRetrieveParams{}
-	params.AddExpand("latest_charge")
-	intent, err := p.client.V1PaymentIntents.Retrieve(ctx, id, params)
+	intent, err := p.retrieve(ctx, id)
 	if err != nil {
 		return state{}, err
 	}
 	return stateOf(intent), nil
+}
+
+func (p *Payments) retrieve(ctx context.Context, id string) (*stripego.PaymentIntent, error) {
+	params := &stripego.PaymentIntentRetrieveParams{}
+	params.AddExpand("latest_charge")
+	return p.client.V1PaymentIntents.Retrieve(ctx, id, params)
 }
 
 // search returns the IDs of the order's intents that the gateway's index knows.

@@ -16,9 +16,7 @@ import (
 
 // Payment returns the payment's present state at the gateway, or order.ErrPaymentNotFound.
 func (p *Payments) Payment(ctx context.Context, id string) (order.GatewayPayment, error) {
-	params := &stripego.PaymentIntentRetrieveParams{}
-	params.AddExpand("latest_charge")
-	intent, err := p.client.V1PaymentIntents.Retrieve(ctx, id, params)
+	intent, err := p.retrieve(ctx, id)
 	var response *stripego.Error
 	if errors.As(err, &response) && response.HTTPStatusCode == http.StatusNotFound {
 		return order.GatewayPayment{}, fmt.Errorf("look up payment %s: %w", id, order.ErrPaymentNotFound)

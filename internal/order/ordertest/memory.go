@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -205,12 +204,12 @@ func newestFirst(a, b order.Order) int { return oldestFirst(b, a) }
 func (m *Memory) page(
 	cursor string, size int, compare func(a, b order.Order) int, match func(order.Order) bool,
 ) ([]order.Order, string, error) {
-	after, err := parseCursor(cursor)
-	if err != nil {
-		return nil, "", err
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	after, ok := m.orders[order.ID(cursor)] // a cursor is the ID of the last order of its page
+	if cursor != "" && !ok {
+		return nil, "", order.ErrCursor
+	}
 	var page []order.Order
 	for _, o := range m.orders {
 		if match(o) && (cursor == "" || compare(o, after) > 0) {
@@ -221,20 +220,7 @@ func (m *Memory) page(
 	if len(page) <= size {
 		return page, "", nil
 	}
-	last := page[size-1]
-	return page[:size], fmt.Sprintf("%d %s", last.CreatedAt.UnixMicro(), last.ID), nil
-}
-
-func parseCursor(cursor string) (order.Order, error) {
-	if cursor == "" {
-		return order.Order{}, nil
-	}
-	micros, id, _ := strings.Cut(cursor, " ")
-	at, err := strconv.ParseInt(micros, 10, 64)
-	if _, idErr := order.ParseID(id); err != nil || idErr != nil {
-		return order.Order{}, order.ErrCursor
-	}
-	return order.Order{ID: order.ID(id), CreatedAt: time.UnixMicro(at).UTC()}, nil
+	return page[:size], string(page[size-1].ID), nil
 }
 
 // Timeline returns what happened to an order, or order.ErrNotFound.
