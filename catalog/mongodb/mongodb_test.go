@@ -13,33 +13,13 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/mongodb"
 	"github.com/ordersaga/ordersaga/catalog/product"
 	"github.com/ordersaga/ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/catalog/storetest"
 	"github.com/ordersaga/ordersaga/internal/money"
-	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
-
-func open(t *testing.T) *mongodb.Store {
-	t.Helper()
-	uri, database := servicestest.MongoDB(t)
-	store, err := mongodb.Open(uri, database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(context.Background()); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	for range 2 { // the second time the indexes exist
-		if err := store.Prepare(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return store
-}
 
 func TestAWrongNumberOfMarksIsFoundAndRepaired(t *testing.T) {
 	t.Parallel()
-	store := open(t)
+	store := storetest.InMongoDB(t)
 	if err := store.CreateProduct(t.Context(), product.Product{ID: "kettle", Stock: 10}); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +47,7 @@ func TestAWrongNumberOfMarksIsFoundAndRepaired(t *testing.T) {
 // documents.
 func TestPagesAreReadInTheOrderOfAnIndex(t *testing.T) {
 	t.Parallel()
-	store := open(t)
+	store := storetest.InMongoDB(t)
 	var lamps []product.Product
 	for i := range int64(1200) {
 		lamps = append(lamps, product.Product{

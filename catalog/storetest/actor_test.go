@@ -89,7 +89,7 @@ func (g *game) killAll() {
 
 // gate returns a store that parks actors before every operation. It hides reservations of other histories in the same store.
 func (g *game) gate(store stock.Store) stock.Store {
-	return storeOf{Watched{store, g.pass}, g.options.prefix}
+	return storeOf{watched{store, g.pass}, g.options.prefix}
 }
 
 // pass lets the game choose what happens to an operation.

@@ -11,33 +11,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ordersaga/ordersaga/catalog/memorytest"
-	"github.com/ordersaga/ordersaga/catalog/mongodb"
 	"github.com/ordersaga/ordersaga/catalog/product"
 	"github.com/ordersaga/ordersaga/catalog/stock"
 	"github.com/ordersaga/ordersaga/internal/money"
-	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
-
-func inMemory(*testing.T) Store { return memorytest.New() }
-
-// inMongoDB returns an empty store on the real server.
-func inMongoDB(t *testing.T) Store {
-	t.Helper()
-	uri, database := servicestest.MongoDB(t)
-	store, err := mongodb.Open(uri, database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close(context.Background()) })
-	if err := store.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return store
-}
 
 func TestStoresKeepTheContract(t *testing.T) {
 	t.Parallel()
-	for store, open := range map[string]func(*testing.T) Store{"in memory": inMemory, "in MongoDB": inMongoDB} {
+	for store, open := range map[string]func(*testing.T) Store{
+		"in memory":  func(*testing.T) Store { return memorytest.New() },
+		"in MongoDB": func(t *testing.T) Store { return InMongoDB(t) },
+	} {
 		for name, test := range contract {
 			t.Run(store+"/"+name, func(t *testing.T) {
 				t.Parallel()

@@ -12,12 +12,38 @@
 package storetest
 
 import (
+	"context"
+	"testing"
+
+	"github.com/ordersaga/ordersaga/catalog/mongodb"
 	"github.com/ordersaga/ordersaga/catalog/product"
 	"github.com/ordersaga/ordersaga/catalog/stock"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // Store is both stores that the catalog needs.
 type Store interface {
 	stock.Store
 	product.Store
+}
+
+// InMongoDB returns an empty store on the real server.
+func InMongoDB(t testing.TB) *mongodb.Store {
+	t.Helper()
+	uri, database := servicestest.MongoDB(t)
+	store, err := mongodb.Open(uri, database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(context.Background()); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	for range 2 { // the second time the indexes exist
+		if err := store.Prepare(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return store
 }

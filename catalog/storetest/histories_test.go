@@ -51,7 +51,7 @@ func TestEveryPromiseHoldsOnTheRealStore(t *testing.T) {
 	for part := range historyParts {
 		t.Run(fmt.Sprintf("part %d", part), func(t *testing.T) {
 			t.Parallel()
-			s := inMongoDB(t)
+			s := InMongoDB(t)
 			deadline, n := time.Now().Add(historyTime), 0
 			for ; n < historiesEach && (n < 5 || time.Now().Before(deadline)); n++ {
 				o := options{prefix: fmt.Sprintf("h%d-", n), steps: 60, lazy: true}

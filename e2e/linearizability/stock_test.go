@@ -1,14 +1,12 @@
 package linearizability
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/ordersaga/ordersaga/catalog/memorytest"
-	"github.com/ordersaga/ordersaga/catalog/mongodb"
-	"github.com/ordersaga/ordersaga/internal/servicestest"
+	"github.com/ordersaga/ordersaga/catalog/storetest"
 )
 
 func TestResponsesToConcurrentClientsCanBeExplained(t *testing.T) {
@@ -22,15 +20,7 @@ func TestResponsesToConcurrentClientsCanBeExplained(t *testing.T) {
 
 func TestResponsesToConcurrentClientsOfTheRealStoreCanBeExplained(t *testing.T) {
 	t.Parallel()
-	uri, database := servicestest.MongoDB(t)
-	store, err := mongodb.Open(uri, database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close(context.Background()) })
-	if err := store.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	store := storetest.InMongoDB(t)
 	for seed := range uint64(mongoHistories) {
 		h := history{prefix: fmt.Sprintf("h%d-", seed), seed: seed, clients: 6, calls: 25}
 		if err := h.run(t.Context(), store); err != nil {

@@ -1,4 +1,4 @@
-package stock_test
+package storetest
 
 import (
 	"context"
@@ -13,7 +13,6 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/memorytest"
 	"github.com/ordersaga/ordersaga/catalog/product"
 	"github.com/ordersaga/ordersaga/catalog/stock"
-	"github.com/ordersaga/ordersaga/catalog/storetest"
 )
 
 // The size of a product's document and the number of store operations of an order must not depend on how many orders the
@@ -74,7 +73,7 @@ func buy(t *testing.T, service *stock.Service, productID string, n int) {
 
 // counting counts the operations of a store, by method.
 type counting struct {
-	storetest.Watched
+	watched
 	calls map[string]int
 }
 
@@ -88,7 +87,7 @@ func newCounting(t *testing.T, units int64, products ...string) *counting {
 		}
 	}
 	c := &counting{calls: map[string]int{}}
-	c.Watched = storetest.Watched{Store: store, Do: c.count}
+	c.watched = watched{store, c.count}
 	return c
 }
 

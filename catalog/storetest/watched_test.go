@@ -8,17 +8,17 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/stock"
 )
 
-// Watched shows tests every operation of a store, except those that only audits use.
-type Watched struct {
+// watched shows tests every operation of a store, except those that only audits use.
+type watched struct {
 	stock.Store
-	// Do decides what becomes of an operation, which call runs, once, now or later. If Do returns an error, so does the
+	// decide says what becomes of an operation, which call runs, once, now or later. If decide returns an error, so does the
 	// operation. The description begins with the name of the method.
-	Do func(ctx context.Context, description string, call func(context.Context) error) error
+	decide func(ctx context.Context, description string, call func(context.Context) error) error
 }
 
-func do[T any](ctx context.Context, w Watched, description string, call func(context.Context) (T, error)) (T, error) {
+func do[T any](ctx context.Context, w watched, description string, call func(context.Context) (T, error)) (T, error) {
 	var result, nothing T
-	err := w.Do(ctx, description, func(ctx context.Context) (err error) {
+	err := w.decide(ctx, description, func(ctx context.Context) (err error) {
 		result, err = call(ctx)
 		return err
 	})
@@ -30,7 +30,7 @@ func do[T any](ctx context.Context, w Watched, description string, call func(con
 
 // doOrMiss is do for operations that may miss.
 func doOrMiss[T any](
-	ctx context.Context, w Watched, description string, call func(context.Context) (T, bool, error),
+	ctx context.Context, w watched, description string, call func(context.Context) (T, bool, error),
 ) (T, bool, error) {
 	type result struct {
 		value T
@@ -43,44 +43,44 @@ func doOrMiss[T any](
 	return r.value, r.ok, err
 }
 
-func (w Watched) Insert(ctx context.Context, r stock.Reservation) error {
-	return w.Do(ctx, fmt.Sprintf("Insert %s %s", r.ID, r.State), func(ctx context.Context) error {
+func (w watched) Insert(ctx context.Context, r stock.Reservation) error {
+	return w.decide(ctx, fmt.Sprintf("Insert %s %s", r.ID, r.State), func(ctx context.Context) error {
 		return w.Store.Insert(ctx, r)
 	})
 }
 
-func (w Watched) Reservation(ctx context.Context, id string) (stock.Reservation, error) {
+func (w watched) Reservation(ctx context.Context, id string) (stock.Reservation, error) {
 	return do(ctx, w, "Reservation "+id, func(ctx context.Context) (stock.Reservation, error) {
 		return w.Store.Reservation(ctx, id)
 	})
 }
 
-func (w Watched) Change(ctx context.Context, c stock.Change) (stock.Reservation, bool, error) {
+func (w watched) Change(ctx context.Context, c stock.Change) (stock.Reservation, bool, error) {
 	description := fmt.Sprintf("Change %s %s → %s %s", c.ID, c.From, c.To, c.Why)
 	return doOrMiss(ctx, w, description, func(ctx context.Context) (stock.Reservation, bool, error) {
 		return w.Store.Change(ctx, c)
 	})
 }
 
-func (w Watched) Due(ctx context.Context, q stock.Due) ([]stock.Reservation, error) {
+func (w watched) Due(ctx context.Context, q stock.Due) ([]stock.Reservation, error) {
 	return do(ctx, w, "Due", func(ctx context.Context) ([]stock.Reservation, error) {
 		return w.Store.Due(ctx, q)
 	})
 }
 
-func (w Watched) InsertAdjustment(ctx context.Context, a stock.Adjustment) error {
-	return w.Do(ctx, "InsertAdjustment "+a.ID, func(ctx context.Context) error {
+func (w watched) InsertAdjustment(ctx context.Context, a stock.Adjustment) error {
+	return w.decide(ctx, "InsertAdjustment "+a.ID, func(ctx context.Context) error {
 		return w.Store.InsertAdjustment(ctx, a)
 	})
 }
 
-func (w Watched) Adjustment(ctx context.Context, id string) (stock.Adjustment, error) {
+func (w watched) Adjustment(ctx context.Context, id string) (stock.Adjustment, error) {
 	return do(ctx, w, "Adjustment "+id, func(ctx context.Context) (stock.Adjustment, error) {
 		return w.Store.Adjustment(ctx, id)
 	})
 }
 
-func (w Watched) EndAdjustment(
+func (w watched) EndAdjustment(
 	ctx context.Context, id string, to stock.AdjustmentState, available int64, at time.Time,
 ) (stock.Adjustment, bool, error) {
 	description := fmt.Sprintf("EndAdjustment %s → %s", id, to)
@@ -89,38 +89,38 @@ func (w Watched) EndAdjustment(
 	})
 }
 
-func (w Watched) PendingAdjustments(ctx context.Context, since time.Time, limit int) ([]string, error) {
+func (w watched) PendingAdjustments(ctx context.Context, since time.Time, limit int) ([]string, error) {
 	return do(ctx, w, "PendingAdjustments", func(ctx context.Context) ([]string, error) {
 		return w.Store.PendingAdjustments(ctx, since, limit)
 	})
 }
 
-func (w Watched) View(ctx context.Context, owner string, productIDs []string) (map[string]stock.View, error) {
+func (w watched) View(ctx context.Context, owner string, productIDs []string) (map[string]stock.View, error) {
 	return do(ctx, w, "View", func(ctx context.Context) (map[string]stock.View, error) {
 		return w.Store.View(ctx, owner, productIDs)
 	})
 }
 
-func (w Watched) Apply(ctx context.Context, u stock.Update) (stock.After, bool, error) {
+func (w watched) Apply(ctx context.Context, u stock.Update) (stock.After, bool, error) {
 	return doOrMiss(ctx, w, fmt.Sprintf("Apply %+v", u), func(ctx context.Context) (stock.After, bool, error) {
 		return w.Store.Apply(ctx, u)
 	})
 }
 
-func (w Watched) Prune(ctx context.Context, productID string, marks map[string]stock.Mark) (bool, error) {
+func (w watched) Prune(ctx context.Context, productID string, marks map[string]stock.Mark) (bool, error) {
 	description := fmt.Sprintf("Prune %s %v", productID, marks)
 	return do(ctx, w, description, func(ctx context.Context) (bool, error) {
 		return w.Store.Prune(ctx, productID, marks)
 	})
 }
 
-func (w Watched) FinalMarks(ctx context.Context, owners []string) (map[string]stock.Mark, error) {
+func (w watched) FinalMarks(ctx context.Context, owners []string) (map[string]stock.Mark, error) {
 	return do(ctx, w, "FinalMarks", func(ctx context.Context) (map[string]stock.Mark, error) {
 		return w.Store.FinalMarks(ctx, owners)
 	})
 }
 
-func (w Watched) Snapshots(ctx context.Context, productIDs []string) (map[string]stock.Snapshot, error) {
+func (w watched) Snapshots(ctx context.Context, productIDs []string) (map[string]stock.Snapshot, error) {
 	return do(ctx, w, "Snapshots", func(ctx context.Context) (map[string]stock.Snapshot, error) {
 		return w.Store.Snapshots(ctx, productIDs)
 	})
