@@ -77,6 +77,7 @@ require (
 	github.com/nexus-rpc/sdk-go v0.7.0 // indirect
 	github.com/ordersaga/ordersaga v0.1.0
 	github.com/ordersaga/ordersaga/saga v0.1.0
+	github.com/ordersaga/ordersaga/tools v0.0.0-00010101000000-000000000000
 	github.com/pelletier/go-toml/v2 v2.3.1 // indirect
 	github.com/quic-go/qpack v0.6.0 // indirect
 	github.com/quic-go/quic-go v0.59.1 // indirect
@@ -105,3 +106,5 @@ replace github.com/ordersaga/ordersaga => ../
 replace github.com/ordersaga/ordersaga/saga => ../saga
 
 replace github.com/ordersaga/ordersaga/saga/participant => ../saga/participant
+
+replace github.com/ordersaga/ordersaga/tools => ../tools

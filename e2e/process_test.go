@@ -37,7 +37,7 @@ func buildAndRun(m *testing.M) int {
 	programs = dir
 	// In the product's own module, so that this module needs none of its requirements.
 	build := exec.Command("go", "build", "-C", "..", "-race", "-o", dir+"/",
-		"./cmd/api", "./cmd/worker", "./cmd/catalog", "./cmd/notifier", "./cmd/stripesim")
+		"./cmd/api", "./cmd/worker", "./cmd/orders", "./cmd/catalog", "./cmd/notifier", "./cmd/stripesim")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the programs: %v\n%s", err, out)
 		return 1

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
+	"github.com/ordersaga/ordersaga/tools/costsheet"
 )
 
 // known returns a mode with a segment for each duration: latencies of 1, 2, … 100 ms, and the given CPU seconds.
@@ -144,13 +145,14 @@ func TestAWrongEndStopsTheBenchmark(t *testing.T) {
 func TestAnEmptyWorkflowIsMeasuredAndItsCallsAreCounted(t *testing.T) {
 	t.Parallel()
 	address, _ := servicestest.Temporal(t)
-	s := &stack{counters: &counters{calls: counts{}}}
+	s := &stack{}
+	s.atClose(s.meter.Close)
 	t.Cleanup(func() {
 		if err := s.close(); err != nil {
 			t.Error(err)
 		}
 	})
-	proxy, err := s.temporalProxy(address)
+	proxy, err := s.meter.Temporal(address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,13 +169,11 @@ func TestAnEmptyWorkflowIsMeasuredAndItsCallsAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events, bytes, err := s.histories(t.Context(), seg.sample)
-	if err != nil || events != 5 || bytes == 0 || len(seg.latencies) != workflows {
-		t.Errorf("%d done, %g events, %g bytes, %v; want %d, 5, more than 0", len(seg.latencies), events, bytes, err, workflows)
+	history, err := s.histories(t.Context(), seg.sample)
+	if err != nil || history[costsheet.HistoryEvents] != 5 || history[costsheet.HistoryBytes] == 0 || len(seg.latencies) != workflows {
+		t.Errorf("%d done, history %v, %v; want %d, 5 events, some bytes", len(seg.latencies), history, err, workflows)
 	}
-	s.counters.mu.Lock()
-	defer s.counters.mu.Unlock()
-	if got := s.counters.calls["  StartWorkflowExecution"]; got != workflows {
+	if got := s.meter.Read()[costsheet.TemporalCalls+": StartWorkflowExecution"]; got != workflows {
 		t.Errorf("counted %g starts, want %d", got, workflows)
 	}
 }

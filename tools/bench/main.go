@@ -42,6 +42,7 @@ type config struct {
 	DatabaseURL  string `env:"DATABASE_URL,notEmpty" secret:"true" help:"PostgreSQL with the orders"`
 	SuperuserURL string `env:"TEST_POSTGRES_URL,notEmpty" secret:"true" help:"the same server, as its superuser"`
 	RabbitMQURL  string `env:"RABBITMQ_URL,notEmpty" secret:"true" help:"broker of the order events"`
+	MongoDBURI   string `env:"MONGODB_URI,notEmpty" secret:"true" help:"the catalog's store"`
 	Data         string `env:"DEVSTACK_DATA,notEmpty" help:"the stack's data directory"`
 	Temporal     temporalclient.Config
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"go.temporal.io/api/workflowservice/v1"
+
+	"github.com/ordersaga/ordersaga/tools/costsheet"
 )
 
 // measured is a mode with its segments, one for each round.
@@ -86,9 +88,11 @@ func (s *stack) compare(ctx context.Context, w io.Writer) error {
 		for _, seg := range m.segments {
 			sample = append(sample, seg.sample...)
 		}
-		if summary.HistoryEvents, _, err = s.histories(ctx, sample); err != nil {
+		history, err := s.histories(ctx, sample)
+		if err != nil {
 			return err
 		}
+		summary.HistoryEvents = history[costsheet.HistoryEvents]
 		r.Modes = append(r.Modes, summary)
 	}
 	r.Ratios = ratios(r.Modes, s.o.clients)

@@ -5,186 +5,70 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
-	"net/http"
-	"net/http/httputil"
-	"net/url"
-	"path"
 	"slices"
 	"strings"
-	"sync"
 	"text/tabwriter"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	amqp "github.com/rabbitmq/amqp091-go"
-	"go.temporal.io/api/enums/v1"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	_ "google.golang.org/grpc/encoding/gzip" // the SDK may compress
-	"google.golang.org/grpc/metadata"
 
-	"github.com/ordersaga/ordersaga/internal/rabbitmq"
+	"github.com/ordersaga/ordersaga/tools/costsheet"
 )
 
-// A cost sheet counts what an order costs, which does not depend on the machine. Calls are counted by proxies between the
-// programs and what they call, SQL by PostgreSQL (pg_stat_statements), messages by a queue that gets a copy of each.
-
-// counters are the sources of a cost sheet.
-type counters struct {
-	mu     sync.Mutex
-	calls  counts
-	db     *pgx.Conn
-	events *amqp.Channel
-	queue  string
-}
-
-// counts are numbers by what was counted.
-type counts map[string]float64
-
-func (c *counters) add(what string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.calls[what]++
-}
-
-// count puts proxies before Temporal, the catalog and the gateway, and switches the other counters on.
+// count puts a meter before everything that the programs call, and lets PostgreSQL count its statements and its WAL. The
+// catalog that the programs call is one of our own, on the stack's store.
 func (s *stack) count(ctx context.Context) (err error) {
-	c := &counters{calls: counts{}}
-	s.counters = c
-	if s.c.Temporal.Address, err = s.temporalProxy(s.c.Temporal.Address); err != nil {
+	m := &s.meter
+	s.atClose(m.Close)
+	mongo, err := m.MongoDB(s.c.MongoDBURI)
+	if err != nil {
 		return err
 	}
-	for what, base := range map[string]*string{"HTTP calls to the catalog": &s.c.Catalog, "HTTP calls to the gateway": &s.c.StripeURL} {
-		if *base, err = s.httpProxy(*base, what); err != nil {
+	address, _, err := freeAddresses()
+	if err != nil {
+		return err
+	}
+	settings := []string{"CATALOG_ADDR=" + address, "MONGODB_URI=" + mongo, "AUTH_MODE=none", "LOG_LEVEL=ERROR"}
+	if err := s.run(ctx, "catalog", "catalog (counted)", settings, "http://"+address+"/readyz"); err != nil {
+		return err
+	}
+	s.c.Catalog = "http://" + address
+	for base, row := range map[*string]string{&s.c.Catalog: costsheet.CatalogCalls, &s.c.StripeURL: costsheet.GatewayCalls} {
+		if *base, err = m.HTTP(*base, row); err != nil {
 			return err
 		}
 	}
-	if c.db, err = pgx.Connect(ctx, s.c.SuperuserURL); err != nil {
+	for address, proxy := range map[*string]func(string) (string, error){
+		&s.c.Temporal.Address: m.Temporal, &s.c.DatabaseURL: m.PostgreSQL, &s.c.RabbitMQURL: m.RabbitMQ,
+	} {
+		if *address, err = proxy(*address); err != nil {
+			return err
+		}
+	}
+	if s.statistics, err = pgx.Connect(ctx, s.c.SuperuserURL); err != nil {
 		return fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	s.atClose(func() error { return c.db.Close(context.WithoutCancel(ctx)) })
-	for _, statement := range []string{
-		"CREATE EXTENSION IF NOT EXISTS pg_stat_statements", "SELECT pg_stat_statements_reset()",
-	} {
-		if _, err := c.db.Exec(ctx, statement); err != nil {
-			return fmt.Errorf("count SQL: %w", err)
-		}
-	}
-	conn, err := amqp.Dial(s.c.RabbitMQURL)
-	if err != nil {
-		return fmt.Errorf("connect to RabbitMQ: %w", err)
-	}
-	s.atClose(conn.Close)
-	if c.events, err = conn.Channel(); err != nil {
-		return err
-	}
-	q, err := c.events.QueueDeclare("", false, true, true, false, nil) // the broker names it; it goes with our connection
-	if err != nil {
-		return err
-	}
-	c.queue = q.Name
-	return c.events.QueueBind(q.Name, "#", rabbitmq.Exchange, false, nil)
+	s.atClose(func() error { return s.statistics.Close(context.WithoutCancel(ctx)) })
+	_, err = s.statistics.Exec(ctx, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+	return err
 }
-
-func (s *stack) listen(serve func(net.Listener) error) (address string, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	go func() { _ = serve(l) }() // until the listener is closed
-	return l.Addr().String(), nil
-}
-
-func (s *stack) httpProxy(base, what string) (string, error) {
-	target, err := url.Parse(base)
-	if err != nil {
-		return "", err
-	}
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.Transport = &http.Transport{MaxIdleConnsPerHost: 100}
-	server := &http.Server{ReadHeaderTimeout: callTimeout, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.counters.add(what)
-		proxy.ServeHTTP(w, r)
-	})}
-	s.atClose(server.Close)
-	address, err := s.listen(server.Serve)
-	return "http://" + address, err
-}
-
-// temporalProxy forwards any unary gRPC call as it is.
-func (s *stack) temporalProxy(target string) (string, error) {
-	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		return "", err
-	}
-	s.atClose(conn.Close)
-	server := grpc.NewServer(grpc.ForceServerCodec(asItIs{}), grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
-		var in, out []byte
-		method, _ := grpc.MethodFromServerStream(stream)
-		if err := stream.RecvMsg(&in); err != nil {
-			return err
-		}
-		if name := path.Base(method); !strings.HasPrefix(name, "Poll") {
-			s.counters.add("calls to Temporal")
-			s.counters.add("  " + name)
-		}
-		headers, _ := metadata.FromIncomingContext(stream.Context())
-		ctx := metadata.NewOutgoingContext(stream.Context(), headers)
-		if err := conn.Invoke(ctx, method, &in, &out, grpc.ForceCodec(asItIs{})); err != nil {
-			return err
-		}
-		return stream.SendMsg(&out)
-	}))
-	s.atClose(func() error { server.Stop(); return nil })
-	return s.listen(server.Serve)
-}
-
-// asItIs is a codec of messages that stay encoded.
-type asItIs struct{}
-
-func (asItIs) Marshal(v any) ([]byte, error)      { return *v.(*[]byte), nil }
-func (asItIs) Unmarshal(data []byte, v any) error { *v.(*[]byte) = slices.Clone(data); return nil }
-func (asItIs) Name() string                       { return "proto" }
-
-// statements sums up what pg_stat_statements counted, without our own. FerretDB sends one statement per operation.
-const statements = `SELECT datname, sum(calls), sum(wal_bytes), sum(calls) FILTER (WHERE query ~ 'documentdb_api')
-	FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
-	WHERE query !~ 'pg_stat_statements' GROUP BY datname`
 
 // read returns what was counted so far.
-func (c *counters) read(ctx context.Context) (counts, error) {
-	c.mu.Lock()
-	now := maps.Clone(c.calls)
-	c.mu.Unlock()
-	q, err := c.events.QueueDeclarePassive(c.queue, false, true, true, false, nil)
+func (s *stack) read(ctx context.Context) (costsheet.Counts, error) {
+	now := s.meter.Read()
+	rows, err := s.statistics.Query(ctx, `SELECT datname, sum(calls), sum(wal_bytes)
+		FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid GROUP BY datname`)
 	if err != nil {
-		return nil, fmt.Errorf("count messages: %w", err)
-	}
-	now["published messages"] = float64(q.Messages)
-	var wal float64
-	if err := c.db.QueryRow(ctx, "SELECT (pg_current_wal_insert_lsn() - '0/0')::float8").Scan(&wal); err != nil {
-		return nil, fmt.Errorf("count WAL: %w", err)
-	}
-	now["WAL bytes"] = wal
-	rows, err := c.db.Query(ctx, statements)
-	if err != nil {
-		return nil, fmt.Errorf("count SQL: %w", err)
+		return nil, fmt.Errorf("read PostgreSQL's statistics: %w", err)
 	}
 	var database string
-	var calls, walBytes float64
-	var operations *float64
-	_, err = pgx.ForEachRow(rows, []any{&database, &calls, &walBytes, &operations}, func() error {
-		if operations != nil {
-			now["store operations of the catalog"] += *operations
-		} else if database != "documentdb" && database != "postgres" {
-			now["SQL statements: "+database] += calls
-		}
-		now["WAL bytes: "+database] += walBytes
+	var calls, wal float64
+	_, err = pgx.ForEachRow(rows, []any{&database, &calls, &wal}, func() error {
+		now["statements in the database "+database], now["WAL bytes of the database "+database] = calls, wal
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("count SQL: %w", err)
+		return nil, fmt.Errorf("read PostgreSQL's statistics: %w", err)
 	}
 	return now, nil
 }
@@ -198,7 +82,7 @@ func (s *stack) costSheet(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	sheet := map[string]counts{}
+	sheet := map[string]costsheet.Counts{}
 	for _, m := range all {
 		s.say("counting  %s", m.name)
 		if sheet[m.name], err = s.costs(ctx, m); err != nil {
@@ -209,14 +93,14 @@ func (s *stack) costSheet(ctx context.Context, w io.Writer) error {
 	return writeJSON(s.o.json, sheet, s.say)
 }
 
-func (s *stack) costs(ctx context.Context, m *measured) (counts, error) {
+func (s *stack) costs(ctx context.Context, m *measured) (costsheet.Counts, error) {
 	if _, err := closedLoop(ctx, m.place, 1, func(placed int) bool { return placed < 5 }); err != nil { // to warm up
 		return nil, err
 	}
 	if err := pause(ctx, atRest); err != nil {
 		return nil, err
 	}
-	before, err := s.counters.read(ctx)
+	before, err := s.read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -227,38 +111,37 @@ func (s *stack) costs(ctx context.Context, m *measured) (counts, error) {
 	if err := pause(ctx, atRest); err != nil {
 		return nil, err
 	}
-	cost, err := s.counters.read(ctx)
+	after, err := s.read(ctx)
 	if err != nil {
 		return nil, err
 	}
+	cost := after.Since(before)
 	for what := range cost {
-		cost[what] = (cost[what] - before[what]) / float64(s.o.sheet)
+		cost[what] /= float64(s.o.sheet)
 	}
-	cost["history events"], cost["history bytes"], err = s.histories(ctx, seg.sample)
+	history, err := s.histories(ctx, seg.sample)
+	maps.Copy(cost, history)
 	return cost, err
 }
 
-// histories returns the average length of some workflows' histories, once each has ended.
-func (s *stack) histories(ctx context.Context, ids []string) (events, bytes float64, err error) {
+// histories returns the average size of some workflows' histories, once each has ended.
+func (s *stack) histories(ctx context.Context, ids []string) (costsheet.Counts, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	average := costsheet.Counts{}
 	for _, id := range ids {
-		for last := s.temporal.SDK.GetWorkflowHistory(ctx, id, "", true, enums.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT); last.HasNext(); {
-			if _, err := last.Next(); err != nil {
-				return 0, 0, fmt.Errorf("wait for the end of %s: %w", id, err)
-			}
-		}
-		described, err := s.temporal.SDK.DescribeWorkflowExecution(ctx, id, "")
+		history, err := costsheet.History(ctx, s.temporal.SDK, id)
 		if err != nil {
-			return 0, 0, fmt.Errorf("describe %s: %w", id, err)
+			return nil, err
 		}
-		events += float64(described.WorkflowExecutionInfo.HistoryLength) / float64(len(ids))
-		bytes += float64(described.WorkflowExecutionInfo.HistorySizeBytes) / float64(len(ids))
+		for what, n := range history {
+			average[what] += n / float64(len(ids))
+		}
 	}
-	return events, bytes, nil
+	return average, nil
 }
 
-func printSheet(w io.Writer, all []*measured, sheet map[string]counts) {
+func printSheet(w io.Writer, all []*measured, sheet map[string]costsheet.Counts) {
 	rows := map[string]bool{}
 	for _, c := range sheet {
 		for what, n := range c {
@@ -271,8 +154,7 @@ func printSheet(w io.Writer, all []*measured, sheet map[string]counts) {
 		fmt.Fprintf(t, "%s\t", m.name)
 	}
 	fmt.Fprintln(t)
-	sorted := slices.SortedFunc(maps.Keys(rows), func(a, b string) int { return strings.Compare(sortKey(a), sortKey(b)) })
-	for _, what := range sorted {
+	for _, what := range slices.Sorted(maps.Keys(rows)) {
 		if !rows[what] {
 			continue
 		}
@@ -283,12 +165,4 @@ func printSheet(w io.Writer, all []*measured, sheet map[string]counts) {
 		fmt.Fprintln(t)
 	}
 	t.Flush()
-}
-
-// sortKey keeps the names of calls, which are indented, below "calls to Temporal".
-func sortKey(what string) string {
-	if strings.HasPrefix(what, " ") {
-		return "calls to Temporal" + what
-	}
-	return what
 }

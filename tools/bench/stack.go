@@ -14,10 +14,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/ordersaga/ordersaga/activities"
 	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/catalog/catalogclient"
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
+	"github.com/ordersaga/ordersaga/tools/costsheet"
 	"github.com/ordersaga/ordersaga/tools/internal/jsonhttp"
 )
 
@@ -28,7 +31,8 @@ type stack struct {
 	say        func(string, ...any)
 	http       *http.Client
 	temporal   *temporalclient.Client
-	counters   *counters              // with -sheet: between the programs and what they call
+	meter      costsheet.Meter        // with -sheet: between the programs and what they call
+	statistics *pgx.Conn              // with -sheet: to PostgreSQL's statistics
 	activities *activities.Activities // once a mode needs them
 	shops      map[string]*orderclient.Client
 	children   map[int]string // names of the started programs by process ID
@@ -115,6 +119,7 @@ func (s *stack) shop(ctx context.Context, queue string, programs []string) (*ord
 	settings := []string{
 		"TASK_QUEUE=bench-" + queue, "API_ADDR=" + api, "WORKER_ADDR=" + probes,
 		"TEMPORAL_ADDRESS=" + s.c.Temporal.Address, "CATALOG_URL=" + s.c.Catalog, "STRIPE_API_URL=" + s.c.StripeURL,
+		"DATABASE_URL=" + s.c.DatabaseURL, "RABBITMQ_URL=" + s.c.RabbitMQURL,
 		"AUTH_MODE=none", "RATE_LIMIT_PER_ADDRESS=0", "RECOVERY_INTERVAL=1h", "LOG_LEVEL=ERROR",
 		fmt.Sprintf("FAST_PATH=%t", queue != "regular"),
 	}
