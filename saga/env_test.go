@@ -2,6 +2,7 @@ package saga_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +43,10 @@ func currentDetails(t *testing.T, env *testsuite.TestWorkflowEnvironment) string
 
 // mortal returns the options of a worker that dies when the ledger says so: the workflow then stops there.
 func mortal(l *ledger) worker.Options {
-	return worker.Options{DeadlockDetectionTimeout: time.Minute, Interceptors: []interceptor.WorkerInterceptor{&reaper{l: l}}}
+	return worker.Options{
+		DeadlockDetectionTimeout: time.Minute, Interceptors: []interceptor.WorkerInterceptor{&reaper{l: l}},
+		BackgroundActivityContext: context.WithValue(context.Background(), runKey{}, l.death.run),
+	}
 }
 
 type reaper struct {
@@ -81,13 +85,39 @@ func (r *reaperOut) ExecuteLocalActivity(ctx workflow.Context, name string, args
 
 func (r *reaperOut) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
 	r.reap()
+	r.record()
 	return r.Next.ExecuteActivity(ctx, name, args...)
 }
 
 func (r *reaperOut) reap() {
 	r.l.mu.Lock()
 	defer r.l.mu.Unlock()
-	if r.l.dead {
+	if r.l.death.dead {
 		panic("the worker is dead")
 	}
+}
+
+func (r *reaperOut) ExecuteChildWorkflow(ctx workflow.Context, name string, args ...any) workflow.ChildWorkflowFuture {
+	r.reap()
+	r.record()
+	return r.Next.ExecuteChildWorkflow(ctx, name, args...)
+}
+
+func (r *reaperOut) NewTimerWithOptions(ctx workflow.Context, d time.Duration, o workflow.TimerOptions) workflow.Future {
+	r.record()
+	return r.Next.NewTimerWithOptions(ctx, d, o)
+}
+
+// GetSignalChannel is called before a step waits for a signal, and by the saga for the signals of operators.
+func (r *reaperOut) GetSignalChannel(ctx workflow.Context, name string) workflow.ReceiveChannel {
+	if strings.HasPrefix(name, "go ") {
+		r.record()
+	}
+	return r.Next.GetSignalChannel(ctx, name)
+}
+
+func (r *reaperOut) record() {
+	r.l.mu.Lock()
+	defer r.l.mu.Unlock()
+	r.l.death.recorded()
 }

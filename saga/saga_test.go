@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -24,7 +26,9 @@ import (
 
 // ledger is the outside world of a saga of any shape: what each step has done, and which faults are due.
 type ledger struct {
-	mu        sync.Mutex
+	mu        *sync.Mutex     // of both ledgers
+	second    *ledger         // of a second saga in the same workflow: that of arguments that begin with T
+	death     *death          // of the worker that both sagas run on
 	log       []string        // effects in order
 	done      map[string]bool // steps in effect
 	tombstone map[string]bool // steps that are refused from now on
@@ -36,25 +40,58 @@ type ledger struct {
 	shares    map[string][]string // by the step that gives an undo its name: all steps that it undoes
 	hangs     map[string]int      // by call: how many get no response and take effect only when the fence closes
 	late      []func() error
-	fenced    bool              // the fence was closed in this run
+	fenced    bool              // this run has asked its fence
 	tooLate   []string          // steps that were begun after that
-	dieAfter  int               // the worker dies after this many effects; 0: never
-	dead      bool              // nothing takes effect and nothing is recorded until the next run
 	faults    map[string][]bool // by call: fail before (false) or after (true) it takes effect
 }
 
+// death is the death of a worker.
+type death struct {
+	after int  // this many effects; 0: never
+	dead  bool // nothing takes effect and nothing is recorded until the next run
+	run   int  // calls of earlier runs come late
+	// cancelled: the run after the death was cancelled before it began.
+	cancelled bool
+	// unlessRecorded: only a run whose first workflow task has not ended can be lost. The next run begins from nothing, and a
+	// saga without a fence relies on its history.
+	unlessRecorded bool
+}
+
+// runKey is the key of the run in the context of its activities.
+type runKey struct{}
+
+// recorded says that a workflow task ends here.
+func (d *death) recorded() {
+	if d.unlessRecorded && !d.dead {
+		d.after = 0
+	}
+}
+
 func newLedger() *ledger {
-	return &ledger{done: map[string]bool{}, tombstone: map[string]bool{}, faults: map[string][]bool{},
-		shares: map[string][]string{}, hangs: map[string]int{}}
+	return &ledger{mu: &sync.Mutex{}, death: &death{}, done: map[string]bool{}, tombstone: map[string]bool{},
+		faults: map[string][]bool{}, shares: map[string][]string{}, hangs: map[string]int{}}
+}
+
+// of is the ledger that the argument belongs to.
+func (l *ledger) of(arg string) *ledger {
+	if l.second != nil && strings.HasPrefix(arg, "T") {
+		return l.second
+	}
+	return l
 }
 
 var errBroken = errors.New("connection reset")
 
 // call runs effect as one call of name, with the fault that is due.
-func (l *ledger) call(name string, effect func() error) error {
+func (l *ledger) call(ctx context.Context, name string, effect func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.dead {
+	if l.death.dead {
+		return errBroken
+	}
+	if run, ok := ctx.Value(runKey{}).(int); ok && run != l.death.run {
+		l.late = append(l.late, effect)
+		l.land()
 		return errBroken
 	}
 	if l.hangs[name] > 0 {
@@ -73,8 +110,8 @@ func (l *ledger) call(name string, effect func() error) error {
 	if err := effect(); err != nil {
 		return err
 	}
-	if l.dieAfter--; l.dieAfter == 0 {
-		l.dead = true
+	if l.death.after--; l.death.after == 0 {
+		l.death.dead = true
 	}
 	if after {
 		return errBroken
@@ -103,8 +140,9 @@ func (l *ledger) begin(step string) {
 }
 
 // Do is the activity of every step.
-func (l *ledger) Do(_ context.Context, step string) error {
-	return l.call(step, func() error {
+func (l *ledger) Do(ctx context.Context, step string) error {
+	l = l.of(step)
+	return l.call(ctx, step, func() error {
 		if l.tombstone[step] || l.refuse == step {
 			return saga.Refuse("NO", step+" is refused", step)
 		}
@@ -115,8 +153,9 @@ func (l *ledger) Do(_ context.Context, step string) error {
 }
 
 // Undo is the activity of every undo.
-func (l *ledger) Undo(_ context.Context, step string) error {
-	return l.call("-"+step, func() error {
+func (l *ledger) Undo(ctx context.Context, step string) error {
+	l = l.of(step)
+	return l.call(ctx, "-"+step, func() error {
 		for _, undone := range append([]string{step}, l.shares[step]...) {
 			l.done[undone], l.tombstone[undone] = false, true
 		}
@@ -126,8 +165,12 @@ func (l *ledger) Undo(_ context.Context, step string) error {
 }
 
 // Confirm is the activity of the pivot; it reports whether the pivot is passed.
-func (l *ledger) Confirm(context.Context, string) (confirmed bool, err error) {
-	err = l.call("Confirm", func() error {
+func (l *ledger) Confirm(ctx context.Context, of string) (confirmed bool, err error) {
+	l = l.of(of)
+	err = l.call(ctx, "Confirm", func() error {
+		if l.refuse == "Confirm" && !l.confirmed {
+			return saga.Refuse("NO", "the pivot is refused", nil)
+		}
 		l.confirmed = l.confirmed || !l.closing
 		confirmed = l.confirmed
 		return nil
@@ -136,15 +179,16 @@ func (l *ledger) Confirm(context.Context, string) (confirmed bool, err error) {
 }
 
 // Close is the activity of the fence.
-func (l *ledger) Close(context.Context, string) (verdict saga.Verdict, err error) {
-	err = l.call("Close", func() error {
+func (l *ledger) Close(ctx context.Context, of string) (verdict saga.Verdict, err error) {
+	l = l.of(of)
+	err = l.call(ctx, "Close", func() error {
 		switch {
 		case l.confirmed:
 			verdict = saga.Forward
 		case l.finished:
 			verdict = saga.Ended
 		default:
-			l.closing, l.fenced, verdict = true, true, saga.Backward
+			l.closing, verdict = true, saga.Backward
 		}
 		l.land()
 		return nil
@@ -153,20 +197,37 @@ func (l *ledger) Close(context.Context, string) (verdict saga.Verdict, err error
 }
 
 // Finish is the activity that records the end of an unwound saga.
-func (l *ledger) Finish(context.Context, string) error {
-	return l.call("Finish", func() error {
+func (l *ledger) Finish(ctx context.Context, of string) error {
+	l = l.of(of)
+	return l.call(ctx, "Finish", func() error {
 		l.finished = true
 		l.log = append(l.log, "finish")
 		return nil
 	})
 }
 
-// Tell is the activity that announces the end.
-func (l *ledger) Tell(context.Context, string) error {
-	return l.call("Tell", func() error {
-		l.told = append(l.told, fmt.Sprint(l.confirmed))
+// Tell is the activity that announces the end: as the saga knows it, or as the store does when there is a fence.
+func (l *ledger) Tell(ctx context.Context, end string) error {
+	l = l.of(end)
+	return l.call(ctx, "Tell", func() error {
+		end = strings.TrimPrefix(end, "T")
+		if end == "" {
+			end = fmt.Sprint(l.confirmed)
+		}
+		l.told = append(l.told, end)
 		return nil
 	})
+}
+
+// Checkpoint is the library's activity that does nothing. Calls that hang take effect meanwhile.
+func (l *ledger) Checkpoint(context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.land()
+	if l.second != nil {
+		l.second.land()
+	}
+	return nil
 }
 
 // shape is the input of the test workflow.
@@ -175,7 +236,52 @@ type shape struct {
 	Undoable map[string]bool
 	Shared   map[string]string // by step: the earlier step whose undo undoes it too
 	Beside   map[string]bool   // steps that run beside the step before them
+	Kind     map[string]string // steps that are not only an activity
 	Timeout  time.Duration
+	// History is the saga's only fence. NoPivot: it has no pivot either.
+	History, NoPivot bool
+	Of               string // argument of activities that are not about a step
+	Second           *shape // a saga beside this one
+}
+
+// The kinds of steps. Each calls the ledger at its end.
+const (
+	inChild     = "in a child workflow"
+	afterSignal = "after a signal"
+	inNested    = "in a nested saga"
+)
+
+// childStep is the workflow of a step in a child workflow. It fails when its activity does.
+func childStep(ctx workflow.Context, step string) (string, error) {
+	var l *ledger
+	return step, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: time.Minute, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
+	}), l.Do, step).Get(ctx, nil)
+}
+
+// kind makes a step of the kind out of one that only calls an activity.
+func kind(of string, s saga.Step) saga.Step {
+	inner := s
+	switch of {
+	case inChild:
+		s.Do = func(ctx workflow.Context) error {
+			_, err := saga.ExecuteChild[string](ctx, childStep, s.Name)
+			return err
+		}
+	case afterSignal:
+		s.Do = func(ctx workflow.Context) error {
+			if _, err := saga.Receive[string](ctx, workflow.GetSignalChannel(ctx, "go "+s.Name)); err != nil {
+				return err
+			}
+			return inner.Do(ctx)
+		}
+	case inNested:
+		s.Do = func(ctx workflow.Context) error {
+			_, err := saga.Plan{Name: "inner " + s.Name, Steps: []saga.Step{inner}}.Run(ctx, saga.Options{})
+			return err
+		}
+	}
+	return s
 }
 
 // steps is the workflow under test: a saga of the given shape over a ledger.
@@ -191,8 +297,31 @@ func settled(_ saga.Outcome, err error) error {
 	return err
 }
 
-// watched is steps, and records in the ledger what it begins.
+// watched is steps, for one or two sagas, and records in the ledgers what they begin.
 func (l *ledger) watched(ctx workflow.Context, in shape) error {
+	ctx, cancel := workflow.WithCancel(ctx)
+	if l.death.cancelled {
+		cancel()
+	}
+	if in.Second == nil {
+		return l.watchedSaga(ctx, in)
+	}
+	ended, failed := 0, make([]error, 2)
+	for i, of := range []struct {
+		*ledger
+		shape
+	}{{l, in}, {l.second, *in.Second}} {
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			failed[i] = of.watchedSaga(ctx, of.shape)
+			ended++
+		})
+	}
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	_ = workflow.Await(ctx, func() bool { return ended == 2 })
+	return errors.Join(failed...)
+}
+
+func (l *ledger) watchedSaga(ctx workflow.Context, in shape) error {
 	p := plan(in)
 	watch := func(s *saga.Step) {
 		do := s.Do
@@ -209,7 +338,18 @@ func (l *ledger) watched(ctx workflow.Context, in shape) error {
 			watch(&p.Steps[i])
 		}
 	}
-	watch(&p.Pivot)
+	if !in.NoPivot {
+		watch(&p.Pivot)
+	}
+	if fence := p.Fence; fence != nil {
+		p.Fence = func(ctx workflow.Context, c saga.Cause) (saga.Verdict, error) {
+			verdict, err := fence(ctx, c)
+			l.mu.Lock()
+			l.fenced = l.fenced || err == nil
+			l.mu.Unlock()
+			return verdict, err
+		}
+	}
 	return settled(p.Run(ctx, saga.Options{PivotTimeout: in.Timeout}))
 }
 
@@ -219,17 +359,27 @@ func plan(in shape) saga.Plan {
 		return func(ctx workflow.Context) error { return saga.Do(ctx, activity, arg) }
 	}
 	p := saga.Plan{
+		Name: cmp.Or(in.Of, saga.DefaultName),
 		Pivot: saga.Step{Name: "Confirm", Do: func(ctx workflow.Context) error {
-			if confirmed, err := saga.Execute(ctx, l.Confirm, ""); err != nil || confirmed {
+			if confirmed, err := saga.Execute(ctx, l.Confirm, in.Of); err != nil || confirmed {
 				return err
 			}
 			return saga.ErrStop
 		}},
 		Fence: func(ctx workflow.Context, _ saga.Cause) (saga.Verdict, error) {
-			return saga.Execute(ctx, l.Close, "")
+			return saga.Execute(ctx, l.Close, in.Of)
 		},
-		Finish:    saga.Step{Name: "Finish", Do: call(l.Finish, "")},
-		Retriable: []saga.Step{{Name: "Tell", Do: call(l.Tell, "")}},
+		Finish:    saga.Step{Name: "Finish", Do: call(l.Finish, in.Of)},
+		Retriable: []saga.Step{{Name: "Tell", Do: call(l.Tell, in.Of)}},
+	}
+	if in.History {
+		p.Fence = nil
+		p.Retriable[0].Do = func(ctx workflow.Context) error {
+			return saga.Do(ctx, l.Tell, in.Of+fmt.Sprint(saga.CurrentCause(ctx) == nil))
+		}
+	}
+	if in.NoPivot {
+		p.Pivot = saga.Step{}
 	}
 	undos := map[string]*saga.Undo{}
 	for _, name := range in.Steps {
@@ -241,6 +391,7 @@ func plan(in shape) saga.Plan {
 			}
 			s.Undo = undos[undoes]
 		}
+		s = kind(in.Kind[name], s)
 		last := len(p.Steps) - 1
 		switch {
 		case !in.Beside[name]:
@@ -261,7 +412,9 @@ func newEnv(l *ledger) *testsuite.TestWorkflowEnvironment {
 	env.SetTestTimeout(time.Minute)
 	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute}) // a busy machine is no deadlock
 	env.RegisterWorkflow(steps)
+	env.RegisterWorkflow(childStep)
 	env.RegisterActivityWithOptions(l, activity.RegisterOptions{})
+	env.RegisterActivityWithOptions(l.Checkpoint, activity.RegisterOptions{Name: saga.CheckpointActivity})
 	return env
 }
 
@@ -277,12 +430,30 @@ func TestAnySagaUnderAnyFaultsReachesOneOfItsTwoEnds(t *testing.T) {
 }
 
 func anySaga(t *rapid.T) {
-	in, l := drawShape(t), newLedger()
+	in, l := drawShape(t, "S"), newLedger()
 	drawFaults(t, in, l)
+	names := in.Steps
+	if rapid.IntRange(0, 3).Draw(t, "two sagas") == 0 {
+		second := drawShape(t, "T")
+		second.Of, in.Second = "T", &second
+		l.second = newLedger()
+		l.second.mu, l.second.death = l.mu, l.death
+		drawFaults(t, second, l.second)
+		names = slices.Concat(names, second.Steps)
+	}
+	l.death.unlessRecorded = in.reliesOnHistory() || in.Second != nil && in.Second.reliesOnHistory()
 	lost := rapid.IntRange(0, 2).Draw(t, "lost runs")
 	for run := 0; ; run++ {
+		// A run after a lost one may see another world: cancelled before it begins, or without what the lost run found.
+		l.death.cancelled = run > 0 && rapid.Bool().Draw(t, "cancelled before it begins")
+		if run > 0 {
+			drawRefusal(t, in, l)
+			if in.Second != nil {
+				drawRefusal(t, *in.Second, l.second)
+			}
+		}
 		if run < lost {
-			l.dieAfter = rapid.IntRange(1, 12).Draw(t, "the worker dies after effects")
+			l.death.after = rapid.IntRange(1, 12).Draw(t, "the worker dies after effects")
 		}
 		env := newEnv(l)
 		env.RegisterWorkflow(l.watched)
@@ -292,6 +463,9 @@ func anySaga(t *rapid.T) {
 		}
 		if rapid.Bool().Draw(t, "cancelled") {
 			env.RegisterDelayedCallback(env.CancelWorkflow, at("cancelled"))
+		}
+		for _, name := range names {
+			signal(env, at(name), "go "+name, "go")
 		}
 		for _, name := range rapid.SliceOfN(rapid.SampledFrom(harmless), 0, 3).Draw(t, "signals") {
 			step := rapid.SampledFrom([]string{"", "S0"}).Draw(t, "of")
@@ -306,6 +480,14 @@ func anySaga(t *rapid.T) {
 		}
 	}
 	l.check(t, in)
+	if l.second != nil {
+		l.second.check(t, *in.Second)
+	}
+}
+
+// reliesOnHistory reports whether the saga, or one in it, has no fence.
+func (in shape) reliesOnHistory() bool {
+	return in.History || slices.Contains(slices.Collect(maps.Values(in.Kind)), inNested)
 }
 
 // harmless signals skip nothing.
@@ -315,24 +497,39 @@ var harmless = []string{saga.SignalRetry, saga.SignalCompensate}
 func (l *ledger) survived() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	died := l.dead
-	l.dead, l.dieAfter, l.fenced = false, 0, false
-	if died {
-		l.log = append(l.log, "run")
+	died := l.death.dead
+	l.death.dead, l.death.after = false, 0
+	l.death.run++
+	for _, l := range []*ledger{l, l.second} {
+		if l != nil {
+			l.fenced = false
+			if died {
+				l.log = append(l.log, "run")
+			}
+		}
 	}
 	return !died
 }
 
-func drawShape(t *rapid.T) shape {
-	in := shape{Undoable: map[string]bool{}, Shared: map[string]string{}, Beside: map[string]bool{}, Timeout: time.Hour}
+func drawShape(t *rapid.T, prefix string) shape {
+	in := shape{Undoable: map[string]bool{}, Shared: map[string]string{}, Beside: map[string]bool{}, Kind: map[string]string{},
+		Timeout: time.Hour}
+	in.History = rapid.Bool().Draw(t, "without a fence")
+	in.NoPivot = in.History && rapid.Bool().Draw(t, "without a pivot")
+	first, kinds := prefix+"0", []string{"", "", "", "", inChild, afterSignal, inNested}
+	if rapid.Bool().Draw(t, "only activities") {
+		kinds = kinds[:1]
+	}
 	for i := range rapid.IntRange(1, 6).Draw(t, "steps") {
-		name := fmt.Sprintf("S%d", i)
+		name := fmt.Sprintf("%s%d", prefix, i)
 		in.Steps = append(in.Steps, name)
 		in.Undoable[name] = rapid.Bool().Draw(t, name+" has an undo")
 		in.Beside[name] = i > 0 && rapid.IntRange(0, 3).Draw(t, name+" runs beside") == 0
-		if i > 0 && in.Undoable[name] && in.Undoable["S0"] && rapid.IntRange(0, 3).Draw(t, name+" shares the undo of S0") == 0 {
-			in.Shared[name] = "S0"
+		if i > 0 && in.Undoable[name] && in.Undoable[first] && rapid.IntRange(0, 3).Draw(t, name+" shares an undo") == 0 {
+			in.Shared[name] = first
 		}
+		in.Kind[name] = rapid.SampledFrom(kinds).Draw(t, name+" is")
+		in.Undoable[name] = in.Undoable[name] || in.NoPivot // what cannot be undone comes after the pivot
 	}
 	return in
 }
@@ -345,14 +542,21 @@ func drawFaults(t *rapid.T, in shape, l *ledger) {
 	for name, first := range in.Shared {
 		l.shares[first] = append(l.shares[first], name)
 	}
+	drawRefusal(t, in, l)
+	if rapid.Bool().Draw(t, "nothing is broken") {
+		return // so that a run can be lost while all is in its first workflow task
+	}
 	for _, c := range calls {
 		if c != "Close" {
 			l.hangs[c] = rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "hanging calls of "+c)
 		}
 		l.faults[c] = rapid.SliceOfN(rapid.Bool(), 0, 4).Draw(t, "faults of "+c)
 	}
-	if rapid.Bool().Draw(t, "a step is refused") {
-		l.refuse = rapid.SampledFrom(in.Steps).Draw(t, "refused")
+}
+
+func drawRefusal(t *rapid.T, in shape, l *ledger) {
+	if l.refuse = ""; rapid.Bool().Draw(t, "a step is refused") {
+		l.refuse = rapid.SampledFrom(append(in.Steps[:len(in.Steps):len(in.Steps)], "Confirm")).Draw(t, "refused")
 	}
 }
 
@@ -360,6 +564,9 @@ func (l *ledger) check(t *rapid.T, in shape) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.land()
+	if in.NoPivot {
+		l.confirmed = !l.finished
+	}
 	if l.confirmed == l.finished {
 		t.Fatalf("confirmed %t, finished %t: want exactly one", l.confirmed, l.finished)
 	}
@@ -377,7 +584,10 @@ func (l *ledger) check(t *rapid.T, in shape) {
 		}
 	}
 	if len(l.tooLate) > 0 {
-		t.Errorf("begun after the fence was closed: %v", l.tooLate)
+		t.Errorf("begun after the fence was asked: %v", l.tooLate)
+	}
+	if slices.Contains(slices.Collect(maps.Values(in.Kind)), inNested) {
+		return // a nested saga undoes its step before the sagas around it undoes later ones
 	}
 	run := []string{}
 	for _, entry := range append(l.log, "run") {
