@@ -64,9 +64,7 @@ func New(c Config) *API {
 	for _, t := range problem.Common() {
 		a.problems[t.Name] = t
 	}
-	probes := gin.WrapH(httpserver.Probes(c.Checks, c.Log))
-	router.GET("/livez", probes)
-	router.GET("/readyz", probes)
+	a.probes(c)
 	a.documentation(c.Title)
 	return a
 }
@@ -93,6 +91,12 @@ func config(c Config) huma.Config {
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{setInstance},
 	}
+}
+
+func (a *API) probes(c Config) {
+	h := gin.WrapH(httpserver.Probes(c.Checks, c.Log))
+	a.Router.GET("/livez", h)
+	a.Router.GET("/readyz", h)
 }
 
 // securityHeaders protects responses against misuse in a browser. Pages override the policy.

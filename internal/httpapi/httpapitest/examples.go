@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -28,33 +27,33 @@ func (d *Document) examples() ([]*http.Request, error) {
 
 func (op *operation) example() (*http.Request, error) {
 	path, query, header := op.path, url.Values{}, http.Header{}
-	for i, p := range op.Parameters {
-		value, err := exampleOf(op.schema("parameters", strconv.Itoa(i)))
-		if err != nil && !p.Required {
+	for _, p := range op.parameters {
+		value, err := exampleOf(p.schema)
+		if err != nil && !p.required {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.Name, err)
+			return nil, fmt.Errorf("%s: %w", p.name, err)
 		}
-		switch p.In {
+		switch p.in {
 		case "path":
-			path = strings.Replace(path, "{"+p.Name+"}", url.PathEscape(fmt.Sprint(value)), 1)
+			path = strings.Replace(path, "{"+p.name+"}", url.PathEscape(fmt.Sprint(value)), 1)
 		case "query":
-			query.Set(p.Name, fmt.Sprint(value))
+			query.Set(p.name, fmt.Sprint(value))
 		case "header":
-			header.Set(p.Name, fmt.Sprint(value))
+			header.Set(p.name, fmt.Sprint(value))
 		}
 	}
 	var text []byte
-	if op.RequestBody != nil {
-		header.Set("Content-Type", "application/json")
-		body, err := exampleOf(op.schema("requestBody", "content", "application/json"))
+	for media, schema := range op.bodies {
+		body, err := exampleOf(schema)
 		if err != nil {
 			return nil, err
 		}
 		if text, err = json.Marshal(body); err != nil {
 			return nil, err
 		}
+		header.Set("Content-Type", media)
 	}
 	r := httptest.NewRequest(op.method, path+"?"+query.Encode(), strings.NewReader(string(text)))
 	r.Header = header

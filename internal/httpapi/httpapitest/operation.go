@@ -3,8 +3,8 @@ package httpapitest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"net/url"
 	"os"
@@ -12,72 +12,30 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 )
 
-// operation is an operation of a document, as far as it is checked.
+// operation is an operation of a document, with its schemas compiled.
 type operation struct {
-	*schemas
-	at, method, path string // at is its JSON pointer
-
-	OperationID string
-	Parameters  []parameter
-	RequestBody *struct { // nil: a body is not allowed
-		Required bool
-		Content  map[string]any
-	}
-	Responses map[string]response
+	id, method, path string
+	parameters       []parameter
+	bodies           bodies // nil: a body is not allowed
+	bodyRequired     bool
+	responses        map[string]response
 }
 
 type parameter struct {
-	Name, In string
-	Required bool
+	name, in string
+	required bool
+	schema   *jsonschema.Schema
 }
 
 type response struct {
-	Description      string
-	Content, Headers map[string]any
-}
-
-// problems returns the types of problems that the description names.
-func (r response) problems() []string {
-	var types []string
-	for _, match := range problemType.FindAllStringSubmatch(r.Description, -1) {
-		types = append(types, match[1])
-	}
-	return types
-}
-
-var problemType = regexp.MustCompile("`(/problems/[a-z-]+)`")
-
-// schema returns the schema of a part of the operation. It panics if the document is wrong.
-func (op *operation) schema(part ...string) *jsonschema.Schema {
-	pointer := op.at
-	for _, name := range part {
-		pointer += "/" + escape(name)
-	}
-	return op.compile(pointer + "/schema")
-}
-
-// checkBody checks a body, or the events of a stream, against the content that is described for it.
-func (op *operation) checkBody(content map[string]any, contentType string, body []byte, part ...string) error {
-	media, _, err := mime.ParseMediaType(contentType)
-	if err != nil || content[media] == nil {
-		return fmt.Errorf("the Content-Type %q is not described", contentType)
-	}
-	var value any
-	if media == "text/event-stream" {
-		value, err = decodeEvents(string(body))
-	} else {
-		value, err = jsonschema.UnmarshalJSON(bytes.NewReader(body))
-	}
-	if err != nil {
-		return fmt.Errorf("decode the body: %w", err)
-	}
-	return op.schema(append(part, "content", media)...).Validate(value)
+	bodies   bodies
+	headers  map[string]*jsonschema.Schema
+	problems []string // the types that its description names
 }
 
 // checkText checks a value that a URL or a header holds as text.
@@ -115,23 +73,23 @@ func (op *operation) checkParameters(r *http.Request, path map[string]string) er
 	if err != nil {
 		return err
 	}
-	for i, p := range op.Parameters {
+	for _, p := range op.parameters {
 		var values []string
-		switch p.In {
+		switch p.in {
 		case "path":
-			values = []string{path[p.Name]}
+			values = []string{path[p.name]}
 		case "query":
-			values = query[p.Name]
-			delete(query, p.Name)
+			values = query[p.name]
+			delete(query, p.name)
 		case "header":
-			values = r.Header.Values(p.Name)
+			values = r.Header.Values(p.name)
 		}
-		if len(values) > 1 && p.In == "query" || len(values) == 0 && p.Required {
-			return fmt.Errorf("parameter %s is sent %d times", p.Name, len(values))
+		if len(values) > 1 && p.in == "query" || len(values) == 0 && p.required {
+			return fmt.Errorf("parameter %s is sent %d times", p.name, len(values))
 		}
 		for _, value := range values {
-			if err := checkText(op.schema("parameters", strconv.Itoa(i)), value); err != nil {
-				return fmt.Errorf("parameter %s: %w", p.Name, err)
+			if err := checkText(p.schema, value); err != nil {
+				return fmt.Errorf("parameter %s: %w", p.name, err)
 			}
 		}
 	}
@@ -145,62 +103,98 @@ func (op *operation) checkParameters(r *http.Request, path map[string]string) er
 // "404 /problems/order-not-found".
 func (op *operation) documented() []string {
 	var all []string
-	for status, r := range op.Responses {
-		kinds := r.problems()
-		if len(kinds) == 0 {
+	for status, r := range op.responses {
+		if len(r.problems) == 0 {
 			all = append(all, status)
 		}
-		for _, kind := range kinds {
+		for _, kind := range r.problems {
 			all = append(all, status+" "+kind)
 		}
 	}
 	return all
 }
 
-// load reads the operations of a document. A path without parameters comes before one with parameters.
+var problemType = regexp.MustCompile("`(/problems/[a-z-]+)`")
+
+// spec is the part of an OpenAPI document that is checked.
+type spec struct {
+	Paths map[string]map[string]struct {
+		OperationID string
+		Parameters  []struct {
+			Name, In string
+			Required bool
+		}
+		RequestBody *struct {
+			Required bool
+			Content  map[string]any
+		}
+		Responses map[string]struct {
+			Description string
+			Content     map[string]any
+			Headers     map[string]any
+		}
+	}
+}
+
+// load reads a document and compiles its schemas. Schemas of OpenAPI 3.1 are JSON Schemas of the draft 2020-12.
 func load(path string) ([]*operation, error) {
-	schemas, text, err := open(path)
+	c, text, err := open(path)
 	if err != nil {
 		return nil, err
 	}
-	var document struct {
-		Paths map[string]map[string]*operation
-	}
-	if err := json.Unmarshal(text, &document); err != nil {
+	var s spec
+	if err := json.Unmarshal(text, &s); err != nil {
 		return nil, err
 	}
 	var all []*operation
-	for path, methods := range document.Paths {
-		for method, op := range methods {
-			op.schemas, op.method, op.path = schemas, strings.ToUpper(method), path
-			op.at = "/paths/" + escape(path) + "/" + method
+	for path, methods := range s.Paths {
+		for method, described := range methods {
+			at := "/paths/" + escape(path) + "/" + method
+			op := &operation{
+				id: described.OperationID, method: strings.ToUpper(method), path: path, responses: map[string]response{},
+			}
+			for i, p := range described.Parameters {
+				op.parameters = append(op.parameters, parameter{p.Name, p.In, p.Required, c.compile(at, "parameters", strconv.Itoa(i))})
+			}
+			if body := described.RequestBody; body != nil {
+				op.bodyRequired = body.Required
+				op.bodies = c.compileAll(body.Content, at, "requestBody", "content")
+			}
+			for status, r := range described.Responses {
+				op.responses[status] = response{
+					bodies:   c.compileAll(r.Content, at, "responses", status, "content"),
+					headers:  c.compileAll(r.Headers, at, "responses", status, "headers"),
+					problems: problemTypes(r.Description),
+				}
+			}
 			all = append(all, op)
 		}
 	}
+	// A path without parameters wins over one with parameters.
 	slices.SortFunc(all, func(a, b *operation) int {
 		return strings.Compare(strings.ReplaceAll(a.path, "{", "~"), strings.ReplaceAll(b.path, "{", "~"))
 	})
-	return all, nil
+	return all, errors.Join(c.errs...)
 }
 
-// schemas compiles the schemas of one document when they are needed. Schemas of OpenAPI 3.1 are JSON Schemas of the draft
-// 2020-12. It is safe for concurrent use.
-type schemas struct {
-	mu       sync.Mutex
-	compiler *jsonschema.Compiler
+func problemTypes(description string) []string {
+	var types []string
+	for _, match := range problemType.FindAllStringSubmatch(description, -1) {
+		types = append(types, match[1])
+	}
+	return types
 }
 
-// compile returns the schema at a JSON pointer.
-func (s *schemas) compile(pointer string) *jsonschema.Schema {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.compiler.MustCompile(documentURL + "#" + (&url.URL{Fragment: pointer}).EscapedFragment())
+// compiler compiles the schemas of one document, and collects the errors.
+type compiler struct {
+	*jsonschema.Compiler
+	errs []error
 }
 
 const documentURL = "file:///openapi.json"
 
-// open returns the schemas of a document, and the document as JSON.
-func open(path string) (*schemas, []byte, error) {
+// open returns a compiler for a document, and the document as JSON.
+func open(path string) (*compiler, []byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, nil, err
@@ -222,12 +216,33 @@ func open(path string) (*schemas, []byte, error) {
 			schema.(map[string]any)["additionalProperties"] = false
 		}
 	}
-	c := jsonschema.NewCompiler()
+	c := &compiler{Compiler: jsonschema.NewCompiler()}
 	c.AssertFormat()
 	for name, bits := range map[string]int{"int32": 32, "int64": 64} {
 		c.RegisterFormat(&jsonschema.Format{Name: name, Validate: integer(bits)})
 	}
-	return &schemas{compiler: c}, text, c.AddResource(documentURL, root)
+	return c, text, c.AddResource(documentURL, root)
+}
+
+func (c *compiler) compileAll(described map[string]any, at ...string) map[string]*jsonschema.Schema {
+	if described == nil {
+		return nil
+	}
+	all := map[string]*jsonschema.Schema{}
+	for name := range described {
+		all[name] = c.compile(append(slices.Clone(at), escape(name))...)
+	}
+	return all
+}
+
+// compile compiles the member schema of the object at a JSON pointer.
+func (c *compiler) compile(at ...string) *jsonschema.Schema {
+	pointer := url.URL{Fragment: strings.Join(at, "/") + "/schema"}
+	compiled, err := c.Compile(documentURL + "#" + pointer.EscapedFragment())
+	if err != nil {
+		c.errs = append(c.errs, err)
+	}
+	return compiled
 }
 
 // escape writes a name as a part of a JSON pointer.

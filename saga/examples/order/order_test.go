@@ -2,13 +2,16 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/ordersaga/ordersaga/saga"
 	"github.com/ordersaga/ordersaga/saga/examples/internal/exampletest"
+	"github.com/ordersaga/ordersaga/saga/sagatest"
 )
 
 type call = func() (any, error)
@@ -126,4 +129,33 @@ func TestOrderHasOneEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sagatest disturbs every call in Temporal's test environment, alone and in pairs.
+func TestExploredOrderKeepsItsPromises(t *testing.T) {
+	t.Parallel()
+	in := Order{ID: "order-1", Units: 2, Price: 100}
+	sagatest.Explore(t, sagatest.Saga{
+		Workflow: Place,
+		Args:     []any{in},
+		World: func() sagatest.World {
+			shop := newShop(2, 200)
+			return sagatest.World{
+				Activities: []any{shop},
+				InEffect:   func() any { return [2]int{shop.Stock.Left(), shop.Payments.Left()} },
+				Invariants: []sagatest.Invariant{{Name: "event and outcome agree", Holds: func(s sagatest.Story) error {
+					want := map[saga.End]Status{saga.WentForward: Confirmed, saga.WasUnwound: Cancelled}[s.End]
+					if event := shop.Events.Of(in.ID); event != want {
+						return fmt.Errorf("the event says %s, want %s", event, want)
+					}
+					return nil
+				}}},
+			}
+		},
+		Ended: func(env *testsuite.TestWorkflowEnvironment) (saga.End, error) {
+			var outcome saga.Outcome
+			err := env.GetWorkflowResult(&outcome)
+			return outcome.End, err
+		},
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/ordersaga/ordersaga/saga"
 	"github.com/ordersaga/ordersaga/saga/examples/internal/exampletest"
 	"github.com/ordersaga/ordersaga/saga/examples/internal/remote"
+	"github.com/ordersaga/ordersaga/saga/sagatest"
 )
 
 type call = func() (any, error)
@@ -102,6 +103,21 @@ func checkTrip(
 	if outcome, ok := saga.Unwound(err); !ok || len(outcome.Undos) != 3 {
 		t.Errorf("%+v (%t), want three undos", outcome, ok)
 	}
+}
+
+// sagatest disturbs every call in Temporal's test environment, alone and in pairs.
+func TestExploredTripKeepsItsPromises(t *testing.T) {
+	t.Parallel()
+	sagatest.Explore(t, sagatest.Saga{
+		Workflow: Trip,
+		Args:     []any{Request{"Ada", "Rome"}},
+		World: func() sagatest.World {
+			a := &Agency{Flights: remote.New("flight", 1), Hotels: remote.New("hotel", 1), Cars: remote.New("car", 1)}
+			return sagatest.World{Activities: []any{a}, InEffect: func() any {
+				return [3]int{a.Flights.Left(), a.Hotels.Left(), a.Cars.Left()}
+			}}
+		},
+	})
 }
 
 // A call may arrive after the saga has given up on it and has undone its step. It must not take effect any more.
