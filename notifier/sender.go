@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -16,7 +17,7 @@ import (
 type sender struct {
 	store    *store
 	mail     *mailer // nil if no mail server is configured; the outbox may still hold mails from before
-	webhooks *webhookClient
+	webhooks *http.Client
 	log      *slog.Logger
 	workers  int
 	timing   timing
@@ -61,7 +62,7 @@ func (s *sender) run(ctx context.Context) error {
 		working.Go(func() { s.work(ctx) })
 	}
 	working.Wait()
-	s.webhooks.close()
+	s.webhooks.CloseIdleConnections()
 	return nil
 }
 
@@ -134,7 +135,7 @@ func (s *sender) send(ctx context.Context, d *claimed) error {
 		}
 		return s.mail.send(ctx, d)
 	case toWebhook:
-		return s.webhooks.send(ctx, d)
+		return callWebhook(ctx, s.webhooks, d)
 	case toLog:
 		s.write(d)
 		return nil

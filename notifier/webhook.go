@@ -13,25 +13,20 @@ import (
 	"github.com/ordersaga/ordersaga/internal/webhook"
 )
 
-// webhookClient calls webhooks, signed by the Standard Webhooks scheme.
-type webhookClient struct{ client *http.Client }
-
-func newWebhookClient() *webhookClient {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	return &webhookClient{&http.Client{
-		Transport: transport,
-		// Only the address in the contacts is called, which operators have entered.
+// newWebhookClient returns a client that calls only the address in the contacts, which operators have entered.
+func newWebhookClient() *http.Client {
+	return &http.Client{
+		Transport:     http.DefaultTransport.(*http.Transport).Clone(),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
 }
-
-func (c *webhookClient) close() { c.client.CloseIdleConnections() }
 
 // maxResponse is how much of a response is read, so that the connection can be reused.
 const maxResponse = 64 << 10
 
-// send returns nil if the receiver has returned 2xx. 410 Gone means that it wants no further calls, so that error is final.
-func (c *webhookClient) send(ctx context.Context, d *claimed) error {
+// callWebhook calls a webhook, signed by the Standard Webhooks scheme, and returns nil if the receiver has returned 2xx.
+// 410 Gone means that it wants no further calls, so that error is final.
+func callWebhook(ctx context.Context, client *http.Client, d *claimed) error {
 	key, err := webhook.ParseKey(d.Secret)
 	if err != nil {
 		return &finalError{err}
@@ -43,7 +38,7 @@ func (c *webhookClient) send(ctx context.Context, d *claimed) error {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "ordersaga-notifier/1")
 	key.Sign(req.Header, webhookID(d.MessageID), time.Now(), []byte(d.Body))
-	res, err := c.client.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("call the webhook at %s: %w", req.URL.Host, withoutURL(err))
 	}

@@ -84,7 +84,7 @@ func TestAWebhookIsCalledUnderOneIDUntilItTakesTheEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	sender := newSender(s, nil, discard(), 1)
-	defer sender.webhooks.close()
+	defer sender.webhooks.CloseIdleConnections()
 	sender.timing.backoff = time.Millisecond
 	eventually(t, "the call to be taken", func() bool {
 		sendAll(t, sender)
@@ -124,7 +124,7 @@ func TestAWebhookThatIsGoneOrWantsAnotherSecretIsGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	sender := newSender(s, nil, discard(), 1)
-	defer sender.webhooks.close()
+	defer sender.webhooks.CloseIdleConnections()
 	sender.timing.backoff, sender.timing.maxAttempts = time.Millisecond, 3
 	eventually(t, "both to be given up", func() bool {
 		sendAll(t, sender)
@@ -139,9 +139,9 @@ func TestAWebhookThatIsGoneOrWantsAnotherSecretIsGivenUp(t *testing.T) {
 func TestErrorsDoNotShowTheWebhooksURL(t *testing.T) {
 	t.Parallel()
 	c := newWebhookClient()
-	defer c.close()
+	defer c.CloseIdleConnections()
 	d := &claimed{delivery: delivery{Channel: toWebhook, Address: "http://127.0.0.1:1/hook?token=t0ken", Secret: webhookSecret}}
-	if err := c.send(t.Context(), d); err == nil || strings.Contains(err.Error(), "t0ken") {
+	if err := callWebhook(t.Context(), c, d); err == nil || strings.Contains(err.Error(), "t0ken") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -164,7 +164,7 @@ func TestOperatorsGetAnAlertOnceAtEachOfTheirAddresses(t *testing.T) {
 		}
 	}
 	sender := newSender(s, server.mailer(t), discard(), 1)
-	defer sender.webhooks.close()
+	defer sender.webhooks.CloseIdleConnections()
 	sendAll(t, sender)
 	calls, acted := r.seen()
 	if mails := server.received(); len(mails) != 1 || mails[0].To != "ops@shop.example" || calls != 1 || len(acted) != 1 {

@@ -82,12 +82,7 @@ func TestAHandledMessageIsGone(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("message (-want +got):\n%s", diff)
 	}
-	ch := rabbitmqtest.Channel(t, config.URL)
-	for _, queue := range []string{QueueConfirmed, DeadLetterQueue} {
-		if n := count(t, ch, queue); n != 0 {
-			t.Errorf("%d messages in %s", n, queue)
-		}
-	}
+	areEmpty(t, config.URL, QueueConfirmed, DeadLetterQueue)
 }
 
 func TestPoisonIsDeadLetteredAtOnceWithItsReason(t *testing.T) {
@@ -172,12 +167,7 @@ func TestAMessageThatFailsOnceSucceedsLater(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	ch := rabbitmqtest.Channel(t, config.URL)
-	for _, queue := range []string{QueueConfirmed, DeadLetterQueue, TierName(config.Topology.Tiers[0]), TierName(config.Topology.Tiers[1])} {
-		if n := count(t, ch, queue); n != 0 {
-			t.Errorf("%d messages in %s", n, queue)
-		}
-	}
+	areEmpty(t, config.URL, QueueConfirmed, DeadLetterQueue, TierName(config.Topology.Tiers[0]), TierName(config.Topology.Tiers[1]))
 }
 
 func TestAnOutageUsesUpNoAttempts(t *testing.T) {

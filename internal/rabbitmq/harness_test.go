@@ -19,6 +19,7 @@ import (
 
 	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/rabbitmq/rabbitmqtest"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
@@ -137,6 +138,17 @@ func publishAtLast(t *testing.T, p *Publisher, e order.Event) {
 	defer cancel()
 	if err := persist(ctx, p, e); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// areEmpty checks that no queue holds a message.
+func areEmpty(t *testing.T, url string, queues ...string) {
+	t.Helper()
+	ch := rabbitmqtest.Channel(t, url)
+	for _, queue := range queues {
+		if n := count(t, ch, queue); n != 0 {
+			t.Errorf("%d messages in %s", n, queue)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -28,7 +29,7 @@ const apiVersion = "2026-10-28"
 
 // emit writes an event about the object, to be sent once the transaction has committed. Without a webhook it does nothing.
 func (c *call) emit(kind string, object any) error {
-	if !c.events {
+	if c.options.WebhookURL == "" {
 		return nil
 	}
 	id := newID("evt")
@@ -93,7 +94,8 @@ func (g *Gateway) sendDue(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	for _, e := range due {
-		if !g.send(ctx, e) {
+		if err := g.send(ctx, e); err != nil {
+			g.log.Info("an event was not taken", "event", e.ID, "attempt", e.Attempts, "error", err.Error())
 			continue
 		}
 		if _, err := g.pool.Exec(ctx, `UPDATE events SET delivered = true, due_at = NULL WHERE id = $1`, e.ID); err != nil {
@@ -120,28 +122,25 @@ func (g *Gateway) claimDue(ctx context.Context) ([]event, error) {
 	return due, nil
 }
 
-// send makes one attempt and reports whether the receiver took the event.
-func (g *Gateway) send(ctx context.Context, e event) bool {
+// send makes one attempt. It returns nil if the receiver took the event.
+func (g *Gateway) send(ctx context.Context, e event) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.options.WebhookURL, bytes.NewReader(e.Body))
 	if err != nil {
-		g.log.Error("an event cannot be sent", "event", e.ID, "error", err.Error())
-		return false
+		return err
 	}
 	req.Header.Set("Content-Type", "application/json; charset=utf-8")
 	req.Header.Set("Stripe-Signature", signature(e.Body, g.options.WebhookSecret, time.Now()))
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		g.log.Info("an event was not taken", "event", e.ID, "attempt", e.Attempts, "error", err.Error())
-		return false
+		return err
 	}
 	defer res.Body.Close()
-	taken := res.StatusCode/100 == 2
-	if !taken {
-		g.log.Info("an event was not taken", "event", e.ID, "attempt", e.Attempts, "status", res.StatusCode)
+	if res.StatusCode/100 != 2 {
+		return errors.New(res.Status)
 	}
-	return taken
+	return nil
 }
 
 // signature is Stripe's scheme v1: HMAC-SHA256 over the time and the body.

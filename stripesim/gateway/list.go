@@ -19,7 +19,7 @@ var listIntents = endpoint{
 		found, more, err := c.intents(`
 			i.created_at >= $1 AND ($2 = '' OR i.seq < (SELECT seq FROM payment_intents WHERE id = $2))`,
 			time.Unix(since, 0), c.params.Get("starting_after"))
-		return page[*intentObject]{Object: "list", URL: "/v1/payment_intents", HasMore: more, Data: c.objects(found)}, err
+		return page{Object: "list", URL: "/v1/payment_intents", HasMore: more, Data: c.objects(found)}, err
 	},
 }
 
@@ -41,10 +41,8 @@ var searchIntents = endpoint{
 			return nil, err
 		}
 		found, more, err := c.intents(`i.order_id = $1 AND i.created_at <= $2 AND i.seq < $3`,
-			query[1], c.now.Add(-c.delay), before)
-		p := page[*intentObject]{
-			Object: "search_result", URL: "/v1/payment_intents/search", HasMore: more, Data: c.objects(found),
-		}
+			query[1], c.now.Add(-c.options.SearchDelay), before)
+		p := page{Object: "search_result", URL: "/v1/payment_intents/search", HasMore: more, Data: c.objects(found)}
 		if more {
 			p.NextPage = strconv.FormatInt(found[len(found)-1].Seq, 10)
 		}

@@ -79,10 +79,10 @@ type refundObject struct {
 }
 
 // page is a page of a list or of a search result.
-type page[T any] struct {
-	Object   string `json:"object"`
-	URL      string `json:"url"`
-	HasMore  bool   `json:"has_more"`
-	NextPage string `json:"next_page,omitempty"` // of a search: the parameter page for the next one
-	Data     []T    `json:"data"`
+type page struct {
+	Object   string          `json:"object"`
+	URL      string          `json:"url"`
+	HasMore  bool            `json:"has_more"`
+	NextPage string          `json:"next_page,omitempty"` // of a search: the parameter page for the next one
+	Data     []*intentObject `json:"data"`
 }

@@ -33,13 +33,12 @@ type endpoint struct {
 // call is a request being handled.
 type call struct {
 	context.Context
-	tx     pgx.Tx
-	now    time.Time
-	id     string // of the object in the path, or ""
-	params url.Values
-	strike strike
-	delay  time.Duration // of searches
-	events bool          // whether a webhook is configured
+	tx      pgx.Tx
+	now     time.Time
+	id      string // of the object in the path, or ""
+	params  url.Values
+	strike  strike
+	options Options
 }
 
 // serve adds to an endpoint what all calls have in common: parameters, idempotency, faults and the response.
@@ -96,8 +95,7 @@ func (g *Gateway) response(ctx context.Context, c *gin.Context, e endpoint, s st
 	print := fingerprint(c.Request.Method, c.Request.URL.Path, params)
 	r, err := g.once(ctx, key, print, func(tx pgx.Tx) (response, bool, error) {
 		return e.effect(&call{
-			Context: ctx, tx: tx, now: g.now(), id: c.Param("id"), params: params, strike: s, delay: g.options.SearchDelay,
-			events: g.options.WebhookURL != "",
+			Context: ctx, tx: tx, now: g.now(), id: c.Param("id"), params: params, strike: s, options: g.options,
 		})
 	})
 	if problem := (*apiError)(nil); errors.As(err, &problem) {
