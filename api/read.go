@@ -19,8 +19,7 @@ type store interface {
 	Orders(ctx context.Context, q order.Query) ([]order.Order, string, error)
 	// Timeline returns what happened to an order, or order.ErrNotFound.
 	Timeline(ctx context.Context, id order.ID) ([]order.Entry, error)
-	// Changes returns the orders whose timelines have entries after the given ones.
-	Changes(ctx context.Context, since map[order.ID]int64) ([]order.Change, error)
+	changeReader
 }
 
 // find returns an order: its row, or the input of its saga until the saga has written the row. It returns

@@ -23,6 +23,7 @@ var defaultWatchTimes = watchTimes{
 
 // changeReader is the store as a watcher needs it.
 type changeReader interface {
+	// Changes returns the orders whose timelines have entries after the given ones.
 	Changes(ctx context.Context, since map[order.ID]int64) ([]order.Change, error)
 }
 

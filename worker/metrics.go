@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -19,11 +20,9 @@ var breakerStates = map[string]int64{"closed": 0, "half-open": 1, "open": 2}
 func watchBreaker(meter metric.Meter) (func(from, to string), error) {
 	state, err := meter.Int64Gauge("catalog_breaker_state",
 		metric.WithDescription("circuit breaker of the catalog: 0 closed, 1 half-open, 2 open"))
-	if err != nil {
-		return nil, fmt.Errorf("measure the circuit breaker: %w", err)
-	}
-	changes, err := meter.Int64Counter("catalog_breaker_changes", metric.WithDescription("state changes of the catalog's circuit breaker"))
-	if err != nil {
+	changes, err2 := meter.Int64Counter("catalog_breaker_changes",
+		metric.WithDescription("state changes of the catalog's circuit breaker"))
+	if err := errors.Join(err, err2); err != nil {
 		return nil, fmt.Errorf("measure the circuit breaker: %w", err)
 	}
 	ctx := context.Background()

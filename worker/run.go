@@ -172,7 +172,8 @@ func serve(
 	probes := make(chan error, 1)
 	go func() { probes <- httpserver.Serve(ctx, c.Addr, httpserver.TLS{}, health, log) }()
 
-	log.Info("working", "taskQueue", c.TaskQueue, "fastPath", c.FastPath, "deployment", c.Version.Deployment, "build", c.Version.BuildID)
+	log.Info("working", "taskQueue", c.TaskQueue, "fastPath", c.FastPath,
+		"deployment", c.Version.Deployment, "build", c.Version.BuildID)
 	var failed error
 	select {
 	case <-ctx.Done():

@@ -179,7 +179,11 @@ func (c *Client) call(ctx context.Context, method, path string, body any, header
 		}
 	}
 	for try := 1; ; try++ {
-		res, text, err := c.once(ctx, method, path, payload, header)
+		var text []byte
+		res, err := c.send(ctx, method, path, payload, header)
+		if err == nil {
+			text, err = read(res)
+		}
 		switch {
 		case err == nil && res.StatusCode == http.StatusNotModified:
 			return res, nil
@@ -204,14 +208,10 @@ func (c *Client) call(ctx context.Context, method, path string, body any, header
 // maxResponse bounds a response, in bytes. A page of 100 orders of 100 lines has about 2 MB.
 const maxResponse = 8 << 20
 
-func (c *Client) once(ctx context.Context, method, path string, payload []byte, header http.Header) (*http.Response, []byte, error) {
-	res, err := c.send(ctx, method, path, payload, header)
-	if err != nil {
-		return nil, nil, err
-	}
+// read reads the rest of a response and closes it.
+func read(res *http.Response) ([]byte, error) {
 	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxResponse))
-	return res, text, err
+	return io.ReadAll(io.LimitReader(res.Body, maxResponse))
 }
 
 func (c *Client) send(ctx context.Context, method, path string, payload []byte, header http.Header) (*http.Response, error) {

@@ -65,7 +65,7 @@ func (w *watch) stream(ctx context.Context) error {
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		text, err := io.ReadAll(io.LimitReader(res.Body, maxResponse))
+		text, err := read(res)
 		if err != nil {
 			return err
 		}

@@ -13,35 +13,25 @@ func decodeEvents(stream string) (any, error) {
 	events := []any{}
 	blocks := strings.Split(stream, "\n\n")
 	for _, block := range blocks[:len(blocks)-1] {
-		event, err := decodeEvent(block)
+		event := map[string]any{}
+		for line := range strings.SplitSeq(block, "\n") {
+			name, value, _ := strings.Cut(line, ":")
+			if name != "" && event[name] != nil {
+				return nil, fmt.Errorf("field %s twice in the event %q", name, block)
+			}
+			event[name] = strings.TrimPrefix(value, " ")
+		}
+		delete(event, "") // comments
+		text, ok := event["data"].(string)
+		if !ok {
+			continue // only a comment or a retry time
+		}
+		data, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("the data of the event %q: %w", block, err)
 		}
-		if event["data"] != nil { // not only a comment or a retry time
-			events = append(events, event)
-		}
+		event["data"] = data
+		events = append(events, event)
 	}
 	return events, nil
-}
-
-func decodeEvent(block string) (map[string]any, error) {
-	event := map[string]any{}
-	for line := range strings.SplitSeq(block, "\n") {
-		name, value, _ := strings.Cut(line, ":")
-		if name != "" && event[name] != nil {
-			return nil, fmt.Errorf("field %s twice in the event %q", name, block)
-		}
-		event[name] = strings.TrimPrefix(value, " ")
-	}
-	delete(event, "") // comments
-	text, ok := event["data"].(string)
-	if !ok {
-		return event, nil
-	}
-	data, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
-	if err != nil {
-		return nil, fmt.Errorf("the data of the event %q: %w", block, err)
-	}
-	event["data"] = data
-	return event, nil
 }
