@@ -106,12 +106,9 @@ func (s *server) page(ctx context.Context, in *listInput) (product.Page, error) 
 
 // filter leaves out bounds that exclude nothing, because a listing without bounds is faster.
 func (in *listInput) filter() product.Filter {
-	f := product.Filter{Category: in.Category, Words: product.Words(in.Q)}
-	if in.MinPrice > 0 {
-		f.MinPrice = &in.MinPrice
-	}
+	f := product.Filter{Category: in.Category, Words: product.Words(in.Q), MinPrice: in.MinPrice}
 	if in.MaxPrice < product.MaxPrice {
-		f.MaxPrice = &in.MaxPrice
+		f.Below = in.MaxPrice + 1
 	}
 	return f
 }

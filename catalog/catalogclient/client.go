@@ -2,6 +2,7 @@ package catalogclient
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,29 +52,21 @@ func New(o Options) (*Client, error) {
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
 		return nil, errors.New("the catalog's URL must look like http://host:port")
 	}
-	if o.Timeout == 0 {
-		o.Timeout = 3 * time.Second
-	}
-	if o.PriceAge == 0 {
-		o.PriceAge = 5 * time.Minute
-	}
 	if o.Transport == nil {
 		o.Transport = newTransport()
 	}
 	if o.Token == nil {
 		o.Token = func(context.Context) (string, error) { return "", nil }
 	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
+	log := cmp.Or(o.Log, slog.Default())
 	return &Client{
 		base:    base,
 		http:    &http.Client{Transport: o.Transport, CheckRedirect: noRedirects},
 		token:   o.Token,
-		timeout: o.Timeout,
-		breaker: newBreaker(o.Log, o.OnStateChange),
-		prices:  newLastPrices(o.PriceAge),
-		log:     o.Log,
+		timeout: cmp.Or(o.Timeout, 3*time.Second),
+		breaker: newBreaker(log, o.OnStateChange),
+		prices:  newLastPrices(cmp.Or(o.PriceAge, 5*time.Minute)),
+		log:     log,
 	}, nil
 }
 

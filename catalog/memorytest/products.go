@@ -93,8 +93,7 @@ func passes(f product.Filter, p product.Product) bool {
 	words := product.Words(p.Name)
 	lacks := func(word string) bool { return !slices.Contains(words, word) }
 	return (f.Category == "" || f.Category == p.Category) && !slices.ContainsFunc(f.Words, lacks) &&
-		(f.MinPrice == nil || *f.MinPrice <= p.Price.Amount) &&
-		(f.MaxPrice == nil || *f.MaxPrice >= p.Price.Amount)
+		f.MinPrice <= p.Price.Amount && (f.Below == 0 || f.Below > p.Price.Amount)
 }
 
 // ChangeProduct implements product.Store.

@@ -58,7 +58,7 @@ func listing(q product.Query) (filter bson.M, index bson.D) {
 	case q.Priced() && q.Matches <= fewProducts:
 		return filter, choose(q.Category, byPrice, byCategoryAndPrice)
 	case q.Priced():
-		filter["priceBuckets"] = in(bucketsFrom(q.Prices()))
+		filter["priceBuckets"] = in(bucketsFrom(q.MinPrice, q.Below))
 		return filter, choose(q.Category, byBuckets, byCategoryBuckets)
 	}
 	return filter, choose(q.Category, byNumber, byCategory)

@@ -57,11 +57,11 @@ func TestPagesAreReadInTheOrderOfAnIndex(t *testing.T) {
 	if err := store.CreateProducts(t.Context(), lamps); err != nil {
 		t.Fatal(err)
 	}
-	low, high, dear := int64(200), int64(500), int64(1100)
+	const low, high, dear = 200, 500, 1100
 	for name, f := range map[string]product.Filter{
 		"all": {}, "category": {Category: "garden"}, "word": {Words: []string{"lamp"}}, "words": {Words: []string{"lamp", "no"}},
-		"prices": {MinPrice: &low, MaxPrice: &high}, "category and prices": {Category: "garden", MinPrice: &low, MaxPrice: &high},
-		"dear": {MinPrice: &dear}, "cheap": {MaxPrice: &low}, "word and prices": {Words: []string{"lamp"}, MinPrice: &low},
+		"prices": {MinPrice: low, Below: high}, "category and prices": {Category: "garden", MinPrice: low, Below: high},
+		"dear": {MinPrice: dear}, "cheap": {Below: low}, "word and prices": {Words: []string{"lamp"}, MinPrice: low},
 	} {
 		for _, before := range []int64{0, 1000} {
 			query := product.Query{Filter: f, Before: before, Limit: 10, Matches: 1_000_000}

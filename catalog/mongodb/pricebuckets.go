@@ -31,12 +31,12 @@ func bucketsOf(amount int64) []int64 {
 	return buckets
 }
 
-// bucketsFrom returns the buckets that make up a range of prices, at most 31. The first and the last may reach beyond the
-// range by less than a step.
-func bucketsFrom(lowest, highest int64) []int64 {
-	first, last := priceStep(lowest), priceStep(highest)
-	if highest >= product.MaxPrice {
-		last |= 1<<(2*(bucketWidths-1)) - 1 // no price is higher: go up to the end of the widest bucket
+// bucketsFrom returns the buckets that make up a range of prices, at most 31. Without an upper bound, below is 0. The first
+// and the last bucket may reach beyond the range by less than a step.
+func bucketsFrom(lowest, below int64) []int64 {
+	first, last := priceStep(lowest), priceStep(below-1)
+	if below == 0 {
+		last = priceStep(product.MaxPrice) | 1<<(2*(bucketWidths-1)) - 1 // go up to the end of the widest bucket
 	}
 	buckets := []int64{}
 	for at := first; at <= last; {

@@ -129,12 +129,9 @@ func condition(f product.Filter) bson.M {
 	if len(f.Words) > 0 {
 		c["words"] = bson.M{"$all": f.Words}
 	}
-	amount := bson.M{}
-	if f.MinPrice != nil {
-		amount["$gte"] = *f.MinPrice
-	}
-	if f.MaxPrice != nil {
-		amount["$lte"] = *f.MaxPrice
+	amount := bson.M{"$gte": f.MinPrice}
+	if f.Below > 0 {
+		amount["$lt"] = f.Below
 	}
 	if f.Priced() {
 		c["price.amount"] = amount

@@ -111,20 +111,12 @@ func (c *counts) changed() {
 	}
 }
 
-// filterKey is a comparable Filter; -1 means no bound.
+// filterKey is a comparable Filter.
 type filterKey struct {
-	category string
-	words    string
-	min, max int64
+	category, words string
+	minPrice, below int64
 }
 
 func (f Filter) key() filterKey {
-	k := filterKey{f.Category, strings.Join(slices.Sorted(slices.Values(f.Words)), " "), -1, -1}
-	if f.MinPrice != nil {
-		k.min = *f.MinPrice
-	}
-	if f.MaxPrice != nil {
-		k.max = *f.MaxPrice
-	}
-	return k
+	return filterKey{f.Category, strings.Join(slices.Sorted(slices.Values(f.Words)), " "), f.MinPrice, f.Below}
 }

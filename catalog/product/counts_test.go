@@ -184,7 +184,7 @@ func TestTheRarestConditionIsLookedUp(t *testing.T) {
 	t.Parallel()
 	words := func(w ...string) product.Filter { return product.Filter{Words: w} }
 	garden := func(f product.Filter) product.Filter { f.Category = "garden"; return f }
-	priced := func(f product.Filter) product.Filter { f.MinPrice = new(int64); return f }
+	priced := func(f product.Filter) product.Filter { f.MinPrice = 1; return f }
 	for name, c := range map[string]struct {
 		filter    product.Filter
 		words     []string

@@ -30,33 +30,21 @@ type Patch struct {
 	Price       *money.Money
 }
 
-// Filter narrows a listing; nil and empty mean any. The bounds on prices are inclusive, in minor units of any currency.
+// Filter narrows a listing; zero and empty mean any. The bounds on prices are in minor units of any currency.
 type Filter struct {
 	Category string
 	Words    []string // the name contains all of them; a store does best with the rarest first; see func Words
-	MinPrice *int64
-	MaxPrice *int64
+	MinPrice int64
+	Below    int64 // prices are lower than this
 	// WordsLast says that the words are so common that a store should look up the rest of the filter in an index.
 	WordsLast bool
 }
 
 // Priced reports whether the filter bounds prices.
-func (f Filter) Priced() bool { return f.MinPrice != nil || f.MaxPrice != nil }
+func (f Filter) Priced() bool { return f.MinPrice > 0 || f.Below > 0 }
 
 // MaxPrice is the highest possible price, in minor units.
 const MaxPrice = 1_000_000_000_000
-
-// Prices returns the bounds on prices, or 0 and MaxPrice where there are none.
-func (f Filter) Prices() (lowest, highest int64) {
-	lowest, highest = 0, MaxPrice
-	if f.MinPrice != nil {
-		lowest = *f.MinPrice
-	}
-	if f.MaxPrice != nil {
-		highest = *f.MaxPrice
-	}
-	return lowest, highest
-}
 
 // Query asks for a part of a listing.
 type Query struct {

@@ -191,7 +191,6 @@ func listings(t *testing.T, s Store) {
 		}
 		create(t, s, p)
 	}
-	bound := func(n int64) *int64 { return &n }
 	for name, c := range map[string]struct {
 		filter      product.Filter
 		skip, limit int
@@ -204,8 +203,8 @@ func listings(t *testing.T, s Store) {
 		"last page":           {product.Filter{}, 6, 3, []string{"p0"}, 7, 0},
 		"after the last page": {product.Filter{}, 9, 3, nil, 7, 0},
 		"category":            {product.Filter{Category: "garden"}, 0, 10, []string{"p5", "p3", "p1"}, 3, 0},
-		"prices":              {product.Filter{MinPrice: bound(200), MaxPrice: bound(400)}, 0, 10, []string{"p4", "p3", "p2"}, 3, 0},
-		"category and price":  {product.Filter{Category: "kitchen", MinPrice: bound(100)}, 0, 2, []string{"p6", "p4"}, 3, 0},
+		"prices":              {product.Filter{MinPrice: 200, Below: 401}, 0, 10, []string{"p4", "p3", "p2"}, 3, 0},
+		"category and price":  {product.Filter{Category: "kitchen", MinPrice: 100}, 0, 2, []string{"p6", "p4"}, 3, 0},
 		"nothing":             {product.Filter{Category: "none"}, 0, 10, nil, 0, 0},
 		"after the fifth":     {product.Filter{}, 0, 2, []string{"p3", "p2"}, 7, 5},
 		"words":               {product.Filter{Words: []string{"kettle"}}, 0, 2, []string{"p6", "p5"}, 7, 0},

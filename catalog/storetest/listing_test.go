@@ -41,14 +41,14 @@ func largeListings(t *testing.T, s Store) {
 			t.Fatal(err)
 		}
 	}
-	cheap, dear := int64(20), int64(980)
+	const cheap, dear = 20, 980
 	for name, f := range map[string]product.Filter{
 		"all": {}, "cellar": {Category: "cellar"}, "garden": {Category: "garden"}, "kitchen": {Category: "kitchen"},
-		"cheap": {MaxPrice: &cheap}, "dear": {MinPrice: &dear}, "neither": {MinPrice: &cheap, MaxPrice: &dear},
-		"dear, in the cellar": {Category: "cellar", MinPrice: &dear}, "lamps": {Words: []string{"lamp"}},
+		"cheap": {Below: cheap}, "dear": {MinPrice: dear}, "neither": {MinPrice: cheap, Below: dear},
+		"dear, in the cellar": {Category: "cellar", MinPrice: dear}, "lamps": {Words: []string{"lamp"}},
 		"kitchen lamps, words last": {Words: []string{"lamp"}, Category: "kitchen", WordsLast: true},
-		"cheap lamps, words last":   {Words: []string{"lamp"}, MaxPrice: &cheap, WordsLast: true},
-		"cheap lamps":               {Words: []string{"lamp"}, MaxPrice: &cheap}, "two words": {Words: []string{"lamp", "no"}},
+		"cheap lamps, words last":   {Words: []string{"lamp"}, Below: cheap, WordsLast: true},
+		"cheap lamps":               {Words: []string{"lamp"}, Below: cheap}, "two words": {Words: []string{"lamp", "no"}},
 	} {
 		matches := must[int64](t)(s.CountProducts(t.Context(), f, 0))
 		want := readAll(t, s, product.Query{Filter: f}, true)

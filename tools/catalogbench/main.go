@@ -158,11 +158,9 @@ func category(n int) string { return fmt.Sprintf("category-%d", n) }
 // browse lists first pages and looks up prices.
 func (b *bench) browse(ctx context.Context) error {
 	of := func(category string, low, prices int64) product.Filter {
-		low += 100
-		high := low + prices
-		return product.Filter{Category: category, MinPrice: &low, MaxPrice: &high}
+		return product.Filter{Category: category, MinPrice: 100 + low, Below: 100 + low + prices}
 	}
-	dear := int64(100 + highestPrice - highestPrice/1000)
+	const dear = 100 + highestPrice - highestPrice/1000
 	nth := func() int { return mathrand.IntN(categories) }
 	from := func() int64 { return int64(nth()) * highestPrice / categories }
 	for _, page := range []struct {
@@ -173,7 +171,7 @@ func (b *bench) browse(ctx context.Context) error {
 		{"a category", func() product.Filter { return product.Filter{Category: category(nth())} }},
 		{"a fifth of prices", func() product.Filter { return of("", from(), highestPrice/5) }},
 		{"a thousandth", func() product.Filter { return of("", from(), highestPrice/1000) }},
-		{"the highest thousandth", func() product.Filter { return product.Filter{MinPrice: &dear} }},
+		{"the highest thousandth", func() product.Filter { return product.Filter{MinPrice: dear} }},
 		{"category and fifth", func() product.Filter { return of(category(nth()), 0, highestPrice/5) }},
 		{"category and thousandth", func() product.Filter { return of(category(nth()), from(), highestPrice/1000) }},
 		// One word is in the names of all products, the other in one of a thousand.
