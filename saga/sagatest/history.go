@@ -20,6 +20,15 @@ type event struct {
 	err    error
 	signal *interceptor.HandleSignalInput
 	at     time.Time
+	// lost is set when the task that ran when the event came was lost. When that was the first task, the workflow finds the
+	// event when it begins.
+	lost bool
+}
+
+// history is what a server has of one workflow.
+type history struct {
+	began  time.Time // the first task that was not lost
+	events []event
 }
 
 type eventKind int
@@ -35,9 +44,10 @@ type line struct {
 	x         *trial
 	next      interceptor.WorkflowInboundInterceptor
 	out       *outbound
-	past      []event
-	live      bool      // the past is over
-	now       time.Time // while it is not
+	past      history
+	inPast    map[string]bool // the calls whose results it has
+	live      bool            // the past is over
+	now       time.Time       // while it is not
 	cancel    func()
 	scheduled map[string]int
 	waiting   map[string]*waiting // calls that may have a result in the past
@@ -74,14 +84,15 @@ func (l *line) relive(e event) {
 func (l *line) taskEnded() { l.recorded = len(l.received) }
 
 // remembered is what the server has when the worker dies now.
-func (l *line) remembered() []event {
+func (l *line) remembered() history {
 	out := l.received[:l.recorded:l.recorded]
 	for _, e := range l.received[l.recorded:] {
 		if e.kind != resultEvent {
+			e.lost = true
 			out = append(out, e)
 		}
 	}
-	return append(out, l.past[l.relived:]...)
+	return history{l.past.began, append(out, l.past.events[l.relived:]...)}
 }
 
 // apply gives a signal or a cancel request of the past to the workflow.
@@ -96,8 +107,8 @@ func (l *line) apply(ctx workflow.Context, e event) {
 	}
 }
 
-// history gives the workflow its past, one event after the other. In between, it runs until it has nothing to do.
-func (l *line) history(ctx workflow.Context, past []event) {
+// replay gives the workflow its past, one event after the other. In between, it runs until it has nothing to do.
+func (l *line) replay(ctx workflow.Context, past []event) {
 	idle := func() { _ = l.out.Next.NewTimer(ctx, time.Millisecond).Get(ctx, nil) }
 	for _, e := range past {
 		idle()
@@ -145,7 +156,9 @@ func (l *line) future(
 	free, _ := workflow.NewDisconnectedContext(ctx)
 	workflow.GoNamed(free, id, func(free workflow.Context) {
 		if begun == nil {
-			_ = workflow.Await(free, func() bool { return l.live || w.result != nil || ctx.Err() != nil })
+			_ = workflow.Await(free, func() bool {
+				return l.live || w.result != nil || ctx.Err() != nil && !l.inPast[id]
+			})
 			switch {
 			case w.result != nil:
 				settable.Set(payloads(w.result.result), w.result.err)
@@ -207,7 +220,8 @@ func (a *activityInbound) ExecuteActivity(ctx context.Context, in *interceptor.E
 func (b *between) InterceptWorkflow(
 	_ workflow.Context, next interceptor.WorkflowInboundInterceptor,
 ) interceptor.WorkflowInboundInterceptor {
-	in := &inbound{line: &line{x: b.x, next: next, scheduled: map[string]int{}, waiting: map[string]*waiting{}}}
+	in := &inbound{line: &line{x: b.x, next: next, scheduled: map[string]int{}, waiting: map[string]*waiting{},
+		inPast: map[string]bool{}}}
 	in.Next = next
 	return in
 }
@@ -229,16 +243,22 @@ func (i *inbound) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteW
 	l.x.lines[info.WorkflowExecution.ID] = l
 	l.past = l.x.past[info.WorkflowExecution.ID]
 	l.x.mu.Unlock()
-	l.now = l.x.start
 	ctx, l.cancel = workflow.WithCancel(ctx)
-	past := l.past
-	for len(past) > 0 && past[0].kind != resultEvent {
+	past := l.past.events
+	for _, e := range past {
+		l.inPast[e.id] = true
+	}
+	if len(past) == 0 || past[0].lost {
+		l.past.began = l.out.Next.Now(ctx) // no task was recorded
+	}
+	l.now = l.past.began
+	for len(past) > 0 && past[0].lost {
 		l.apply(ctx, past[0])
 		past = past[1:]
 	}
 	free, _ := workflow.NewDisconnectedContext(ctx)
 	if l.live = len(past) == 0; !l.live {
-		workflow.GoNamed(free, "history", func(ctx workflow.Context) { l.history(ctx, past) })
+		workflow.GoNamed(free, "history", func(ctx workflow.Context) { l.replay(ctx, past) })
 	}
 	if ctx.Err() == nil {
 		workflow.GoNamed(free, "cancel requests", func(free workflow.Context) {

@@ -93,12 +93,12 @@ type trial struct {
 	calls    []Call
 	tookHold map[string]bool  // calls, with their arguments, that have taken effect or may do so late
 	lines    map[string]*line // of the current run, by workflow ID
-	past     map[string][]event
+	past     map[string]history
 	strays   string // in what the workflow was not deterministic
 }
 
 func (e *explorer) newTrial(s schedule) *trial {
-	x := &trial{saga: e.saga, path: s.path, world: e.saga.World(), counts: map[string]int{}, past: map[string][]event{},
+	x := &trial{saga: e.saga, path: s.path, world: e.saga.World(), counts: map[string]int{}, past: map[string]history{},
 		tookHold: map[string]bool{}}
 	for _, p := range s.points {
 		f := fault{p, max(p.manner.times, 1)}
@@ -133,8 +133,10 @@ func (x *trial) live() (Story, string) {
 
 // append adds to what the next run finds in its history.
 func (x *trial) append(e event) {
-	e.at = x.env.Now()
-	x.past[workflowID] = append(x.past[workflowID], e)
+	e.at, e.lost = x.env.Now(), true
+	h := x.past[workflowID]
+	h.events = append(h.events, e)
+	x.past[workflowID] = h
 }
 
 // once is one run. It reports whether the worker died.
