@@ -3,6 +3,7 @@ package sagatest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -137,9 +138,10 @@ func (l *line) replay(ctx workflow.Context, past []event) {
 // runsAway bounds how often a run makes the same call: far more often than a saga does in an outage.
 const runsAway = 300
 
-// future is the result of a call that start makes, or its result in the past.
+// future is the result of a call that start makes, or its result in the past. The server records the results of timers and
+// child workflows by itself, those of activities with the task that receives them.
 func (l *line) future(
-	ctx workflow.Context, name string, timer bool, start func() workflow.Future,
+	ctx workflow.Context, name string, byServer bool, start func() workflow.Future,
 ) workflow.Future {
 	l.scheduled[name]++
 	if l.scheduled[name] > runsAway {
@@ -171,17 +173,20 @@ func (l *line) future(
 		}
 		var raw converter.RawValue
 		e := event{id: id}
-		if timer {
-			e.err = begun.Get(free, nil)
-		} else if e.err = begun.Get(free, &raw); e.err == nil && raw.Payload() != nil {
-			e.result = &commonpb.Payloads{Payloads: []*commonpb.Payload{raw.Payload()}}
+		if e.err = begun.Get(free, nil); e.err == nil && !strings.HasPrefix(name, timerName) {
+			if e.err = begun.Get(free, &raw); e.err == nil && raw.Payload() != nil {
+				e.result = &commonpb.Payloads{Payloads: []*commonpb.Payload{raw.Payload()}}
+			}
 		}
 		e.at = l.out.Next.Now(free)
-		l.receive(e, timer && e.err == nil)
+		l.receive(e, byServer)
 		settable.Set(payloads(e.result), e.err)
 	})
 	return future
 }
+
+// timerName begins the names of timers.
+const timerName = "timer "
 
 // payloads avoids an interface that holds a nil pointer.
 func payloads(p *commonpb.Payloads) any {
@@ -294,6 +299,43 @@ func (o *outbound) ExecuteLocalActivity(ctx workflow.Context, name string, args 
 	})
 }
 
+func (o *outbound) ExecuteChildWorkflow(
+	ctx workflow.Context, name string, args ...any,
+) workflow.ChildWorkflowFuture {
+	c := &child{}
+	execution, settable := workflow.NewFuture(ctx)
+	c.execution = execution
+	c.Future = o.line.future(ctx, "child "+name, true, func() workflow.Future {
+		c.begun = o.Next.ExecuteChildWorkflow(ctx, name, args...)
+		if !execution.IsReady() {
+			settable.Chain(c.begun.GetChildWorkflowExecution())
+		}
+		return c.begun
+	})
+	if id := workflow.GetChildWorkflowOptions(ctx).WorkflowID; c.begun == nil {
+		settable.Set(workflow.Execution{ID: id}, nil)
+	}
+	return c
+}
+
+// child is the future of a child workflow, or of its result in the past.
+type child struct {
+	workflow.Future
+	execution workflow.Future
+	begun     workflow.ChildWorkflowFuture // nil while the child is in the past
+}
+
+func (c *child) GetChildWorkflowExecution() workflow.Future { return c.execution }
+
+func (c *child) SignalChildWorkflow(ctx workflow.Context, signalName string, data any) workflow.Future {
+	if c.begun != nil {
+		return c.begun.SignalChildWorkflow(ctx, signalName, data)
+	}
+	future, settable := workflow.NewFuture(ctx)
+	settable.Set(nil, nil) // it was signalled in the past
+	return future
+}
+
 func (o *outbound) Now(ctx workflow.Context) time.Time {
 	if !o.line.live {
 		return o.line.now
@@ -309,7 +351,7 @@ func (o *outbound) NewTimerWithOptions(
 	ctx workflow.Context, d time.Duration, options workflow.TimerOptions,
 ) workflow.Future {
 	due := o.Now(ctx).Add(d)
-	return o.line.future(ctx, "timer "+options.Summary, true, func() workflow.Future {
+	return o.line.future(ctx, timerName+options.Summary, true, func() workflow.Future {
 		return o.Next.NewTimerWithOptions(ctx, max(due.Sub(o.Next.Now(ctx)), min(d, time.Millisecond)), options)
 	})
 }
