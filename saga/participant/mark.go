@@ -73,7 +73,7 @@ func (m Mark) Replay(call Mark, out any) error {
 	switch {
 	case m.State == Undone:
 		return fmt.Errorf("step %s: %w", m.Key, ErrUndone)
-	case m.State != Done || m.Request != call.Request:
+	case m.Request != call.Request: // a decision has no request
 		return fmt.Errorf("step %s: %w", m.Key, ErrKeyReused)
 	}
 	return m.Decode(out)
