@@ -46,7 +46,7 @@ func newAPI(d dependencies) *httpapi.API {
 		Title: "Orders", Version: "1.0.0", Description: description, Log: d.log, Checks: d.checks,
 		SecuritySchemes: d.who.Schemes(scopes), Edge: d.edge,
 	})
-	api.UseMiddleware(d.who.Middleware(api), identify(api, d.who), limitUsers(api, d.perUser))
+	api.UseMiddleware(d.who.Middleware, identify(d.who), limitUsers(d.perUser))
 	o := &orders{d}
 	o.register(api, func(op huma.Operation) huma.Operation {
 		op.Tags = []string{"orders"}
@@ -244,7 +244,9 @@ func (a *orders) timeline(ctx context.Context, in *OrderRef) (*timelineOutput, e
 	if err != nil && !errors.Is(err, order.ErrNotFound) {
 		return nil, toProblem(ctx, in.orderID(), err)
 	}
-	return &timelineOutput{
-		CacheControl: "private, no-cache", Body: toTimeline(in.orderID(), entries, principalOf(ctx).all),
-	}, nil
+	timeline := orderclient.Timeline{OrderID: in.ID, Entries: make([]orderclient.Entry, len(entries))}
+	for i, e := range entries {
+		timeline.Entries[i] = toEntry(e, principalOf(ctx).all)
+	}
+	return &timelineOutput{"private, no-cache", timeline}, nil
 }

@@ -42,7 +42,7 @@ func (a *orders) placeOnce(
 	defer cancel()
 
 	// The row remembers a key even when Temporal has forgotten the workflow. An order without a key is new.
-	known, exists := a.pending(req), false
+	known, exists := pending(temporalclient.Started{Request: req, At: a.now()}), false
 	if keyed {
 		switch row, err := a.store.Order(ctx, req.ID); {
 		case err == nil:
@@ -96,11 +96,6 @@ func (a *orders) waiting(ctx context.Context, wait time.Duration) (context.Conte
 
 func reused(id order.ID) error {
 	return keyReused.New("the key belongs to order %s, which was placed with another body", id).With("orderId", id)
-}
-
-// pending is an order that was just placed: only the request is known.
-func (a *orders) pending(req order.Request) order.Order {
-	return pending(temporalclient.Started{Request: req, At: a.now()})
 }
 
 // placed is the response to a client that placed the order.

@@ -38,13 +38,13 @@ func principalOf(ctx context.Context) principal {
 
 // identify puts the principal into the request's context, or refuses the request. It runs after the authenticator's own
 // middleware.
-func identify(api *httpapi.API, who *auth.Authenticator) func(huma.Context, func(huma.Context)) {
+func identify(who *auth.Authenticator) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		p := principal{all: true}
 		if who.Enabled() {
 			var refused *problem.Problem
 			if p, refused = toPrincipal(auth.TokenOf(ctx.Context())); refused != nil {
-				api.Refuse(ctx, refused)
+				httpapi.Refuse(ctx, refused)
 				return
 			}
 		}
@@ -64,11 +64,11 @@ func toPrincipal(t auth.Token) (principal, *problem.Problem) {
 }
 
 // limitUsers limits the requests of each user. Other requests are limited only by address.
-func limitUsers(api *httpapi.API, limiter *httpapi.Limiter) func(huma.Context, func(huma.Context)) {
+func limitUsers(limiter *httpapi.Limiter) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if id := principalOf(ctx.Context()).userID; id != 0 {
 			if p := limiter.Take(strconv.FormatInt(id, 10), humagin.Unwrap(ctx).Writer.Header()); p != nil {
-				api.Refuse(ctx, p)
+				httpapi.Refuse(ctx, p)
 				return
 			}
 		}

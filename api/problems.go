@@ -38,7 +38,8 @@ var (
 	}
 	orderCancelled = problem.Type{
 		Name: "order-cancelled", Status: http.StatusConflict, Title: "Order cancelled",
-		Advice: "A customer or an operator cancelled the order before it was confirmed; see reason. No money is kept and no stock held.",
+		Advice: "A customer or an operator cancelled the order before it was confirmed; see reason. No money is kept and no " +
+			"stock held.",
 	}
 	orderTimedOut = problem.Type{
 		Name: "order-timed-out", Status: http.StatusConflict, Title: "Order timed out",
@@ -107,17 +108,14 @@ func refusal(o order.Order) *problem.Problem {
 	return p
 }
 
-// Times after which a client should repeat a request.
-const (
-	retryAfterOutage = 5 * time.Second
-	retryAfterSaga   = time.Second
-)
+// retryAfterOutage is the time after which a client should repeat a request.
+const retryAfterOutage = 5 * time.Second
 
 // toProblem logs an error of the store or of Temporal and turns it into a problem, which does not show its text.
 func toProblem(ctx context.Context, id order.ID, err error) error {
 	unknown := errors.Is(err, temporalclient.ErrUnknown)
 	if errors.Is(err, order.ErrNotFound) && !unknown {
-		return notFound(id)
+		return orderNotFound.New("there is no order %s", id).With("orderId", id)
 	}
 	httpapi.Log(ctx).Warn("orders are unavailable", "error", err.Error())
 	if unknown {
@@ -129,8 +127,4 @@ func toProblem(ctx context.Context, id order.ID, err error) error {
 		p.With("orderId", id)
 	}
 	return p
-}
-
-func notFound(id order.ID) *problem.Problem {
-	return orderNotFound.New("there is no order %s", id).With("orderId", id)
 }

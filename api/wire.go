@@ -33,14 +33,6 @@ func toMoney(m money.Money) *orderclient.Money {
 	return &orderclient.Money{Amount: m.Amount, Currency: m.Currency}
 }
 
-func toTimeline(id order.ID, entries []order.Entry, details bool) orderclient.Timeline {
-	t := orderclient.Timeline{OrderID: string(id), Entries: make([]orderclient.Entry, len(entries))}
-	for i, e := range entries {
-		t.Entries[i] = toEntry(e, details)
-	}
-	return t
-}
-
 // toEntry shows a timeline entry. Only operators see its details.
 func toEntry(e order.Entry, details bool) orderclient.Entry {
 	w := orderclient.Entry{Type: string(e.Type), At: e.At.UTC(), Step: e.Step}

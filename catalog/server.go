@@ -43,7 +43,7 @@ func newAPI(products *product.Service, units *stock.Service, o options) *httpapi
 		Title: "Catalog", Version: "1.0.0", Log: o.log, Checks: o.checks, SecuritySchemes: o.who.Schemes(scopesHelp),
 		Description: description,
 	})
-	api.UseMiddleware(o.who.Middleware(api))
+	api.UseMiddleware(o.who.Middleware)
 	s := &server{products, units, o.unavailable}
 	s.registerProducts(api, o.who)
 	s.registerStock(api, o.who)

@@ -21,11 +21,8 @@ type versioning struct {
 // Validate refuses what the server would refuse, and half a version.
 func (v versioning) Validate() error {
 	var problems []error
-	if v.BuildID != "" && v.Deployment == "" {
-		problems = append(problems, errors.New("WORKER_DEPLOYMENT_NAME: is required with WORKER_BUILD_ID"))
-	}
-	if v.Deployment != "" && v.BuildID == "" {
-		problems = append(problems, errors.New("WORKER_BUILD_ID: is required with WORKER_DEPLOYMENT_NAME"))
+	if (v.Deployment == "") != (v.BuildID == "") {
+		problems = append(problems, errors.New("WORKER_DEPLOYMENT_NAME, WORKER_BUILD_ID: want both or neither"))
 	}
 	if strings.ContainsAny(v.Deployment, ".:") || strings.HasPrefix(v.Deployment, "__") {
 		problems = append(problems, errors.New(`WORKER_DEPLOYMENT_NAME: must not contain "." or ":", nor begin with "__"`))
@@ -36,10 +33,8 @@ func (v versioning) Validate() error {
 	return errors.Join(problems...)
 }
 
-func (v versioning) on() bool { return v.Deployment != "" }
-
 func (v versioning) options() worker.DeploymentOptions {
-	if !v.on() {
+	if v.Deployment == "" {
 		return worker.DeploymentOptions{}
 	}
 	return worker.DeploymentOptions{

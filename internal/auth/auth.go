@@ -3,7 +3,7 @@
 //
 //	who, err := auth.New(ctx, c.Auth, c.Audience, log)
 //	api := httpapi.New(httpapi.Config{SecuritySchemes: who.Schemes("Scope catalog:manager: everything about products."), …})
-//	api.UseMiddleware(who.Middleware(api))
+//	api.UseMiddleware(who.Middleware)
 //	httpapi.Register(api, who.Require(create, "catalog:manager"), s.create)
 //	httpapi.Register(api, who.Public(list), s.list)
 //

@@ -39,7 +39,7 @@ func doors(t testing.TB, c auth.Config) *httpapi.API {
 		t.Fatal(err)
 	}
 	api := httpapi.New(httpapi.Config{Title: "Doors", Version: "1", Log: log, SecuritySchemes: who.Schemes("Scope key: the door.")})
-	api.UseMiddleware(who.Middleware(api))
+	api.UseMiddleware(who.Middleware)
 	open := func(ctx context.Context, _ *struct{}) (*output, error) {
 		return &output{auth.TokenOf(ctx).Subject}, nil
 	}

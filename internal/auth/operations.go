@@ -48,24 +48,22 @@ func describe(op huma.Operation, sentence string) huma.Operation {
 
 // Middleware passes on requests that satisfy their operation's security, with their token (TokenOf). Without a valid token
 // the response is 401, without the scope 403.
-func (a *Authenticator) Middleware(api *httpapi.API) func(huma.Context, func(huma.Context)) {
-	return func(ctx huma.Context, next func(huma.Context)) {
-		security := ctx.Operation().Security
-		public := security != nil && len(security) == 0
-		if !a.Enabled() || public {
-			next(ctx)
-			return
-		}
-		token, refused := a.token(ctx.Context(), ctx.Header("Authorization"))
-		if refused == nil {
-			refused = lacking(token, security)
-		}
-		if refused != nil {
-			api.Refuse(ctx, refused)
-			return
-		}
-		next(huma.WithValue(ctx, tokenKey{}, token))
+func (a *Authenticator) Middleware(ctx huma.Context, next func(huma.Context)) {
+	security := ctx.Operation().Security
+	public := security != nil && len(security) == 0
+	if !a.Enabled() || public {
+		next(ctx)
+		return
 	}
+	token, refused := a.token(ctx.Context(), ctx.Header("Authorization"))
+	if refused == nil {
+		refused = lacking(token, security)
+	}
+	if refused != nil {
+		httpapi.Refuse(ctx, refused)
+		return
+	}
+	next(huma.WithValue(ctx, tokenKey{}, token))
 }
 
 // lacking returns a problem if the token satisfies none of the requirements.

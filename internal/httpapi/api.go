@@ -64,7 +64,9 @@ func New(c Config) *API {
 	for _, t := range problem.Common() {
 		a.problems[t.Name] = t
 	}
-	a.probes(c)
+	probes := gin.WrapH(httpserver.Probes(c.Checks, c.Log))
+	router.GET("/livez", probes)
+	router.GET("/readyz", probes)
 	a.documentation(c.Title)
 	return a
 }
@@ -91,12 +93,6 @@ func config(c Config) huma.Config {
 		DefaultFormat: "application/json",
 		Transformers:  []huma.Transformer{setInstance},
 	}
-}
-
-func (a *API) probes(c Config) {
-	h := gin.WrapH(httpserver.Probes(c.Checks, c.Log))
-	a.Router.GET("/livez", h)
-	a.Router.GET("/readyz", h)
 }
 
 // securityHeaders protects responses against misuse in a browser. Pages override the policy.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 )
@@ -79,7 +80,7 @@ func (a *API) strict(body reflect.Type) func(huma.Context, func(huma.Context)) {
 			p = a.checkBody(ctx, body)
 		}
 		if p != nil {
-			a.Refuse(ctx, p)
+			Refuse(ctx, p)
 			return
 		}
 		next(ctx)
@@ -87,15 +88,7 @@ func (a *API) strict(body reflect.Type) func(huma.Context, func(huma.Context)) {
 }
 
 // Refuse responds with a problem from within a huma middleware, which must then not call the next one.
-func (a *API) Refuse(ctx huma.Context, p *problem.Problem) {
-	p.Instance = RequestID(ctx.Context())
-	for name := range p.Header {
-		ctx.SetHeader(name, p.Header.Get(name))
-	}
-	ctx.SetHeader("Content-Type", problem.ContentType)
-	ctx.SetStatus(p.Status)
-	_ = a.Marshal(ctx.BodyWriter(), problem.ContentType, p) // it fails only if the client went away
-}
+func Refuse(ctx huma.Context, p *problem.Problem) { Respond(humagin.Unwrap(ctx), p) }
 
 // checkQuery rejects queries that cannot be parsed and parameters that are repeated, empty or times of another format.
 func (a *API) checkQuery(u url.URL, op *huma.Operation) *problem.Problem {

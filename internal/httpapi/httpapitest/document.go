@@ -4,11 +4,9 @@
 package httpapitest
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -16,8 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // Document is an OpenAPI document and the responses that tests have seen. It is safe for concurrent use.
@@ -56,16 +52,15 @@ func (d *Document) CheckRequest(r *http.Request, body []byte) error {
 	if err := op.checkParameters(r, values); err != nil {
 		return err
 	}
-	if len(body) == 0 {
-		if op.bodyRequired {
-			return errors.New("a body is required")
-		}
-		return nil
-	}
-	if op.bodies == nil {
+	switch described := op.RequestBody; {
+	case len(body) > 0 && described == nil:
 		return errors.New("a body is not allowed")
+	case len(body) > 0:
+		return op.checkBody(described.Content, r.Header.Get("Content-Type"), body, "requestBody")
+	case described != nil && described.Required:
+		return errors.New("a body is required")
 	}
-	return op.bodies.check(r.Header.Get("Content-Type"), body)
+	return nil
 }
 
 // CheckResponse reports how the response to a request differs from its description, and remembers that it was seen. The
@@ -78,26 +73,27 @@ func (d *Document) CheckResponse(r *http.Request, status int, header http.Header
 	if err != nil {
 		return err
 	}
-	described, ok := op.responses[strconv.Itoa(status)]
+	code := strconv.Itoa(status)
+	described, ok := op.Responses[code]
 	if !ok {
 		return fmt.Errorf("status %d is not described", status)
 	}
-	for name, schema := range described.headers {
+	for name := range described.Headers {
 		for _, value := range header.Values(name) {
-			if err := checkText(schema, value); err != nil {
+			if err := checkText(op.schema("responses", code, "headers", name), value); err != nil {
 				return fmt.Errorf("header %s: %w", name, err)
 			}
 		}
 	}
 	switch {
-	case len(described.bodies) > 0:
-		if err := described.bodies.check(header.Get("Content-Type"), body); err != nil {
+	case len(described.Content) > 0:
+		if err := op.checkBody(described.Content, header.Get("Content-Type"), body, "responses", code); err != nil {
 			return err
 		}
 	case len(body) > 0:
 		return fmt.Errorf("no body is described for status %d", status)
 	}
-	return d.note(op, status, described, body)
+	return d.note(op, code, described.problems(), body)
 }
 
 // Check fails the test if a response is not as described, or if the program accepted a request that is not.
@@ -133,36 +129,14 @@ func (d *Document) find(r *http.Request) (*operation, map[string]string, error) 
 }
 
 // note remembers a response. A problem of a type that is not described for it is an error.
-func (d *Document) note(op *operation, status int, described response, body []byte) error {
-	name := strconv.Itoa(status)
-	if len(described.problems) > 0 {
+func (d *Document) note(op *operation, name string, problems []string, body []byte) error {
+	if len(problems) > 0 {
 		var problem struct{ Type string }
-		if err := json.Unmarshal(body, &problem); err != nil || !slices.Contains(described.problems, problem.Type) {
-			return fmt.Errorf("status %d with type %q: described are %s", status, problem.Type, described.problems)
+		if err := json.Unmarshal(body, &problem); err != nil || !slices.Contains(problems, problem.Type) {
+			return fmt.Errorf("status %s with type %q: described are %s", name, problem.Type, problems)
 		}
 		name += " " + problem.Type
 	}
-	d.seen.Store(op.id+" "+name, true)
+	d.seen.Store(op.OperationID+" "+name, true)
 	return nil
-}
-
-// bodies are the schemas of a body by media type.
-type bodies map[string]*jsonschema.Schema
-
-func (b bodies) check(contentType string, body []byte) error {
-	media, _, err := mime.ParseMediaType(contentType)
-	schema, ok := b[media]
-	if err != nil || !ok {
-		return fmt.Errorf("the Content-Type %q is not described", contentType)
-	}
-	var value any
-	if media == "text/event-stream" {
-		value, err = decodeEvents(string(body))
-	} else {
-		value, err = jsonschema.UnmarshalJSON(bytes.NewReader(body))
-	}
-	if err != nil {
-		return fmt.Errorf("decode the body: %w", err)
-	}
-	return schema.Validate(value)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -27,33 +28,33 @@ func (d *Document) examples() ([]*http.Request, error) {
 
 func (op *operation) example() (*http.Request, error) {
 	path, query, header := op.path, url.Values{}, http.Header{}
-	for _, p := range op.parameters {
-		value, err := exampleOf(p.schema)
-		if err != nil && !p.required {
+	for i, p := range op.Parameters {
+		value, err := exampleOf(op.schema("parameters", strconv.Itoa(i)))
+		if err != nil && !p.Required {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.name, err)
+			return nil, fmt.Errorf("%s: %w", p.Name, err)
 		}
-		switch p.in {
+		switch p.In {
 		case "path":
-			path = strings.Replace(path, "{"+p.name+"}", url.PathEscape(fmt.Sprint(value)), 1)
+			path = strings.Replace(path, "{"+p.Name+"}", url.PathEscape(fmt.Sprint(value)), 1)
 		case "query":
-			query.Set(p.name, fmt.Sprint(value))
+			query.Set(p.Name, fmt.Sprint(value))
 		case "header":
-			header.Set(p.name, fmt.Sprint(value))
+			header.Set(p.Name, fmt.Sprint(value))
 		}
 	}
 	var text []byte
-	for media, schema := range op.bodies {
-		body, err := exampleOf(schema)
+	if op.RequestBody != nil {
+		header.Set("Content-Type", "application/json")
+		body, err := exampleOf(op.schema("requestBody", "content", "application/json"))
 		if err != nil {
 			return nil, err
 		}
 		if text, err = json.Marshal(body); err != nil {
 			return nil, err
 		}
-		header.Set("Content-Type", media)
 	}
 	r := httptest.NewRequest(op.method, path+"?"+query.Encode(), strings.NewReader(string(text)))
 	r.Header = header

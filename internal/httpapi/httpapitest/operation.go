@@ -3,8 +3,8 @@ package httpapitest
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"net/url"
 	"os"
@@ -12,30 +12,72 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 )
 
-// operation is an operation of a document, with its schemas compiled.
+// operation is an operation of a document, as far as it is checked.
 type operation struct {
-	id, method, path string
-	parameters       []parameter
-	bodies           bodies // nil: a body is not allowed
-	bodyRequired     bool
-	responses        map[string]response
+	*schemas
+	at, method, path string // at is its JSON pointer
+
+	OperationID string
+	Parameters  []parameter
+	RequestBody *struct { // nil: a body is not allowed
+		Required bool
+		Content  map[string]any
+	}
+	Responses map[string]response
 }
 
 type parameter struct {
-	name, in string
-	required bool
-	schema   *jsonschema.Schema
+	Name, In string
+	Required bool
 }
 
 type response struct {
-	bodies   bodies
-	headers  map[string]*jsonschema.Schema
-	problems []string // the types that its description names
+	Description      string
+	Content, Headers map[string]any
+}
+
+// problems returns the types of problems that the description names.
+func (r response) problems() []string {
+	var types []string
+	for _, match := range problemType.FindAllStringSubmatch(r.Description, -1) {
+		types = append(types, match[1])
+	}
+	return types
+}
+
+var problemType = regexp.MustCompile("`(/problems/[a-z-]+)`")
+
+// schema returns the schema of a part of the operation. It panics if the document is wrong.
+func (op *operation) schema(part ...string) *jsonschema.Schema {
+	pointer := op.at
+	for _, name := range part {
+		pointer += "/" + escape(name)
+	}
+	return op.compile(pointer + "/schema")
+}
+
+// checkBody checks a body, or the events of a stream, against the content that is described for it.
+func (op *operation) checkBody(content map[string]any, contentType string, body []byte, part ...string) error {
+	media, _, err := mime.ParseMediaType(contentType)
+	if err != nil || content[media] == nil {
+		return fmt.Errorf("the Content-Type %q is not described", contentType)
+	}
+	var value any
+	if media == "text/event-stream" {
+		value, err = decodeEvents(string(body))
+	} else {
+		value, err = jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	}
+	if err != nil {
+		return fmt.Errorf("decode the body: %w", err)
+	}
+	return op.schema(append(part, "content", media)...).Validate(value)
 }
 
 // checkText checks a value that a URL or a header holds as text.
@@ -73,23 +115,23 @@ func (op *operation) checkParameters(r *http.Request, path map[string]string) er
 	if err != nil {
 		return err
 	}
-	for _, p := range op.parameters {
+	for i, p := range op.Parameters {
 		var values []string
-		switch p.in {
+		switch p.In {
 		case "path":
-			values = []string{path[p.name]}
+			values = []string{path[p.Name]}
 		case "query":
-			values = query[p.name]
-			delete(query, p.name)
+			values = query[p.Name]
+			delete(query, p.Name)
 		case "header":
-			values = r.Header.Values(p.name)
+			values = r.Header.Values(p.Name)
 		}
-		if len(values) > 1 && p.in == "query" || len(values) == 0 && p.required {
-			return fmt.Errorf("parameter %s is sent %d times", p.name, len(values))
+		if len(values) > 1 && p.In == "query" || len(values) == 0 && p.Required {
+			return fmt.Errorf("parameter %s is sent %d times", p.Name, len(values))
 		}
 		for _, value := range values {
-			if err := checkText(p.schema, value); err != nil {
-				return fmt.Errorf("parameter %s: %w", p.name, err)
+			if err := checkText(op.schema("parameters", strconv.Itoa(i)), value); err != nil {
+				return fmt.Errorf("parameter %s: %w", p.Name, err)
 			}
 		}
 	}
@@ -103,98 +145,62 @@ func (op *operation) checkParameters(r *http.Request, path map[string]string) er
 // "404 /problems/order-not-found".
 func (op *operation) documented() []string {
 	var all []string
-	for status, r := range op.responses {
-		if len(r.problems) == 0 {
+	for status, r := range op.Responses {
+		kinds := r.problems()
+		if len(kinds) == 0 {
 			all = append(all, status)
 		}
-		for _, kind := range r.problems {
+		for _, kind := range kinds {
 			all = append(all, status+" "+kind)
 		}
 	}
 	return all
 }
 
-var problemType = regexp.MustCompile("`(/problems/[a-z-]+)`")
-
-// spec is the part of an OpenAPI document that is checked.
-type spec struct {
-	Paths map[string]map[string]struct {
-		OperationID string
-		Parameters  []struct {
-			Name, In string
-			Required bool
-		}
-		RequestBody *struct {
-			Required bool
-			Content  map[string]any
-		}
-		Responses map[string]struct {
-			Description string
-			Content     map[string]any
-			Headers     map[string]any
-		}
-	}
-}
-
-// load reads a document and compiles its schemas. Schemas of OpenAPI 3.1 are JSON Schemas of the draft 2020-12.
+// load reads the operations of a document. A path without parameters comes before one with parameters.
 func load(path string) ([]*operation, error) {
-	c, text, err := open(path)
+	schemas, text, err := open(path)
 	if err != nil {
 		return nil, err
 	}
-	var s spec
-	if err := json.Unmarshal(text, &s); err != nil {
+	var document struct {
+		Paths map[string]map[string]*operation
+	}
+	if err := json.Unmarshal(text, &document); err != nil {
 		return nil, err
 	}
 	var all []*operation
-	for path, methods := range s.Paths {
-		for method, described := range methods {
-			at := "/paths/" + escape(path) + "/" + method
-			op := &operation{
-				id: described.OperationID, method: strings.ToUpper(method), path: path, responses: map[string]response{},
-			}
-			for i, p := range described.Parameters {
-				op.parameters = append(op.parameters, parameter{p.Name, p.In, p.Required, c.compile(at, "parameters", strconv.Itoa(i))})
-			}
-			if body := described.RequestBody; body != nil {
-				op.bodyRequired = body.Required
-				op.bodies = c.compileAll(body.Content, at, "requestBody", "content")
-			}
-			for status, r := range described.Responses {
-				op.responses[status] = response{
-					bodies:   c.compileAll(r.Content, at, "responses", status, "content"),
-					headers:  c.compileAll(r.Headers, at, "responses", status, "headers"),
-					problems: problemTypes(r.Description),
-				}
-			}
+	for path, methods := range document.Paths {
+		for method, op := range methods {
+			op.schemas, op.method, op.path = schemas, strings.ToUpper(method), path
+			op.at = "/paths/" + escape(path) + "/" + method
 			all = append(all, op)
 		}
 	}
-	// A path without parameters wins over one with parameters.
 	slices.SortFunc(all, func(a, b *operation) int {
 		return strings.Compare(strings.ReplaceAll(a.path, "{", "~"), strings.ReplaceAll(b.path, "{", "~"))
 	})
-	return all, errors.Join(c.errs...)
+	return all, nil
 }
 
-func problemTypes(description string) []string {
-	var types []string
-	for _, match := range problemType.FindAllStringSubmatch(description, -1) {
-		types = append(types, match[1])
-	}
-	return types
+// schemas compiles the schemas of one document when they are needed. Schemas of OpenAPI 3.1 are JSON Schemas of the draft
+// 2020-12. It is safe for concurrent use.
+type schemas struct {
+	mu       sync.Mutex
+	compiler *jsonschema.Compiler
 }
 
-// compiler compiles the schemas of one document, and collects the errors.
-type compiler struct {
-	*jsonschema.Compiler
-	errs []error
+// compile returns the schema at a JSON pointer.
+func (s *schemas) compile(pointer string) *jsonschema.Schema {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.compiler.MustCompile(documentURL + "#" + (&url.URL{Fragment: pointer}).EscapedFragment())
 }
 
 const documentURL = "file:///openapi.json"
 
-// open returns a compiler for a document, and the document as JSON.
-func open(path string) (*compiler, []byte, error) {
+// open returns the schemas of a document, and the document as JSON.
+func open(path string) (*schemas, []byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, nil, err
@@ -216,33 +222,12 @@ func open(path string) (*compiler, []byte, error) {
 			schema.(map[string]any)["additionalProperties"] = false
 		}
 	}
-	c := &compiler{Compiler: jsonschema.NewCompiler()}
+	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	for name, bits := range map[string]int{"int32": 32, "int64": 64} {
 		c.RegisterFormat(&jsonschema.Format{Name: name, Validate: integer(bits)})
 	}
-	return c, text, c.AddResource(documentURL, root)
-}
-
-func (c *compiler) compileAll(described map[string]any, at ...string) map[string]*jsonschema.Schema {
-	if described == nil {
-		return nil
-	}
-	all := map[string]*jsonschema.Schema{}
-	for name := range described {
-		all[name] = c.compile(append(slices.Clone(at), escape(name))...)
-	}
-	return all
-}
-
-// compile compiles the member schema of the object at a JSON pointer.
-func (c *compiler) compile(at ...string) *jsonschema.Schema {
-	pointer := url.URL{Fragment: strings.Join(at, "/") + "/schema"}
-	compiled, err := c.Compile(documentURL + "#" + pointer.EscapedFragment())
-	if err != nil {
-		c.errs = append(c.errs, err)
-	}
-	return compiled
+	return &schemas{compiler: c}, text, c.AddResource(documentURL, root)
 }
 
 // escape writes a name as a part of a JSON pointer.

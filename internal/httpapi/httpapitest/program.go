@@ -77,7 +77,7 @@ func (d *Document) unseen() []string {
 	var missing []string
 	for _, op := range d.operations {
 		for _, response := range op.documented() {
-			if _, ok := d.seen.Load(op.id + " " + response); !ok && !slices.Contains(elsewhere, response) {
+			if _, ok := d.seen.Load(op.OperationID + " " + response); !ok && !slices.Contains(elsewhere, response) {
 				missing = append(missing, fmt.Sprintf("%s %s: %s", op.method, op.path, response))
 			}
 		}
