@@ -42,5 +42,5 @@
 // Activities run one at a time, so fakes are not tested for races. Nexus operations, updates and side effects are neither
 // disturbed nor remembered across a lost task. The test environment is not a server: run the same plan on a real one too.
 //
-// [GoldenPlan] keeps a plan's shape in a file, and [Replay] replays recorded histories.
+// [GoldenPlan] keeps a plan's shape in a file. [Record] keeps the history of a workflow on a real server, and [Replay] replays it.
 package sagatest

@@ -1,9 +1,16 @@
 package sagatest
 
 import (
+	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/temporalproto"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 )
 
@@ -23,4 +30,22 @@ func Replay(t testing.TB, pattern string, register func(worker.WorkflowReplayer)
 			t.Errorf("%s: %v", file, err)
 		}
 	}
+}
+
+// Record writes the history of an ended workflow to a file, for [Replay].
+func Record(ctx context.Context, c client.Client, run client.WorkflowRun, file string) error {
+	var recorded historypb.History
+	events := c.GetWorkflowHistory(ctx, run.GetID(), run.GetRunID(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		e, err := events.Next()
+		if err != nil {
+			return fmt.Errorf("read the history of %s: %w", run.GetID(), err)
+		}
+		recorded.Events = append(recorded.Events, e)
+	}
+	text, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(&recorded)
+	if err != nil {
+		return fmt.Errorf("write the history of %s: %w", run.GetID(), err)
+	}
+	return os.WriteFile(file, text, 0o600)
 }

@@ -143,7 +143,9 @@ func (x *trial) append(e event) {
 func (x *trial) once() (lost bool, story Story, problem string) {
 	defer func() {
 		if stuck := recover(); stuck != nil {
-			lost, problem = false, fmt.Sprint("the workflow is stuck: ", stuck)
+			if lost = x.isDead(); !lost {
+				problem = fmt.Sprint("the workflow is stuck: ", stuck)
+			}
 		}
 	}()
 	env := x.newEnv()
@@ -182,6 +184,7 @@ func (x *trial) newEnv() *testsuite.TestWorkflowEnvironment {
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(stuckAfter)
+	env.SetDetachedChildWait(false) // children of a dead run
 	env.SetWorkerOptions(worker.Options{
 		DeadlockDetectionTimeout: time.Minute, // a busy machine is not a deadlock
 		Interceptors:             []interceptor.WorkerInterceptor{&between{x: x, run: x.run}},
