@@ -202,7 +202,8 @@ func TestInTheBrowser(t *testing.T) {
 			ConfirmOrder done
 			CloseOrder never
 			PublishEvent sent`)
-		if facts := b.text(`document.getElementById("details").innerText`); !strings.Contains(facts, "100 → 99") || !strings.Contains(facts, "$12.99 charged") {
+		facts := b.text(`document.getElementById("details").innerText`)
+		if !strings.Contains(facts, "100 → 99") || !strings.Contains(facts, "$12.99 charged") {
 			t.Errorf("facts: %s", facts)
 		}
 		if link := b.text(`document.getElementById("workflow").href`); link != webUI+"/namespaces/default/workflows/order-"+id {
@@ -232,7 +233,8 @@ func TestInTheBrowser(t *testing.T) {
 			ConfirmOrder never
 			CloseOrder undone
 			PublishEvent sent`)
-		if facts := b.text(`document.getElementById("details").innerText`); !strings.Contains(facts, "99 before and after") || !strings.Contains(facts, "nothing kept") {
+		facts := b.text(`document.getElementById("details").innerText`)
+		if !strings.Contains(facts, "99 before and after") || !strings.Contains(facts, "nothing kept") {
 			t.Errorf("facts: %s", facts)
 		}
 		if news := b.text(`document.getElementById("news").textContent`); !strings.Contains(news, "declined") {

@@ -42,7 +42,8 @@ var declinedBudget = budget{
 	costsheet.Publishes:       1,  // ORDER_CANCELLED
 }
 
-// When this test fails, an order has become more expensive (or nothing was counted): find out why. Lower a budget when an order becomes cheaper.
+// When this test fails, an order has become more expensive (or nothing was counted): find out why. Lower a
+// budget when an order becomes cheaper.
 func TestAnOrderStaysWithinItsBudget(t *testing.T) {
 	t.Parallel()
 	s := buildSystem(t, client.DefaultNamespace)

@@ -68,7 +68,8 @@ func TestMoneyTakenBehindTheSagasBackIsRefundedWhenTheGatewayReportsIt(t *testin
 	s.api.stop(syscall.SIGTERM)
 	s.api.env = append(s.api.env, "STRIPE_WEBHOOK_SECRET="+secret)
 	s.stripesim.stop(syscall.SIGTERM)
-	s.stripesim.env = append(s.stripesim.env, "STRIPESIM_WEBHOOK_URL=http://"+s.api.addr+"/stripe/webhook", "STRIPESIM_WEBHOOK_SECRET="+secret)
+	s.stripesim.env = append(s.stripesim.env, "STRIPESIM_WEBHOOK_URL=http://"+s.api.addr+"/stripe/webhook",
+		"STRIPESIM_WEBHOOK_SECRET="+secret)
 	s.stripesim.start()
 	s.stripesim.ready()
 	// The api is still down: the gateway has to send its event again.

@@ -10,7 +10,8 @@ import (
 )
 
 // secrets are API keys, signing secrets, client secrets, JSON Web Tokens, and the tests' card number.
-var secrets = regexp.MustCompile(`(?:sk|rk)_(?:test|live)_\w*|whsec_\w+|\w+_secret_\w+|eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+|4242 ?4242 ?4242 ?4242`)
+var secrets = regexp.MustCompile(`(?:sk|rk)_(?:test|live)_\w*|whsec_\w+|\w+_secret_\w+|` +
+	`eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+|4242 ?4242 ?4242 ?4242`)
 
 // noSecrets fails the test when the text holds a secret; where names the text.
 func noSecrets(t *testing.T, where string, text []byte) {

@@ -62,8 +62,8 @@ func buildSystem(t *testing.T, namespace string, settings ...string) *system {
 
 	catalogAddr, stripeAddr := porttest.FreeAddress(t), porttest.FreeAddress(t)
 	toCatalog := newFront(t, catalogDescription, catalogAddr, t.Errorf)
-	s.catalog = newProcess(t, "catalog", toCatalog.addr(), "CATALOG_ADDR="+catalogAddr, "MONGODB_URI="+mongo, "MONGODB_DATABASE="+mongoDB,
-		"AUTH_MODE=none")
+	s.catalog = newProcess(t, "catalog", toCatalog.addr(),
+		"CATALOG_ADDR="+catalogAddr, "MONGODB_URI="+mongo, "MONGODB_DATABASE="+mongoDB, "AUTH_MODE=none")
 	s.stripesim = newProcess(t, "stripesim", stripeAddr, "STRIPESIM_ADDR="+stripeAddr,
 		"STRIPESIM_DATABASE_URL="+servicestest.Postgres(t), "STRIPESIM_API_KEY="+apiKey)
 	workerAddr, notifierAddr, apiAddr := porttest.FreeAddress(t), porttest.FreeAddress(t), porttest.FreeAddress(t)
@@ -71,7 +71,8 @@ func buildSystem(t *testing.T, namespace string, settings ...string) *system {
 	s.worker = newProcess(t, "worker", workerAddr, append([]string{
 		"WORKER_ADDR=" + workerAddr, "DATABASE_URL=" + through(t, ordersURL, s.toPostgres), "CATALOG_URL=http://" + s.catalog.addr,
 		"STRIPE_API_URL=http://" + stripeAddr, "STRIPE_API_KEY=" + apiKey, "RABBITMQ_URL=" + through(t, broker, s.toRabbitMQ),
-		"TEMPORAL_ADDRESS=" + address, "TEMPORAL_NAMESPACE=" + namespace, "TASK_QUEUE=" + queue, "RECOVERY_INTERVAL=2s", "RECOVERY_MIN_AGE=5s",
+		"TEMPORAL_ADDRESS=" + address, "TEMPORAL_NAMESPACE=" + namespace, "TASK_QUEUE=" + queue,
+		"RECOVERY_INTERVAL=2s", "RECOVERY_MIN_AGE=5s",
 	}, settings...)...)
 	s.notifier = newProcess(t, "notifier", notifierAddr, "NOTIFIER_ADDR="+notifierAddr,
 		"NOTIFIER_DATABASE_URL="+servicestest.Postgres(t), "RABBITMQ_URL="+through(t, broker, s.toRabbitMQ))

@@ -195,7 +195,8 @@ func TestTokensDecideWhoMayDoWhat(t *testing.T) {
 
 	t.Run("the documentation has a field for a token, and names the scopes", func(t *testing.T) {
 		b := newTab(t, browser, 1280)
-		b.do(chromedp.Navigate("http://"+s.catalog.addr+"/docs"), chromedp.Click(css(".btn.authorize")), chromedp.WaitVisible(css(".auth-container input")))
+		b.do(chromedp.Navigate("http://"+s.catalog.addr+"/docs"),
+			chromedp.Click(css(".btn.authorize")), chromedp.WaitVisible(css(".auth-container input")))
 		if asks := b.text(`document.querySelector(".auth-container").innerText`); !strings.Contains(asks, "catalog:manager") {
 			t.Errorf("it asks: %s", asks)
 		}

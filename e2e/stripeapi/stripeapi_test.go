@@ -31,7 +31,8 @@ func TestStripesAPIDescribesEveryRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := order.Payment{
-		OrderID: order.ID(uuid.NewString()), Amount: money.Money{Amount: 1299, Currency: "USD"}, Method: "pm_card_visa", OrderedAt: time.Now(),
+		OrderID: order.ID(uuid.NewString()), Amount: money.Money{Amount: 1299, Currency: "USD"},
+		Method: "pm_card_visa", OrderedAt: time.Now(),
 	}
 	ctx := t.Context()
 	// The responses are fixtures and say nothing about this payment. The contract in internal/stripe tests what the
