@@ -112,12 +112,9 @@ func status(_ context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	pid, err := running(c)
+	pid, err := mustRun(c)
 	if err != nil {
 		return err
-	}
-	if pid == 0 {
-		return errors.New("the stack is not up")
 	}
 	s, err := supervisor.ReadStatus(c.StatusFile())
 	if err != nil {

@@ -43,7 +43,8 @@ func launch(ctx context.Context, c config.Config, detached bool, out *console) (
 	if err := c.CheckPortsFree(true, !c.ServicesOnly); err != nil {
 		return nil, err
 	}
-	if err := buildRoot(ctx, c, out); err != nil {
+	building := func(step string) { out.line("root file system", "%s", step) }
+	if err := rootfs.Build(ctx, c.RootFS, building); err != nil {
 		return nil, err
 	}
 	if err := writeConfig(c); err != nil {
@@ -70,21 +71,6 @@ func lockStack(c config.Config) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-func buildRoot(ctx context.Context, c config.Config, out *console) error {
-	if rootfs.Ready(c.RootFS) {
-		return nil
-	}
-	if err := rootfs.Requirements(); err != nil {
-		return err
-	}
-	out.line("root file system", "building %s once; this takes a few minutes", c.RootFS)
-	if err := rootfs.Build(ctx, c.RootFS, func(step string) { out.line("root file system", "%s", step) }); err != nil {
-		return err
-	}
-	out.line("root file system", "ready")
-	return nil
 }
 
 func startSupervisor(ctx context.Context, c config.Config, lock *os.File, detached bool, out *console) (*exec.Cmd, error) {
@@ -137,7 +123,7 @@ func follow(reports io.Reader, c config.Config, out *console) error {
 			return nil
 		case line.Failed != "":
 			return fmt.Errorf("%s\nthe end of %s:\n%s\neverything is stopped again",
-				line.Error, c.LogFile(line.Failed), lastLines(c.LogFile(line.Failed), 20))
+				line.Error, c.LogFile(line.Failed), rootfs.Tail(c.LogFile(line.Failed), 20))
 		case line.Error != "":
 			return errors.New(line.Error)
 		case line.State == supervisor.Ready:
@@ -145,7 +131,7 @@ func follow(reports io.Reader, c config.Config, out *console) error {
 		}
 	}
 	return fmt.Errorf("the supervisor ended unexpectedly; the end of %s:\n%s",
-		c.LogFile("devstack"), lastLines(c.LogFile("devstack"), 20))
+		c.LogFile("devstack"), rootfs.Tail(c.LogFile("devstack"), 20))
 }
 
 // console shows progress: the time since the command began, the subject, and what happened.

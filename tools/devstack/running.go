@@ -53,6 +53,15 @@ func running(c config.Config) (int, error) {
 	return pid, nil
 }
 
+// mustRun is running for commands that need a running stack.
+func mustRun(c config.Config) (int, error) {
+	pid, err := running(c)
+	if err == nil && pid == 0 {
+		err = errors.New("the stack is not up")
+	}
+	return pid, err
+}
+
 // stopStack stops the stack's supervisor, kills it after the timeout, and waits until it is gone.
 func stopStack(c config.Config, pid int, timeout time.Duration) error {
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -38,12 +37,9 @@ func change(
 	if err != nil {
 		return err
 	}
-	pid, err := running(c)
+	pid, err := mustRun(c)
 	if err != nil {
 		return err
-	}
-	if pid == 0 {
-		return errors.New("the stack is not up")
 	}
 	if err := knownServices(c, command, names); err != nil {
 		return err

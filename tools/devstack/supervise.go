@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -167,14 +166,4 @@ func writeConfig(c config.Config) error {
 		return err
 	}
 	return os.WriteFile(c.File(), content, 0o600)
-}
-
-// lastLines returns the last n lines of a file, or why they cannot be read.
-func lastLines(path string, n int) string {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return err.Error()
-	}
-	lines := strings.Split(strings.TrimRight(string(content), "\n"), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

@@ -126,7 +126,7 @@ func reload(ctx context.Context, c config.Config, pid int, out *console) error {
 	}
 	if after.Problem != "" {
 		service, _, _ := strings.Cut(after.Problem, " ")
-		return fmt.Errorf("%s\nthe end of %s:\n%s", after.Problem, c.LogFile(service), lastLines(c.LogFile(service), 20))
+		return fmt.Errorf("%s\nthe end of %s:\n%s", after.Problem, c.LogFile(service), rootfs.Tail(c.LogFile(service), 20))
 	}
 	for _, s := range after.Services {
 		if !slices.Contains(before.Services, s) {

@@ -27,17 +27,7 @@ func run(args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	path := rootfs.Path(config.CacheDir(os.Getenv))
-	if rootfs.Ready(path) {
-		return nil
-	}
-	if err := rootfs.Requirements(); err != nil {
-		return err
-	}
-	fmt.Printf("meanwhile: building the root file system %s once\n", path)
-	if err := rootfs.Build(ctx, path, func(step string) { fmt.Printf("meanwhile: %s\n", step) }); err != nil {
-		return err
-	}
-	fmt.Println("meanwhile: the root file system is ready")
-	return nil
+	return rootfs.Build(ctx, rootfs.Path(config.CacheDir(os.Getenv)), func(step string) {
+		fmt.Println("meanwhile: root file system:", step)
+	})
 }

@@ -10,7 +10,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,13 +34,17 @@ func Ready(path string) bool {
 	return err == nil
 }
 
-// Build builds the root file system at path unless it exists. It builds beside path and renames the result when it is complete:
+// Build builds the root file system at path unless it exists, or says what this machine lacks for that. It builds beside path and renames the result when it is complete:
 // an interrupted build is never used, and the next Build starts over. Of several concurrent Builds, one works and the others
 // wait. progress gets a line for every step.
 func Build(ctx context.Context, path string, progress func(string)) error {
 	if Ready(path) {
 		return nil
 	}
+	if err := requirements(); err != nil {
+		return err
+	}
+	progress("building " + path + " once; this takes a few minutes")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -63,7 +66,11 @@ func Build(ctx context.Context, path string, progress func(string)) error {
 	if err := runRecipe(ctx, partial, path+".log", progress); err != nil {
 		return err
 	}
-	return os.Rename(partial, path)
+	if err := os.Rename(partial, path); err != nil {
+		return err
+	}
+	progress("ready")
+	return nil
 }
 
 // Command is the hidden command that runs the recipe in its own namespaces.
@@ -99,7 +106,7 @@ func runRecipe(ctx context.Context, dir, logFile string, progress func(string)) 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fmt.Errorf("build the root file system: %w; the end of %s:\n%s", err, logFile, tail(logFile, 20))
+		return fmt.Errorf("build the root file system: %w; the end of %s:\n%s", err, logFile, Tail(logFile, 20))
 	}
 	return nil
 }
@@ -115,8 +122,8 @@ func RunRecipe(dir string) error {
 	return cmd.Run()
 }
 
-// Requirements returns an error that says what this machine lacks to build the root file system.
-func Requirements() error {
+// requirements returns an error that says what this machine lacks to build the root file system.
+func requirements() error {
 	if _, err := exec.LookPath("debootstrap"); err == nil {
 		return nil
 	}
@@ -145,14 +152,12 @@ func lock(path string, waiting func()) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// tail returns the last n lines of a file.
-func tail(path string, n int) string {
-	f, err := os.Open(path)
+// Tail returns the last n lines of a file, or why they cannot be read.
+func Tail(path string, n int) string {
+	content, err := os.ReadFile(path)
 	if err != nil {
 		return err.Error()
 	}
-	defer f.Close()
-	content, _ := io.ReadAll(f)
 	lines := strings.Split(strings.TrimRight(string(content), "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }

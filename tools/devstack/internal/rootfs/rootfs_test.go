@@ -42,7 +42,7 @@ func TestTheRootFileSystemAppearsWhenItIsComplete(t *testing.T) {
 	if content, err := os.ReadFile(path + "/file"); err != nil || string(content) != "hello\n" {
 		t.Errorf("file: %q, %v", content, err)
 	}
-	if len(steps) != 1 || steps[0] != "first step" {
+	if len(steps) != 3 || steps[1] != "first step" || steps[2] != "ready" {
 		t.Errorf("steps %q", steps)
 	}
 }

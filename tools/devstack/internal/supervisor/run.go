@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -28,11 +27,11 @@ type runner struct {
 	Service
 	sup      *Supervisor
 	needs    []*runner
-	binary   string        // identity of the file that the service was started from
-	ready    chan struct{} // closed when the service was ready for the first time
-	stopping chan struct{} // closed by stopOnce to stop the service
-	stopOnce sync.Once
-	done     chan struct{} // closed when it has stopped
+	binary   string             // identity of the file that the service was started from
+	ready    chan struct{}      // closed when the service was ready for the first time
+	stopping context.Context    // done when the service is to stop
+	cancel   context.CancelFunc // makes it stop
+	done     chan struct{}      // closed when it has stopped
 }
 
 // run starts the service when those that it needs are ready, and restarts it until it is stopped. A service that does not become
@@ -47,7 +46,7 @@ func (r *runner) run() {
 	for wait := firstRestart; ; wait = min(2*wait, slowestRestart) {
 		began := time.Now()
 		err := r.runOnce()
-		if isClosed(r.stopping) {
+		if r.stopping.Err() != nil {
 			return
 		}
 		if !isClosed(r.ready) {
@@ -61,18 +60,18 @@ func (r *runner) run() {
 		r.sup.note(r, Restarting, 0)
 		select {
 		case <-time.After(wait):
-		case <-r.stopping:
+		case <-r.stopping.Done():
 			return
 		}
 	}
 }
 
-// waitForNeeds waits until the services that this one needs were ready; false when it shall stop instead.
+// waitForNeeds waits until the services that this one needs were ready; false if it is stopped first.
 func (r *runner) waitForNeeds() bool {
 	for _, need := range r.needs {
 		select {
 		case <-need.ready:
-		case <-r.stopping:
+		case <-r.stopping.Done():
 			return false
 		}
 	}
@@ -81,10 +80,8 @@ func (r *runner) waitForNeeds() bool {
 
 // runOnce runs the process from start to end, and returns why it ended.
 func (r *runner) runOnce() error {
-	starting, cancel := context.WithTimeout(context.Background(), r.StartTimeout)
+	starting, cancel := context.WithTimeout(r.stopping, r.StartTimeout)
 	defer cancel()
-	release := r.whenStopping(cancel)
-	defer release()
 
 	r.sup.note(r, Starting, 0)
 	if r.Prepare != nil {
@@ -119,7 +116,7 @@ func (r *runner) runOnce() error {
 	select {
 	case <-p.ended:
 		return p.reason()
-	case <-r.stopping:
+	case <-r.stopping.Done():
 		r.terminate(p)
 		return nil
 	}
@@ -194,19 +191,6 @@ func isClosed(c <-chan struct{}) bool {
 	default:
 		return false
 	}
-}
-
-// whenStopping calls f when the service is stopped, unless it is released before.
-func (r *runner) whenStopping(f func()) (release func()) {
-	over := make(chan struct{})
-	go func() {
-		select {
-		case <-r.stopping:
-			f()
-		case <-over:
-		}
-	}()
-	return func() { close(over) }
 }
 
 // reason says why a process ended.

@@ -131,10 +131,8 @@ func (s *Supervisor) find(name string) *runner {
 
 // add starts a runner for the service. It replaces one of the same name.
 func (s *Supervisor) add(service Service) *runner {
-	r := &runner{
-		Service: service, sup: s,
-		ready: make(chan struct{}), stopping: make(chan struct{}), done: make(chan struct{}),
-	}
+	r := &runner{Service: service, sup: s, ready: make(chan struct{}), done: make(chan struct{})}
+	r.stopping, r.cancel = context.WithCancel(context.Background())
 	for _, name := range service.After {
 		if need := s.find(name); need != nil {
 			r.needs = append(r.needs, need)
@@ -169,7 +167,7 @@ func stop(runners []*runner) {
 					<-other.done
 				}
 			}
-			r.stopOnce.Do(func() { close(r.stopping) })
+			r.cancel()
 			<-r.done
 		})
 	}
