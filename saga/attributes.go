@@ -51,8 +51,9 @@ func CheckAttributes(ctx context.Context, c operator, namespace string, a Attrib
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("namespace %s lacks the search attributes %s: create them, of type Keyword",
-			namespace, strings.Join(missing, ", "))
+		return fmt.Errorf("namespace %s lacks the search attributes %s: create them, of type Keyword, for example with "+
+			"`temporal operator search-attribute create --namespace %s --name %s --type Keyword`",
+			namespace, strings.Join(missing, ", "), namespace, missing[0])
 	}
 	return nil
 }

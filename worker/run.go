@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
@@ -112,7 +113,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, events.Close()) }()
 
-	if err := w.requireAttributes(starting); err != nil {
+	if err := w.requireAttributes(starting, c.Temporal.NamespaceName()); err != nil {
 		return err
 	}
 	sagas := temporalclient.NewWorkflows(w.Temporal, c.TaskQueue)
@@ -151,9 +152,11 @@ func newWorker(temporal *temporalclient.Client, c Config, fatal chan<- error) wo
 }
 
 // requireAttributes refuses to work in a namespace where a saga that needs attention could not say so.
-func (w *Worker) requireAttributes(ctx context.Context) error {
-	err := w.Temporal.RequireSearchAttributes(ctx, saga.DefaultAttributes().Names()...)
-	if errors.Is(err, temporalclient.ErrAttributesUnknown) {
+func (w *Worker) requireAttributes(ctx context.Context, namespace string) error {
+	err := saga.CheckAttributes(ctx, w.Temporal.SDK, namespace, saga.DefaultAttributes())
+	var denied *serviceerror.PermissionDenied
+	var unimplemented *serviceerror.Unimplemented
+	if errors.As(err, &denied) || errors.As(err, &unimplemented) {
 		w.log.Warn("make sure that the namespace has the saga's search attributes", "error", err.Error())
 		return nil
 	}

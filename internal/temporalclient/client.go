@@ -106,7 +106,6 @@ type Client struct {
 	// SDK is for running workers. What programs do to workflows goes through Workflows.
 	SDK client.Client
 
-	namespace string
 	converter converter.DataConverter // the SDK's client has the same and does not show it
 }
 
@@ -131,7 +130,7 @@ func Open(c Config, log *slog.Logger, more ...Option) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client of Temporal at %s: %w", options.HostPort, err)
 	}
-	return &Client{SDK: opened, namespace: c.NamespaceName(), converter: options.DataConverter}, nil
+	return &Client{SDK: opened, converter: options.DataConverter}, nil
 }
 
 // Close closes the connection.
