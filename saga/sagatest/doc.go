@@ -28,19 +28,24 @@
 //
 //	forward: BookHotel#1 response lost; CancelFlight#1 task lost
 //
-// Set SAGATEST_SCHEDULE to it to run that trial alone. SAGATEST_PAIRS sets the number of pairs, SAGATEST_SEED their choice.
+// Set SAGATEST_SCHEDULE to it to run that trial alone. SAGATEST_PAIRS sets the number of pairs, SAGATEST_SEED their
+// choice; with -short there are fewer pairs.
 //
 // # What a lost task forgets
 //
-// When the worker dies, the explorer runs the workflow again from the history that a server would have: the results of
-// activities that the workflow had received before its last workflow task ended, timers that fired, signals and cancel
-// requests. What local activities did inside the lost task is forgotten. Child workflows that have ended run again over their
-// own history. A workflow that then makes other calls than before is not deterministic, and is reported.
+// When the worker dies, the explorer runs the workflow again from the history that a server would have: timers that fired,
+// child workflows that ended, signals, cancel requests, and the results of activities that the workflow had received when its
+// last complete workflow task ended. What local activities did inside the lost task is forgotten. A child workflow that was
+// under way runs again over its own history. A workflow that does not wait again for what it once received is not
+// deterministic, and is reported.
 //
 // # What it does not see
 //
 // Activities run one at a time, so fakes are not tested for races. Nexus operations, updates and side effects are neither
-// disturbed nor remembered across a lost task. The test environment is not a server: run the same plan on a real one too.
+// disturbed nor remembered across a lost task. The future of a child workflow cannot be added to a selector. No operator
+// skips a step: what is skipped must be done by hand. The test environment is not a server: run the same plan on a real one
+// too.
 //
-// [GoldenPlan] keeps a plan's shape in a file. [Record] keeps the history of a workflow on a real server, and [Replay] replays it.
+// [GoldenPlan] keeps a plan's shape in a file. [Record] keeps the history of a workflow on a real server, and [Replay] replays
+// it.
 package sagatest

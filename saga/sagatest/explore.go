@@ -106,7 +106,11 @@ const mostReported = 10
 // Explore runs every disturbance of every call of the saga, and a sample of pairs, and reports each broken promise.
 func Explore(t testing.TB, s Saga) {
 	t.Helper()
-	found := Find(s, Bounds{Pairs: number("SAGATEST_PAIRS", DefaultPairs), Seed: number("SAGATEST_SEED", 1),
+	pairs := DefaultPairs
+	if testing.Short() {
+		pairs /= 10
+	}
+	found := Find(s, Bounds{Pairs: number("SAGATEST_PAIRS", pairs), Seed: number("SAGATEST_SEED", 1),
 		Only: os.Getenv("SAGATEST_SCHEDULE")})
 	for i, f := range found {
 		if i == mostReported {
