@@ -67,7 +67,9 @@ type Meter struct {
 func (m *Meter) Read() Counts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return maps.Clone(m.counts)
+	now := Counts{}
+	maps.Copy(now, m.counts)
+	return now
 }
 
 // Close stops the proxies.
