@@ -16,39 +16,71 @@ const release = "v0.1.0"
 // A module elsewhere requires ours by their paths and compiles. The go command gets them from a proxy in a directory, made
 // of the working tree, and all other modules from the module cache: nothing is downloaded.
 func TestTheModulesCanBeImportedFromOutside(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles the public packages' dependencies once more; skipped by -short")
-	}
 	t.Parallel()
-	proxy := t.TempDir()
-	publish(t, proxy, module, "../..")
-	publish(t, proxy, module+"/saga", "../../saga")
-	publish(t, proxy, module+"/saga/participant", "../../saga/participant")
+	o := newOutside(t, module)
+	o.publish(module+"/saga", "../../saga")
+	o.publish(module+"/saga/participant", "../../saga/participant")
+	o.run("build", "-o", os.DevNull, ".")
+}
 
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS("testdata/outside")); err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, filepath.Join(dir, "go.mod"), outsideMod(t))
-	cached := filepath.Join(goEnv(t, "GOMODCACHE"), "cache", "download")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", os.DevNull, ".")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOPROXY=file://"+proxy+",file://"+cached+",off", "GOSUMDB=off", "GONOSUMDB=", "GONOPROXY=none",
-		"GOMODCACHE="+t.TempDir(), "GOFLAGS=-mod=mod -modcacherw", "GOWORK=off", "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v:\n%s", err, out)
+// A module that requires only the saga library tests its examples.
+func TestTheSagaLibrarysExamplesPassFromOutside(t *testing.T) {
+	t.Parallel()
+	o := newOutside(t, module+"/saga")
+	out := o.run("test", "-short", module+"/saga/examples/...")
+	if passed := strings.Count(out, "ok  \t"); passed < 3 {
+		t.Errorf("%d of three examples were tested:\n%s", passed, out)
 	}
 }
 
-// outsideMod returns the go.mod of the module outside. Like a tidy one, it names all that ours require: so the go command
-// reads no go.mod of theirs, which the module cache may not hold.
-func outsideMod(t *testing.T) string {
+// outside is the module outside and its proxy.
+type outside struct {
+	t          *testing.T
+	dir, proxy string
+}
+
+// newOutside returns a module that requires one of ours.
+func newOutside(t *testing.T, path string) outside {
 	t.Helper()
-	gomod, err := os.ReadFile("../../go.mod")
+	if testing.Short() {
+		t.Skip("compiles the public packages' dependencies once more; skipped by -short")
+	}
+	o := outside{t, t.TempDir(), t.TempDir()}
+	source := "../.." + strings.TrimPrefix(path, module)
+	o.publish(path, source)
+	if path == module {
+		if err := os.CopyFS(o.dir, os.DirFS("testdata/outside")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeFile(t, filepath.Join(o.dir, "go.mod"), outsideMod(t, path, source))
+	return o
+}
+
+// run runs the go command in the module outside and returns its output.
+func (o outside) run(command string, args ...string) string {
+	o.t.Helper()
+	cached := filepath.Join(goEnv(o.t, "GOMODCACHE"), "cache", "download")
+	cmd := exec.CommandContext(o.t.Context(), "go", append([]string{command, "-trimpath"}, args...)...)
+	cmd.Dir = o.dir
+	cmd.Env = append(os.Environ(), "GOPROXY=file://"+o.proxy+",file://"+cached+",off", "GOSUMDB=off", "GONOSUMDB=", "GONOPROXY=none",
+		"GOMODCACHE="+o.t.TempDir(), "GOFLAGS=-mod=mod -modcacherw", "GOWORK=off", "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		o.t.Errorf("go %s: %v:\n%s", command, err, out)
+	}
+	return string(out)
+}
+
+// outsideMod returns the go.mod of the module outside. Like a tidy one, it names all that ours requires: so the go command
+// reads no go.mod of theirs, which the module cache may not hold.
+func outsideMod(t *testing.T, path, source string) string {
+	t.Helper()
+	gomod, err := os.ReadFile(filepath.Join(source, "go.mod"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := "module " + module + "\n"
+	ours := "module " + path + "\n"
 	if !strings.HasPrefix(string(gomod), ours) {
 		t.Fatalf("go.mod does not begin with %q", ours)
 	}
@@ -58,14 +90,15 @@ func outsideMod(t *testing.T) string {
 			lines = append(lines, line)
 		}
 	}
-	return "module example.com/outside\n\nrequire " + module + " " + release + "\n" + strings.Join(lines, "")
+	return "module example.com/outside\n\nrequire " + path + " " + release + "\n" + strings.Join(lines, "")
 }
 
 // publish adds the module in a directory to the proxy, as the go command wants it: its go.mod, and a zip of its files
 // without those of the modules below it.
-func publish(t *testing.T, proxy, path, dir string) {
+func (o outside) publish(path, dir string) {
+	t := o.t
 	t.Helper()
-	versions := filepath.Join(proxy, path, "@v")
+	versions := filepath.Join(o.proxy, path, "@v")
 	if err := os.MkdirAll(versions, 0o755); err != nil {
 		t.Fatal(err)
 	}
