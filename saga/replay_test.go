@@ -15,8 +15,8 @@ import (
 	"github.com/ordersaga/ordersaga/saga"
 )
 
-// historyFiles holds histories from a real server, one for each path. They must replay under every release of the library,
-// since sagas that began under an older one may still be running. See TestRecordHistories.
+// historyFiles holds histories from a real server, one for each path, in a folder for each release. They must replay under
+// every later release of the library, since sagas that began under an older one may still be running. See TestRecordHistories.
 const historyFiles = "testdata/histories"
 
 // actor holds the activities of the recorded workflows. They all call one function, which the recorder disturbs.
@@ -166,14 +166,17 @@ func TestReplayCanFail(t *testing.T) {
 
 func recordedHistories(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(historyFiles, "*.json"))
+	files, err := filepath.Glob(filepath.Join(historyFiles, "*", "*.json"))
 	if err != nil || len(files) < 20 {
 		t.Fatalf("%d histories, %v", len(files), err)
 	}
 	return files
 }
 
-func recordedPath(file string) string { return strings.TrimSuffix(filepath.Base(file), ".json") }
+// recordedPath names a history by its release and its path.
+func recordedPath(file string) string {
+	return filepath.Base(filepath.Dir(file)) + " " + strings.TrimSuffix(filepath.Base(file), ".json")
+}
 
 // replayHistory replays a history with workflows that do something before.
 func replayHistory(t *testing.T, file string, before func(workflow.Context)) error {
