@@ -444,17 +444,7 @@ func anySaga(t *rapid.T) {
 	l.death.unlessRecorded = in.reliesOnHistory() || in.Second != nil && in.Second.reliesOnHistory()
 	lost := rapid.IntRange(0, 2).Draw(t, "lost runs")
 	for run := 0; ; run++ {
-		// A run after a lost one may see another world: cancelled before it begins, or without what the lost run found.
-		l.death.cancelled = run > 0 && rapid.Bool().Draw(t, "cancelled before it begins")
-		if run > 0 {
-			drawRefusal(t, in, l)
-			if in.Second != nil {
-				drawRefusal(t, *in.Second, l.second)
-			}
-		}
-		if run < lost {
-			l.death.after = rapid.IntRange(1, 12).Draw(t, "the worker dies after effects")
-		}
+		drawRun(t, run, run < lost, in, l)
 		env := newEnv(l)
 		env.RegisterWorkflow(l.watched)
 		env.SetWorkerOptions(mortal(l))
@@ -482,6 +472,23 @@ func anySaga(t *rapid.T) {
 	l.check(t, in)
 	if l.second != nil {
 		l.second.check(t, *in.Second)
+	}
+}
+
+// drawRun draws what is special about one run. Late calls of earlier runs may still come.
+func drawRun(t *rapid.T, run int, lost bool, in shape, l *ledger) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// A run after a lost one may see another world: cancelled before it begins, or without what the lost run found.
+	l.death.cancelled = run > 0 && rapid.Bool().Draw(t, "cancelled before it begins")
+	if run > 0 {
+		drawRefusal(t, in, l)
+		if in.Second != nil {
+			drawRefusal(t, *in.Second, l.second)
+		}
+	}
+	if lost {
+		l.death.after = rapid.IntRange(1, 12).Draw(t, "the worker dies after effects")
 	}
 }
 
