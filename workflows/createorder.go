@@ -122,7 +122,6 @@ func (s *orderSaga) options() saga.Options {
 		Deadline:             s.start.Add(PivotTimeout),
 		Attributes:           saga.DefaultAttributes(),
 		OnAttention:          s.alertOperators,
-		Key:                  s.req.ID.WorkflowID(),
 		ReportUnknownSignals: true,
 	}
 }
