@@ -90,7 +90,7 @@ EACH := bash -c 'status=0; for m in $(MODULES); do go -C $$m test "$$@" ./... ||
 
 .PHONY: test test-unit test-long conformance histories check race-detector chromium
 .PHONY: bench bench-api bench-memory bench-messages bench-catalog
-test: bin/devstack build race-detector chromium ## run all tests, on real services in a throw-away stack
+test: bin/devstack build race-detector chromium ## run all tests, on real services in a throwaway stack
 	bin/devstack exec --services-only -- $(EACH) -race -timeout 20m
 	cd tools/devstack && CGO_ENABLED=0 go test ./...
 
@@ -121,7 +121,7 @@ MEASURED := bin/devstack exec $(if $(filter on,$(FSYNC)),--fsync) --
 bin/bench: bin/devstack build
 	cd tools && $(GO_BUILD) -o ../$@ ./bench
 
-bench: bin/bench ## measure what an order costs, beside the same steps without an engine; JSON=file, BENCH="-concurrency 64"
+bench: bin/bench ## measure what an order costs, next to the same steps without an engine; JSON=file, BENCH="-concurrency 64"
 	$(MEASURED) bin/bench -json $(JSON) $(BENCH)
 	$(MEASURED) bin/bench -sheet 100 $(BENCH)
 
