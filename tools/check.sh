@@ -5,8 +5,9 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 tool=(go tool "-modfile=$PWD/tools/check/go.mod")
-modules=(. saga saga/participant e2e tools)
+modules=(. saga saga/participant e2e tools tools/devstack)
 failed=()
+export CGO_ENABLED=0 # as the programs and devstack are built
 
 # check NAME COMMAND...: passes when the command succeeds.
 check() {
@@ -20,9 +21,9 @@ unformatted() {
 	[ -z "$files" ] || { echo "gofmt would change:"; echo "$files"; return 1; }
 }
 
-# staticcheck DIRECTORY: devstack is compiled without cgo, as its Makefile target does.
-staticcheck() (
-	cd "$1" && CGO_ENABLED=0 "${tool[@]}" staticcheck -tags long ./...
+# run_in MODULE TOOL ARGUMENTS...: runs a pinned tool in a module's directory.
+run_in() (
+	cd "$1" && "${tool[@]}" "${@:2}"
 )
 
 vulnerabilities() {
@@ -30,19 +31,22 @@ vulnerabilities() {
 		echo "skipped: the vulnerability database (vuln.go.dev) cannot be reached from here"
 		return 0
 	fi
-	"${tool[@]}" govulncheck ./...
+	local m status=0
+	for m in "${modules[@]}"; do
+		echo "govulncheck ($m)"
+		run_in "$m" govulncheck -tags long ./... || status=1
+	done
+	return $status
 }
 
 check gofmt unformatted
 for m in "${modules[@]}"; do
 	check "go vet ($m)" go -C "$m" vet -tags long ./...
-	check "staticcheck ($m)" staticcheck "$m"
+	check "staticcheck ($m)" run_in "$m" staticcheck -tags long ./...
 	check "go mod tidy ($m)" go -C "$m" mod tidy -diff
+	check "go mod verify ($m)" go -C "$m" mod verify
 done
-check "go vet (devstack)" env CGO_ENABLED=0 go -C tools/devstack vet ./...
-check "staticcheck (devstack)" staticcheck tools/devstack
 check workflowcheck "${tool[@]}" workflowcheck ./...
-check "go mod verify" go mod verify
 [ "${1:-}" = --offline ] || check govulncheck vulnerabilities
 
 if [ ${#failed[@]} -gt 0 ]; then
