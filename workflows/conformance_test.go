@@ -49,7 +49,7 @@ that environment cannot show (killed processes, a real server that discards task
 real services.
 
 Each of the %d disturbances strikes each operation on both paths through the saga: %d × %d = %d trials. Each is also combined
-with every other disturbance on the same path: %d pairs. Nothing is left out. After each trial all %d invariants must hold.
+with every other disturbance on the same path: %s pairs. Nothing is left out. After each trial all %d invariants must hold.
 `+"`make conformance`"+` runs all of it. `+"`make test`"+` runs every single disturbance, one in %d of the pairs, and random
 schedules of up to eight disturbances.
 
@@ -57,7 +57,7 @@ schedules of up to eight disturbances.
 
 | the order is | operations, in order |
 |---|---|
-`, len(manners()), len(manners()), operations, len(singles()), len(pairs()), len(invariants), pairsInTest)
+`, len(manners()), len(manners()), operations, len(singles()), thousands(len(pairs())), len(invariants), pairsInTest)
 	for _, p := range paths {
 		fmt.Fprintf(&b, "| %s | %s |\n", p.name, strings.Join(p.steps, ", "))
 	}
@@ -70,6 +70,7 @@ schedules of up to eight disturbances.
 
 Could the matrix fail? Each seeded bug is a deliberate defect, patched into a copy of the source that only a second test
 binary is built from. The test requires that single disturbances find it, and that they violate the invariant in its row.
+Every invariant has one.
 
 | invariant | seeded bugs that violate it |
 |---|---|
@@ -81,10 +82,15 @@ binary is built from. The test requires that single disturbances find it, and th
 				bugs = append(bugs, fmt.Sprintf("%s (`%s`)", s.bug, s.file))
 			}
 		}
-		if bugs == nil {
-			bugs = []string{"–"}
-		}
 		fmt.Fprintf(&b, "| %s | %s |\n", inv.name, strings.Join(bugs, "<br>"))
 	}
 	return b.String()
+}
+
+// thousands writes a number below a million with a comma.
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
 }

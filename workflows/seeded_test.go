@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,8 @@ var seeds = []seed{
 		"\tif h.state != Released {\n",
 		"\tif h.state != Released || SEEDED {\n",
 		"stock is conserved"},
+	{"a sale is accepted and not recorded", "internal/order/ordertest/catalog.go", "\th.state = Sold\n",
+		"\tif !SEEDED {\n\t\th.state = Sold\n\t}\n", "stock is sold if and only if the order is CONFIRMED"},
 	{"an undo's error is skipped",
 		"saga/scope.go",
 		"\tcase errors.Is(err, errSkipped):\n",
@@ -92,6 +95,8 @@ var seeds = []seed{
 	{"the end gets another cause once the undos are done", "internal/order/ordertest/memory.go", "\t\to.Status = o.Cause.Reason.FinalStatus()\n",
 		"\t\tif SEEDED {\n\t\t\to.Cause = &order.Cause{Reason: order.Interrupted}\n\t\t}\n\t\to.Status = o.Cause.Reason.FinalStatus()\n",
 		"clients learn what the row says"},
+	{"a repeated end is recorded again", "internal/order/ordertest/memory.go", "\t\tif o.Status != order.Pending || !o.Closing {\n",
+		"\t\tif o.Status != order.Pending && !SEEDED || !o.Closing {\n", "the timeline has only legal transitions"},
 }
 
 // seededBug is the environment variable that switches a defect on.
@@ -136,6 +141,11 @@ func random() string { return rand.Text() }
 
 func TestEverySeededBugViolatesItsInvariant(t *testing.T) {
 	t.Parallel()
+	for _, inv := range invariants {
+		if !slices.ContainsFunc(seeds, func(s seed) bool { return s.invariant == inv.name }) {
+			t.Errorf("no seeded bug violates %q", inv.name)
+		}
+	}
 	binary := buildSeeded(t)
 	if out, err := runSeeded(t, binary, "", ""); err != nil {
 		t.Fatalf("the matrix fails without a bug: %v\n%s", err, out)
