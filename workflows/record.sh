@@ -11,7 +11,8 @@ histories=workflows/testdata/histories
 temp=$(mktemp -d)
 trap 'git worktree remove --force "$temp/source"; rmdir "$temp"' EXIT
 git worktree add --quiet --detach "$temp/source" "$revision"
-rm -rf "$temp/source/$histories"/* # what is there afterwards was recorded now
+rm -rf "$temp/source/$histories" # what is there afterwards was recorded now
+mkdir -p "$temp/source/$histories"
 bin/devstack exec --services-only -- go -C "$temp/source" test -count=1 -tags histories -run TestRecordHistories ./workflows
 mkdir -p "$histories/$revision"
 cp "$temp/source/$histories"/*.json "$histories/$revision"
