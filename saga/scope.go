@@ -109,12 +109,23 @@ func (s scope) interrupted(ctx workflow.Context) error {
 		return temporal.NewCanceledError()
 	case r.given != nil:
 		return errGivenUp
-	case !r.until.IsZero() && !workflow.Now(ctx).Before(r.until):
+	case r.late(ctx):
 		return errTimedOut
 	case r.around != nil:
 		return r.around.interrupted(ctx)
 	}
 	return nil
+}
+
+// late reports whether the deadline has passed: by the clock, or because its timer has fired. The server's clock fires the
+// timer, and another host's may stamp the workflow task that follows with a slightly earlier time. The saga would then be
+// neither too late nor able to wait, and would spin.
+func (r *run) late(ctx workflow.Context) bool {
+	if r.until.IsZero() {
+		return false
+	}
+	fired := r.deadline != nil && r.deadline.IsReady() && r.deadline.Get(ctx, nil) == nil
+	return fired || !workflow.Now(ctx).Before(r.until)
 }
 
 // waiter is a call that the saga waits for.
@@ -136,10 +147,9 @@ func (s scope) wait(ctx workflow.Context, retriable bool, ready func() bool) err
 	s.run.waits++
 	w := &waiter{scope: s, retriable: retriable}
 	s.run.host.waiting = append(s.run.host.waiting, w)
-	timer := s.run.deadlineTimer(ctx, s)
-	tooLate := func() bool { return timer != nil && timer.IsReady() && timer.Get(ctx, nil) == nil }
+	s.run.startDeadlineTimer(ctx, s)
 	cancelled := workflow.Await(ctx, func() bool {
-		return ready() || w.told != nil || tooLate() || s.interrupted(ctx) != nil
+		return ready() || w.told != nil || s.interrupted(ctx) != nil
 	})
 	s.run.host.waiting = slices.DeleteFunc(s.run.host.waiting, func(other *waiter) bool { return other == w })
 	switch {
@@ -149,24 +159,19 @@ func (s scope) wait(ctx workflow.Context, retriable bool, ready func() bool) err
 		return w.told
 	case cancelled != nil:
 		return cancelled
-	case tooLate():
-		return errTimedOut
 	default:
 		return s.interrupted(ctx)
 	}
 }
 
-// deadlineTimer returns the timer of the saga's deadline, or nil when none applies.
-func (r *run) deadlineTimer(ctx workflow.Context, s scope) workflow.Future {
-	if !s.interruptible || r.until.IsZero() {
-		return nil
+// startDeadlineTimer makes sure that the saga's deadline, if one applies, ends the wait.
+func (r *run) startDeadlineTimer(ctx workflow.Context, s scope) {
+	if !s.interruptible || r.until.IsZero() || r.deadline != nil {
+		return
 	}
-	if r.deadline == nil {
-		left := r.until.Sub(workflow.Now(ctx))
-		r.deadline = workflow.NewTimerWithOptions(r.timerCtx, max(left, time.Millisecond),
-			workflow.TimerOptions{Summary: r.plan.name() + " deadline"})
-	}
-	return r.deadline
+	left := r.until.Sub(workflow.Now(ctx))
+	r.deadline = workflow.NewTimerWithOptions(r.timerCtx, max(left, time.Millisecond),
+		workflow.TimerOptions{Summary: r.plan.name() + " deadline"})
 }
 
 // sleep waits d, unless the wait is ended before.
