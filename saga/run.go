@@ -119,6 +119,8 @@ func newRun(ctx workflow.Context, p Plan, options Options) (*run, error) {
 		options.Key = workflow.GetInfo(ctx).WorkflowExecution.ID
 	}
 	r := &run{plan: p, options: options, fast: true, known: map[string]known{}, active: map[string]int{}}
+	// The order does not matter: each result goes to the place of its step.
+	//workflowcheck:ignore
 	for step, result := range options.Results {
 		r.known[step] = known{result: result, done: true}
 	}
