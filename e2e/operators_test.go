@@ -86,7 +86,7 @@ func TestOperatorsHelpSagasThatNeedAttention(t *testing.T) {
 	}{
 		"nothing can be skipped":     {"skip", "", "waits for nothing"},
 		"a step that is not due":     {"retry", "ReleaseStock", "does not wait for ReleaseStock"},
-		"a step that does not exist": {"skip", "Nonsense", "does not wait for Nonsense"},
+		"a step that does not exist": {"skip", "Nonsense", `no step or undo is named "Nonsense"`},
 	} {
 		s.signalSaga(retried, wrong.signal, command(wrong.step))
 		if got := s.details(retried, wrong.details); !strings.Contains(got, "**ChargePayment** stays broken") {

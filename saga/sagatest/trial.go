@@ -116,19 +116,33 @@ func (x *trial) live() (Story, string) {
 	for {
 		lost, story, problem := x.once()
 		if !lost {
-			for _, effect := range x.late {
-				effect()
-			}
-			story.Calls = x.calls
+			story.Calls = x.takeLate()
 			return story, problem
 		}
-		x.run++
-		x.dead = false
-		for id, l := range x.lines {
-			x.past[id] = l.remembered()
-		}
-		x.change()
+		x.restart()
 	}
+}
+
+// takeLate lets the calls that hang take effect, and returns all calls.
+func (x *trial) takeLate() []Call {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, effect := range x.late {
+		effect()
+	}
+	return x.calls
+}
+
+// restart prepares the next run. Calls of the dead one may still be coming.
+func (x *trial) restart() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.run++
+	x.dead = false
+	for id, l := range x.lines {
+		x.past[id] = l.remembered()
+	}
+	x.change()
 }
 
 // append adds to what the next run finds in its history.
@@ -198,6 +212,8 @@ func (x *trial) newEnv() *testsuite.TestWorkflowEnvironment {
 	if x.saga.Setup != nil {
 		x.saga.Setup(env)
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	if x.env == nil {
 		x.start = env.Now()
 	} else {

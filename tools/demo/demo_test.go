@@ -75,7 +75,7 @@ func TestABrokenPromiseIsNamed(t *testing.T) {
 		"the wrong message goes out":           {"announces confirmed", "4. An unknown product: message"},
 		"a repetition places another order":    {"forgets keys", "1. An order that works: again"},
 		"no message goes out":                  {"announces nothing", "no message"},
-		"a response without an order":          {"responds nonsense", "cannot be read"},
+		"a response without an order":          {"responds nonsense", "decode the response"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
