@@ -22,7 +22,7 @@
 //
 // Three promises are checked after each trial. The workflow ends. If the saga went forward, what is in effect equals what an
 // undisturbed saga leaves: nothing is missing, nothing happened twice. If it was unwound, what is in effect equals a fresh
-// world: nothing was left standing, also by a late call. [World] Invariants add promises of your own.
+// world: nothing stayed in effect, not even through a late call. [World] Invariants add promises of your own.
 //
 // A finding names the schedule that led to it, such as
 //
