@@ -24,9 +24,10 @@ func decide[Tx any](ctx context.Context, s Store[Tx], saga string, state State, 
 	if err != nil {
 		return 0, err
 	}
+	var decided Mark
 	err = s.Transact(ctx, func(tx Tx) error {
-		var claimed bool
-		m, claimed, err = s.Claim(ctx, tx, m)
+		stored, claimed, err := s.Claim(ctx, tx, m)
+		decided = stored
 		if err != nil || !claimed || first == nil {
 			return err
 		}
@@ -35,7 +36,7 @@ func decide[Tx any](ctx context.Context, s Store[Tx], saga string, state State, 
 	if err != nil {
 		return 0, err
 	}
-	return m.Verdict()
+	return decided.Verdict()
 }
 
 // Finish records that the saga is unwound: a fenced saga has Ended. It runs finished in the same transaction, once;
@@ -46,7 +47,9 @@ func Finish[Tx any](ctx context.Context, s Store[Tx], saga string, finished func
 	if err != nil {
 		return 0, err
 	}
+	var ended Mark
 	err = s.Transact(ctx, func(tx Tx) error {
+		ended = m
 		stored, claimed, err := s.Claim(ctx, tx, m)
 		switch {
 		case err != nil:
@@ -54,7 +57,7 @@ func Finish[Tx any](ctx context.Context, s Store[Tx], saga string, finished func
 		case claimed:
 			return fmt.Errorf("saga %s: %w", saga, ErrNotFenced) // the rollback takes the claim back
 		case stored.State != Fenced:
-			m = stored
+			ended = stored
 			return nil
 		}
 		if finished != nil {
@@ -67,5 +70,5 @@ func Finish[Tx any](ctx context.Context, s Store[Tx], saga string, finished func
 	if err != nil {
 		return 0, err
 	}
-	return m.Verdict()
+	return ended.Verdict()
 }

@@ -7,7 +7,8 @@ import (
 
 // Store keeps marks in a database with transactions, of type Tx.
 type Store[Tx any] interface {
-	// Transact runs f in a transaction. It commits when f returns nil; otherwise it rolls back and returns f's error.
+	// Transact runs f in a transaction. It commits when f returns nil; otherwise it rolls back and returns f's error. It may
+	// run f again, in a new transaction, when the database aborts one because of others.
 	Transact(ctx context.Context, f func(tx Tx) error) error
 	// Claim stores m unless there is a mark under its key. It returns the mark that is stored now, and whether it is m. Until
 	// the transaction ends, every other Claim of the key waits.
@@ -34,6 +35,8 @@ func Do[Tx, O any](ctx context.Context, s Store[Tx], key string, request any, st
 		return none, err
 	}
 	err = s.Transact(ctx, func(tx Tx) error {
+		m := m
+		out = none // of an aborted transaction
 		stored, claimed, err := s.Claim(ctx, tx, m)
 		if err != nil {
 			return err
