@@ -198,7 +198,7 @@ func (s scope) window(
 	return err, workflow.Now(ctx).Sub(began) >= length/2
 }
 
-// windowPolicy is the retry policy of one window: the caller's, as far as the saga is still eager, and otherwise the package's.
+// windowPolicy is the retry policy of one window: the caller's while the saga is still eager, then the package's.
 func (s scope) windowPolicy(given *temporal.RetryPolicy, patient, bounded bool, length time.Duration) *temporal.RetryPolicy {
 	policy := eagerRetry
 	if given != nil {

@@ -96,7 +96,7 @@ func (o Outcome) failure() error {
 	})
 }
 
-// outcome describes the saga as far as it has come.
+// outcome describes how the saga has ended.
 func (r *run) outcome(end End) Outcome {
 	out := Outcome{Saga: r.plan.name(), End: end, Cause: r.cause}
 	undo := map[string]bool{}

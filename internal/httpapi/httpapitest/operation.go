@@ -18,7 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// operation is an operation of a document, as far as it is checked.
+// operation holds the parts of an operation that the tests check.
 type operation struct {
 	*schemas
 	at, method, path string // at is its JSON pointer
