@@ -176,7 +176,7 @@ func TestAStackSurvivesEverythingButClean(t *testing.T) {
 	s.execute("CREATE TABLE kept (word text)")
 	s.execute("INSERT INTO kept VALUES ('hello')")
 	s.searchAttributesAreUsable()
-	if output := s.run("up", "--services-only"); !strings.Contains(output, "is up already") {
+	if output := s.run("up", "--services-only"); !strings.Contains(output, "is already up") {
 		t.Errorf("up a second time said:\n%s", output)
 	}
 
