@@ -14,6 +14,9 @@ import (
 // ErrNotFound is returned by stores that do not know an order.
 var ErrNotFound = errors.New("order not found")
 
+// ErrConflict is returned by stores for a change that contradicts one that was made.
+var ErrConflict = errors.New("it has already ended differently")
+
 // Limits of what a client may ask for. The API rejects more; the database defends the same bounds.
 const (
 	MaxItems    = 100
