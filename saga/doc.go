@@ -14,7 +14,8 @@
 //
 // # The parts of a plan
 //
-// The terms in brackets are those of Richardson, "Microservices Patterns". Only steps are mandatory.
+// The terms in brackets are those of Richardson, "Microservices Patterns". Only steps are mandatory, and a plan
+// that begins with its pivot does without them.
 //
 //   - A [Step] changes one outside system and can be taken back [compensatable transaction].
 //   - An [Undo] takes a step back [compensating transaction].

@@ -18,7 +18,7 @@ func TestMistakeInAPlansCodeIsReportedAtOnce(t *testing.T) {
 	}{
 		"outside a step":        {func(ctx workflow.Context) error { return saga.Do(ctx, l.Do, "A") }, "outside a step"},
 		"a step that has ended": {afterStep, "has ended"},
-		"a plan without steps":  {func(ctx workflow.Context) error { return settled(saga.Plan{}.Run(ctx, saga.Options{})) }, "no steps"},
+		"a plan without steps":  {func(ctx workflow.Context) error { return settled(saga.Plan{}.Run(ctx, saga.Options{})) }, "neither steps nor a pivot"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

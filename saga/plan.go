@@ -13,7 +13,7 @@ import (
 // [ExecuteChild], [Receive] and [Sleep].
 type Func func(ctx workflow.Context) error
 
-// Plan is a whole saga, declared before it runs. Only Steps are mandatory.
+// Plan is a whole saga, declared before it runs. It needs Steps, or a Pivot that comes first.
 type Plan struct {
 	// Name tells the sagas of one workflow apart. It is part of the idempotency keys. Default DefaultName.
 	Name  string
@@ -142,8 +142,8 @@ func each(steps []Step, f func(Step)) {
 // Validate reports every mistake in the plan at once. Run validates its plan too.
 func (p Plan) Validate() error {
 	v := validation{names: map[string]bool{}, undos: map[string]*Undo{}}
-	if len(p.Steps) == 0 {
-		v.problem("no steps")
+	if len(p.Steps) == 0 && !p.Pivot.isSet() {
+		v.problem("neither steps nor a pivot")
 	}
 	v.steps("step", p.Steps)
 	if p.Pivot.isSet() {

@@ -59,7 +59,7 @@ func TestMistakeInAPlanIsNamed(t *testing.T) {
 			p.Steps[0].Timeout, p.Steps[0].Options.StartToCloseTimeout = 1, 2
 		}, "step A has two timeouts"},
 		"a retired undo without a function": {func(p *Plan) { p.Retired = []*Undo{{Name: "-Z"}} }, "retired undo needs both"},
-		"no steps":                          {func(p *Plan) { p.Steps = nil }, "no steps"},
+		"no steps":                          {func(p *Plan) { p.Steps, p.Pivot = nil, Step{} }, "neither steps nor a pivot"},
 		"pivot that holds steps": {
 			func(p *Plan) { p.Pivot.Do, p.Pivot.Together = nil, []Step{{Name: "C", Do: nothing}} }, "pivot Pivot needs a function",
 		},
@@ -81,6 +81,9 @@ func TestMistakeInAPlanIsNamed(t *testing.T) {
 	}
 	if err := (Plan{Steps: []Step{{Name: "A", Do: nothing}}}).Validate(); err != nil {
 		t.Errorf("a plan of one step: %v", err)
+	}
+	if err := (Plan{Pivot: Step{Name: "A", Do: nothing}}).Validate(); err != nil {
+		t.Errorf("a plan that begins with its pivot: %v", err)
 	}
 }
 

@@ -44,13 +44,16 @@ func (v versioning) options() worker.DeploymentOptions {
 }
 
 // registerWorkflows registers the workflows, and how each takes a new build; without versioning that has no effect. A
-// workflow that acts on one order is pinned: it ends with the code that it began with. The search for interrupted orders
-// changes nothing itself and moves to the newest code, because a long one would keep an old build busy.
+// workflow that acts on one order is pinned: it ends with the code that it began with. The searches for interrupted orders and
+// for news of refunds change nothing themselves and move to the newest code, because a long one would keep an old build busy.
 func registerWorkflows(w worker.WorkflowRegistry) {
 	pinned := workflow.RegisterOptions{VersioningBehavior: workflow.VersioningBehaviorPinned}
 	w.RegisterWorkflowWithOptions(workflows.CreateOrder, pinned)
 	w.RegisterWorkflowWithOptions(workflows.RecoverOrder, pinned)
 	w.RegisterWorkflowWithOptions(workflows.StripeEvent, pinned)
-	w.RegisterWorkflowWithOptions(workflows.RecoverOrders,
-		workflow.RegisterOptions{VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade})
+	w.RegisterWorkflowWithOptions(workflows.RefundOrder, pinned)
+	w.RegisterWorkflowWithOptions(workflows.ShipOrder, pinned)
+	newest := workflow.RegisterOptions{VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade}
+	w.RegisterWorkflowWithOptions(workflows.RecoverOrders, newest)
+	w.RegisterWorkflowWithOptions(workflows.FollowRefunds, newest)
 }

@@ -48,12 +48,16 @@ func (s *orderSaga) ended(_ saga.Outcome, err error) (activities.Progress, error
 // checkRequest rejects, before anything happens, a workflow that an operator started by hand with an invalid order, or
 // under an ID that is not the order's: two workflows for one order would not know of each other.
 func checkRequest(ctx workflow.Context, req order.Request, workflowID string) error {
-	err := req.Validate()
-	if got := workflow.GetInfo(ctx).WorkflowExecution.ID; err == nil && got != workflowID {
-		err = fmt.Errorf("the workflow of order %s must have the ID %s, not %s", req.ID, workflowID, got)
-	}
-	if err != nil {
+	if err := req.Validate(); err != nil {
 		return temporal.NewNonRetryableApplicationError(err.Error(), "InvalidRequest", nil)
+	}
+	return checkWorkflowID(ctx, workflowID)
+}
+
+func checkWorkflowID(ctx workflow.Context, want string) error {
+	if got := workflow.GetInfo(ctx).WorkflowExecution.ID; got != want {
+		return temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("the workflow of this input must have the ID %s, not %s", want, got), "InvalidRequest", nil)
 	}
 	return nil
 }

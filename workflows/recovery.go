@@ -40,10 +40,14 @@ var searchOptions = workflow.ActivityOptions{
 	RetryPolicy:         &temporal.RetryPolicy{InitialInterval: time.Second, MaximumInterval: 20 * time.Second},
 }
 
-var recovery *activities.Recovery // names the activities by their methods; nothing is called on it
+// These name the activities by their methods; nothing is called on them.
+var (
+	recovery *activities.Recovery
+	books    *activities.BookRecovery
+)
 
-// RecoverOrders finds the orders that no workflow will finish, and starts RecoverOrder for each. A schedule runs it;
-// searches do not overlap. Each looks at the workflows that ended since the last successful search began.
+// RecoverOrders finds the orders that no workflow will finish, and starts RecoverOrder for each. It does the same for refunds
+// and shipments. A schedule runs it; searches do not overlap. Each looks at the workflows that ended since the last successful search began.
 func RecoverOrders(ctx workflow.Context) (RecoverOrdersResult, error) {
 	ctx = workflow.WithActivityOptions(ctx, searchOptions)
 	var last RecoverOrdersResult
@@ -62,5 +66,16 @@ func RecoverOrders(ctx workflow.Context) (RecoverOrdersResult, error) {
 		return result, err
 	}
 	result.Recovered = interrupted.Orders + unfinished.Orders
-	return result, nil
+	return result, recoverBooks(ctx, in)
+}
+
+// recoverBooks brings refunds and shipments to rest that no workflow will.
+func recoverBooks(ctx workflow.Context, in activities.RecoverInterruptedInput) error {
+	if err := workflow.ExecuteActivity(ctx, books.RecoverInterruptedRefunds, in).Get(ctx, nil); err != nil {
+		return err
+	}
+	if err := workflow.ExecuteActivity(ctx, books.RecoverUnsettledRefunds).Get(ctx, nil); err != nil {
+		return err
+	}
+	return workflow.ExecuteActivity(ctx, books.RecoverUnsettledShipments).Get(ctx, nil)
 }

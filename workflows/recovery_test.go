@@ -20,6 +20,29 @@ type lists struct {
 	since   []time.Time
 	cursors []string
 	found   []order.ID
+	resumed []string // refunds and shipments
+}
+
+func (*lists) InterruptedRefunds(context.Context, time.Time, []byte) ([]order.RefundRequest, []byte, error) {
+	return []order.RefundRequest{{ID: "interrupted refund"}}, nil, nil
+}
+
+func (*lists) UnsettledRefunds(context.Context, time.Duration, string, int) ([]order.Refund, string, error) {
+	return []order.Refund{{ID: "unsettled refund"}}, "", nil
+}
+
+func (*lists) UnsettledShipments(context.Context, time.Duration, string, int) ([]order.Shipment, string, error) {
+	return []order.Shipment{{ID: "shipment"}}, "", nil
+}
+
+func (l *lists) ResumeRefund(_ context.Context, req order.RefundRequest) error {
+	l.resumed = append(l.resumed, string(req.ID))
+	return nil
+}
+
+func (l *lists) StartShipment(_ context.Context, req order.ShipmentRequest) error {
+	l.resumed = append(l.resumed, string(req.ID))
+	return nil
 }
 
 func (l *lists) Interrupted(_ context.Context, since time.Time, page []byte) ([]order.ID, []byte, error) {
@@ -59,6 +82,9 @@ func TestSearchReadsEveryPageAndTheNextOneStartsWhereItStarted(t *testing.T) {
 	if diff := cmp.Diff(want, l.found); diff != "" || first.Recovered != 4 {
 		t.Errorf("recovered %d (-want +got):\n%s", first.Recovered, diff)
 	}
+	if diff := cmp.Diff([]string{"interrupted refund", "unsettled refund", "shipment"}, l.resumed); diff != "" {
+		t.Errorf("resumed (-want +got):\n%s", diff)
+	}
 	second := search(t, l, &first)
 	if lag := time.Since(first.Next); lag < 9*time.Minute {
 		t.Errorf("the next search starts only %s back: the list of workflows may lag more", lag)
@@ -77,6 +103,7 @@ func search(t *testing.T, l *lists, last *workflows.RecoverOrdersResult) workflo
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
 	env.RegisterActivity(&activities.Recovery{Workflows: l, Orders: l, MinAge: time.Minute, Log: slog.New(slog.DiscardHandler)})
+	env.RegisterActivity(&activities.BookRecovery{Workflows: l, Books: l, MinAge: time.Minute})
 	if last != nil {
 		env.SetLastCompletionResult(last)
 	}

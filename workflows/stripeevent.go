@@ -8,7 +8,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/ordersaga/ordersaga/activities"
-	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/moneytext"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
@@ -26,7 +25,7 @@ const (
 	SettledForeign  Settled = "FOREIGN"   // the payment belongs to no order of ours
 	SettledLeft     Settled = "LEFT"      // the order is not at its end: its saga takes care of the payment
 	SettledGaveBack Settled = "GAVE_BACK" // the money was given back, because the order is not confirmed by this payment
-	SettledNoted    Settled = "NOTED"     // the shop refunded a confirmed order at the gateway; the timeline says so
+	SettledBooked   Settled = "BOOKED"    // what the gateway did with a confirmed order's payment is in the books
 )
 
 // StripeEventResult is the result of a payment event, and the order that it is about.
@@ -36,7 +35,8 @@ type StripeEventResult struct {
 }
 
 // StripeEvent acts on a payment event. The event is a hint: what counts is the payment at the gateway now, and the order's
-// row. StripeEvent gives back money that a failed or cancelled order still holds, or that a confirmed order holds twice.
+// row. StripeEvent books refunds and disputes of a confirmed order. It gives back money that a failed or cancelled order still
+// holds, or that a confirmed order holds twice.
 func StripeEvent(ctx workflow.Context, event order.PaymentEvent) (StripeEventResult, error) {
 	ctx = workflow.WithActivityOptions(ctx, settleOptions)
 	var found activities.LookUpPaymentResult
@@ -49,17 +49,38 @@ func StripeEvent(ctx workflow.Context, event order.PaymentEvent) (StripeEventRes
 	}
 	payment := *found.Payment
 	result := StripeEventResult{OrderID: payment.OrderID}
-	var row activities.LookUpOrderResult
-	lookUp := activities.OrderInput{OrderID: payment.OrderID}
-	if err := workflow.ExecuteActivity(ctx, settlement.LookUpOrder, lookUp).Get(ctx, &row); err != nil {
+	row, err := lookUpOrder(ctx, event, payment.OrderID)
+	if err != nil {
 		return result, err
 	}
-	var err error
 	result.Settled, err = settle(ctx, event, payment, row)
 	return result, err
 }
 
-// settle compares the payment at the gateway with the order's row, and gives the money back if the order must not keep it.
+// lookUpOrder reads the order's row. The saga of an order that is not at its end takes care of its payment, so only what
+// happens to confirmed orders waits for that end.
+func lookUpOrder(ctx workflow.Context, event order.PaymentEvent, id order.ID) (row activities.LookUpOrderResult, err error) {
+	for pause := firstOrderPause; ; pause = min(2*pause, lastOrderPause) {
+		in := activities.OrderInput{OrderID: id}
+		if err := workflow.ExecuteActivity(ctx, settlement.LookUpOrder, in).Get(ctx, &row); err != nil {
+			return row, err
+		}
+		if !row.Found || row.Status.Final() || event.Type == order.PaymentSucceeded {
+			return row, nil
+		}
+		if err := workflow.Sleep(ctx, pause); err != nil {
+			return row, err
+		}
+	}
+}
+
+// Pauses between two looks at an order that is not at its end.
+const (
+	firstOrderPause = 10 * time.Second
+	lastOrderPause  = 10 * time.Minute
+)
+
+// settle compares the payment at the gateway with the order's row. It gives the money back if the order must not keep it.
 func settle(
 	ctx workflow.Context, event order.PaymentEvent, payment order.GatewayPayment, row activities.LookUpOrderResult,
 ) (Settled, error) {
@@ -70,14 +91,9 @@ func settle(
 	// The saga still decides about this payment, and its undos would give it back.
 	case !row.Status.Final():
 		return SettledLeft, nil
-	// The shop may refund a confirmed order at the gateway: that is only recorded.
-	case its && payment.Refunded > 0:
-		amount := func(minor int64) string {
-			return moneytext.Plain(money.Money{Amount: minor, Currency: payment.Currency})
-		}
-		text := fmt.Sprintf("payment %s of this confirmed order was refunded at the gateway: %s of %s",
-			payment.ID, amount(payment.Refunded), amount(payment.Captured))
-		return SettledNoted, note(ctx, event, payment, text)
+	case its && event.Type != order.PaymentSucceeded:
+		in := activities.FollowPaymentInput{OrderID: payment.OrderID, PaymentID: payment.ID}
+		return SettledBooked, workflow.ExecuteActivity(ctx, following.FollowPayment, in).Get(ctx, nil)
 	case its, payment.Kept().Amount == 0:
 		return SettledNothing, nil
 	}

@@ -44,6 +44,44 @@ func (g *till) GiveBack(context.Context, order.ID, string) error {
 	return nil
 }
 
+// RefundsOf returns one refund that was made at the gateway, if any money was given back.
+func (g *till) RefundsOf(context.Context, string) ([]order.GatewayRefund, error) {
+	if g.payment.Refunded == 0 {
+		return nil, nil
+	}
+	amount := money.Money{Amount: g.payment.Refunded, Currency: g.payment.Currency}
+	return []order.GatewayRefund{{ID: "re_1", PaymentID: g.payment.ID, Status: order.RefundSucceeded, Amount: amount}}, nil
+}
+
+// DisputesOf returns none.
+func (*till) DisputesOf(context.Context, string) ([]order.Dispute, error) { return nil, nil }
+
+// RefundsSince returns one refund of the payment.
+func (g *till) RefundsSince(ctx context.Context, _ time.Time, _ string) ([]order.GatewayRefund, string, error) {
+	found, err := g.RefundsOf(ctx, g.payment.ID)
+	return found, "", err
+}
+
+// outsideBooks records the refunds that were made at the gateway, and which refunds were resumed.
+type outsideBooks struct {
+	activities.RefundBooks
+	booked, resumed []string
+}
+
+func (b *outsideBooks) BookOutside(_ context.Context, id order.ID, found order.GatewayRefund) (order.Refund, error) {
+	b.booked = append(b.booked, found.ID)
+	return order.Refund{ID: order.RefundID("refund of " + found.ID), OrderID: id}, nil
+}
+
+func (*outsideBooks) PendingRefunds(context.Context, time.Time, int) ([]order.Refund, error) {
+	return nil, nil
+}
+
+func (b *outsideBooks) ResumeRefund(_ context.Context, req order.RefundRequest) error {
+	b.resumed = append(b.resumed, string(req.ID))
+	return nil
+}
+
 func TestPaymentEventIsSettledByThePaymentAndTheOrder(t *testing.T) {
 	t.Parallel()
 	const own, other = "pi_own", "pi_other"
@@ -65,6 +103,7 @@ func TestPaymentEventIsSettledByThePaymentAndTheOrder(t *testing.T) {
 		order     string // how it ended; "" when there is none
 		paymentID string
 		refunded  int64
+		event     order.PaymentEventType // default: the payment succeeded
 		foreign   bool
 		forgotten bool
 		want      workflows.Settled
@@ -80,8 +119,8 @@ func TestPaymentEventIsSettledByThePaymentAndTheOrder(t *testing.T) {
 		"paid a second time for a confirmed order: given back": {
 			order: "confirmed", paymentID: other, want: workflows.SettledGaveBack, note: "gave back 29.97 USD",
 		},
-		"confirmed, and refunded by hand: noted": {
-			order: "confirmed", paymentID: own, refunded: 100, want: workflows.SettledNoted, note: "1.00 USD of 29.97 USD",
+		"confirmed, and refunded by hand: booked": {
+			order: "confirmed", paymentID: own, refunded: 100, event: order.PaymentRefunded, want: workflows.SettledBooked,
 		},
 		"the order is under way: left to its saga": {order: "pending", paymentID: own, want: workflows.SettledLeft},
 		"no such order":               {paymentID: other, want: workflows.SettledForeign},
@@ -108,7 +147,15 @@ func TestPaymentEventIsSettledByThePaymentAndTheOrder(t *testing.T) {
 				g.payment.OrderID = ""
 			}
 			for range 2 { // the second time as after a reset
-				got := settleEvent(t, g, rows)
+				books := &outsideBooks{}
+				kind := order.PaymentSucceeded
+				if test.event != "" {
+					kind = test.event
+				}
+				got := settleEvent(t, g, rows, books, kind)
+				if test.want == workflows.SettledBooked && (len(books.booked) != 1 || len(books.resumed) != 1) {
+					t.Errorf("booked %v, resumed %v; want one of each", books.booked, books.resumed)
+				}
 				if got.Settled != test.want && (got.Settled != workflows.SettledNothing || g.gaveBack == 0) {
 					t.Errorf("settled as %s, want %s", got.Settled, test.want)
 				}
@@ -124,13 +171,90 @@ func TestPaymentEventIsSettledByThePaymentAndTheOrder(t *testing.T) {
 	}
 }
 
-func settleEvent(t *testing.T, g *till, rows *ordertest.Memory) workflows.StripeEventResult {
-	t.Helper()
+// TestARefundDuringTheSagaWaitsForTheOrdersEnd: only then is it known whether the refund is the saga's own.
+func TestARefundDuringTheSagaWaitsForTheOrdersEnd(t *testing.T) {
+	t.Parallel()
+	rows, o := ordertest.NewMemory(time.Now), ordertest.NewOrder(42)
+	if _, err := rows.Create(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	g := &till{payment: order.GatewayPayment{ID: "pi_own", OrderID: o.ID, Captured: 2997, Refunded: 100, Currency: "USD"}}
+	books := &outsideBooks{}
+	looks := 0
+	confirmed := looking{rows, func() {
+		if looks++; looks == 4 {
+			if _, err := rows.Confirm(t.Context(), o.ID, "pi_own", nil); err != nil {
+				t.Error(err)
+			}
+		}
+	}}
+	got := settleEvent(t, g, confirmed, books, order.PaymentRefunded)
+	if got.Settled != workflows.SettledBooked || len(books.booked) != 1 || looks != 4 {
+		t.Errorf("settled as %s after %d looks, booked %v", got.Settled, looks, books.booked)
+	}
+}
+
+// looking calls look before each look at an order.
+type looking struct {
+	*ordertest.Memory
+	look func()
+}
+
+func (l looking) Order(ctx context.Context, id order.ID) (order.Order, error) {
+	l.look()
+	return l.Memory.Order(ctx, id)
+}
+
+func TestTheWholeAccountIsListedOnceADay(t *testing.T) {
+	t.Parallel()
+	rows, o := ordertest.NewMemory(time.Now), ordertest.NewOrder(42)
+	if _, err := rows.Create(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rows.Confirm(t.Context(), o.ID, "pi_own", nil); err != nil {
+		t.Fatal(err)
+	}
+	g := &till{payment: order.GatewayPayment{ID: "pi_own", OrderID: o.ID, Captured: 2997, Refunded: 100, Currency: "USD"}}
+	books := &outsideBooks{}
+	follow := func(last *workflows.FollowRefundsResult) (got workflows.FollowRefundsResult) {
+		env := newEnvironment(g, rows, books)
+		if last != nil {
+			env.SetLastCompletionResult(last)
+		}
+		env.ExecuteWorkflow(workflows.FollowRefunds)
+		if err := env.GetWorkflowResult(&got); err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	first := follow(nil)
+	if len(books.booked) != 1 {
+		t.Errorf("the first run booked %v, want the one refund", books.booked)
+	}
+	if second := follow(&first); second != first || len(books.booked) != 1 {
+		t.Errorf("the second run: %v, booked %v", second, books.booked)
+	}
+	first.AccountListed = first.AccountListed.Add(-25 * time.Hour)
+	if follow(&first); len(books.booked) != 2 {
+		t.Errorf("a day later: booked %v", books.booked)
+	}
+}
+
+func newEnvironment(g *till, rows activities.OrderTimelines, books *outsideBooks) *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
 	env.RegisterActivity(&activities.Settlement{Payments: g, Orders: rows})
-	event := order.PaymentEvent{ID: "evt_1", Type: order.PaymentSucceeded, PaymentID: g.payment.ID}
+	env.RegisterActivity(&activities.Following{Gateway: g, Payments: g, Books: books, Orders: rows, Workflows: books})
+	return env
+}
+
+func settleEvent(
+	t *testing.T, g *till, rows activities.OrderTimelines, books *outsideBooks, kind order.PaymentEventType,
+) workflows.StripeEventResult {
+	t.Helper()
+	env := newEnvironment(g, rows, books)
+	event := order.PaymentEvent{ID: "evt_1", Type: kind, PaymentID: g.payment.ID}
 	env.ExecuteWorkflow(workflows.StripeEvent, event)
 	var got workflows.StripeEventResult
 	if err := env.GetWorkflowResult(&got); err != nil {

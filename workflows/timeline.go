@@ -24,16 +24,20 @@ func transition[I, O any](
 	return out, err
 }
 
-// appendTimeline stores the entries since the last transition if something broke or an operator acted. Steps that just
-// worked are not worth a round trip.
 func (s *orderSaga) appendTimeline(ctx workflow.Context) error {
-	left := saga.Timeline(ctx)[s.stored:]
+	return appendTimeline(ctx, s.req.ID, s.stored)
+}
+
+// appendTimeline stores the entries of the saga's timeline from the index stored on, if something broke or an operator acted.
+// Steps that just worked are not worth a round trip.
+func appendTimeline(ctx workflow.Context, id order.ID, stored int) error {
+	left := saga.Timeline(ctx)[stored:]
 	notable := func(e saga.Entry) bool { return e.Kind != saga.EntryDone && e.Kind != saga.EntryUndone }
 	if !slices.ContainsFunc(left, notable) {
 		return nil
 	}
 	return saga.Do(ctx, steps.AppendTimeline, activities.AppendTimelineInput{
-		OrderID: s.req.ID, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID, Entries: entries(left),
+		OrderID: id, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID, Entries: entries(left),
 	})
 }
 

@@ -260,3 +260,20 @@ type Dispute struct {
 	OpenedAt  time.Time   `json:"openedAt"`
 	ClosedAt  time.Time   `json:"closedAt,omitzero"`
 }
+
+// Request returns the request that the refund was made from, as far as bringing it to rest needs it.
+func (r Refund) Request() RefundRequest {
+	return RefundRequest{
+		ID: r.ID, OrderID: r.OrderID, Kind: r.Kind, By: r.By, Subject: r.Subject, Money: r.Money, Amount: r.Amount,
+		Replaces: r.Replaces, Reason: r.Reason, Message: r.Message, Hash: r.Hash,
+	}
+}
+
+// Outcome is what a refund's row records of it.
+func (g GatewayRefund) Outcome() RefundOutcome {
+	o := RefundOutcome{Status: g.Status, GatewayID: g.ID}
+	if g.Status == RefundFailed {
+		o.Cause = &RefundCause{Reason: GatewayFailed, By: RefusedByGateway, Message: "the money could not be paid out and came back"}
+	}
+	return o
+}

@@ -65,3 +65,14 @@ type Shipment struct {
 	LostAt      time.Time      `json:"lostAt,omitzero"`
 	UpdatedAt   time.Time      `json:"updatedAt"`
 }
+
+// Request returns the request that the shipment was made from.
+func (s Shipment) Request() ShipmentRequest {
+	items := make([]ShipmentItem, len(s.Lines))
+	for i, l := range s.Lines {
+		items[i] = ShipmentItem{Line: l.Line, Quantity: l.Quantity}
+	}
+	return ShipmentRequest{
+		ID: s.ID, OrderID: s.OrderID, Items: items, Carrier: s.Carrier, Tracking: s.Tracking, Subject: s.Subject, Hash: s.Hash,
+	}
+}

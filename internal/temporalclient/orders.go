@@ -57,14 +57,18 @@ func NewWorkflows(c *Client, taskQueue string) *Workflows {
 // Start makes sure that the order's workflow runs or has run, and reports whether this call started it. It ends in
 // ErrUnavailable or ErrUnknown. It goes on when ctx is cancelled: the order may be on its way already.
 func (w *Workflows) Start(ctx context.Context, req order.Request) (started bool, err error) {
+	return w.execute(ctx, w.startOptions(req), workflows.CreateOrderWorkflow, req)
+}
+
+// execute starts a workflow and reports whether this call started it.
+func (w *Workflows) execute(ctx context.Context, options client.StartWorkflowOptions, workflow string, input any) (bool, error) {
 	ctx, trace := withTrace(context.WithoutCancel(ctx))
 	ctx, cancel := context.WithTimeout(ctx, w.startWithin)
 	defer cancel()
 	defer w.giveUpUnsent(trace, cancel)()
 	// The SDK reports a workflow that runs, or has run, as a success.
-	_, err = w.client.SDK.ExecuteWorkflow(ctx, w.startOptions(req), workflows.CreateOrderWorkflow, req)
-	if err != nil {
-		return false, fmt.Errorf("start the workflow of order %s: %w: %w", req.ID, trace.kind(err), err)
+	if _, err := w.client.SDK.ExecuteWorkflow(ctx, options, workflow, input); err != nil {
+		return false, fmt.Errorf("start workflow %s: %w: %w", options.ID, trace.kind(err), err)
 	}
 	return trace.started.Load(), nil
 }

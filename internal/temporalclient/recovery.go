@@ -21,15 +21,8 @@ const interruptedPage = 100
 // Interrupted lists the orders with a workflow that was terminated, failed, timed out or was cancelled at or after since.
 // The list comes from Temporal's visibility store and may lag behind.
 func (w *Workflows) Interrupted(ctx context.Context, since time.Time, page []byte) ([]order.ID, []byte, error) {
-	query := fmt.Sprintf("TaskQueue = '%s' AND WorkflowType IN ('%s', '%s')"+
-		" AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut', 'Canceled')",
-		w.taskQueue, workflows.CreateOrderWorkflow, workflows.RecoverOrderWorkflow)
-	if !since.IsZero() {
-		query += fmt.Sprintf(" AND CloseTime >= '%s'", since.UTC().Format(time.RFC3339))
-	}
-	res, err := w.client.SDK.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		Query: query, PageSize: interruptedPage, NextPageToken: page,
-	})
+	types := fmt.Sprintf("'%s', '%s'", workflows.CreateOrderWorkflow, workflows.RecoverOrderWorkflow)
+	res, err := w.interrupted(ctx, types, since, page)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -40,6 +33,20 @@ func (w *Workflows) Interrupted(ctx context.Context, since time.Time, page []byt
 		}
 	}
 	return ids, res.NextPageToken, nil
+}
+
+// interrupted lists workflows of the types that did not end well.
+func (w *Workflows) interrupted(
+	ctx context.Context, types string, since time.Time, page []byte,
+) (*workflowservice.ListWorkflowExecutionsResponse, error) {
+	query := fmt.Sprintf("TaskQueue = '%s' AND WorkflowType IN (%s)"+
+		" AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut', 'Canceled')", w.taskQueue, types)
+	if !since.IsZero() {
+		query += fmt.Sprintf(" AND CloseTime >= '%s'", since.UTC().Format(time.RFC3339))
+	}
+	return w.client.SDK.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		Query: query, PageSize: interruptedPage, NextPageToken: page,
+	})
 }
 
 // orderOf returns the order that a workflow is about. Workflows with other IDs were not started by this system.
@@ -77,7 +84,7 @@ func (w *Workflows) State(ctx context.Context, id order.ID) (order.SagaState, er
 // has forgotten that workflow, or it was started with something else, the order's recovery workflow may know.
 func (w *Workflows) Request(ctx context.Context, id order.ID) (req order.Request, err error) {
 	for _, workflowID := range []string{id.WorkflowID(), id.RecoveryID()} {
-		req, err = w.input(ctx, workflowID)
+		req, err = input[order.Request](ctx, w, workflowID, "")
 		if !notFound(err) && (err != nil || req.ID == id) {
 			return req, err
 		}
@@ -85,18 +92,19 @@ func (w *Workflows) Request(ctx context.Context, id order.ID) (req order.Request
 	return order.Request{}, order.ErrNoRequest
 }
 
-// input decodes what a workflow was started with. Anything but a request comes back as an empty one.
-func (w *Workflows) input(ctx context.Context, workflowID string) (req order.Request, err error) {
-	history := w.client.SDK.GetWorkflowHistory(ctx, workflowID, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+// input reads what a run of a workflow was started with, the last run when runID is "". Anything but a T comes back as the
+// zero value.
+func input[T any](ctx context.Context, w *Workflows, workflowID, runID string) (T, error) {
+	var in, none T
+	history := w.client.SDK.GetWorkflowHistory(ctx, workflowID, runID, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	first, err := history.Next()
 	if err != nil {
-		return req, err
+		return none, err
 	}
-	input := first.GetWorkflowExecutionStartedEventAttributes().GetInput()
-	if err := w.client.converter.FromPayloads(input, &req); err != nil {
-		return order.Request{}, nil
+	if err := w.client.converter.FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in); err != nil {
+		return none, nil
 	}
-	return req, nil
+	return in, nil
 }
 
 // Recover starts the order's recovery workflow, unless one runs or has completed.
@@ -114,18 +122,25 @@ func (w *Workflows) Recover(ctx context.Context, req order.Request) error {
 	return nil
 }
 
-// searchTimeout ends a search for interrupted orders that hangs, so that the next one can start. A search has nothing to
-// undo. Six hours are enough for some 500,000 interrupted orders.
+// searchTimeout ends a search that hangs, so that the next one can start. A search has nothing to undo. Six hours are enough
+// for some 500,000 interrupted orders.
 const searchTimeout = 6 * time.Hour
 
 // ScheduleRecovery makes the server start a search for interrupted orders each interval, one at a time. There is one
 // schedule per task queue, recover-<queue>; if another worker or an earlier start has made it, it gets this interval.
 func (w *Workflows) ScheduleRecovery(ctx context.Context, interval time.Duration) error {
-	id := "recover-" + w.taskQueue
+	return w.schedule(ctx, "recover-"+w.taskQueue, workflows.RecoverOrdersWorkflow, interval)
+}
+
+// ScheduleRefundLookups makes the server look up refunds at the gateway each interval, in the same way: follow-refunds-<queue>.
+func (w *Workflows) ScheduleRefundLookups(ctx context.Context, interval time.Duration) error {
+	return w.schedule(ctx, "follow-refunds-"+w.taskQueue, workflows.FollowRefundsWorkflow, interval)
+}
+
+func (w *Workflows) schedule(ctx context.Context, id, workflow string, interval time.Duration) error {
 	spec := client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: interval}}}
 	action := &client.ScheduleWorkflowAction{
-		ID: id, TaskQueue: w.taskQueue, WorkflowRunTimeout: searchTimeout,
-		Workflow: workflows.RecoverOrdersWorkflow,
+		ID: id, TaskQueue: w.taskQueue, WorkflowRunTimeout: searchTimeout, Workflow: workflow,
 	}
 	schedules := w.client.SDK.ScheduleClient()
 	_, err := schedules.Create(ctx, client.ScheduleOptions{
