@@ -89,13 +89,17 @@ func (s *Store) Change(_ context.Context, c stock.Change) (stock.Reservation, bo
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, ok := s.reservations[c.ID]
-	if !ok || r.State != c.From || !c.UnexpiredAt.IsZero() && !r.ExpiresAt.After(c.UnexpiredAt) {
+	if !ok || r.State != c.From || r.Generation() != c.Generation ||
+		!c.UnexpiredAt.IsZero() && !r.ExpiresAt.After(c.UnexpiredAt) {
 		return stock.Reservation{}, false, nil
 	}
 	r.State, r.UpdatedAt = c.To, c.At
 	r.Steps = append(slices.Clip(r.Steps), stock.Step{To: c.To, At: c.At})
 	if c.To == stock.Releasing {
 		r.From, r.Why, r.Shortages = c.From, c.Why, slices.Clone(c.Shortages)
+	}
+	if c.Return != nil {
+		r.Returns = append(slices.Clip(r.Returns), *c.Return)
 	}
 	s.reservations[c.ID] = r
 	return r, true, nil
@@ -159,13 +163,13 @@ func (s *Store) PendingAdjustments(_ context.Context, since time.Time, limit int
 }
 
 // FinalMarks implements stock.Store.
-func (s *Store) FinalMarks(_ context.Context, owners []string) (map[string]stock.Mark, error) {
+func (s *Store) FinalMarks(_ context.Context, productID string, owners []string) (map[string]stock.Mark, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := map[string]stock.Mark{}
 	for _, id := range owners {
 		if r, ok := s.reservations[id]; ok {
-			out[id] = r.State.Mark()
+			out[id] = r.Mark(productID)
 		} else if a, ok := s.adjustments[id]; ok {
 			out[id] = a.State.Mark()
 		}

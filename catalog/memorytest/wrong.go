@@ -2,6 +2,7 @@ package memorytest
 
 import (
 	"context"
+	"maps"
 	"runtime"
 
 	"github.com/ordersaga/ordersaga/catalog/stock"
@@ -18,13 +19,15 @@ type Wrong struct {
 // WrongStores are ways to misbehave, by what such a store does. Tests of the stock protocol must catch each of them over
 // this store, which shows that they can.
 func (s *Store) WrongStores() map[string]Wrong {
-	return map[string]Wrong{
+	wrong := map[string]Wrong{
 		"reads, modifies and writes": {func(right stock.Store) stock.Store { return readModifyWrite{right, s} }, true},
 		"keeps no tombstone":         {func(right stock.Store) stock.Store { return noTombstone{right} }, false},
 		"ignores the epoch":          {func(right stock.Store) stock.Store { return noEpoch{right} }, false},
 		"marks no tombstone":         {func(right stock.Store) stock.Store { return noMark{right} }, false},
 		"changes unguarded":          {func(right stock.Store) stock.Store { return unguarded{right} }, false},
 	}
+	maps.Copy(wrong, s.wrongReturns())
+	return wrong
 }
 
 // readModifyWrite checks whether an update may be applied, and applies it later to what it has read.
@@ -99,6 +102,6 @@ func (s unguarded) Change(ctx context.Context, c stock.Change) (stock.Reservatio
 	if err != nil {
 		return stock.Reservation{}, false, err
 	}
-	c.From = r.State
+	c.From, c.Generation = r.State, r.Generation()
 	return s.Store.Change(ctx, c)
 }

@@ -22,7 +22,10 @@ func (s *Store) Reservation(ctx context.Context, id string) (stock.Reservation, 
 
 // Change implements stock.Store.
 func (s *Store) Change(ctx context.Context, c stock.Change) (stock.Reservation, bool, error) {
-	guard := bson.M{"_id": c.ID, "state": c.From}
+	guard := bson.M{"_id": c.ID, "state": c.From, "returns": bson.M{"$exists": false}}
+	if c.Generation > 0 {
+		guard["returns"] = bson.M{"$size": c.Generation}
+	}
 	if !c.UnexpiredAt.IsZero() {
 		guard["expiresAt"] = bson.M{"$gt": c.UnexpiredAt}
 	}
@@ -33,7 +36,11 @@ func (s *Store) Change(ctx context.Context, c stock.Change) (stock.Reservation, 
 	if len(c.Shortages) > 0 {
 		set["shortages"] = c.Shortages
 	}
-	change := bson.M{"$set": set, "$push": bson.M{"steps": stock.Step{To: c.To, At: c.At}}}
+	push := bson.M{"steps": stock.Step{To: c.To, At: c.At}}
+	if c.Return != nil {
+		push["returns"] = c.Return
+	}
+	change := bson.M{"$set": set, "$push": push}
 	return one[stock.Reservation](s.reservations.FindOneAndUpdate(ctx, guard, change, after()))
 }
 
@@ -107,13 +114,14 @@ func (s *Store) Adjustments(
 }
 
 // FinalMarks implements stock.Store. The states may be a moment old. That is enough for pruning: a mark is removed only if
-// it is still the one of that state, and after a state at rest, an absent mark means the same as a present one.
-func (s *Store) FinalMarks(ctx context.Context, owners []string) (map[string]stock.Mark, error) {
-	filter, state := bson.M{"_id": in(owners)}, options.Find().SetProjection(keys("state"))
+// it is still the one of that state and generation, and after a state at rest, an absent mark means the same as a present
+// one.
+func (s *Store) FinalMarks(ctx context.Context, productID string, owners []string) (map[string]stock.Mark, error) {
+	filter, state := bson.M{"_id": in(owners)}, options.Find().SetProjection(keys("state", "returns"))
 	out := map[string]stock.Mark{}
 	reservations, err := find[stock.Reservation](ctx, s.foundReservations, filter, state)
 	for _, r := range reservations {
-		out[r.ID] = r.State.Mark()
+		out[r.ID] = r.Mark(productID)
 	}
 	if err != nil || len(out) == len(owners) {
 		return out, err

@@ -174,9 +174,9 @@ func (s *Service) compare(ctx context.Context, p Snapshot, known account) (Drift
 	// What came after the account was read has left a mark on the product. Of that the mark counts, not the state, which
 	// may be further by now.
 	for id, mark := range p.Marks {
-		_, reserved := known.reservations[id]
+		r, reserved := known.reservations[id]
 		_, adjusted := known.adjustments[id]
-		if reserved || adjusted {
+		if reserved && !r.overtaken(mark) || adjusted {
 			continue
 		}
 		var err error
@@ -186,7 +186,6 @@ func (s *Service) compare(ctx context.Context, p Snapshot, known account) (Drift
 			a.State = Pending
 			known.adjustments[id] = a
 		} else {
-			var r Reservation
 			r, err = s.store.Reservation(ctx, id)
 			r.State, r.From = "", ""
 			known.reservations[id] = r
@@ -200,6 +199,14 @@ func (s *Service) compare(ctx context.Context, p Snapshot, known account) (Drift
 	d.Expected.Available = p.Initial + restocked - taken
 	d.Expected.MarkCount = len(p.Marks)
 	return d, nil
+}
+
+// overtaken reports whether a mark may be of returns that the reservation did not have yet when it was read. After a release
+// it gets no more of them.
+func (r Reservation) overtaken(mark Mark) bool {
+	generation, taken := mark.Taken()
+	released := r.State == Releasing || r.State == Released
+	return taken && generation > r.Generation() || mark == MarkTombstone && !released
 }
 
 // Repair sets a product's counters to what the ledger says, by a movement of its own that carries the reason. It changes

@@ -10,7 +10,7 @@ import (
 // Movement is one entry of the ledger: units of one product that moved from one place to another. The numbers are by how
 // much each place changed.
 type Movement struct {
-	// ID is always the same for the same movement: source/product/kind.
+	// ID is always the same for the same movement: source/product/kind, and for a return its ID.
 	ID        string
 	ProductID string
 	Source    string // the ID of the order or adjustment
@@ -20,7 +20,7 @@ type Movement struct {
 	Sold      int64
 	Restocked int64
 	At        time.Time
-	Reason    string // of a correction or repair; of a return, why the reservation ended
+	Reason    string // of a correction or repair; of a release, why the reservation ended
 }
 
 // Kind says what a movement was for.
@@ -30,30 +30,65 @@ type Kind string
 const (
 	MovedHold       Kind = "HOLD"
 	MovedSale       Kind = "SALE"
-	MovedReturn     Kind = "RETURN"
+	MovedRelease    Kind = "RELEASE"
+	MovedReturn     Kind = "RETURN" // of sold units by the customer
 	MovedRestock    Kind = "RESTOCK"
 	MovedCorrection Kind = "CORRECTION"
 	MovedRepair     Kind = "REPAIR"
 )
 
-// movement is the entry of one step of a reservation with one of its lines. A movement is entered after all its units have
-// moved, so work in progress has none.
-func (r Reservation) movement(step Step, line Line) (Movement, bool) {
+// movements are the entries of a reservation with one of its products.
+func (r Reservation) movements(productID string) []Movement {
+	var out []Movement
+	for _, line := range r.Lines {
+		generation := 0
+		for _, step := range r.Steps {
+			if step.To == Returning {
+				generation++
+			}
+			if m, moved := r.movement(step, generation, line); moved && line.ProductID == productID {
+				out = append(out, m)
+			}
+		}
+	}
+	return out
+}
+
+// movement is the entry of one step of a reservation, in its generation then, with one of its lines. A movement is entered
+// after all its units have moved, so work in progress has none.
+func (r Reservation) movement(step Step, generation int, line Line) (Movement, bool) {
 	m := Movement{ProductID: line.ProductID, Source: r.ID, At: step.At}
-	q := line.Quantity
+	q, back := line.Quantity, r.nth(generation).line(line.ProductID)
 	switch {
 	case step.To == Held:
 		m.Kind, m.Available, m.Held = MovedHold, -q, +q
-	case step.To == Sold:
+	case step.To == Sold && generation == 0:
 		m.Kind, m.Held, m.Sold = MovedSale, -q, +q
+	case step.To == Sold:
+		m.Kind, m.Available, m.Sold, m.Restocked = MovedReturn, back.Quantity-back.WriteOff, -back.Quantity, -back.WriteOff
 	case step.To == Released && r.From == Held:
-		m.Kind, m.Available, m.Held, m.Reason = MovedReturn, +q, -q, string(r.Why)
+		m.Kind, m.Available, m.Held, m.Reason = MovedRelease, +q, -q, string(r.Why)
 	case step.To == Released && r.From == Sold:
-		m.Kind, m.Available, m.Sold, m.Reason = MovedReturn, +q, -q, string(r.Why)
-	default:
-		return Movement{}, false
+		m.Kind, m.Available, m.Sold, m.Reason = MovedRelease, r.left(line), -r.left(line), string(r.Why)
 	}
-	return m, true
+	m.ID = movementID(r.ID, line.ProductID, m.Kind)
+	if m.Kind == MovedReturn {
+		m.ID += "/" + r.nth(generation).ID
+	}
+	return m, m.Held != 0 || m.Sold != 0
+}
+
+// movement is the entry of an adjustment that was applied.
+func (a Adjustment) movement() Movement {
+	return Movement{
+		ID: movementID(a.ID, a.ProductID, a.Kind), ProductID: a.ProductID, Source: a.ID, Kind: a.Kind, At: a.UpdatedAt,
+		Reason: a.Reason, Available: a.Delta.Available, Restocked: a.Delta.Restocked,
+	}
+}
+
+// movementID is always the same for the same movement.
+func movementID(source, productID string, kind Kind) string {
+	return source + "/" + productID + "/" + string(kind)
 }
 
 // Movements returns the ledger of one product, oldest first. It keeps all of it in memory, about 200 bytes an entry. Errors:
@@ -63,19 +98,9 @@ func (s *Service) Movements(ctx context.Context, productID string) (out []Moveme
 	if _, err := s.snapshot(ctx, productID); err != nil {
 		return nil, err
 	}
-	add := func(m Movement) {
-		m.ID = m.Source + "/" + m.ProductID + "/" + string(m.Kind)
-		out = append(out, m)
-	}
 	ids := []string{productID}
 	err = s.store.Reservations(ctx, ids, time.Time{}, func(r Reservation) error {
-		for _, step := range r.Steps {
-			for _, line := range r.Lines {
-				if m, ok := r.movement(step, line); ok && line.ProductID == productID {
-					add(m)
-				}
-			}
-		}
+		out = append(out, r.movements(productID)...)
 		return nil
 	})
 	if err != nil {
@@ -83,10 +108,7 @@ func (s *Service) Movements(ctx context.Context, productID string) (out []Moveme
 	}
 	err = s.store.Adjustments(ctx, ids, time.Time{}, func(a Adjustment) error {
 		if a.State == Applied {
-			add(Movement{
-				ProductID: productID, Source: a.ID, Kind: a.Kind, At: a.UpdatedAt, Reason: a.Reason,
-				Available: a.Delta.Available, Restocked: a.Delta.Restocked,
-			})
+			out = append(out, a.movement())
 		}
 		return nil
 	})

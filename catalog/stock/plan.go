@@ -19,8 +19,10 @@ func plan(r Reservation, line Line, v View) (Update, verdict) {
 	switch r.State {
 	case Holding:
 		return planTake(u, line, v)
+	case Returning:
+		return planReturn(u, r, v)
 	case Releasing:
-		return planGive(u, r.From, line, v)
+		return planGive(u, r, line, v)
 	}
 	return u, done
 }
@@ -40,16 +42,28 @@ func planTake(u Update, line Line, v View) (Update, verdict) {
 	return u, apply
 }
 
-// planGive gives back what was taken in the state that the reservation left. From HOLDING, an absent mark means that
-// nothing was taken, but a late take may still arrive: the tombstone refuses it. From the others, an absent mark was
-// pruned.
-func planGive(u Update, from State, line Line, v View) (Update, verdict) {
+// planReturn brings back the units of the last return, whose generation the mark will name. Any other mark is of an earlier
+// return or none, and an absent one was pruned before this return.
+func planReturn(u Update, r Reservation, v View) (Update, verdict) {
+	u.Set = markTaken(r.Generation())
+	if v.Mark == u.Set {
+		return u, done
+	}
+	back := r.nth(r.Generation()).line(u.ProductID)
+	u.Available, u.Restocked = back.Quantity-back.WriteOff, -back.WriteOff
+	return u, apply
+}
+
+// planGive gives back what was taken in the state that the reservation left, less what was returned. From HOLDING, an absent
+// mark means that nothing was taken, but a late take may still arrive: the tombstone refuses it. From the others, an absent
+// mark was pruned.
+func planGive(u Update, r Reservation, line Line, v View) (Update, verdict) {
 	if v.Mark == MarkTombstone {
 		return u, done
 	}
 	u.Set = MarkTombstone
-	if v.Mark == MarkTaken || from != Holding {
-		u.Available = +line.Quantity
+	if v.Mark == MarkTaken || r.From != Holding {
+		u.Available = r.left(line)
 	}
 	return u, apply
 }

@@ -30,7 +30,7 @@ func (s *Service) Prune(ctx context.Context, productID string) (err error) {
 	if err != nil {
 		return err
 	}
-	final, err := s.store.FinalMarks(ctx, slices.Collect(maps.Keys(p.Marks)))
+	final, err := s.store.FinalMarks(ctx, productID, slices.Collect(maps.Keys(p.Marks)))
 	if err != nil {
 		return err
 	}

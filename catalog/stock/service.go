@@ -177,7 +177,7 @@ func (s *Service) commit(ctx context.Context, id string) (Reservation, bool, err
 		return r, false, err
 	case Held:
 		return s.expireAtCommit(ctx, r, now)
-	case Sold:
+	case Sold, Returning:
 		return r, true, nil
 	}
 	return r, false, r.refusal()
@@ -200,9 +200,9 @@ func (s *Service) expireAtCommit(ctx context.Context, r Reservation, now time.Ti
 	return r, false, ErrExpired
 }
 
-// Release gives back what the order holds or has bought and makes every later reserve of it fail, even if there was
-// nothing to release. It returns when all units are for sale again. Calling it again succeeds. The caller guarantees that
-// the order will not be confirmed.
+// Release gives back what the order holds, or has bought and not returned, and makes every later reserve of it fail, even if
+// there was nothing to release. It returns when all units are for sale again. Calling it again succeeds. The caller
+// guarantees that the order will not be confirmed.
 func (s *Service) Release(ctx context.Context, id string) (_ Reservation, err error) {
 	defer wrap(&err, "release stock of order %s", id)
 	return untilDecided(ctx, id, s.release)
@@ -226,7 +226,7 @@ func (s *Service) release(ctx context.Context, id string) (Reservation, bool, er
 	switch r.State {
 	case Released:
 		return r, true, nil
-	case Releasing:
+	case Returning, Releasing:
 		r, err = s.work(ctx, r, nil, atRest)
 		return r, r.State == Released, err
 	}
@@ -234,7 +234,9 @@ func (s *Service) release(ctx context.Context, id string) (Reservation, bool, er
 	if err != nil {
 		return r, false, err
 	}
-	r, won, err := s.store.Change(ctx, Change{ID: id, From: r.State, To: Releasing, Why: WhyReleased, At: now})
+	r, won, err := s.store.Change(ctx, Change{
+		ID: id, From: r.State, Generation: r.Generation(), To: Releasing, Why: WhyReleased, At: now,
+	})
 	if err != nil || !won {
 		return r, false, err
 	}

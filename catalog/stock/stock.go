@@ -26,6 +26,7 @@ type Reservation struct {
 	Lines     []Line     `bson:"lines,omitempty"` // one per product, in product order; none in a tombstone without a reserve
 	ExpiresAt time.Time  `bson:"expiresAt,omitempty"`
 	Shortages []Shortage `bson:"shortages,omitempty"` // with Why SHORT: every short product
+	Returns   []Return   `bson:"returns,omitempty"`   // oldest first; in RETURNING, the last one is at work
 	Steps     []Step     `bson:"steps,omitempty"`     // every change of State, oldest first: the movements derive from them
 	CreatedAt time.Time  `bson:"createdAt"`
 	UpdatedAt time.Time  `bson:"updatedAt"`
@@ -45,12 +46,13 @@ const (
 	Holding   State = "HOLDING"
 	Held      State = "HELD"
 	Sold      State = "SOLD"
+	Returning State = "RETURNING" // sold, and the last of its returns is at work
 	Releasing State = "RELEASING"
 	Released  State = "RELEASED"
 )
 
 // Unfinished are the states in which work is left to do on products.
-func Unfinished() []State { return []State{Holding, Releasing} }
+func Unfinished() []State { return []State{Holding, Returning, Releasing} }
 
 // Expiring are the states that end at the reservation's expiry.
 func Expiring() []State { return []State{Holding, Held} }
@@ -63,6 +65,8 @@ func (s State) rest() State {
 	switch s {
 	case Holding:
 		return Held
+	case Returning:
+		return Sold
 	case Releasing:
 		return Released
 	}
@@ -86,17 +90,17 @@ type Mark string
 // The marks.
 const (
 	NoMark        Mark = ""
-	MarkTaken     Mark = "T" // a reservation has taken its units
+	MarkTaken     Mark = "T" // a reservation has taken its units; T1, T2 and so on after returns of them, see Taken
 	MarkTombstone Mark = "X" // a reservation has given its units back, or must never take them
 	MarkApplied   Mark = "A" // an adjustment was applied
 	MarkRefused   Mark = "R" // an adjustment was refused
 )
 
-// Mark is what a reservation at rest has left on its products.
-func (s State) Mark() Mark {
-	switch s {
+// Mark is what a reservation at rest has left on one of its products.
+func (r Reservation) Mark(productID string) Mark {
+	switch r.State {
 	case Held, Sold:
-		return MarkTaken
+		return r.markOf(productID, r.Generation())
 	case Released:
 		return MarkTombstone
 	}

@@ -16,7 +16,7 @@ type Store interface {
 	// Reservation returns the reservation with this ID, or ErrNotFound.
 	Reservation(ctx context.Context, id string) (Reservation, error)
 	// Change moves a reservation from one state to another, adds the step, and returns the reservation after it. It reports
-	// false if there is no such reservation in that state.
+	// false if there is no such reservation in that state and generation.
 	Change(ctx context.Context, c Change) (Reservation, bool, error)
 	// Due finds reservations by state, the least recently changed first.
 	Due(ctx context.Context, q Due) ([]Reservation, error)
@@ -38,9 +38,9 @@ type Store interface {
 	// Prune removes marks of a product and raises its epoch, provided that each of them is still as given; otherwise it
 	// reports false and changes nothing.
 	Prune(ctx context.Context, productID string, marks map[string]Mark) (bool, error)
-	// FinalMarks returns the marks that reservations and adjustments at rest leave, by their IDs. Those that are at work, or
-	// do not exist, are missing or have NoMark.
-	FinalMarks(ctx context.Context, owners []string) (map[string]Mark, error)
+	// FinalMarks returns the marks that reservations and adjustments at rest leave on a product, by their IDs. Those that are
+	// at work, or do not exist, are missing or have NoMark.
+	FinalMarks(ctx context.Context, productID string, owners []string) (map[string]Mark, error)
 	// Snapshots returns products, also deleted ones, each read at one moment. Products that never existed are missing.
 	Snapshots(ctx context.Context, productIDs []string) (map[string]Snapshot, error)
 
@@ -55,15 +55,18 @@ type Store interface {
 
 // Change is a compare-and-set of a reservation's state.
 type Change struct {
-	ID   string
-	From State
-	To   State
+	ID         string
+	From       State
+	Generation int // how many returns the reservation has; never any before SOLD
+	To         State
 	// UnexpiredAt, unless zero, is one more guard: the reservation expires after this time.
 	UnexpiredAt time.Time
 	// Why and Shortages are stored with To = RELEASING, and From as well.
 	Why       Why
 	Shortages []Shortage
-	At        time.Time // becomes UpdatedAt
+	// Return is added with To = RETURNING, which makes it the next generation.
+	Return *Return
+	At     time.Time // becomes UpdatedAt
 }
 
 // Due asks for reservations in one of the States. The other conditions apply unless they are zero.
@@ -122,7 +125,7 @@ type Counters struct {
 	ProductID string `bson:"_id"`
 	Available int64  `bson:"available"` // units that can be bought
 	Initial   int64  `bson:"initial"`   // units when the product was created
-	Restocked int64  `bson:"restocked"` // units added since, less what corrections took away
+	Restocked int64  `bson:"restocked"` // units added since, less what corrections took away and returns wrote off
 	MarkCount int    `bson:"markCount"` // so that guards need not count the marks
 }
 

@@ -13,7 +13,7 @@ type Units struct {
 	Held      int64 // held for orders that are not sold yet
 	Sold      int64
 	Initial   int64 // when the product was created
-	Restocked int64 // added since, less what corrections took away
+	Restocked int64 // added since, less what corrections took away and returns wrote off
 }
 
 // unitsRounds bounds how often the holds of a product are read again because the product changed meanwhile. After the
@@ -71,12 +71,14 @@ func (p Snapshot) units(holds []Reservation) Units {
 	}
 }
 
-// Expected returns the units of a product that orders have taken and that restocks and corrections have added, as its
-// marks say and, for owners without a mark, their states. The snapshot is of one moment. The result is right if every
-// owner was read before the snapshot or has a mark in it, and no mark was pruned in between; package doc explains why.
+// Expected returns the units of a product that orders have taken, and that restocks and corrections have added less what
+// returns wrote off, as its marks say and, for owners without a mark, their states. The snapshot is of one moment. The result
+// is right if every owner was read before the snapshot or has a mark in it, and no mark was pruned in between; package doc
+// explains why.
 func Expected(p Snapshot, reservations iter.Seq[Reservation], adjustments iter.Seq[Adjustment]) (taken, restocked int64) {
 	for r := range reservations {
 		taken += r.taken(p)
+		restocked -= r.returned(p.ProductID, r.reached(p)).WriteOff
 	}
 	for a := range adjustments {
 		restocked += a.restocked(p)
@@ -84,25 +86,41 @@ func Expected(p Snapshot, reservations iter.Seq[Reservation], adjustments iter.S
 	return taken, restocked
 }
 
-// taken is how many units of the product the reservation has taken.
+// taken is how many units of the product the reservation has taken and not brought back.
 func (r Reservation) taken(p Snapshot) int64 {
 	mark := p.Marks[r.ID]
+	_, taken := mark.Taken()
 	switch {
 	case r.State == Released:
 		return 0 // a mark that says otherwise was tampered with
-	case mark == MarkTaken:
+	case taken:
 	case mark == MarkTombstone:
 		return 0
-	case r.State == Held || r.State == Sold || r.State == Releasing && r.From != Holding: // the mark was pruned
+	case r.State.AtRest() || r.State == Returning || r.State == Releasing && r.From != Holding: // the mark was pruned
 	default:
 		return 0
 	}
 	for _, l := range r.Lines { // one line per product
 		if l.ProductID == p.ProductID {
-			return l.Quantity
+			return l.Quantity - r.returned(p.ProductID, r.reached(p)).Quantity
 		}
 	}
 	return 0
+}
+
+// reached is the generation that the product has reached: up to it, what the returns brought has been counted. A mark says
+// so. One that was pruned was of a reservation at rest, so of all returns but the one that is at work.
+func (r Reservation) reached(p Snapshot) int {
+	mark := p.Marks[r.ID]
+	generation, taken := mark.Taken()
+	switch {
+	case r.State == Released:
+	case taken:
+		return generation
+	case mark == NoMark && r.State == Returning:
+		return r.Generation() - 1
+	}
+	return r.Generation()
 }
 
 // restocked is how many units the adjustment has added to the product. Repairs add none: they only set the counters to

@@ -3,6 +3,7 @@ package stock
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -74,7 +75,7 @@ func (s *Service) work(ctx context.Context, r Reservation, views map[string]View
 // advance goes through the lines in order. It stops at the first one that it cannot bring to its target and says why; it
 // returns done after the last one.
 func (s *Service) advance(ctx context.Context, r Reservation, views map[string]View) (Line, verdict, error) {
-	for _, line := range r.Lines {
+	for _, line := range r.atWork() {
 		v, ok := views[line.ProductID]
 		if !ok {
 			return line, outdated, fmt.Errorf("product %s is gone: %w", line.ProductID, ErrProduct)
@@ -96,10 +97,21 @@ func (s *Service) advance(ctx context.Context, r Reservation, views map[string]V
 	return Line{}, done, nil
 }
 
+// atWork returns the lines whose products the reservation may have to change.
+func (r Reservation) atWork() []Line {
+	if r.State != Returning {
+		return r.Lines
+	}
+	last := r.nth(r.Generation())
+	return slices.DeleteFunc(slices.Clone(r.Lines), func(l Line) bool { return last.line(l.ProductID).Quantity == 0 })
+}
+
 // settle moves a reservation whose work is finished to rest. It returns the reservation as it was if another call has
 // moved it first.
 func (s *Service) settle(ctx context.Context, r Reservation) (Reservation, error) {
-	settled, won, err := s.store.Change(ctx, Change{ID: r.ID, From: r.State, To: r.State.rest(), At: s.now()})
+	settled, won, err := s.store.Change(ctx, Change{
+		ID: r.ID, From: r.State, Generation: r.Generation(), To: r.State.rest(), At: s.now(),
+	})
 	if err != nil || !won {
 		return r, err
 	}

@@ -65,6 +65,9 @@ func buyOrReturn(t *testing.T, service *stock.Service, buyer, orders int) {
 		if err == nil && n%4 > 0 {
 			_, err = service.Commit(t.Context(), id)
 		}
+		for r := 0; err == nil && r < n%3 && n%4 > 0; r++ {
+			_, err = service.Return(t.Context(), id, fmt.Sprintf("r%d", r), returned(1, int64(r)))
+		}
 		if err == nil && n%4 > 1 {
 			_, err = service.Release(t.Context(), id)
 		}

@@ -49,6 +49,10 @@ var contract = map[string]func(*testing.T, Store){
 	"nothing takes from a product with too many marks":           bounded,
 	"a commit after expiry is refused, and the units come back":  committedTooLate,
 	"16 clients buy exactly the 100 units that there are":        exactlyAll,
+	"a return is admitted and ended in its generation":           changedInGeneration,
+	"sold units come back once per return, also of a deletion":   returnedOnce,
+	"16 clients return exactly the units that were sold":         exactlyAllBack,
+	"a return that arrives after its mark was pruned misses":     returnedLate,
 	"an adjustment is inserted and ended once":                   adjustedOnce,
 	"a correction changes what is available, once per key":       corrections,
 	"an audit raises no false alarm under load":                  noFalseAlarm,
@@ -249,7 +253,7 @@ func insertedOnce(t *testing.T, s Store) {
 	tombstone := stock.Reservation{ID: "o3", State: stock.Released, Why: stock.WhyReleased, CreatedAt: day, UpdatedAt: day}
 	insert(t, s, tombstone)
 	equal(t, "tombstone", must[stock.Reservation](t)(s.Reservation(t.Context(), "o3")), tombstone)
-	equal(t, "final marks", must[map[string]stock.Mark](t)(s.FinalMarks(t.Context(), []string{"o1", "o2", "o3"})),
+	equal(t, "final marks", must[map[string]stock.Mark](t)(s.FinalMarks(t.Context(), "kettle", []string{"o1", "o2", "o3"})),
 		map[string]stock.Mark{"o1": stock.NoMark, "o3": stock.MarkTombstone})
 }
 
@@ -321,7 +325,7 @@ func adjustedOnce(t *testing.T, s Store) {
 		}
 	}
 	insert(t, s, reservation("o1"))
-	equal(t, "final marks", must[map[string]stock.Mark](t)(s.FinalMarks(t.Context(), []string{"a1", "a2", "o1"})),
+	equal(t, "final marks", must[map[string]stock.Mark](t)(s.FinalMarks(t.Context(), "kettle", []string{"a1", "a2", "o1"})),
 		map[string]stock.Mark{"a1": stock.MarkRefused, "o1": stock.NoMark})
 	equal(t, "pending after its end", must[[]string](t)(s.PendingAdjustments(t.Context(), later, 9)), []string(nil))
 	for name, c := range map[string]struct {
@@ -344,7 +348,9 @@ func adjustedOnce(t *testing.T, s Store) {
 }
 
 func due(t *testing.T, s Store) {
-	for i, state := range []stock.State{stock.Holding, stock.Held, stock.Releasing, stock.Sold, stock.Holding, stock.Released} {
+	for i, state := range []stock.State{
+		stock.Holding, stock.Held, stock.Releasing, stock.Sold, stock.Holding, stock.Released, stock.Returning,
+	} {
 		r := reservation(fmt.Sprintf("o%d", i))
 		r.State = state
 		r.ExpiresAt = day.Add(time.Duration(i) * time.Minute)
@@ -354,17 +360,17 @@ func due(t *testing.T, s Store) {
 		}
 		insert(t, s, r)
 	}
-	twoMinutes := day.Add(-2 * time.Minute)
+	early := day.Add(-2 * time.Minute)
 	for name, c := range map[string]struct {
 		query stock.Due
 		want  []string
 	}{
 		"expiring":                   {stock.Due{States: stock.Expiring(), Limit: 9}, []string{"o4", "o1", "o0"}},
 		"expired":                    {stock.Due{States: stock.Expiring(), ExpiredBy: day, Limit: 9}, []string{"o0"}},
-		"unfinished":                 {stock.Due{States: stock.Unfinished(), Limit: 9}, []string{"o4", "o2", "o0"}},
-		"unfinished, without limit":  {stock.Due{States: stock.Unfinished()}, []string{"o4", "o2", "o0"}},
-		"the oldest":                 {stock.Due{States: stock.Unfinished(), Limit: 1}, []string{"o4"}},
-		"unfinished for two minutes": {stock.Due{States: stock.Unfinished(), UnchangedFor: twoMinutes, Limit: 9}, []string{"o4", "o2"}},
+		"unfinished":                 {stock.Due{States: stock.Unfinished(), Limit: 9}, []string{"o6", "o4", "o2", "o0"}},
+		"unfinished, without limit":  {stock.Due{States: stock.Unfinished()}, []string{"o6", "o4", "o2", "o0"}},
+		"the oldest":                 {stock.Due{States: stock.Unfinished(), Limit: 1}, []string{"o6"}},
+		"unfinished for two minutes": {stock.Due{States: stock.Unfinished(), UnchangedFor: early, Limit: 9}, []string{"o6", "o4", "o2"}},
 		"expiring, of a lamp":        {stock.Due{States: stock.Expiring(), ProductID: "lamp", Limit: 9}, []string{"o4", "o0"}},
 		"expiring, of a chair":       {stock.Due{States: stock.Expiring(), ProductID: "chair", Limit: 9}, nil},
 	} {

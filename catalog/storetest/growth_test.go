@@ -59,6 +59,22 @@ func TestAnOrderCostsAtMostFiveStoreOperations(t *testing.T) {
 	}
 }
 
+// A return reads the reservation and its products, is admitted, changes each of its products, and ends.
+func TestAReturnCostsFourStoreOperationsAndOneForEachProduct(t *testing.T) {
+	t.Parallel()
+	store := newCounting(t, 1000, "kettle", "lamp", "chair")
+	service := stock.New(store, stock.Options{})
+	lines := []stock.Line{{ProductID: "kettle", Quantity: 3}, {ProductID: "lamp", Quantity: 3}, {ProductID: "chair", Quantity: 3}}
+	must[stock.Reservation](t)(service.Reserve(t.Context(), "o1", lines, time.Now().Add(time.Hour)))
+	must[stock.Reservation](t)(service.Commit(t.Context(), "o1"))
+	back := []stock.ReturnLine{{ProductID: "kettle", Quantity: 1}, {ProductID: "lamp", Quantity: 1}}
+	for n := range 2 {
+		store.calls = map[string]int{}
+		must[stock.Reservation](t)(service.Return(t.Context(), "o1", fmt.Sprint("r", n), back))
+		equal(t, "store operations", store.calls, map[string]int{"Reservation": 1, "View": 1, "Change": 2, "Apply": 2})
+	}
+}
+
 func buy(t *testing.T, service *stock.Service, productID string, n int) {
 	t.Helper()
 	id := fmt.Sprintf("%s-%d", productID, n)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -39,7 +40,8 @@ func bySeed(a, b uint64) chooser {
 func TestEveryPromiseHoldsWhateverCrashesRepeatsOrComesLate(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		if err := play(t.Context(), byRapid(rt), memorytest.New(), options{steps: 60}); err != nil {
+		o := options{steps: 60, sold: rapid.Bool().Draw(rt, "sold")}
+		if err := play(t.Context(), byRapid(rt), memorytest.New(), o); err != nil {
 			rt.Fatal(err)
 		}
 	})
@@ -54,7 +56,7 @@ func TestEveryPromiseHoldsOnTheRealStore(t *testing.T) {
 			s := InMongoDB(t)
 			deadline, n := time.Now().Add(historyTime), 0
 			for ; n < historiesEach && (n < 5 || time.Now().Before(deadline)); n++ {
-				o := options{prefix: fmt.Sprintf("h%d-", n), steps: 60, lazy: true}
+				o := options{prefix: fmt.Sprintf("h%d-", n), steps: 60, lazy: true, sold: n%2 == 1}
 				if err := play(t.Context(), bySeed(uint64(n), uint64(7+part)), s, o); err != nil {
 					t.Fatalf("history %d: %v", n, err)
 				}
@@ -75,8 +77,8 @@ func TestTheSameChecksCatchWrongStores(t *testing.T) {
 			began := time.Now()
 			for seed := uint64(0); time.Since(began) < limit; seed++ {
 				store := memorytest.New()
-				err := play(t.Context(), bySeed(seed, 1), store, options{steps: 100, wrong: store.WrongStores()[name]})
-				if err != nil {
+				o := options{steps: 100, wrong: store.WrongStores()[name], sold: seed%2 == 1}
+				if err := play(t.Context(), bySeed(seed, 1), store, o); err != nil {
 					promise, _, _ := strings.Cut(err.Error(), "\n")
 					t.Logf("caught in history %d after %s: %s", seed+1, time.Since(began), promise)
 					return
@@ -92,7 +94,7 @@ func TestALateTakeIsCaughtWhereEpochsAreIgnored(t *testing.T) {
 	store := memorytest.New()
 	create(t, store, sample("kettle"))
 	wrong := store.WrongStores()["ignores the epoch"].Over(store)
-	if err := lateTake(t.Context(), wrong, "kettle"); err == nil || !strings.Contains(err.Error(), "came late") {
+	if err := lateTake(t.Context(), wrong, "kettle"); !errors.Is(err, errTakenTwice) {
 		t.Errorf("got %v, want the take that came late", err)
 	}
 }

@@ -14,13 +14,13 @@ import (
 // take gets units for an order that already has its own. The product needs two units.
 func lateTake(ctx context.Context, store stock.Store, productID string) error {
 	const id = "late"
-	stalled := &stalling{Store: store}
+	stalled := &stalling{Store: store, stalls: stock.Update.Takes}
 	service := stock.New(stalled, stock.Options{})
 	reserve := func() error {
 		_, err := service.Reserve(ctx, id, []stock.Line{{ProductID: productID, Quantity: 1}}, time.Now().Add(time.Hour))
 		return err
 	}
-	if err := reserve(); !errors.Is(err, errLost) || stalled.take == nil {
+	if err := reserve(); !errors.Is(err, errLost) || stalled.stalled == nil {
 		return fmt.Errorf("the reserve whose take stalls: %w", err)
 	}
 	if err := reserve(); err != nil {
@@ -29,28 +29,10 @@ func lateTake(ctx context.Context, store stock.Store, productID string) error {
 	if _, err := service.Commit(ctx, id); err != nil {
 		return err
 	}
-	if err := service.Prune(ctx, productID); err != nil {
-		return err
-	}
-	before, err := read(ctx, store, productID)
-	if err != nil {
-		return err
-	}
-	if len(before.Marks) != 0 {
-		return fmt.Errorf("the marks %v are left after pruning", before.Marks)
-	}
-	if _, _, err := store.Apply(ctx, *stalled.take); err != nil {
-		return err
-	}
-	after, err := read(ctx, store, productID)
-	if err != nil {
-		return err
-	}
-	if after.Counters != before.Counters {
-		return fmt.Errorf("a take that came late turned %+v into %+v", before, after)
-	}
-	return nil
+	return stalled.arriveAfterPruning(ctx, service, productID, errTakenTwice)
 }
+
+var errTakenTwice = errors.New("a take that came late changed the product again")
 
 func read(ctx context.Context, store stock.Store, productID string) (stock.Snapshot, error) {
 	found, err := store.Snapshots(ctx, []string{productID})
@@ -60,16 +42,40 @@ func read(ctx context.Context, store stock.Store, productID string) (stock.Snaps
 	return found[productID], err
 }
 
-// stalling holds back the first take, which fails for its caller.
+// stalling holds back the first update of a kind, which fails for its caller.
 type stalling struct {
 	stock.Store
-	take *stock.Update
+	stalls  func(stock.Update) bool
+	stalled *stock.Update
 }
 
 func (s *stalling) Apply(ctx context.Context, u stock.Update) (stock.After, bool, error) {
-	if s.take == nil && u.Takes() {
-		s.take = &u
+	if s.stalled == nil && s.stalls(u) {
+		s.stalled = &u
 		return stock.After{}, false, errLost
 	}
 	return s.Store.Apply(ctx, u)
+}
+
+// arriveAfterPruning prunes all marks of the product and lets the stalled update arrive. It returns the error if the update
+// has an effect.
+func (s *stalling) arriveAfterPruning(ctx context.Context, service *stock.Service, productID string, effect error) error {
+	if err := service.Prune(ctx, productID); err != nil {
+		return err
+	}
+	before, err := read(ctx, s.Store, productID)
+	if err != nil {
+		return err
+	}
+	if len(before.Marks) != 0 {
+		return fmt.Errorf("the marks %v are left after pruning", before.Marks)
+	}
+	if _, _, err := s.Store.Apply(ctx, *s.stalled); err != nil {
+		return err
+	}
+	after, err := read(ctx, s.Store, productID)
+	if err == nil && after.Counters != before.Counters {
+		err = fmt.Errorf("%w: %+v became %+v", effect, before, after)
+	}
+	return err
 }

@@ -22,11 +22,13 @@ type options struct {
 	steps  int              // random steps, before everything is finished
 	wrong  memorytest.Wrong // how the store misbehaves
 	lazy   bool             // check only every 10th step, for slow stores
+	sold   bool             // begin with sold orders, and mostly return units of them
 }
 
 // Limits of a history. They are small, so that orders collide.
 const (
 	orderCount = 3
+	maxSold    = 4 // units of a product in an order that begins sold, so that there is room for several returns
 	maxActors  = 5
 	grace      = 5 * time.Second
 )
@@ -75,6 +77,9 @@ func (g *game) setUp() error {
 		id := g.options.prefix + name
 		g.products = append(g.products, id)
 		g.initial[id] = 1 + int64(g.choose("initial stock", 3))
+		if g.options.sold {
+			g.initial[id] += orderCount * maxSold
+		}
 		if err := g.store.CreateProduct(g.ctx, product.Product{ID: id, Stock: g.initial[id]}); err != nil {
 			return fmt.Errorf("create product: %w", err)
 		}
@@ -98,7 +103,23 @@ func (g *game) setUp() error {
 			Log:     slog.New(slog.DiscardHandler),
 		}))
 	}
-	return nil
+	for _, o := range g.orders {
+		if g.options.sold || g.choose("sold at the start", 4) == 0 {
+			g.sell(o)
+		}
+	}
+	return g.broken
+}
+
+// sell reserves and commits an order before anything can go wrong. It may be short.
+func (g *game) sell(o *order) {
+	service := stock.New(g.store, stock.Options{Now: func() time.Time { return g.now }, PruneAt: 1})
+	_, err := service.Reserve(g.ctx, o.id, o.lines, o.expiresAt)
+	g.reserved(o, false, err)
+	if err == nil {
+		_, err = service.Commit(g.ctx, o.id)
+		g.committed(o, err)
+	}
 }
 
 // play takes random steps, then finishes everything.
@@ -159,7 +180,11 @@ func (g *game) startCall() {
 	n := g.choose("service", len(g.services))
 	service := g.services[n]
 	o := g.orders[g.choose("order", len(g.orders))]
-	switch kind := g.choose("call", 12); {
+	kind := g.choose("call", 16)
+	if g.options.sold && kind < 8 {
+		kind = 9
+	}
+	switch {
 	case kind < 4:
 		released := o.releaseDone
 		g.spawn(fmt.Sprintf("reserve %s on %d", o.id, n), func(ctx context.Context) {
@@ -178,9 +203,16 @@ func (g *game) startCall() {
 			o.releaseDone = o.releaseDone || err == nil
 			g.note("release %s: %v", o.id, err)
 		})
-	case kind < 10:
+	case kind < 13:
+		b := o.returns[g.choose("return", len(o.returns))]
+		b.asked = true
+		g.spawn(fmt.Sprintf("return %s of %s on %d", b.ID, o.id, n), func(ctx context.Context) {
+			_, err := service.Return(ctx, o.id, b.ID, b.Lines)
+			g.returned(o, b, err)
+		})
+	case kind < 14:
 		g.spawn(fmt.Sprintf("sweep on %d", n), func(ctx context.Context) { _, _ = service.Sweep(ctx) })
-	case kind < 11:
+	case kind < 15:
 		p := g.products[g.choose("product", len(g.products))]
 		g.spawn(fmt.Sprintf("prune %s on %d", p, n), func(ctx context.Context) { _ = service.Prune(ctx, p) })
 	default:

@@ -15,6 +15,8 @@ type order struct {
 	lines     []stock.Line
 	expiresAt time.Time
 
+	returns []*giveBack
+
 	sawHeld, sawShort, sawSold, sawGone bool
 	releaseStarted, releaseDone         bool
 }
@@ -24,13 +26,20 @@ func (g *game) newOrder(n int) *order {
 		id:        fmt.Sprintf("%sorder%d", g.options.prefix, n),
 		expiresAt: start.Add(time.Duration(1+10*g.choose("expiry", 3)) * time.Second),
 	}
+	most := 2
+	if g.options.sold {
+		most = maxSold
+	}
 	for _, p := range g.products {
-		if q := g.choose("quantity", 3); q > 0 {
+		if q := g.choose("quantity", most+1); q > 0 {
 			o.lines = append(o.lines, stock.Line{ProductID: p, Quantity: int64(q)})
 		}
 	}
 	if o.lines == nil {
 		o.lines = []stock.Line{{ProductID: g.products[0], Quantity: 1}}
+	}
+	for n := range 3 {
+		o.returns = append(o.returns, g.newReturn(fmt.Sprintf("r%d", n), o.lines))
 	}
 	return o
 }
@@ -120,7 +129,7 @@ func (o *order) check(r stock.Reservation, now time.Time) error {
 		return broken("a reserve succeeded, and it was short")
 	case o.sawShort && r.Why != stock.WhyShort:
 		return broken("a reserve was short")
-	case o.sawSold && !o.releaseStarted && r.State != stock.Sold:
+	case o.sawSold && !o.releaseStarted && r.State != stock.Sold && r.State != stock.Returning:
 		return broken("a commit succeeded, and no call released it")
 	case o.sawSold && back && r.Why != stock.WhyReleased:
 		return broken("a commit succeeded, and it ended without a release")
@@ -130,6 +139,9 @@ func (o *order) check(r stock.Reservation, now time.Time) error {
 		return broken("a release succeeded")
 	case r.Why == stock.WhyExpired && r.ExpiresAt.After(now):
 		return broken("it expired before its time")
+	}
+	if promise := o.checkReturns(r); promise != "" {
+		return broken(promise)
 	}
 	return nil
 }
@@ -145,6 +157,11 @@ func (g *game) checkProduct(p stock.Snapshot, reservations []stock.Reservation, 
 			p.ProductID, taken, restocked, p)
 	case p.MarkCount != len(p.Marks):
 		return fmt.Errorf("product %s: %d marks counted, %d there", p.ProductID, p.MarkCount, len(p.Marks))
+	}
+	for _, r := range reservations {
+		if mark, ok := p.Marks[r.ID]; ok && r.State.AtRest() && mark != r.Mark(p.ProductID) {
+			return fmt.Errorf("product %s: %s is at rest, but its mark is %s: %+v", p.ProductID, r.ID, mark, r)
+		}
 	}
 	return nil
 }
@@ -165,7 +182,7 @@ func (g *game) allAtRest() error {
 			return fmt.Errorf("after all sweeps %s is still %+v", a.ID, a)
 		}
 	}
-	return nil
+	return g.conserved(reservations, adjustments)
 }
 
 // allAvailable checks that all units are for sale after everything was released.
@@ -201,6 +218,9 @@ func (g *game) accountedFor() error {
 				return fmt.Errorf("product %s: movement %s is there twice", id, m.ID)
 			}
 			seen[m.ID] = true
+			if m.Available+m.Held+m.Sold != m.Restocked {
+				return fmt.Errorf("product %s: a movement makes or loses units: %+v", id, m)
+			}
 			got.Available += m.Available
 			got.Held += m.Held
 			got.Sold += m.Sold

@@ -56,7 +56,7 @@ func (w watched) Reservation(ctx context.Context, id string) (stock.Reservation,
 }
 
 func (w watched) Change(ctx context.Context, c stock.Change) (stock.Reservation, bool, error) {
-	description := fmt.Sprintf("Change %s %s → %s %s", c.ID, c.From, c.To, c.Why)
+	description := fmt.Sprintf("Change %s %s (%d returns) → %s %s", c.ID, c.From, c.Generation, c.To, c.Why)
 	return doOrMiss(ctx, w, description, func(ctx context.Context) (stock.Reservation, bool, error) {
 		return w.Store.Change(ctx, c)
 	})
@@ -114,9 +114,9 @@ func (w watched) Prune(ctx context.Context, productID string, marks map[string]s
 	})
 }
 
-func (w watched) FinalMarks(ctx context.Context, owners []string) (map[string]stock.Mark, error) {
+func (w watched) FinalMarks(ctx context.Context, productID string, owners []string) (map[string]stock.Mark, error) {
 	return do(ctx, w, "FinalMarks", func(ctx context.Context) (map[string]stock.Mark, error) {
-		return w.Store.FinalMarks(ctx, owners)
+		return w.Store.FinalMarks(ctx, productID, owners)
 	})
 }
 

@@ -30,6 +30,7 @@ type history struct {
 const (
 	contestedUnits  = 3 // of each product
 	contestedOrders = 6 // of each product
+	returnIDs       = 3 // of each order
 	checkTimeout    = 30 * time.Second
 )
 
@@ -80,18 +81,25 @@ func (h history) call(
 	ctx context.Context, service *stock.Service, r *rand.Rand, client int, began time.Time,
 ) ([]porcupine.Operation, error) {
 	p, n := r.IntN(2), r.IntN(contestedOrders)
-	in := request{product: p, order: n, quantity: int64(1 + n%2)}
+	in := request{product: p, order: n, quantity: int64(1 + n%2), back: r.IntN(returnIDs)}
 	id := fmt.Sprintf("%sorder%d-%d", h.prefix, p, n)
 	var kinds []string
 	var err error
 	called := time.Since(began)
-	switch r.IntN(4) {
-	case 0, 1:
+	switch r.IntN(8) {
+	case 0, 1, 2:
 		kinds = []string{"take", "respond"}
 		_, err = service.Reserve(ctx, id, []stock.Line{{ProductID: h.product(p), Quantity: in.quantity}}, time.Now().Add(time.Hour))
-	case 2:
+	case 3, 4:
 		kinds = []string{"commit"}
 		_, err = service.Commit(ctx, id)
+	case 5, 6:
+		kinds = []string{"admit", "bring back"}
+		back := stock.ReturnLine{ProductID: h.product(p), Quantity: 1}
+		if in.back == lossy {
+			back.WriteOff = 1
+		}
+		_, err = service.Return(ctx, id, fmt.Sprintf("return%d", in.back), []stock.ReturnLine{back})
 	default:
 		kinds = []string{"close", "give back"}
 		_, err = service.Release(ctx, id)
@@ -115,6 +123,10 @@ func responseOf(err error) (string, error) {
 		return "done", nil
 	case errors.As(err, new(*stock.ShortError)):
 		return "short", nil
+	case errors.As(err, new(*stock.NotSoldError)):
+		return "not sold", nil
+	case errors.As(err, new(*stock.ExcessError)):
+		return "too large", nil
 	case errors.Is(err, stock.ErrReleased):
 		return "released", nil
 	case errors.Is(err, stock.ErrNotFound):

@@ -36,7 +36,9 @@ const limit = 60 * time.Second
 // catch those.
 func TestWrongStoresAreCaught(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"reads, modifies and writes", "keeps no tombstone"} {
+	for _, name := range []string{
+		"reads, modifies and writes", "keeps no tombstone", "forgets the IDs of returns", "admits returns in any generation",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
