@@ -22,7 +22,8 @@ const public = ""
 
 const price = `{"amount": 1, "currency": "EUR"}`
 
-// everyOperation is a call of each operation, by its ID, in a shop with 3 kettles and a hold of order one.
+// everyOperation is a call of each operation, by its ID, in a shop with 3 kettles: order one holds one, and order three has
+// bought one.
 var everyOperation = map[string]struct {
 	request, body, scope string
 	status               int // with the scope
@@ -39,8 +40,9 @@ var everyOperation = map[string]struct {
 	"restockProduct": {"POST /products/kettle/restock", `{"quantity": 1}`, scopeManager, 200},
 	"correctStock":   {"POST /products/kettle/corrections", `{"quantity": -1, "reason": "broken"}`, scopeManager, 200},
 
-	"reserveStock":   {"PUT " + two, hold(`[{"productId": "kettle", "quantity": 1}]`), scopeReservations, 200},
+	"reserveStock":   {"PUT " + two, hold(oneKettle), scopeReservations, 200},
 	"commitStock":    {"POST " + one + "/commit", "", scopeReservations, 200},
+	"returnStock":    {"PUT " + three + returnOne, returns(oneKettle), scopeReservations, 200},
 	"releaseStock":   {"DELETE " + one, "", scopeReservations, 200},
 	"getReservation": {"GET " + one, "", scopeReservations, 200},
 }
@@ -64,9 +66,8 @@ func guarded(t *testing.T) *httpapi.API {
 			t.Fatalf("seed: %d %v", a.status, a.body)
 		}
 	}
-	if a := send(t, api, "PUT", one, hold(`[{"productId": "kettle", "quantity": 1}]`)); a.status != 200 {
-		t.Fatalf("seed: %d %v", a.status, a.body)
-	}
+	holdKettle(t, api)
+	sellKettle(t, api)
 	return serveAt(t, store, func() time.Time { return clock }, authtest.Config)
 }
 

@@ -4,12 +4,12 @@ import "github.com/ordersaga/ordersaga/internal/httpapi"
 
 const description = `Products, prices and stock.
 
-Reservations, commits and releases take effect once, however often a request is repeated and in whatever order requests
+Reservations, commits, returns and releases take effect once, however often a request is repeated and in whatever order requests
 arrive. Errors are problems (RFC 9457); [/problems](/problems) explains every type.`
 
 // scopesHelp explains the scopes of tokens.
 const scopesHelp = "Scope " + scopeManager + ": change products and their stock. Scope " + scopeReservations +
-	": reserve, commit and release stock for orders. Looking at products and prices needs no token."
+	": reserve, commit, return and release stock for orders. Looking at products and prices needs no token."
 
 // texts describe members and parameters in the OpenAPI document.
 var texts = httpapi.Texts{
@@ -41,7 +41,12 @@ var texts = httpapi.Texts{
 		"ReservationRequest.expiresAt": "When the units are given back unless they are sold.",
 		"Reservation.reason":           "Why the units were given back.",
 		"Reservation.lines":            "One line per product.",
+		"Reservation.returns":          "Units that came back after they were sold, oldest first.",
 		"*.orderId":                    "The order's ID.",
+		"*.returnId":                   "Chosen by you. Repeating a return with its ID returns nothing more.",
+		"ReturnRequest.lines":          "Lines with the same product are summed.",
+		"ReturnLine.writeOff":          "How many of the units are not for sale again, such as broken ones.",
+		"ReturnedLine.writeOff":        "How many of the units are not for sale again.",
 
 		"restockProduct.Idempotency-Key": "Repeating a call with its key adds nothing.",
 		"correctStock.Idempotency-Key":   "Repeating a call with its key changes nothing.",
@@ -50,7 +55,7 @@ var texts = httpapi.Texts{
 		"Stock.available":                "Units that can be bought now.",
 		"Stock.held":                     "Units held for orders in progress.",
 		"Stock.initial":                  "Units when the product was created.",
-		"Stock.restocked":                "Units added since, less what corrections took away.",
+		"Stock.restocked":                "Units added since, less what corrections took away and returns wrote off.",
 	},
 	Patterns: map[string]string{
 		productIDPattern: "1 to 64 letters, digits, dots, underscores and hyphens",

@@ -120,7 +120,10 @@ func TestACallThatFailsUnderContentionCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	free := kettles(t)
 	holdKettle(t, serve(t, free))
-	for _, id := range []string{"reserveStock", "commitStock", "releaseStock", "restockProduct", "correctStock"} {
+	sellKettle(t, serve(t, free))
+	for _, id := range []string{
+		"reserveStock", "commitStock", "returnStock", "releaseStock", "restockProduct", "correctStock",
+	} {
 		op := everyOperation[id]
 		method, path, _ := strings.Cut(op.request, " ")
 		a := send(t, serve(t, contended{free}), method, path, op.body, aKey)
@@ -137,8 +140,18 @@ func TestACallThatFailsUnderContentionCanBeRepeated(t *testing.T) {
 // holdKettle holds a kettle for order one, for an hour.
 func holdKettle(t *testing.T, h http.Handler) {
 	t.Helper()
-	if a := send(t, h, "PUT", one, hold(`[{"productId": "kettle", "quantity": 1}]`)); a.status != 200 {
+	if a := send(t, h, "PUT", one, hold(oneKettle)); a.status != 200 {
 		t.Fatalf("hold: %d %v", a.status, a.body)
+	}
+}
+
+// sellKettle sells a kettle to order three.
+func sellKettle(t *testing.T, h http.Handler) {
+	t.Helper()
+	for _, call := range [][]string{{"PUT", three, hold(oneKettle)}, {"POST", three + "/commit", ""}} {
+		if a := send(t, h, call[0], call[1], call[2]); a.status != 200 {
+			t.Fatalf("sell: %d %v", a.status, a.body)
+		}
 	}
 }
 

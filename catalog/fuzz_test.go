@@ -117,3 +117,21 @@ func FuzzReservations(f *testing.F) {
 		neverBroken(t, "GET", send(t, h, http.MethodGet, path, ""))
 	})
 }
+
+// FuzzReturns returns units of an order that has bought a kettle.
+func FuzzReturns(f *testing.F) {
+	id := strings.TrimPrefix(returnOne, "/returns/")
+	f.Add(id, returns(`[{"productId": "kettle", "quantity": 1, "writeOff": 1}]`))
+	f.Add(id, returns(`[{"productId": "kettle", "quantity": 1000000}, {"productId": "gh\u0000st", "quantity": 1}]`))
+	f.Add(id, returns(`[{"productId": "kettle", "quantity": 1, "writeOff": 2}]`))
+	f.Add("r1", returns(`[{"productId": "kettle", "quantity": 1, "writeOff": null}]`))
+	f.Add(id, returns(`null`))
+	f.Fuzz(func(t *testing.T, id, body string) {
+		path, h := three+"/returns/"+segment(t, id), shop(t)
+		sellKettle(t, h)
+		for range 2 { // the second time the return is known
+			neverBroken(t, "PUT", send(t, h, http.MethodPut, path, body))
+		}
+		neverBroken(t, "GET", send(t, h, http.MethodGet, three, ""))
+	})
+}

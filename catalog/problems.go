@@ -26,11 +26,19 @@ var (
 		"The order has given its units back, or was given up before it reserved. It cannot reserve again.")
 	reservationExpired = problemType(wire.ReservationExpired, 409, "The reservation has expired",
 		"The units were not sold in time and are for sale again. The order cannot have them any more.")
+	reservationNotSold = problemType(wire.ReservationNotSold, 409, "The order's units are not sold",
+		"Only units that an order has bought can be returned. state is the reservation's: units that are held, or were given "+
+			"back already, cannot.")
+	returnConflict = problemType(wire.ReturnConflict, 409, "Returned with other lines",
+		"The order has a return with this ID and other lines. Use a new ID for another return.")
+	returnTooLarge = problemType(wire.ReturnTooLarge, 409, "More is returned than was sold",
+		"Nothing was returned. excesses lists every product of which too much comes back, with the units requested and those "+
+			"left: sold to the order, and not returned yet.")
 	keyReused = problemType(wire.KeyReused, 422, "Idempotency key used for something else",
 		"Another restock or correction of this product has used the key. Use a new key for a new one.")
 	storeUnavailable = problemType(wire.StoreUnavailable, 503, "The catalog's database does not respond",
-		"The call may have had an effect. Repeat it after the time in the header Retry-After: reservations, commits, releases, "+
-			"restocks and corrections take effect once.")
+		"The call may have had an effect. Repeat it after the time in the header Retry-After: reservations, commits, returns, "+
+			"releases, restocks and corrections take effect once.")
 )
 
 func problemType(uri string, status int, title, advice string) problem.Type {

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -20,12 +21,16 @@ func (s *server) registerReservations(api *httpapi.API, who *auth.Authenticator)
 	}
 	const path = "/reservations/{orderId}"
 	gone := []problem.Type{reservationReleased, reservationExpired, outOfStock, storeUnavailable, problem.Unavailable}
-	released := op("releaseStock", "DELETE "+path, "Give back what an order holds or has bought")
+	released := op("releaseStock", "DELETE "+path, "Give back what an order holds, or has bought and not returned")
 	released.Description = "Every later reservation of the order is refused, even if there was nothing to release."
+	returned := op("returnStock", "PUT "+path+"/returns/{returnId}", "Take back some of the units that an order has bought")
+	returned.Description = "The units are for sale again when the response arrives, except those that are written off."
 	httpapi.Register(api, op("reserveStock", "PUT "+path, "Hold units for an order: all lines or none"),
 		s.reserve, append(gone, reservationConflict, productNotFound)...)
 	httpapi.Register(api, op("commitStock", "POST "+path+"/commit", "Sell what an order holds"),
 		s.commit, append(gone, reservationNotFound)...)
+	httpapi.Register(api, returned, s.takeBack, reservationNotFound, reservationNotSold, returnConflict, returnTooLarge,
+		storeUnavailable, problem.Unavailable)
 	httpapi.Register(api, released, s.release, storeUnavailable, problem.Unavailable)
 	httpapi.Register(api, op("getReservation", "GET "+path, "Show an order's reservation"),
 		s.reservation, reservationNotFound, storeUnavailable)
@@ -67,6 +72,27 @@ func (s *server) commit(ctx context.Context, in *OrderPath) (*body[wire.Reservat
 	return s.reservationIs(ctx, r, err)
 }
 
+type returnInput struct {
+	OrderPath
+	Key string `path:"returnId" pattern:"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$" example:"0190d2ad-7b1e-7f4a-8c55-3d6e8a9b0c1d"`
+
+	Body wire.ReturnRequest
+}
+
+func (s *server) takeBack(ctx context.Context, in *returnInput) (*body[wire.Reservation], error) {
+	httpapi.Annotate(ctx, "orderId", in.ID)
+	httpapi.Annotate(ctx, "returnId", in.Key)
+	var lines []stock.ReturnLine
+	for i, l := range in.Body.Lines {
+		if l.WriteOff > l.Quantity {
+			return nil, invalid(problem.Field{Pointer: fmt.Sprintf("#/lines/%d/writeOff", i), Detail: "must be at most quantity"})
+		}
+		lines = append(lines, stock.ReturnLine(l))
+	}
+	r, err := s.stock.Return(ctx, in.ID, in.Key, lines)
+	return s.reservationIs(ctx, r, err)
+}
+
 func (s *server) release(ctx context.Context, in *OrderPath) (*body[wire.Reservation], error) {
 	httpapi.Annotate(ctx, "orderId", in.ID)
 	r, err := s.stock.Release(ctx, in.ID)
@@ -90,6 +116,13 @@ func (s *server) reservationIs(ctx context.Context, r stock.Reservation, err err
 	}
 	for _, l := range r.Lines {
 		out.Lines = append(out.Lines, wire.ReservedLine(l))
+	}
+	for _, b := range r.Returns {
+		back := wire.Return{ID: b.ID}
+		for _, l := range b.Lines {
+			back.Lines = append(back.Lines, wire.ReturnedLine(l))
+		}
+		out.Returns = append(out.Returns, back)
 	}
 	return &body[wire.Reservation]{out}, nil
 }

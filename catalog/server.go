@@ -60,12 +60,21 @@ const storeRetry = time.Second
 func (s *server) problemOf(err error) error {
 	var short *stock.ShortError
 	var unknown *stock.UnknownError
+	var notSold *stock.NotSoldError
+	var excess *stock.ExcessError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &short):
 		return outOfStock.New("there is too little of %d of the products", len(short.Shortages)).
 			With("shortages", shortages(short.Shortages))
+	case errors.As(err, &notSold):
+		return reservationNotSold.New("the reservation is %s", notSold.State).With("state", notSold.State)
+	case errors.As(err, &excess):
+		return returnTooLarge.New("too many units of %d of the products come back", len(excess.Excesses)).
+			With("excesses", excesses(excess.Excesses))
+	case errors.Is(err, stock.ErrReturnConflict):
+		return returnConflict.New("the order has a return with this ID and other lines")
 	case errors.As(err, &unknown):
 		return productsNotFound(unknown.ProductIDs)
 	case errors.Is(err, stock.ErrLines):
@@ -109,6 +118,14 @@ func invalid(f problem.Field) *problem.Problem {
 
 func productsNotFound(ids []string) *problem.Problem {
 	return productNotFound.New("%d of the products are unknown", len(ids)).With("productIds", ids)
+}
+
+func excesses(in []stock.Excess) []wire.Excess {
+	out := make([]wire.Excess, len(in))
+	for i, x := range in {
+		out[i] = wire.Excess(x)
+	}
+	return out
 }
 
 func shortages(in []stock.Shortage) []wire.Shortage {

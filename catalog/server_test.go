@@ -223,7 +223,18 @@ const (
 	three = "/reservations/00000000-0000-4000-8000-000000000003"
 )
 
-const oneLamp = `[{"productId": "lamp", "quantity": 1}]`
+const (
+	oneLamp   = `[{"productId": "lamp", "quantity": 1}]`
+	oneKettle = `[{"productId": "kettle", "quantity": 1}]`
+)
+
+// Returns of an order.
+const (
+	returnOne = "/returns/00000000-0000-4000-8000-00000000000a"
+	returnTwo = "/returns/00000000-0000-4000-8000-00000000000b"
+)
+
+func returns(lines string) string { return `{"lines": ` + lines + `}` }
 
 func hold(lines string) string {
 	return `{"lines": ` + lines + `, "expiresAt": "2026-05-17T09:00:00+00:00"}`
@@ -360,6 +371,11 @@ func TestRequestsThatBreakARuleAreRejected(t *testing.T) {
 		"no expiry":             {"PUT", one, `{"lines": ` + oneLamp + `}`, 422, "#/expiresAt"},
 		"expiry not a time":     {"PUT", one, `{"lines": ` + oneLamp + `, "expiresAt": "soon"}`, 422, "#/expiresAt"},
 		"not a UUID":            {"PUT", "/reservations/restock-1", hold(oneLamp), 422, "orderId"},
+		"return not a UUID":     {"PUT", one + "/returns/1", returns(oneLamp), 422, "returnId"},
+		"return of no lines":    {"PUT", one + returnOne, returns(`[]`), 422, "#/lines"},
+		"return of 0 units":     {"PUT", one + returnOne, returns(`[{"productId": "lamp", "quantity": 0}]`), 422, "#/lines/0/quantity"},
+		"write-off of -1":       {"PUT", one + returnOne, returns(writtenOff("-1")), 422, "#/lines/0/writeOff"},
+		"write-off of too many": {"PUT", one + returnOne, returns(writtenOff("2")), 422, "#/lines/0/writeOff"},
 		"restock by nothing":    {"POST", "/products/lamp/restock", `{"quantity": 0}`, 422, "#/quantity"},
 		"correct by nothing":    {"POST", "/products/lamp/corrections", `{"quantity": 0, "reason": "r"}`, 422, "#/quantity"},
 		"correct, no reason":    {"POST", "/products/lamp/corrections", `{"quantity": 1}`, 422, "#/reason"},
@@ -380,6 +396,11 @@ func TestRequestsThatBreakARuleAreRejected(t *testing.T) {
 		}
 	}
 	want(t, "nothing was changed", send(t, h, "GET", "/products/kettle", ""), 200, kettle)
+}
+
+// writtenOff are the lines of a return of one lamp.
+func writtenOff(units string) string {
+	return `[{"productId": "lamp", "quantity": 1, "writeOff": ` + units + `}]`
 }
 
 // where is what the first error of a problem points to.

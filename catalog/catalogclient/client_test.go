@@ -319,6 +319,28 @@ func TestPricesThatCannotBeChargedAreNeitherUsedNorRemembered(t *testing.T) {
 	}
 }
 
+func TestARefusedReturnSaysWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	const back = "00000000-0000-4000-8000-00000000000a"
+	c, _, _ := open(t, func(r *http.Request) (*http.Response, error) {
+		body, _ := io.ReadAll(r.Body)
+		const want = `{"lines":[{"productId":"lamp","quantity":2,"writeOff":1}]}`
+		if r.Method != "PUT" || r.URL.Path != "/reservations/"+id+"/returns/"+back || string(body) != want {
+			t.Errorf("%s %s %s", r.Method, r.URL, body)
+		}
+		return says(409, `{"type": "/problems/return-too-large", "excesses": [{"productId": "lamp", "requested": 2, "left": 1}]}`)(r)
+	})
+	_, err := c.Return(t.Context(), id, back, []catalogclient.ReturnLine{{ProductID: "lamp", Quantity: 2, WriteOff: 1}})
+	want := &catalogclient.Problem{
+		Type: catalogclient.ReturnTooLarge, Status: 409,
+		Excesses: []catalogclient.Excess{{ProductID: "lamp", Requested: 2, Left: 1}},
+	}
+	var p *catalogclient.Problem
+	if !errors.As(err, &p) || !cmp.Equal(want, p) {
+		t.Errorf("error %v, want %v (-want +got):\n%s", err, want, cmp.Diff(want, p))
+	}
+}
+
 func TestAnUnknownProductLosesItsLastPrice(t *testing.T) {
 	t.Parallel()
 	for name, learns := range map[string]func(*catalogclient.Client) error{

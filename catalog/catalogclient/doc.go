@@ -4,7 +4,7 @@
 //	catalog, err := catalogclient.New(catalogclient.Options{BaseURL: "http://127.0.0.1:4002", Log: log})
 //	quotes, err := catalog.PriceProducts(ctx, []string{"espresso-machine"})
 //
-// Every call may be repeated safely: reservations, commits and releases take effect once.
+// Every call may be repeated safely: reservations, commits, returns and releases take effect once.
 //
 // # Errors
 //

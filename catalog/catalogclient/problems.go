@@ -17,6 +17,9 @@ const (
 	ReservationConflict = "/problems/reservation-conflict"
 	ReservationReleased = "/problems/reservation-released"
 	ReservationExpired  = "/problems/reservation-expired"
+	ReservationNotSold  = "/problems/reservation-not-sold"
+	ReturnConflict      = "/problems/return-conflict"
+	ReturnTooLarge      = "/problems/return-too-large"
 	KeyReused           = "/problems/idempotency-key-reused"
 	StoreUnavailable    = "/problems/store-unavailable"
 )
@@ -32,6 +35,8 @@ type Problem struct {
 
 	ProductIDs []string   `json:"productIds"` // ProductNotFound: every unknown product
 	Shortages  []Shortage `json:"shortages"`  // OutOfStock: every product that is short
+	Excesses   []Excess   `json:"excesses"`   // ReturnTooLarge: every product of which too much comes back
+	State      string     `json:"state"`      // ReservationNotSold: the reservation's state
 }
 
 // Field is one mistake in a request. One of Pointer (into the body), Parameter and Header says where it is.

@@ -27,9 +27,19 @@ func (c *Client) Commit(ctx context.Context, orderID string) (Reservation, error
 	return r, err
 }
 
-// Release gives back what the order holds or has bought, and makes every later Reserve of the same order fail, even if
-// there was nothing to release. Calling it again succeeds. The caller must have made sure that the order is not
-// confirmed any more.
+// Return takes back some units that the order has bought, once per return ID, which is a UUID. Calling it again succeeds.
+//
+// Problems: ReservationNotFound; ReservationNotSold; ReturnTooLarge, if more comes back than is left of the sale;
+// ReturnConflict, if the order has a return with this ID and other lines.
+func (c *Client) Return(ctx context.Context, orderID, returnID string, lines []ReturnLine) (Reservation, error) {
+	var r Reservation
+	err := c.call(ctx, http.MethodPut, path(orderID)+"/returns/"+url.PathEscape(returnID), ReturnRequest{Lines: lines}, &r)
+	return r, err
+}
+
+// Release gives back what the order holds, or has bought and not returned, and makes every later Reserve of the same order
+// fail, even if there was nothing to release. Calling it again succeeds. The caller must have made sure that the order is
+// not confirmed any more.
 func (c *Client) Release(ctx context.Context, orderID string) (Reservation, error) {
 	var r Reservation
 	err := c.call(ctx, http.MethodDelete, path(orderID), nil, &r)

@@ -93,9 +93,10 @@ type ReservationRequest struct {
 // Reservation is the state of an order's units.
 type Reservation struct {
 	OrderID   string         `json:"orderId"`
-	State     string         `json:"state" enum:"HOLDING,HELD,SOLD,RELEASING,RELEASED"`
+	State     string         `json:"state" enum:"HOLDING,HELD,SOLD,RETURNING,RELEASING,RELEASED"`
 	Reason    string         `json:"reason,omitempty" enum:"RELEASED,SHORT,EXPIRED"`
 	Lines     []ReservedLine `json:"lines" nullable:"false"`
+	Returns   []Return       `json:"returns,omitempty" nullable:"false"`
 	ExpiresAt time.Time      `json:"expiresAt,omitzero"`
 	UpdatedAt time.Time      `json:"updatedAt"`
 }
@@ -104,6 +105,31 @@ type Reservation struct {
 type ReservedLine struct {
 	ProductID string `json:"productId"`
 	Quantity  int64  `json:"quantity" minimum:"1"`
+}
+
+// ReturnRequest asks to take back units that an order has bought.
+type ReturnRequest struct {
+	Lines []ReturnLine `json:"lines" nullable:"false" minItems:"1" maxItems:"100"`
+}
+
+// ReturnLine is a number of units of a product that come back. WriteOff of them, at most all, are not for sale again.
+type ReturnLine struct {
+	ProductID string `json:"productId" minLength:"1" maxLength:"200" example:"espresso-machine"`
+	Quantity  int64  `json:"quantity" minimum:"1" maximum:"1000000" example:"2"`
+	WriteOff  int64  `json:"writeOff,omitempty" minimum:"0" maximum:"1000000" example:"1"`
+}
+
+// Return is units of an order that came back.
+type Return struct {
+	ID    string         `json:"id"`
+	Lines []ReturnedLine `json:"lines" nullable:"false"`
+}
+
+// ReturnedLine is the sum of the lines of a return with one product.
+type ReturnedLine struct {
+	ProductID string `json:"productId"`
+	Quantity  int64  `json:"quantity" minimum:"1"`
+	WriteOff  int64  `json:"writeOff" minimum:"0"`
 }
 
 // Restock asks to add units to a product.
@@ -125,6 +151,14 @@ type Stock struct {
 	Sold      int64  `json:"sold"`
 	Initial   int64  `json:"initial"`
 	Restocked int64  `json:"restocked"`
+}
+
+// Excess is a product of which a return brings more units than are left of the sale. A problem of type ReturnTooLarge lists
+// all of them.
+type Excess struct {
+	ProductID string `json:"productId"`
+	Requested int64  `json:"requested"`
+	Left      int64  `json:"left"` // sold to the order and not returned yet
 }
 
 // Shortage is a product with too few units. A problem of type OutOfStock lists all of them.
