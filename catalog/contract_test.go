@@ -23,6 +23,7 @@ type sagaCatalog interface {
 	Reserve(ctx context.Context, id order.ID, items []order.Item, expiresAt time.Time) error
 	Commit(ctx context.Context, id order.ID) error
 	Release(ctx context.Context, id order.ID) error
+	Return(ctx context.Context, id order.ID, refund order.RefundID, lines []order.ReturnLine) error
 }
 
 // contractShop is a catalog under test and its clock.
@@ -65,6 +66,9 @@ func sagaContract(t *testing.T, open func(*testing.T, *clocktest.Clock, order.Li
 		"releasing nothing leaves a tombstone":                        contractShop.releasesNothing,
 		"a hold that has expired can be neither sold nor taken again": contractShop.expires,
 		"other items for the same order are an error, not a refusal":  contractShop.refusesOtherItems,
+		"sold units come back once per refund":                        contractShop.takesBack,
+		"a return that does not fit the sale needs attention":         contractShop.refusesReturns,
+		"a saga that lost its memory meets its own returns":           contractShop.returnsAndForgets,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -166,6 +170,88 @@ func (s contractShop) refusesOtherItems(t *testing.T) {
 	if err == nil || errors.As(err, new(*order.Refusal)) {
 		t.Errorf("error %v, want one that is not a refusal", err)
 	}
+}
+
+// sell sells kettles to a new order.
+func (s contractShop) sell(t *testing.T, quantity int) order.ID {
+	t.Helper()
+	id := newID()
+	succeeds(t, s.Reserve(t.Context(), id, items(quantity), s.soon()))
+	succeeds(t, s.Commit(t.Context(), id))
+	return id
+}
+
+// available checks how many kettles can be bought.
+func (s contractShop) available(t *testing.T, want int) {
+	t.Helper()
+	refused(t, "one more than is available", s.Reserve(t.Context(), newID(), items(want+1), s.soon()), order.Cause{
+		Reason:    order.OutOfStock,
+		Shortages: []order.Shortage{{ProductID: "kettle", Requested: int64(want + 1), Available: int64(want)}},
+	})
+}
+
+func returned(quantity, writeOff int) []order.ReturnLine {
+	return []order.ReturnLine{{ProductID: "kettle", Quantity: quantity, WriteOff: writeOff}}
+}
+
+func newRefund() order.RefundID { return order.RefundID(newID()) }
+
+func (s contractShop) takesBack(t *testing.T) {
+	id, whole, broken := s.sell(t, 3), newRefund(), newRefund()
+	for range 2 {
+		succeeds(t, s.Return(t.Context(), id, whole, returned(1, 0)))
+		s.available(t, 1)
+	}
+	for range 2 { // the first again, after the second
+		succeeds(t, s.Return(t.Context(), id, broken, returned(2, 1)))
+		succeeds(t, s.Return(t.Context(), id, whole, returned(1, 0)))
+		s.available(t, 2)
+	}
+	succeeds(t, s.Reserve(t.Context(), newID(), items(2), s.soon()))
+}
+
+func (s contractShop) refusesReturns(t *testing.T) {
+	held, id, known := newID(), s.sell(t, 2), newRefund()
+	succeeds(t, s.Reserve(t.Context(), held, items(1), s.soon()))
+	succeeds(t, s.Return(t.Context(), id, known, returned(1, 0)))
+	for name, call := range map[string]struct {
+		id     order.ID
+		refund order.RefundID
+		lines  []order.ReturnLine
+	}{
+		"other lines":         {id, known, returned(1, 1)},
+		"more than are left":  {id, newRefund(), returned(2, 0)},
+		"another product":     {id, newRefund(), []order.ReturnLine{{ProductID: "lamp", Quantity: 1}}},
+		"units that are held": {held, newRefund(), returned(1, 0)},
+		"an unknown order":    {newID(), newRefund(), returned(1, 0)},
+	} {
+		for range 2 {
+			err := s.Return(t.Context(), call.id, call.refund, call.lines)
+			var needer interface{ NeedsAttention() bool }
+			if !errors.As(err, &needer) || !needer.NeedsAttention() || errors.As(err, new(*order.Refusal)) {
+				t.Errorf("%s: error %v, want one that needs attention", name, err)
+			}
+		}
+	}
+	s.available(t, 1)
+}
+
+// returnsAndForgets repeats the calls of an order's saga after some units came back.
+func (s contractShop) returnsAndForgets(t *testing.T) {
+	id, refund := s.sell(t, 3), newRefund()
+	succeeds(t, s.Return(t.Context(), id, refund, returned(2, 1)))
+	succeeds(t, s.Reserve(t.Context(), id, items(3), s.soon()))
+	succeeds(t, s.Commit(t.Context(), id))
+	s.available(t, 1)
+	for range 2 {
+		succeeds(t, s.Release(t.Context(), id))
+		s.available(t, 2)
+	}
+	succeeds(t, s.Return(t.Context(), id, refund, returned(2, 1))) // it has happened
+	if err := s.Return(t.Context(), id, newRefund(), returned(1, 0)); err == nil {
+		t.Error("units came back after the release")
+	}
+	s.available(t, 2)
 }
 
 func succeeds(t *testing.T, err error) {

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ordersaga/ordersaga/catalog/catalogclient"
@@ -60,8 +62,45 @@ func (c *Catalog) Commit(ctx context.Context, id order.ID) error {
 	return refusal(err)
 }
 
-// Release gives back what the order holds or has bought and makes every later Reserve of the order fail, even if there
-// was nothing to release. Calling it again succeeds. The caller must have fenced the order.
+// Return takes back some units that the order has bought, once per refund. Calling it again succeeds. It returns no refusal:
+// the orders' books say how much may be returned, so a catalog that refuses (Contradiction) needs a person's attention.
+func (c *Catalog) Return(ctx context.Context, id order.ID, refund order.RefundID, lines []order.ReturnLine) error {
+	back := make([]catalogclient.ReturnLine, len(lines))
+	for i, l := range lines {
+		back[i] = catalogclient.ReturnLine{ProductID: l.ProductID, Quantity: int64(l.Quantity), WriteOff: int64(l.WriteOff)}
+	}
+	_, err := c.client.Return(ctx, string(id), string(refund), back)
+	var p *catalogclient.Problem
+	if errors.As(err, &p) && slices.Contains(contradictions, p.Type) {
+		return &Contradiction{p}
+	}
+	return err
+}
+
+// contradictions are the responses to a return that the orders' books rule out.
+var contradictions = []string{
+	catalogclient.ReservationNotFound, catalogclient.ReservationNotSold, catalogclient.ReturnConflict, catalogclient.ReturnTooLarge,
+}
+
+// Contradiction is the error of a return that the catalog refuses: its books contradict the orders'.
+type Contradiction struct{ Problem *catalogclient.Problem }
+
+func (e *Contradiction) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the catalog's books contradict the orders': %s", e.Problem)
+	for _, x := range e.Problem.Excesses {
+		fmt.Fprintf(&b, "; product %s: %d returned, %d left", x.ProductID, x.Requested, x.Left)
+	}
+	return b.String()
+}
+
+func (e *Contradiction) Unwrap() error { return e.Problem }
+
+// NeedsAttention reports that only a person can fix this.
+func (*Contradiction) NeedsAttention() bool { return true }
+
+// Release gives back what the order holds, or has bought and not returned, and makes every later Reserve of the order fail,
+// even if there was nothing to release. Calling it again succeeds. The caller must have fenced the order.
 func (c *Catalog) Release(ctx context.Context, id order.ID) error {
 	_, err := c.client.Release(ctx, string(id))
 	return err // a release cannot be refused

@@ -28,21 +28,39 @@ type hold struct {
 	items     []order.Item
 	expiresAt time.Time
 	short     error // why it was refused
+	returns   map[order.RefundID][]order.ReturnLine
+}
+
+// left returns how many units of each product were not returned.
+func (h hold) left() map[string]int {
+	left := map[string]int{}
+	for _, it := range h.items {
+		left[it.ProductID] += it.Quantity
+	}
+	for _, lines := range h.returns {
+		for _, l := range lines {
+			left[l.ProductID] -= l.Quantity
+		}
+	}
+	return left
 }
 
 // MemoryCatalog is the catalog as a saga sees it, in memory. It is safe for concurrent use and passes the contract in package
 // catalog, so it behaves like the real one.
 type MemoryCatalog struct {
-	mu       sync.Mutex
-	now      func() time.Time
-	products map[string]order.Line // Quantity is what is available now
-	gone     map[string]bool       // products that were removed
-	holds    map[order.ID]hold
+	mu         sync.Mutex
+	now        func() time.Time
+	products   map[string]order.Line // Quantity is what is available now
+	gone       map[string]bool       // products that were removed
+	holds      map[order.ID]hold
+	writtenOff map[string]int // units that were returned and are not for sale again
 }
 
 // NewMemoryCatalog returns a catalog that has the given products, each with its quantity in stock.
 func NewMemoryCatalog(now func() time.Time, products ...order.Line) *MemoryCatalog {
-	c := &MemoryCatalog{now: now, products: map[string]order.Line{}, gone: map[string]bool{}, holds: map[order.ID]hold{}}
+	c := &MemoryCatalog{
+		now: now, products: map[string]order.Line{}, gone: map[string]bool{}, holds: map[order.ID]hold{}, writtenOff: map[string]int{},
+	}
 	for _, p := range products {
 		c.products[p.ProductID] = p
 	}
@@ -99,7 +117,9 @@ func (c *MemoryCatalog) Reserve(_ context.Context, id order.ID, items []order.It
 		return err
 	}
 	c.holds[id] = hold{state: Held, items: slices.Clone(items), expiresAt: expiresAt}
-	c.move(items, -1)
+	for _, it := range items {
+		c.move(it.ProductID, -it.Quantity)
+	}
 	return nil
 }
 
@@ -134,12 +154,10 @@ func (c *MemoryCatalog) lost(h hold) error {
 	return nil
 }
 
-func (c *MemoryCatalog) move(items []order.Item, sign int) {
-	for _, it := range items {
-		p := c.products[it.ProductID]
-		p.Quantity += sign * it.Quantity
-		c.products[it.ProductID] = p
-	}
+func (c *MemoryCatalog) move(product string, units int) {
+	p := c.products[product]
+	p.Quantity += units
+	c.products[product] = p
 }
 
 // Commit turns the order's hold into a sale.
@@ -167,12 +185,52 @@ func (c *MemoryCatalog) Release(_ context.Context, id order.ID) error {
 		return nil
 	}
 	if h.state != Released {
-		c.move(h.items, +1)
+		for product, units := range h.left() {
+			c.move(product, +units)
+		}
 	}
 	h.state = Released
 	c.holds[id] = h
 	return nil
 }
+
+// Return takes sold units back, once per refund.
+func (c *MemoryCatalog) Return(_ context.Context, id order.ID, refund order.RefundID, lines []order.ReturnLine) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.holds[id]
+	if known, ok := h.returns[refund]; ok {
+		if !slices.Equal(known, lines) {
+			return mismatch{fmt.Errorf("refund %s has returned other lines", refund)}
+		}
+		return nil
+	}
+	if h.state != Sold {
+		return mismatch{fmt.Errorf("the units of order %s are not sold", id)}
+	}
+	left := h.left()
+	for _, l := range lines {
+		if left[l.ProductID] -= l.Quantity; left[l.ProductID] < 0 {
+			return mismatch{fmt.Errorf("order %s returns more of %s than it has", id, l.ProductID)}
+		}
+	}
+	if h.returns == nil {
+		h.returns = map[order.RefundID][]order.ReturnLine{}
+	}
+	h.returns[refund] = slices.Clone(lines)
+	c.holds[id] = h
+	for _, l := range lines {
+		c.move(l.ProductID, l.Quantity-l.WriteOff)
+		c.writtenOff[l.ProductID] += l.WriteOff
+	}
+	return nil
+}
+
+// mismatch is the error of a return that does not fit what was sold.
+type mismatch struct{ error }
+
+// NeedsAttention reports that only a person can fix this.
+func (mismatch) NeedsAttention() bool { return true }
 
 // SetPrice changes what a product costs.
 func (c *MemoryCatalog) SetPrice(product string, price money.Money) {
@@ -197,16 +255,14 @@ func (c *MemoryCatalog) State(id order.ID) HoldState {
 	return c.holds[id].state
 }
 
-// Units returns how many units of a product there are in all: in stock, held and sold.
+// Units returns how many units of a product there are in all: in stock, held, sold and written off.
 func (c *MemoryCatalog) Units(product string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	units := c.products[product].Quantity
+	units := c.products[product].Quantity + c.writtenOff[product]
 	for _, h := range c.holds {
-		for _, it := range h.items {
-			if h.state != Released && it.ProductID == product {
-				units += it.Quantity
-			}
+		if h.state != Released {
+			units += h.left()[product]
 		}
 	}
 	return units
