@@ -17,6 +17,7 @@ import (
 	"github.com/emersion/go-smtp"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
@@ -138,7 +139,7 @@ func TestTheCustomerGetsOneMailWithTheOrdersLinesAndTotal(t *testing.T) {
 	server := startMailServer(t)
 	setContact(t, s, contact{Email: "ada@customers.example"})
 	e := event(1, order.Confirmed)
-	e.Items = append(e.Items, order.Line{ProductID: "t", Name: "Tamper <58 mm> & café", Quantity: 1, Price: dollars(3950)})
+	e.Items = append(e.Items, order.Line{ProductID: "t", Name: "Tamper <58 mm> & café", Quantity: 1, Price: money.Money{Amount: 3950, Currency: "USD"}})
 	e.Total.Amount += 3950
 	for range 3 {
 		if err := newNotifier(s, discard()).handle(t.Context(), messages(t, e)); err != nil {

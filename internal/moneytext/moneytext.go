@@ -32,3 +32,13 @@ func Price(m money.Money) (string, error) {
 	}
 	return currency.NewFormatter(currency.NewLocale("en")).Format(a), nil
 }
+
+// Decimals returns the number of decimals of each currency that Plain and Price know.
+func Decimals() map[string]int {
+	decimals := map[string]int{}
+	for _, code := range currency.GetCurrencyCodes() {
+		digits, _ := currency.GetDigits(code)
+		decimals[code] = int(digits)
+	}
+	return decimals
+}

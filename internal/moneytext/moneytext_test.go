@@ -30,3 +30,16 @@ func TestAmountsHaveTheDecimalsOfTheirCurrency(t *testing.T) {
 		}
 	}
 }
+
+func TestDecimalsAreThoseOfPlain(t *testing.T) {
+	t.Parallel()
+	decimals := moneytext.Decimals()
+	for code, want := range map[string]int{"USD": 2, "JPY": 0, "KWD": 3} {
+		if got, known := decimals[code]; !known || got != want {
+			t.Errorf("%s has %d decimals, known: %t; want %d", code, got, known, want)
+		}
+	}
+	if _, known := decimals["QQQ"]; known {
+		t.Error("QQQ is known")
+	}
+}

@@ -75,6 +75,12 @@ type Line struct {
 	// PriceSeen marks a price that is the last known one, because the catalog could not be asked: when it was seen. It
 	// stays in the workflow's history; the stored order does not have it.
 	PriceSeen time.Time `json:"priceSeen,omitzero"`
+	// The units of a confirmed order's line that moved since, as its refunds and shipments say: Returned counts those that
+	// were given back, and Cancelled those of them that had not been shipped. Stores compute them when the order is read.
+	Returned  int `json:"returned,omitempty"`
+	Cancelled int `json:"cancelled,omitempty"`
+	Shipped   int `json:"shipped,omitempty"` // also delivered and lost ones
+	Delivered int `json:"delivered,omitempty"`
 }
 
 // Items strips lines down to what was asked for.
@@ -121,6 +127,9 @@ type Order struct {
 	Version       int64       `json:"version"`         // grows with every change
 	CreatedAt     time.Time   `json:"createdAt"`
 	UpdatedAt     time.Time   `json:"updatedAt"`
+	// What happened to a confirmed order since. Stores compute these when the order is read; transitions leave them zero.
+	Refunded     money.Money `json:"refunded,omitzero"`      // what was given back: refunds that were accepted and did not fail
+	BooksVersion int64       `json:"booksVersion,omitempty"` // grows with every change of a refund or shipment of the order
 }
 
 // Reason returns why the order is closing, failed or was cancelled, or "" when it is not.

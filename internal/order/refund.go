@@ -82,7 +82,7 @@ type UnitsStatus string
 
 // What became of the units.
 const (
-	UnitsNone    UnitsStatus = "NONE" // the refund has no units
+	UnitsNone    UnitsStatus = "NONE" // the refund has no units, or was refused
 	UnitsDue     UnitsStatus = "DUE"
 	UnitsDone    UnitsStatus = "DONE"
 	UnitsSkipped UnitsStatus = "SKIPPED" // an operator skipped the step

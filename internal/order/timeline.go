@@ -47,4 +47,15 @@ const (
 	EntrySkipped        EntryType = "SKIPPED"  // an operator skipped an undo or a retriable step
 	EntryCommand        EntryType = "COMMAND"  // an operator's command that was carried out, or a request to cancel
 	EntryRefunded       EntryType = "REFUNDED" // money was given back outside the saga
+
+	EntryRefundBooked    EntryType = "REFUND_BOOKED"
+	EntryRefundRefused   EntryType = "REFUND_REFUSED" // by the books, the gateway or an operator
+	EntryRefundAccepted  EntryType = "REFUND_ACCEPTED"
+	EntryRefundSucceeded EntryType = "REFUND_SUCCEEDED"
+	EntryRefundFailed    EntryType = "REFUND_FAILED" // it was accepted, and the money came back
+	EntryDisputeOpened   EntryType = "DISPUTE_OPENED"
+	EntryDisputeClosed   EntryType = "DISPUTE_CLOSED"
+	EntryShipped         EntryType = "SHIPPED"
+	EntryDelivered       EntryType = "DELIVERED"
+	EntryLost            EntryType = "LOST"
 )

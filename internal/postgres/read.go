@@ -10,25 +10,26 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/pgdb"
 )
 
-// Order returns an order, or order.ErrNotFound.
+// Order returns an order with its books, or order.ErrNotFound.
 func (s *Orders) Order(ctx context.Context, id order.ID) (order.Order, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	o, err := scanColumns(s.pool.QueryRow(ctx, selectOrder, string(id)))
+	o, err := transact(ctx, s.pool, scanBooks, pgx.NamedArgs{"id": string(id)},
+		"SELECT "+orderColumns+bookColumns+" FROM orders o WHERE o.id = @id")
 	if err != nil {
-		return order.Order{}, fmt.Errorf("read order %s: %w", id, translate(err))
+		return order.Order{}, fmt.Errorf("read order %s: %w", id, err)
 	}
 	return o, nil
 }
 
-// Orders returns a page of orders, newest first, and the cursor of the next page, "" after the last one. Paging shows no
-// order twice, and none that was created after the first page. Returns order.ErrCursor for a cursor that is not one of
-// this method's.
+// Orders returns a page of orders with their books, newest first, and the cursor of the next page, "" after the last one.
+// Paging shows no order twice, and none that was created after the first page. Returns order.ErrCursor for a cursor that is
+// not one of this method's.
 func (s *Orders) Orders(ctx context.Context, q order.Query) ([]order.Order, string, error) {
 	// What the list is read from, and the columns of an order's place in it. A product may be on several lines of an order.
 	what, list, at, id := "", "orders l", "l.created_at", "l.id"
@@ -54,7 +55,7 @@ func (s *Orders) Orders(ctx context.Context, q order.Query) ([]order.Order, stri
 		where = append(where, "("+at+", "+id+") < (@at, @id::uuid)")
 		args["at"], args["id"] = lastAt, string(lastID)
 	}
-	return s.page(ctx, q.PageSize(), fmt.Sprintf(mergedLists, what, id, at, list, strings.Join(where, " AND ")), args)
+	return s.page(ctx, scanBooks, q.PageSize(), fmt.Sprintf(mergedLists, what, id, at, list, strings.Join(where, " AND ")), args)
 }
 
 // mergedLists is a page of a list of several statuses: it merges the first orders of each status. Each status is a range
@@ -66,7 +67,7 @@ WITH page AS (
 	) AS list
 	ORDER BY at DESC, id DESC LIMIT @limit
 )
-SELECT ` + orderColumns + ` FROM page JOIN orders o ON o.id = page.id ORDER BY page.at DESC, page.id DESC`
+SELECT ` + orderColumns + bookColumns + ` FROM page JOIN orders o ON o.id = page.id ORDER BY page.at DESC, page.id DESC`
 
 // statuses returns the statuses that the query asks for.
 func statuses(q order.Query) []order.Status {
@@ -92,13 +93,15 @@ func (s *Orders) Unfinished(
 		where += " AND (o.created_at, o.id) > (@at, @id::uuid)"
 		args["at"], args["id"] = at, string(id)
 	}
-	return s.page(ctx, order.PageSize(limit),
+	return s.page(ctx, scanOrder, order.PageSize(limit),
 		selectOrders+" WHERE "+where+" ORDER BY o.created_at, o.id LIMIT @limit", args)
 }
 
 // page runs a query for one order more than a page holds, which tells whether there is a next page.
-func (s *Orders) page(ctx context.Context, size int, query string, args pgx.NamedArgs) ([]order.Order, string, error) {
-	orders, err := collect(ctx, s, scanOrder, query, args)
+func (s *Orders) page(
+	ctx context.Context, scan pgx.RowToFunc[order.Order], size int, query string, args pgx.NamedArgs,
+) ([]order.Order, string, error) {
+	orders, err := collect(ctx, s.pool, scan, query, args)
 	if err != nil {
 		return nil, "", fmt.Errorf("list orders: %w", err)
 	}
@@ -106,14 +109,15 @@ func (s *Orders) page(ctx context.Context, size int, query string, args pgx.Name
 		return orders, "", nil
 	}
 	orders = orders[:size]
-	return orders, cursorAt(orders[size-1]), nil
+	last := orders[size-1]
+	return orders, cursorAt(last.CreatedAt, string(last.ID)), nil
 }
 
 // Decided returns those of the orders with a known end: final, or closing with a cause. The others are left out, whether
 // PENDING or without a row. It is one statement, and reads the lines only of the orders that it returns, so it can be
 // called often.
 func (s *Orders) Decided(ctx context.Context, ids []order.ID) ([]order.Order, error) {
-	orders, err := collect(ctx, s, scanOrder, selectDecided, ids)
+	orders, err := collect(ctx, s.pool, scanOrder, selectDecided, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read how %d orders end: %w", len(ids), err)
 	}
@@ -123,10 +127,12 @@ func (s *Orders) Decided(ctx context.Context, ids []order.ID) ([]order.Order, er
 const selectDecided = selectOrders + ` WHERE o.id = ANY($1::uuid[]) AND (o.status <> 'PENDING' OR o.closing)`
 
 // collect is pgdb.Collect with the timeout of calls.
-func collect[T any](ctx context.Context, s *Orders, scan pgx.RowToFunc[T], query string, args ...any) ([]T, error) {
+func collect[T any](
+	ctx context.Context, pool *pgxpool.Pool, scan pgx.RowToFunc[T], query string, args ...any,
+) ([]T, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	return pgdb.Collect(ctx, s.pool, scan, query, args...)
+	return pgdb.Collect(ctx, pool, scan, query, args...)
 }
 
 // orderColumns are the columns that scanOrder reads of an order "o". The lines come as JSON of []order.Line.
@@ -139,8 +145,6 @@ const orderColumns = `o.id::text, o.user_id, o.status, o.closing, coalesce(o.tot
 
 // selectOrders reads orders and their lines, one row each.
 const selectOrders = "SELECT " + orderColumns + " FROM orders o"
-
-const selectOrder = selectOrders + ` WHERE o.id = $1`
 
 func scanOrder(row pgx.CollectableRow) (order.Order, error) { return scanColumns(row) }
 
@@ -166,10 +170,52 @@ func scanColumns(row pgx.Row, more ...any) (order.Order, error) {
 	return o, nil
 }
 
-// A cursor is the place of an order in the lists: its creation time in microseconds (the database's resolution) and its
-// ID. To clients it is opaque.
-func cursorAt(o order.Order) string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %s", o.CreatedAt.UnixMicro(), o.ID))
+// bookColumns are the columns that scanBooks reads after the orderColumns: what happened to a confirmed order since. The
+// lines that moved come as JSON. An order without refunds and shipments costs two look-ups in their indexes.
+const bookColumns = `,
+	CASE WHEN o.status = 'CONFIRMED' THEN (
+		SELECT jsonb_build_object('refunded', refunded, 'version', refunds + shipments, 'lines',
+			CASE WHEN refunds + shipments > 0 THEN (
+				SELECT jsonb_agg(jsonb_build_object('line', position, 'returned', back_accepted, 'cancelled', cancelled_accepted,
+					'shipped', shipped, 'delivered', delivered))
+				FROM line_books WHERE order_id = o.id
+			) END)
+		FROM (
+			SELECT coalesce(sum(amount) FILTER (WHERE status IN ('PENDING', 'SUCCEEDED')), 0) AS refunded,
+				coalesce(sum(version), 0) AS refunds
+			FROM refunds WHERE order_id = o.id
+		) AS refunds, (
+			SELECT coalesce(sum(version), 0) AS shipments FROM shipments WHERE order_id = o.id
+		) AS shipments
+	) END`
+
+func scanBooks(row pgx.CollectableRow) (order.Order, error) {
+	var column []byte
+	o, err := scanColumns(row, &column)
+	if err != nil {
+		return order.Order{}, err
+	}
+	var books struct {
+		Refunded, Version int64
+		Lines             []struct{ Line, Returned, Cancelled, Shipped, Delivered int }
+	}
+	if err := unmarshal(column, &books); err != nil {
+		return order.Order{}, fmt.Errorf("books: %w", err)
+	}
+	o.BooksVersion = books.Version
+	if books.Refunded > 0 {
+		o.Refunded = money.Money{Amount: books.Refunded, Currency: o.Total.Currency}
+	}
+	for _, l := range books.Lines {
+		line := &o.Items[l.Line-1]
+		line.Returned, line.Cancelled, line.Shipped, line.Delivered = l.Returned, l.Cancelled, l.Shipped, l.Delivered
+	}
+	return o, nil
+}
+
+// A cursor is a place in a list: a time in microseconds (the database's resolution) and an ID. To clients it is opaque.
+func cursorAt(at time.Time, id string) string {
+	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %s", at.UnixMicro(), id))
 }
 
 func parseCursor(cursor string) (time.Time, order.ID, error) {

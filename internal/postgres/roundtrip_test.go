@@ -49,6 +49,50 @@ func TestEveryTransitionIsOneRoundTrip(t *testing.T) {
 	}
 }
 
+// What happens to a confirmed order costs one round trip as well, with the lock that comes first.
+func TestEveryTransitionOfTheBooksIsOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	pool, trips := counted(t)
+	b, ctx := booksIn(pool), t.Context()
+	for _, warm := range []bool{false, true} {
+		o := sold(t, b)
+		asked, fenced, parcel := request(o, order.Return, units(1, 1)), goodwill(o, 1), shipment(o, 1, 1)
+		found := order.GatewayRefund{ID: "re_" + string(o.ID), PaymentID: o.PaymentID, Status: order.RefundPending, Amount: usd(1)}
+		for _, c := range []struct {
+			name string
+			call func() (any, error)
+		}{
+			{"ship", func() (any, error) { return b.Ship(ctx, parcel) }},
+			{"deliver", func() (any, error) { return b.Arrive(ctx, parcel.ID, order.Delivered) }},
+			{"finish a shipment", func() (any, error) { return b.FinishShipment(ctx, parcel.ID, 2) }},
+			{"read a shipment", func() (any, error) { return b.Shipment(ctx, parcel.ID) }},
+			{"book", func() (any, error) { return b.Book(ctx, asked) }},
+			{"fence", func() (any, error) { return b.Fence(ctx, fenced, withdrawn) }},
+			{"settle", func() (any, error) {
+				return b.Settle(ctx, asked.ID, order.RefundOutcome{Status: order.RefundPending})
+			}},
+			{"return units", func() (any, error) { return b.ReturnedUnits(ctx, asked.ID, order.UnitsDone) }},
+			{"finish", func() (any, error) { return b.bookStore.Finish(ctx, asked.ID, 3) }},
+			{"book outside", func() (any, error) { return b.BookOutside(ctx, o.ID, found) }},
+			{"note a dispute", func() (any, error) { return nil, b.NoteDispute(ctx, disputeOf(o, "dp_"+string(o.ID))) }},
+			{"look", func() (any, error) { return nil, b.LookedUp(ctx, asked.ID) }},
+			{"read", func() (any, error) { return b.Refund(ctx, asked.ID) }},
+			{"read the order", func() (any, error) { return b.Order(ctx, o.ID) }},
+		} {
+			before := trips.Load()
+			if _, err := c.call(); err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			if n := trips.Load() - before; warm && n != 1 {
+				t.Errorf("%s takes %d round trips, want 1", c.name, n)
+			}
+		}
+		if r := must(b.Refund(ctx, asked.ID))(t); !r.Settled {
+			t.Errorf("the refund has not gone through all of it: %+v", r)
+		}
+	}
+}
+
 // counted returns a pool of one connection to a migrated database, and its number of round trips: how often it sent
 // after it had received.
 func counted(t *testing.T) (*pgxpool.Pool, *atomic.Int64) {

@@ -17,8 +17,11 @@ import (
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
-// Statements that a faulty program or a hasty operator might send, and what the database's error must name.
-var refusedStatements = map[string]struct{ statement, by string }{
+// refusedStatement is a statement, and what the database's error must name.
+type refusedStatement struct{ statement, by string }
+
+// Statements that a faulty program or a hasty operator might send.
+var refusedStatements = map[string]refusedStatement{
 	"an unknown status": {"UPDATE orders SET status = 'DONE', version = version + 1", "status_is_known"},
 	"confirming without a payment": {
 		"UPDATE orders SET status = 'CONFIRMED', version = version + 1 WHERE NOT closing", "payment_is_known_when_confirmed"},
@@ -109,7 +112,13 @@ func TestTheDatabaseDefendsTheInvariants(t *testing.T) {
 	t.Parallel()
 	pool := migrated(t)
 	oneOfEachKind(t, postgres.NewOrders(pool))
-	for name, tc := range refusedStatements {
+	refuses(t, pool, refusedStatements)
+}
+
+// refuses checks that the database refuses every statement.
+func refuses(t *testing.T, pool *pgxpool.Pool, statements map[string]refusedStatement) {
+	t.Helper()
+	for name, tc := range statements {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := pool.Exec(t.Context(), tc.statement)
@@ -201,6 +210,16 @@ func TestTheAPIsRoleCanOnlyRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	reader := asRole(t, url, "orders_api")
+	booked := must(postgres.NewBooks(pool).Fence(t.Context(), goodwill(o, 1), withdrawn))(t)
+	if _, err := postgres.NewBooks(reader).Refund(t.Context(), booked.ID); err != nil {
+		t.Error(err)
+	}
+	if _, err := postgres.NewBooks(reader).Shipments(t.Context(), o.ID); err != nil {
+		t.Error(err)
+	}
+	if _, err := postgres.NewBooks(reader).Finish(t.Context(), booked.ID, 1); !denied(err) {
+		t.Errorf("finish a refund: %v, want permission denied", err)
+	}
 	r := postgres.NewOrders(reader)
 	if _, err := r.Order(t.Context(), o.ID); err != nil {
 		t.Error(err)

@@ -42,7 +42,7 @@ SELECT EXISTS (SELECT FROM locked)`
 // Timeline returns what happened to an order, in the sequence in which it was stored: the entries of steps are stored
 // with the transition that ends them. It only ever grows at its end. Returns order.ErrNotFound if there is no such order.
 func (s *Orders) Timeline(ctx context.Context, id order.ID) ([]order.Entry, error) {
-	entries, err := collect(ctx, s, scanEntry, selectTimeline, string(id))
+	entries, err := collect(ctx, s.pool, scanEntry, selectTimeline, string(id))
 	if err == nil && len(entries) == 0 {
 		err = order.ErrNotFound // every order has at least the entry of its first transition
 	}
@@ -69,7 +69,7 @@ func (s *Orders) Changes(ctx context.Context, since map[order.ID]int64) ([]order
 	for id, entry := range since {
 		ids, last = append(ids, string(id)), append(last, entry)
 	}
-	changes, err := collect(ctx, s, scanChange, selectChanges, ids, last)
+	changes, err := collect(ctx, s.pool, scanChange, selectChanges, ids, last)
 	if err != nil {
 		return nil, fmt.Errorf("read the changes of %d orders: %w", len(since), err)
 	}

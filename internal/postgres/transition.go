@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ordersaga/ordersaga/internal/order"
 )
@@ -17,19 +18,33 @@ import (
 func (s *Orders) transition(
 	ctx context.Context, verb string, id order.ID, statement string, args pgx.NamedArgs,
 ) (order.Order, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	var o order.Order
-	var batch pgx.Batch
-	batch.Queue(statement, args)
-	batch.Queue(selectOrder, string(id)).QueryRow(func(row pgx.Row) (err error) {
-		o, err = scanColumns(row)
-		return err
-	})
-	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
-		return order.Order{}, fmt.Errorf("%s order %s: %w", verb, id, translate(err))
+	o, err := transact(ctx, s.pool, scanOrder, args, statement, selectOrders+" WHERE o.id = @id")
+	if err != nil {
+		return order.Order{}, fmt.Errorf("%s order %s: %w", verb, id, err)
 	}
 	return o, nil
+}
+
+// transact sends statements as one implicit transaction, in one round trip, and returns what the last one reads.
+func transact[T any](
+	ctx context.Context, pool *pgxpool.Pool, scan pgx.RowToFunc[T], args pgx.NamedArgs, statements ...string,
+) (result T, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var batch pgx.Batch
+	for i, statement := range statements {
+		queued := batch.Queue(statement, args)
+		if i == len(statements)-1 {
+			queued.Query(func(rows pgx.Rows) (err error) {
+				result, err = pgx.CollectExactlyOneRow(rows, scan)
+				return err
+			})
+		}
+	}
+	if err := pool.SendBatch(ctx, &batch).Close(); err != nil {
+		return result, translate(err)
+	}
+	return result, nil
 }
 
 // translate turns the driver's errors into the domain's. All others pass unchanged: they mean broken, and are retried.

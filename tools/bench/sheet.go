@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ordersaga/ordersaga/tools/costsheet"
-	"github.com/ordersaga/ordersaga/tools/internal/load"
 )
 
 // count puts a meter before everything that the programs call, and lets PostgreSQL count its statements and its WAL. The
@@ -80,20 +82,19 @@ func (s *stack) costSheet(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	sheet, costs := map[string]costsheet.Counts{}, table{title: "Cost of one order", format: "%.1f", least: 0.05}
+	sheet := map[string]costsheet.Counts{}
 	for _, m := range all {
 		s.say("counting  %s", m.name)
 		if sheet[m.name], err = s.costs(ctx, m); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
-		costs.add(m.name, sheet[m.name])
 	}
-	costs.print(w)
-	return writeJSON(s.o.JSON, sheet, s.say)
+	printSheet(w, all, sheet)
+	return writeJSON(s.o.json, sheet, s.say)
 }
 
 func (s *stack) costs(ctx context.Context, m *measured) (costsheet.Counts, error) {
-	if _, err := placing(ctx, m.place, 1, load.Times(5)); err != nil { // to warm up
+	if _, err := closedLoop(ctx, m.place, 1, func(placed int) bool { return placed < 5 }); err != nil { // to warm up
 		return nil, err
 	}
 	if err := pause(ctx, atRest); err != nil {
@@ -103,7 +104,7 @@ func (s *stack) costs(ctx context.Context, m *measured) (costsheet.Counts, error
 	if err != nil {
 		return nil, err
 	}
-	seg, err := placing(ctx, m.place, 1, load.Times(s.o.Sheet))
+	seg, err := closedLoop(ctx, m.place, 1, func(placed int) bool { return placed < s.o.sheet })
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func (s *stack) costs(ctx context.Context, m *measured) (costsheet.Counts, error
 	}
 	cost := after.Since(before)
 	for what := range cost {
-		cost[what] /= float64(s.o.Sheet)
+		cost[what] /= float64(s.o.sheet)
 	}
 	history, err := s.histories(ctx, seg.sample)
 	maps.Copy(cost, history)
@@ -138,4 +139,30 @@ func (s *stack) histories(ctx context.Context, ids []string) (costsheet.Counts, 
 		}
 	}
 	return average, nil
+}
+
+func printSheet(w io.Writer, all []*measured, sheet map[string]costsheet.Counts) {
+	rows := map[string]bool{}
+	for _, c := range sheet {
+		for what, n := range c {
+			rows[what] = rows[what] || n >= 0.05
+		}
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(t, "\nCost of one order\t")
+	for _, m := range all {
+		fmt.Fprintf(t, "%s\t", m.name)
+	}
+	fmt.Fprintln(t)
+	for _, what := range slices.Sorted(maps.Keys(rows)) {
+		if !rows[what] {
+			continue
+		}
+		fmt.Fprintf(t, "%s\t", what)
+		for _, m := range all {
+			fmt.Fprintf(t, "%s\t", strings.TrimSuffix(fmt.Sprintf("%.1f", sheet[m.name][what]), ".0"))
+		}
+		fmt.Fprintln(t)
+	}
+	t.Flush()
 }

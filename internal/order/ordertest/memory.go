@@ -39,12 +39,16 @@ type Memory struct {
 	timelines map[order.ID][]order.StoredEntry
 	last      int64           // ID of the newest entry
 	keys      map[string]bool // of appended entries, by order and key
+	refunds   map[order.RefundID]refund
+	disputes  map[string]order.Dispute
+	shipments map[order.ShipmentID]order.Shipment
 }
 
 // NewMemory returns an empty store whose clock is now (time.Now, or the clock of a test environment).
 func NewMemory(now func() time.Time) *Memory {
 	return &Memory{now: now, orders: map[order.ID]order.Order{}, timelines: map[order.ID][]order.StoredEntry{},
-		keys: map[string]bool{}}
+		keys: map[string]bool{}, refunds: map[order.RefundID]refund{}, disputes: map[string]order.Dispute{},
+		shipments: map[order.ShipmentID]order.Shipment{}}
 }
 
 // Create stores a PENDING order, or returns the existing one.
@@ -174,7 +178,7 @@ func (m *Memory) Order(_ context.Context, id order.ID) (order.Order, error) {
 	if !ok {
 		return order.Order{}, fmt.Errorf("read order %s: %w", id, order.ErrNotFound)
 	}
-	return clone(o), nil
+	return m.withBooks(o), nil
 }
 
 // Orders returns a page of orders, newest first.
@@ -213,7 +217,7 @@ func (m *Memory) page(
 	var page []order.Order
 	for _, o := range m.orders {
 		if match(o) && (cursor == "" || compare(o, after) > 0) {
-			page = append(page, clone(o))
+			page = append(page, m.withBooks(o))
 		}
 	}
 	slices.SortFunc(page, compare)
@@ -266,15 +270,15 @@ func (m *Memory) AppendTimeline(_ context.Context, id order.ID, key string, e or
 	return nil
 }
 
-// clone makes a deep copy of an order through its JSON, so that no caller shares memory with the store.
-func clone(o order.Order) order.Order {
-	b, err := json.Marshal(o)
+// clone makes a deep copy of a row through its JSON, so that no caller shares memory with the store.
+func clone[T any](row T) T {
+	b, err := json.Marshal(row)
 	if err != nil {
-		panic(fmt.Sprintf("copy order %s: %v", o.ID, err))
+		panic(fmt.Sprintf("copy %+v: %v", row, err))
 	}
-	var c order.Order
+	var c T
 	if err := json.Unmarshal(b, &c); err != nil {
-		panic(fmt.Sprintf("copy order %s: %v", o.ID, err))
+		panic(fmt.Sprintf("copy %+v: %v", row, err))
 	}
 	return c
 }

@@ -6,20 +6,21 @@ import (
 	"os"
 
 	"github.com/FerretDB/FerretDB/v2/ferretdb"
+
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/embedded"
 )
 
 // runFerretDB speaks MongoDB's wire protocol, without authentication: it listens on loopback only.
-func runFerretDB(ctx context.Context) error {
+func runFerretDB(ctx context.Context, s embedded.FerretDBSettings) error {
 	telemetry := false
 	f, err := ferretdb.New(&ferretdb.Config{
-		PostgreSQLURL: os.Getenv("FERRETDB_POSTGRESQL_URL"), ListenAddr: os.Getenv("FERRETDB_LISTEN_ADDR"),
-		StateDir: os.Getenv("FERRETDB_STATE_DIR"),
+		PostgreSQLURL: s.PostgresURL, ListenAddr: s.Listen, StateDir: s.StateDir,
 		LogLevel: slog.LevelWarn, LogOutput: os.Stderr, Telemetry: &telemetry,
 	})
 	if err != nil {
 		return err
 	}
-	slog.Info("FerretDB is running", "address", os.Getenv("FERRETDB_LISTEN_ADDR"))
+	slog.Info("FerretDB is running", "address", s.Listen)
 	f.Run(ctx)
 	return nil
 }

@@ -2,23 +2,18 @@ package engine
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"strconv"
 
 	"github.com/temporalio/ui-server/v2/server"
 	"github.com/temporalio/ui-server/v2/server/config"
 	"github.com/temporalio/ui-server/v2/server/server_options"
+
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/embedded"
 )
 
 // runWebUI serves Temporal's Web UI, over plain HTTP.
-func runWebUI(ctx context.Context) error {
-	port, err := strconv.Atoi(os.Getenv("TEMPORAL_UI_PORT"))
-	if err != nil {
-		return fmt.Errorf("TEMPORAL_UI_PORT: %w", err)
-	}
+func runWebUI(ctx context.Context, s embedded.WebUISettings) error {
 	ui := server.NewServer(server_options.WithConfigProvider(&config.Config{
-		Host: os.Getenv("TEMPORAL_UI_HOST"), Port: port, TemporalGRPCAddress: os.Getenv("TEMPORAL_ADDRESS"),
+		Host: s.Host, Port: s.Port, TemporalGRPCAddress: s.TemporalAddress,
 		EnableUI: true, DefaultNamespace: "default",
 		DisableNewsFetch: true,
 		HideLogs:         true,
