@@ -25,10 +25,10 @@ type RefundBooks interface {
 	Settle(ctx context.Context, id order.RefundID, outcome order.RefundOutcome) (order.Refund, error)
 	BookOutside(ctx context.Context, id order.ID, found order.GatewayRefund) (order.Refund, error)
 	NoteDispute(ctx context.Context, d order.Dispute) error
-	// PendingRefunds returns up to limit PENDING refunds that were not looked up since before, the longest ago first.
-	PendingRefunds(ctx context.Context, before time.Time, limit int) ([]order.Refund, error)
-	// LookedUp records that a refund was looked up, whatever came of it.
-	LookedUp(ctx context.Context, id order.RefundID) error
+	// Pending returns up to limit PENDING refunds that were not looked up for minAge, the longest ago first.
+	Pending(ctx context.Context, minAge time.Duration, limit int) ([]order.Refund, error)
+	// Looked records that a refund was looked up, whatever came of it.
+	Looked(ctx context.Context, id order.RefundID) error
 }
 
 // RefundResumer brings refunds to rest.
@@ -101,14 +101,14 @@ const pendingBatch = 50
 
 // FollowPendingInput says which refunds are due for a look-up.
 type FollowPendingInput struct {
-	Before time.Time `json:"before"` // those that were last looked up earlier than this
+	MinAge time.Duration `json:"minAge"` // since the last look-up
 }
 
 // FollowPending looks up the refunds that the gateway has accepted and not paid out yet. Safe to repeat: it goes on with those
 // that were not looked up.
 func (f *Following) FollowPending(ctx context.Context, in FollowPendingInput) error {
 	for {
-		due, err := f.Books.PendingRefunds(ctx, in.Before, pendingBatch)
+		due, err := f.Books.Pending(ctx, in.MinAge, pendingBatch)
 		if err != nil || len(due) == 0 {
 			return translate(err, "list pending refunds")
 		}
@@ -116,7 +116,7 @@ func (f *Following) FollowPending(ctx context.Context, in FollowPendingInput) er
 			if err := f.FollowPayment(ctx, FollowPaymentInput{OrderID: r.OrderID, PaymentID: r.PaymentID}); err != nil {
 				return err
 			}
-			if err := f.Books.LookedUp(ctx, r.ID); err != nil {
+			if err := f.Books.Looked(ctx, r.ID); err != nil {
 				return translate(err, "record the look-up of refund %s", r.ID)
 			}
 		}

@@ -17,17 +17,17 @@ type BookWorkflows interface {
 	StartShipment(ctx context.Context, req order.ShipmentRequest) error
 }
 
-// UnsettledBooks reads the refunds and shipments that are not at rest. Pages are as in UnfinishedOrders; rows that changed
-// less than minAge ago are left to the workflow that changed them.
-type UnsettledBooks interface {
-	UnsettledRefunds(ctx context.Context, minAge time.Duration, cursor string, limit int) ([]order.Refund, string, error)
-	UnsettledShipments(ctx context.Context, minAge time.Duration, cursor string, limit int) ([]order.Shipment, string, error)
+// Unsettled reads the refunds, or the shipments, that are not at rest. Pages are as in UnfinishedOrders; rows that changed less
+// than minAge ago are left to the workflow that changed them.
+type Unsettled[T any] interface {
+	Unsettled(ctx context.Context, minAge time.Duration, cursor string, limit int) ([]T, string, error)
 }
 
 // BookRecovery holds the activities with which RecoverOrders also brings refunds and shipments to rest. All fields must be set.
 type BookRecovery struct {
 	Workflows BookWorkflows
-	Books     UnsettledBooks
+	Refunds   Unsettled[order.Refund]
+	Shipments Unsettled[order.Shipment]
 	MinAge    time.Duration
 }
 
@@ -46,7 +46,7 @@ func (r *BookRecovery) RecoverInterruptedRefunds(ctx context.Context, in Recover
 // repeat: a workflow that runs is joined.
 func (r *BookRecovery) RecoverUnsettledRefunds(ctx context.Context) (Recovered, error) {
 	return eachPage(ctx, func(page []byte) ([]order.Refund, []byte, error) {
-		rows, next, err := r.Books.UnsettledRefunds(ctx, r.MinAge, string(page), order.MaxPage)
+		rows, next, err := r.Refunds.Unsettled(ctx, r.MinAge, string(page), order.MaxPage)
 		return rows, []byte(next), translate(err, "list unsettled refunds")
 	}, func(ctx context.Context, row order.Refund) (bool, error) {
 		return true, translate(r.Workflows.ResumeRefund(ctx, row.Request()), "resume refund %s", row.ID)
@@ -56,7 +56,7 @@ func (r *BookRecovery) RecoverUnsettledRefunds(ctx context.Context) (Recovered, 
 // RecoverUnsettledShipments has each shipment announced that is not at rest. Safe to repeat.
 func (r *BookRecovery) RecoverUnsettledShipments(ctx context.Context) (Recovered, error) {
 	return eachPage(ctx, func(page []byte) ([]order.Shipment, []byte, error) {
-		rows, next, err := r.Books.UnsettledShipments(ctx, r.MinAge, string(page), order.MaxPage)
+		rows, next, err := r.Shipments.Unsettled(ctx, r.MinAge, string(page), order.MaxPage)
 		return rows, []byte(next), translate(err, "list unsettled shipments")
 	}, func(ctx context.Context, row order.Shipment) (bool, error) {
 		return true, translate(r.Workflows.StartShipment(ctx, row.Request()), "resume shipment %s", row.ID)

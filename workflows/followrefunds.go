@@ -12,6 +12,7 @@ import (
 const FollowRefundsWorkflow = "FollowRefunds"
 
 const (
+	pendingEvery = 30 * time.Minute
 	accountEvery = 24 * time.Hour
 	// accountSpan is how far back refunds may still change: banks reject some after weeks.
 	accountSpan = 60 * 24 * time.Hour
@@ -33,7 +34,7 @@ func FollowRefunds(ctx workflow.Context) (FollowRefundsResult, error) {
 		}
 	}
 	now := workflow.Now(ctx)
-	in := activities.FollowPendingInput{Before: now}
+	in := activities.FollowPendingInput{MinAge: pendingEvery}
 	if err := workflow.ExecuteActivity(ctx, following.FollowPending, in).Get(ctx, nil); err != nil {
 		return last, err
 	}

@@ -27,13 +27,10 @@ func (*lists) InterruptedRefunds(context.Context, time.Time, []byte) ([]order.Re
 	return []order.RefundRequest{{ID: "interrupted refund"}}, nil, nil
 }
 
-func (*lists) UnsettledRefunds(context.Context, time.Duration, string, int) ([]order.Refund, string, error) {
-	return []order.Refund{{ID: "unsettled refund"}}, "", nil
-}
+// unsettled is a store with these rows.
+type unsettled[T any] []T
 
-func (*lists) UnsettledShipments(context.Context, time.Duration, string, int) ([]order.Shipment, string, error) {
-	return []order.Shipment{{ID: "shipment"}}, "", nil
-}
+func (u unsettled[T]) Unsettled(context.Context, time.Duration, string, int) ([]T, string, error) { return u, "", nil }
 
 func (l *lists) ResumeRefund(_ context.Context, req order.RefundRequest) error {
 	l.resumed = append(l.resumed, string(req.ID))
@@ -103,7 +100,10 @@ func search(t *testing.T, l *lists, last *workflows.RecoverOrdersResult) workflo
 	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestWorkflowEnvironment()
 	env.RegisterActivity(&activities.Recovery{Workflows: l, Orders: l, MinAge: time.Minute, Log: slog.New(slog.DiscardHandler)})
-	env.RegisterActivity(&activities.BookRecovery{Workflows: l, Books: l, MinAge: time.Minute})
+	env.RegisterActivity(&activities.BookRecovery{
+		Workflows: l, MinAge: time.Minute,
+		Refunds: unsettled[order.Refund]{{ID: "unsettled refund"}}, Shipments: unsettled[order.Shipment]{{ID: "shipment"}},
+	})
 	if last != nil {
 		env.SetLastCompletionResult(last)
 	}

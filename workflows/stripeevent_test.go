@@ -73,7 +73,7 @@ func (b *outsideBooks) BookOutside(_ context.Context, id order.ID, found order.G
 	return order.Refund{ID: order.RefundID("refund of " + found.ID), OrderID: id}, nil
 }
 
-func (*outsideBooks) PendingRefunds(context.Context, time.Time, int) ([]order.Refund, error) {
+func (*outsideBooks) Pending(context.Context, time.Duration, int) ([]order.Refund, error) {
 	return nil, nil
 }
 
