@@ -104,17 +104,24 @@ type FollowPendingInput struct {
 	MinAge time.Duration `json:"minAge"` // since the last look-up
 }
 
-// FollowPending looks up the refunds that the gateway has accepted and not paid out yet. Safe to repeat: it goes on with those
-// that were not looked up.
+// maxFailures is after how many look-ups that failed FollowPending takes the gateway to be down.
+const maxFailures = 3
+
+// FollowPending looks up the refunds that the gateway has accepted and not paid out yet. One that cannot be looked up does not
+// hold up the others: its turn comes again with the next run. Safe to repeat: it goes on with those that were not looked up.
 func (f *Following) FollowPending(ctx context.Context, in FollowPendingInput) error {
+	var failures []error
 	for {
 		due, err := f.Books.Pending(ctx, in.MinAge, pendingBatch)
 		if err != nil || len(due) == 0 {
-			return translate(err, "list pending refunds")
+			return errors.Join(append(failures, translate(err, "list pending refunds"))...)
 		}
 		for _, r := range due {
 			if err := f.FollowPayment(ctx, FollowPaymentInput{OrderID: r.OrderID, PaymentID: r.PaymentID}); err != nil {
-				return err
+				failures = append(failures, err)
+			}
+			if len(failures) == maxFailures {
+				return errors.Join(failures...)
 			}
 			if err := f.Books.Looked(ctx, r.ID); err != nil {
 				return translate(err, "record the look-up of refund %s", r.ID)

@@ -30,7 +30,9 @@ func (*lists) InterruptedRefunds(context.Context, time.Time, []byte) ([]order.Re
 // unsettled is a store with these rows.
 type unsettled[T any] []T
 
-func (u unsettled[T]) Unsettled(context.Context, time.Duration, string, int) ([]T, string, error) { return u, "", nil }
+func (u unsettled[T]) Unsettled(context.Context, time.Duration, string, int) ([]T, string, error) {
+	return u, "", nil
+}
 
 func (l *lists) ResumeRefund(_ context.Context, req order.RefundRequest) error {
 	l.resumed = append(l.resumed, string(req.ID))
