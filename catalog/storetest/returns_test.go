@@ -210,3 +210,55 @@ func lateReturn(ctx context.Context, store stock.Store) error {
 	}
 	return stalled.arriveAfterPruning(ctx, service, "kettle", errReturnedTwice)
 }
+
+// A caller dies before or after each of its operations. Whatever comes next finishes its return, once it was admitted.
+func TestAReturnWhoseCallerDiedIsFinishedByWhateverComesNext(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	later := func() time.Time { return now.Add(time.Hour) } // past the grace of a sweep
+	ctx := t.Context()
+	next := map[string]func(*stock.Service) error{
+		"the same return": func(s *stock.Service) error { _, err := s.Return(ctx, "o1", "r1", returned(2, 1)); return err },
+		"another return":  func(s *stock.Service) error { _, err := s.Return(ctx, "o1", "r2", returned(1, 0)); return err },
+		"a release":       func(s *stock.Service) error { _, err := s.Release(ctx, "o1"); return err },
+		"a sweep":         func(s *stock.Service) error { _, err := s.Sweep(ctx); return err },
+	}
+	for name, call := range next {
+		for dies := range 2 * 5 { // before or after each of five operations
+			store := memorytest.New()
+			create(t, store, sample("kettle"))
+			sell(t, stock.New(store, stock.Options{}), "o1", 5)
+			caller := &mortal{dies: dies}
+			_, err := stock.New(watched{store, caller.live}, stock.Options{}).Return(ctx, "o1", "r1", returned(2, 1))
+			fails(t, fmt.Sprintf("the caller that dies at %d", dies), err, errLost)
+			admitted := must[stock.Reservation](t)(store.Reservation(ctx, "o1")).Generation() == 1
+			service := stock.New(store, stock.Options{Now: later})
+			fails(t, name, call(service), nil)
+			want := stock.Units{ProductID: "kettle", Available: 5, Sold: 5, Initial: 10}
+			if admitted || name == "the same return" {
+				want.Available, want.Sold, want.Restocked = want.Available+1, want.Sold-2, -1
+			}
+			switch name {
+			case "another return":
+				want.Available, want.Sold = want.Available+1, want.Sold-1
+			case "a release":
+				want.Available, want.Sold = want.Available+want.Sold, 0
+			}
+			equal(t, fmt.Sprintf("dead at %d, then %s", dies, name), units(t, service, "kettle"), want)
+		}
+	}
+}
+
+// mortal is a caller that dies before (even) or after (odd) one of its operations.
+type mortal struct{ dies, done int }
+
+func (m *mortal) live(ctx context.Context, _ string, call func(context.Context) error) error {
+	at := m.done
+	m.done += 2
+	if at < m.dies {
+		if err := call(ctx); err != nil || at+1 < m.dies {
+			return err
+		}
+	}
+	return errLost
+}
