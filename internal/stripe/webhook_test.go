@@ -21,7 +21,9 @@ func sign(body string, at time.Time, secret string) string {
 
 func TestOnlySignedPaymentEventsAreRead(t *testing.T) {
 	t.Parallel()
-	const paid = `{"id":"evt_1","object":"event","type":"payment_intent.succeeded","data":{"object":{"id":"pi_1","client_secret":"pi_1_secret_x"}}}`
+	const succeeded = "payment_intent.succeeded"
+	const paid = `{"id":"evt_1","object":"event","type":"` + succeeded + `",` +
+		`"data":{"object":{"id":"pi_1","client_secret":"pi_1_secret_x"}}}`
 	now := time.Now()
 	good := sign(paid, now, webhookSecret)
 	for name, test := range map[string]received{
@@ -36,7 +38,7 @@ func TestOnlySignedPaymentEventsAreRead(t *testing.T) {
 		"not an event":            signed(`{"id":"evt_1"}`, stripe.ErrEvent),
 		"an ID that is a path":    signed(strings.Replace(paid, "evt_1", "evt_../x", 1), stripe.ErrEvent),
 		"a payment without an ID": signed(strings.Replace(paid, `"id":"pi_1"`, `"id":""`, 1), stripe.ErrEvent),
-		"of another type":         signed(strings.Replace(paid, "payment_intent.succeeded", "customer.created", 1), stripe.ErrOtherEvent),
+		"of another type":         signed(strings.Replace(paid, succeeded, "customer.created", 1), stripe.ErrOtherEvent),
 	} {
 		if _, err := stripe.ReadEvent([]byte(test.body), test.signature, webhookSecret); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", name, err, test.want)

@@ -57,7 +57,8 @@ func newWorld(t *testing.T, ledger *pgxpool.Pool, change ...func(*gateway.Option
 // payment returns the payment of a new order over 12.99 USD, placed now.
 func (w *world) payment(method string) order.Payment {
 	return order.Payment{
-		OrderID: order.ID(uuid.NewString()), Amount: money.Money{Amount: 1299, Currency: "USD"}, Method: method, OrderedAt: w.clock.Now(),
+		OrderID: order.ID(uuid.NewString()), OrderedAt: w.clock.Now(),
+		Amount: money.Money{Amount: 1299, Currency: "USD"}, Method: method,
 	}
 }
 
