@@ -30,8 +30,16 @@ type PaymentEventType string
 
 // The events that are acted on.
 const (
-	PaymentSucceeded PaymentEventType = "payment_intent.succeeded"
-	PaymentRefunded  PaymentEventType = "charge.refunded"
+	PaymentSucceeded  PaymentEventType = "payment_intent.succeeded"
+	PaymentRefunded   PaymentEventType = "charge.refunded"
+	RefundCreated     PaymentEventType = "refund.created"
+	RefundUpdated     PaymentEventType = "refund.updated"
+	RefundFailedLater PaymentEventType = "refund.failed" // after it was accepted
+	DisputeCreated    PaymentEventType = "charge.dispute.created"
+	DisputeUpdated    PaymentEventType = "charge.dispute.updated"
+	DisputeClosed     PaymentEventType = "charge.dispute.closed"
+	DisputeWithdrawn  PaymentEventType = "charge.dispute.funds_withdrawn"  // the bank has taken the money
+	DisputeReinstated PaymentEventType = "charge.dispute.funds_reinstated" // and returned it
 )
 
 // PaymentEvent is the gateway's notice that something happened to a payment. It is a hint: it may come late, twice or out of

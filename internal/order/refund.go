@@ -236,7 +236,7 @@ type GatewayRefund struct {
 	RefundID  RefundID     `json:"refundId,omitempty"` // from its metadata; "" when it was not made by us
 	Status    RefundStatus `json:"status"`             // PENDING, SUCCEEDED or FAILED
 	Amount    money.Money  `json:"amount"`
-	Failure   string       `json:"failure,omitempty"` // the gateway's code of why it failed
+	Failure   string       `json:"failure,omitempty"` // the gateway's code of why it failed, which the customer may know
 	CreatedAt time.Time    `json:"createdAt"`
 }
 
@@ -274,6 +274,9 @@ func (g GatewayRefund) Outcome() RefundOutcome {
 	o := RefundOutcome{Status: g.Status, GatewayID: g.ID}
 	if g.Status == RefundFailed {
 		o.Cause = &RefundCause{Reason: GatewayFailed, By: RefusedByGateway, Message: "the money could not be paid out and came back"}
+		if g.Failure != "" {
+			o.Cause.Message += " (" + g.Failure + ")"
+		}
 	}
 	return o
 }

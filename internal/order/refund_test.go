@@ -47,3 +47,16 @@ func TestUnitsOfOneProductReturnTogether(t *testing.T) {
 		t.Errorf("returns %v, want %v", got, want)
 	}
 }
+
+func TestAFailureAtTheGatewayHasACause(t *testing.T) {
+	t.Parallel()
+	for _, status := range []RefundStatus{RefundPending, RefundSucceeded, RefundFailed} {
+		got := GatewayRefund{ID: "re_1", Status: status, Failure: "expired_or_canceled_card"}.Outcome()
+		if got.Status != status || got.GatewayID != "re_1" || (got.Cause != nil) != (status == RefundFailed) {
+			t.Errorf("%s: %+v", status, got)
+		}
+		if got.Cause != nil && (got.Cause.Reason != GatewayFailed || got.Cause.By != RefusedByGateway || got.Cause.Message == "") {
+			t.Errorf("%s: %+v", status, got.Cause)
+		}
+	}
+}

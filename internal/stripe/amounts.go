@@ -17,13 +17,13 @@ var (
 	timesHundred = map[string]bool{"ISK": true, "UGX": true}
 	// byHundred are currencies with two decimals in ISO 4217 that Stripe counts in whole units.
 	byHundred = map[string]bool{"MGA": true}
-	// threeDecimals are currencies counted in thousandths. Cards charge whole hundredths.
-	threeDecimals = map[string]bool{"BHD": true, "JOD": true, "KWD": true, "OMR": true, "TND": true}
 )
 
 // smallestUnits returns the amount as Stripe counts it, or a refusal if Stripe cannot charge it exactly.
 func smallestUnits(m money.Money) (int64, error) {
-	switch {
+	switch step := money.CardStep(m.Currency); {
+	case m.Amount%step != 0:
+		return 0, order.Refuse(order.InvalidAmount, "amounts in %s can only be charged in steps of %d minor units", m.Currency, step)
 	case timesHundred[m.Currency]:
 		hundred, err := m.Times(100)
 		if err != nil {
@@ -31,12 +31,7 @@ func smallestUnits(m money.Money) (int64, error) {
 		}
 		return hundred.Amount, nil
 	case byHundred[m.Currency]:
-		if m.Amount%100 != 0 {
-			return 0, order.Refuse(order.InvalidAmount, "amounts in %s can only be charged in whole units", m.Currency)
-		}
 		return m.Amount / 100, nil
-	case threeDecimals[m.Currency] && m.Amount%10 != 0:
-		return 0, order.Refuse(order.InvalidAmount, "amounts in %s can only be charged in hundredths", m.Currency)
 	}
 	return m.Amount, nil
 }
