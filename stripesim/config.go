@@ -25,6 +25,7 @@ func (c Config) Validate() error {
 		"STRIPESIM_LATENCY":              c.Latency,
 		"STRIPESIM_IDEMPOTENCY_KEY_LIFE": c.KeyLife,
 		"STRIPESIM_SEARCH_DELAY":         c.SearchDelay,
+		"STRIPESIM_REFUND_DELAY":         c.RefundDelay,
 	} {
 		if d < 0 {
 			problems = append(problems, fmt.Errorf("%s: %s is negative", name, d))

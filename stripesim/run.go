@@ -27,7 +27,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 	}
 	payments := gateway.New(pool, c.Options, log)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { payments.SendEvents(ctx); return nil })
+	g.Go(func() error { payments.Run(ctx); return nil })
 	g.Go(func() error { return httpserver.Serve(ctx, c.Addr, httpserver.TLS{}, payments.Handler(), log) })
 	return g.Wait()
 }

@@ -11,11 +11,21 @@ type card struct {
 	declineCode string
 	message     string
 	action      bool // the customer would have to authenticate, so nothing is charged
+
+	refunds course  // how its refunds go; the zero value: they succeed at once
+	dispute dispute // the status and the reason of the dispute that the charge begins with; the zero value: none
 }
 
 // cards are Stripe's test payment methods (https://docs.stripe.com/testing), by reference.
 var cards = func() map[string]card {
-	all := map[string]card{"pm_card_authenticationRequired": {action: true}}
+	all := map[string]card{
+		"pm_card_authenticationRequired":          {action: true},
+		"pm_card_pendingRefund":                   {refunds: course{status: refundPending, then: succeeded}},
+		"pm_card_refundFail":                      {refunds: course{status: succeeded, then: refundFailed, reason: cardGone}},
+		"pm_card_createDispute":                   {dispute: dispute{Status: needsResponse, Reason: "fraudulent"}},
+		"pm_card_createDisputeProductNotReceived": {dispute: dispute{Status: needsResponse, Reason: "product_not_received"}},
+		"pm_card_createDisputeInquiry":            {dispute: dispute{Status: inquiry, Reason: "fraudulent"}},
+	}
 	for _, brand := range []string{
 		"us", "visa", "visa_debit", "mastercard", "mastercard_debit", "mastercard_prepaid", "amex", "discover", "diners",
 		"jcb", "unionpay", "gb", "de", "fr", "br", "ca", "jp", "in",
@@ -94,6 +104,13 @@ func checkAmount(amount int64, currency string) *apiError {
 	case amount > maxAmount:
 		return invalid("amount", "amount_too_large",
 			"Amount must be no more than %d %s (in the smallest unit).", maxAmount, currency)
+	}
+	return checkStep(amount, currency)
+}
+
+// checkStep rejects amounts that are finer than cards can be charged or refunded.
+func checkStep(amount int64, currency string) *apiError {
+	switch {
 	case threeDecimals[currency] && amount%10 != 0:
 		return invalid("amount", "parameter_invalid_integer",
 			"Invalid amount: %s has three decimals, and the last must be 0.", strings.ToUpper(currency))

@@ -106,7 +106,7 @@ func docURL(code string) string {
 func unrecognized(c *gin.Context) {
 	writeError(c, &apiError{status: http.StatusNotFound, body: errorBody{
 		Type: "invalid_request_error",
-		Message: fmt.Sprintf("Unrecognized request URL (%s: %s). This simulator only knows payment intents and refunds.",
+		Message: fmt.Sprintf("Unrecognized request URL (%s: %s). This simulator only knows payment intents, refunds and disputes.",
 			c.Request.Method, c.Request.URL.Path),
 	}})
 }

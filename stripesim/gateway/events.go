@@ -20,16 +20,30 @@ import (
 
 // The types of payment events.
 const (
-	eventSucceeded = "payment_intent.succeeded"
-	eventRefunded  = "charge.refunded"
+	eventSucceeded         = "payment_intent.succeeded"
+	eventRefunded          = "charge.refunded"
+	eventRefundCreated     = "refund.created"
+	eventRefundUpdated     = "refund.updated"
+	eventRefundFailed      = "refund.failed"
+	eventDisputeCreated    = "charge.dispute.created"
+	eventDisputeWithdrawn  = "charge.dispute.funds_withdrawn"
+	eventDisputeClosed     = "charge.dispute.closed"
+	eventDisputeReinstated = "charge.dispute.funds_reinstated"
 )
+
+// Events are the types of payment events that are sent.
+var Events = []string{
+	eventSucceeded, eventRefunded, eventRefundCreated, eventRefundUpdated, eventRefundFailed, eventDisputeCreated,
+	eventDisputeWithdrawn, eventDisputeClosed, eventDisputeReinstated,
+}
 
 // apiVersion is the API version of the events' objects.
 const apiVersion = "2026-10-28"
 
-// emit writes an event about the object, to be sent once the transaction has committed. Without a webhook it does nothing.
-func (c *call) emit(kind string, object any) error {
-	if c.options.WebhookURL == "" {
+// emit writes an event about the object, which is the payment or belongs to it. It is sent once the transaction has committed,
+// unless a fault strikes it. Without a webhook emit does nothing.
+func (c *call) emit(i *intent, kind string, object any) error {
+	if c.gateway.options.WebhookURL == "" {
 		return nil
 	}
 	id := newID("evt")
@@ -40,8 +54,18 @@ func (c *call) emit(kind string, object any) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.tx.Exec(c, `INSERT INTO events (id, type, body, created_at, due_at) VALUES ($1, $2, $3, $4, $4)`,
-		id, kind, body, c.now)
+	due, copies := &c.now, 1
+	switch s := c.gateway.faults.strikeEvent(kind, i); s.fault {
+	case FaultEventLost:
+		due = nil
+	case FaultEventTwice:
+		copies = 2
+	case FaultEventLate:
+		late := c.now.Add(s.after)
+		due = &late
+	}
+	_, err = c.tx.Exec(c, `INSERT INTO events (id, type, body, created_at, due_at, copies) VALUES ($1, $2, $3, $4, $5, $6)`,
+		id, kind, body, c.now, due, copies)
 	if err != nil {
 		return fmt.Errorf("write an event: %w", err)
 	}
@@ -56,15 +80,16 @@ const (
 	maxAttempts = 84
 )
 
-// SendEvents sends events to the configured webhook until ctx is done, each until the receiver returns 2xx. An event may
-// be sent more than once, and events may be sent in any order. Without a webhook it returns at once.
-func (g *Gateway) SendEvents(ctx context.Context) {
-	if g.options.WebhookURL == "" {
-		return
-	}
+// Run changes refunds whose time has come, and sends events to the configured webhook, until ctx is done. Each event is sent
+// until the receiver returns 2xx. It may be sent more than once, and events may be sent in any order.
+func (g *Gateway) Run(ctx context.Context) {
 	ticker := time.NewTicker(sendEvery)
 	defer ticker.Stop()
 	for {
+		_, err := g.ChangeRefunds(ctx)
+		if err != nil && ctx.Err() == nil {
+			g.log.Warn("refunds are not changed", "error", err.Error())
+		}
 		sent, err := g.sendDue(ctx)
 		if err != nil && ctx.Err() == nil {
 			g.log.Warn("events are not sent", "error", err.Error())
@@ -87,8 +112,11 @@ type event struct {
 	Attempts int
 }
 
-// sendDue sends a batch of due events and returns how many there were.
+// sendDue sends a batch of due events and returns how many there were. Without a webhook there are none.
 func (g *Gateway) sendDue(ctx context.Context) (int, error) {
+	if g.options.WebhookURL == "" {
+		return 0, nil
+	}
 	due, err := g.claimDue(ctx)
 	if err != nil {
 		return 0, err
@@ -98,7 +126,9 @@ func (g *Gateway) sendDue(ctx context.Context) (int, error) {
 			g.log.Info("an event was not taken", "event", e.ID, "attempt", e.Attempts, "error", err.Error())
 			continue
 		}
-		if _, err := g.pool.Exec(ctx, `UPDATE events SET delivered = true, due_at = NULL WHERE id = $1`, e.ID); err != nil {
+		if _, err := g.pool.Exec(ctx, `
+			UPDATE events SET copies = copies - 1, delivered = true, due_at = CASE WHEN copies > 1 THEN $2::timestamptz END
+			WHERE id = $1`, e.ID, g.now()); err != nil {
 			return len(due), fmt.Errorf("mark an event as delivered: %w", err)
 		}
 	}

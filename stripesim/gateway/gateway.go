@@ -31,6 +31,7 @@ type Options struct {
 	Latency       time.Duration `env:"STRIPESIM_LATENCY" envDefault:"0s" help:"delay added to every call, before its effect"`
 	KeyLife       time.Duration `env:"STRIPESIM_IDEMPOTENCY_KEY_LIFE" envDefault:"24h" help:"age at which keys are forgotten"`
 	SearchDelay   time.Duration `env:"STRIPESIM_SEARCH_DELAY" envDefault:"1m" help:"age at which a search finds a payment"`
+	RefundDelay   time.Duration `env:"STRIPESIM_REFUND_DELAY" envDefault:"5s" help:"until refunds of pm_card_pendingRefund and pm_card_refundFail change"`
 	WebhookURL    string        `env:"STRIPESIM_WEBHOOK_URL" form:"url" help:"receives payment events; if empty, none are sent"`
 	WebhookSecret string        `env:"STRIPESIM_WEBHOOK_SECRET" secret:"true" help:"signs payment events; the receiver must know it"`
 
@@ -75,10 +76,18 @@ func (g *Gateway) Handler() http.Handler {
 	v1.POST("/payment_intents/:id/confirm", g.serve(confirmIntent))
 	v1.POST("/payment_intents/:id/cancel", g.serve(cancelIntent))
 	v1.POST("/refunds", g.serve(createRefund))
+	v1.GET("/refunds", g.serve(listRefunds))
+	v1.GET("/refunds/:id", g.serve(retrieveRefund))
+	v1.GET("/disputes", g.serve(listDisputes))
+	v1.GET("/disputes/:id", g.serve(retrieveDispute))
+	v1.POST("/disputes/:id", g.serve(updateDispute))
+	v1.POST("/disputes/:id/close", g.serve(closeDispute))
 
 	router.GET("/_sim/faults", g.getFaults)
 	router.PUT("/_sim/faults", g.authenticate, g.putFaults)
 	router.GET("/_sim/ledger", g.getLedger)
+	router.POST("/_sim/refunds/:id", g.authenticate, g.byHand(changeRefund))
+	router.POST("/_sim/disputes", g.authenticate, g.byHand(createDispute))
 	router.GET("/", g.getPage)
 
 	probes := gin.WrapH(httpserver.Probes(map[string]httpserver.Check{"postgres": g.schemaIsThere}, g.log))

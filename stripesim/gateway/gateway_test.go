@@ -337,6 +337,9 @@ func TestEveryChangeNeedsTheAPIKey(t *testing.T) {
 			"create":     s.do(http.MethodPost, "/v1/payment_intents", "", "amount=1299&currency=usd", h),
 			"retrieve":   s.do(http.MethodGet, "/v1/payment_intents/pi_x", "", "", h),
 			"put faults": s.do(http.MethodPut, "/_sim/faults", "", "[]", h),
+			"refund":     s.do(http.MethodPost, "/v1/refunds", "", "payment_intent=pi_x", h),
+			"change":     s.do(http.MethodPost, "/_sim/refunds/re_x", "", "status=failed", h),
+			"dispute":    s.do(http.MethodPost, "/_sim/disputes", "", "payment_intent=pi_x", h),
 		} {
 			if r.status != 401 || strings.Contains(r.text, "sk_test") {
 				t.Errorf("%s with %q: %d %s", call, header, r.status, r.text)
@@ -355,7 +358,11 @@ func TestFaultsThatMakeNoSenseAreRejected(t *testing.T) {
 	for _, body := range []string{
 		`{}`, `[{}]`, `[{"fault": "fire"}]`, `[{"fault": "reset", "operation": "juggle"}]`, `[{"fault": "reset", "rate": 2}]`,
 		`[{"fault": "latency"}]`, `[{"fault": "latency", "latencyMs": 3600000}]`, `[{"fault": "reset", "count": -1}]`,
-		`[{"fault": "decline", "operation": "create"}]`, `[{"fault": "reset", "orderID2": "x"}]`, `nonsense`,
+		`[{"fault": "decline", "operation": "create"}]`, `[{"fault": "refuse", "operation": "confirm"}]`,
+		`[{"fault": "refund_status"}]`, `[{"fault": "refund_status", "status": "lost"}]`, `[{"fault": "reset", "then": "failed"}]`,
+		`[{"fault": "refund_status", "status": "failed", "then": "succeeded"}]`, `[{"fault": "event_late"}]`,
+		`[{"fault": "event_lost", "operation": "refund"}]`, `[{"fault": "event_lost", "event": "charge.captured"}]`,
+		`[{"fault": "reset", "event": "refund.failed"}]`, `[{"fault": "event_late", "afterMs": -1}]`, `[{"fault": "reset", "orderID2": "x"}]`, `nonsense`,
 	} {
 		if r := s.do(http.MethodPut, "/_sim/faults", "", body, nil); r.status != 400 {
 			t.Errorf("%s returns %d: %s", body, r.status, r.text)

@@ -141,11 +141,12 @@ func (i *intent) confirm(c *call) (any, error) {
 	case used.code != "":
 		return i.decline(c, used)
 	default:
-		return i.succeed(c)
+		return i.succeed(c, used.dispute)
 	}
 }
 
-func (i *intent) succeed(c *call) (any, error) {
+// succeed takes the money. A dispute with a status is opened at once.
+func (i *intent) succeed(c *call, disputed dispute) (any, error) {
 	i.Charge = &Charge{
 		ID: newID("ch"), Amount: i.Amount, Captured: i.Amount, Status: succeeded, PaymentMethod: *i.Method, CreatedAt: c.now,
 	}
@@ -157,7 +158,11 @@ func (i *intent) succeed(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return object, c.emit(eventSucceeded, object)
+	if err := c.emit(i, eventSucceeded, object); err != nil || disputed.Status == "" {
+		return object, err
+	}
+	_, err = i.openDispute(c, disputed.Status, disputed.Reason)
+	return object, err
 }
 
 // decline is an effect like others: the ledger keeps the attempt, and the intent asks for another payment method.

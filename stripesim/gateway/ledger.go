@@ -39,8 +39,9 @@ type PaymentIntent struct {
 	CreatedAt     time.Time `json:"createdAt"`
 	Charges       []Charge  `json:"charges"`
 	Refunds       []Refund  `json:"refunds"`
+	Disputes      []Dispute `json:"disputes"`
 	Captured      int64     `json:"captured"` // the sum of the charges
-	Refunded      int64     `json:"refunded"` // the sum of the refunds, which a checker can compare with the charges'
+	Refunded      int64     `json:"refunded"` // the sum of the refunds that count, to be compared with the charges'
 }
 
 // Charge is one attempt to take an intent's money.
@@ -63,11 +64,29 @@ const chargeJSON = `jsonb_build_object('id', c.id, 'status', c.status, 'paymentM
 
 // Refund is money given back.
 type Refund struct {
+	ID            string            `json:"id"`
+	ChargeID      string            `json:"chargeId"`
+	Amount        int64             `json:"amount"`
+	Status        string            `json:"status"`
+	FailureReason string            `json:"failureReason,omitempty"`
+	Metadata      map[string]string `json:"metadata"`
+	CreatedAt     time.Time         `json:"createdAt"`
+}
+
+const refundJSON = `jsonb_build_object('id', r.id, 'chargeId', r.charge_id, 'amount', r.amount, 'status', r.status,
+	'failureReason', coalesce(r.failure_reason, ''), 'metadata', r.metadata, 'createdAt', r.created_at)`
+
+// Dispute is a payment that the customer's bank has taken back, or may take back. Its money is not in Refunded.
+type Dispute struct {
 	ID        string    `json:"id"`
-	ChargeID  string    `json:"chargeId"`
 	Amount    int64     `json:"amount"`
+	Status    string    `json:"status"`
+	Reason    string    `json:"reason"`
 	CreatedAt time.Time `json:"createdAt"`
 }
+
+const disputeJSON = `jsonb_build_object('id', d.id, 'amount', d.amount, 'status', d.status, 'reason', d.reason,
+	'createdAt', d.created_at)`
 
 func (g *Gateway) getLedger(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), callTimeout)
@@ -108,10 +127,11 @@ func (g *Gateway) payments(ctx context.Context, which string, args ...any) ([]Pa
 		SELECT coalesce(i.order_id, ''), i.id, i.status, i.amount, upper(i.currency), coalesce(i.payment_method, ''),
 			i.created_at,
 			coalesce((SELECT jsonb_agg(`+chargeJSON+` ORDER BY c.seq) FROM charges c WHERE c.payment_intent_id = i.id), '[]'),
-			coalesce((SELECT jsonb_agg(jsonb_build_object('id', r.id, 'chargeId', r.charge_id, 'amount', r.amount,
-				'createdAt', r.created_at) ORDER BY r.seq) FROM refunds r WHERE r.payment_intent_id = i.id), '[]'),
+			coalesce((SELECT jsonb_agg(`+refundJSON+` ORDER BY r.seq) FROM refunds r WHERE r.payment_intent_id = i.id), '[]'),
+			coalesce((SELECT jsonb_agg(`+disputeJSON+` ORDER BY d.seq) FROM disputes d WHERE d.payment_intent_id = i.id), '[]'),
 			coalesce((SELECT sum(c.amount_captured) FROM charges c WHERE c.payment_intent_id = i.id), 0)::bigint,
-			coalesce((SELECT sum(r.amount) FROM refunds r WHERE r.payment_intent_id = i.id), 0)::bigint
+			coalesce((SELECT sum(r.amount) FROM refunds r
+				WHERE r.payment_intent_id = i.id AND r.status NOT IN ('failed', 'canceled')), 0)::bigint
 		FROM payment_intents i `+which, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger: %w", err)

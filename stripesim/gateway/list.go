@@ -41,7 +41,7 @@ var searchIntents = endpoint{
 			return nil, err
 		}
 		found, more, err := c.intents(`i.order_id = $1 AND i.created_at <= $2 AND i.seq < $3`,
-			query[1], c.now.Add(-c.options.SearchDelay), before)
+			query[1], c.now.Add(-c.gateway.options.SearchDelay), before)
 		p := page{Object: "search_result", URL: "/v1/payment_intents/search", HasMore: more, Data: c.objects(found)}
 		if more {
 			p.NextPage = strconv.FormatInt(found[len(found)-1].Seq, 10)
@@ -51,12 +51,19 @@ var searchIntents = endpoint{
 }
 
 // intents returns a page of the intents that meet the condition, newest first, and whether there are more.
-func (c *call) intents(condition string, args ...any) (found []*intent, more bool, err error) {
+func (c *call) intents(condition string, args ...any) ([]*intent, bool, error) {
+	return pageOf(c, queryIntents, condition+` ORDER BY i.seq DESC`, args...)
+}
+
+// pageOf returns a page of what query finds, and whether there is more.
+func pageOf[T any](
+	c *call, query func(c *call, condition string, args ...any) ([]T, error), condition string, args ...any,
+) (found []T, more bool, err error) {
 	limit, err := c.limit()
 	if err != nil {
 		return nil, false, err
 	}
-	found, err = queryIntents(c, fmt.Sprintf(`%s ORDER BY i.seq DESC LIMIT %d`, condition, limit+1), args...)
+	found, err = query(c, fmt.Sprintf(`%s LIMIT %d`, condition, limit+1), args...)
 	if err != nil {
 		return nil, false, err
 	}
@@ -65,6 +72,35 @@ func (c *call) intents(condition string, args ...any) (found []*intent, more boo
 	}
 	return found, false, nil
 }
+
+// listOf is the list of what belongs to payments: refunds or disputes, newest first. table is the name of x in query.
+func listOf[T interface{ object() O }, O any](
+	url, table string, query func(c *call, condition string, args ...any) ([]T, error),
+) func(*call) (any, error) {
+	return func(c *call) (any, error) {
+		since, err := c.integer("created[gte]", 0)
+		if err != nil {
+			return nil, err
+		}
+		id := c.params.Get("payment_intent")
+		if id != "" {
+			if _, err := loadIntent(c, id); err != nil {
+				return nil, err
+			}
+		}
+		found, more, err := pageOf(c, query, `x.created_at >= $1 AND ($2 = '' OR x.payment_intent_id = $2)
+			AND ($3 = '' OR x.seq < (SELECT seq FROM `+table+` WHERE id = $3)) ORDER BY x.seq DESC`,
+			time.Unix(since, 0), id, c.params.Get("starting_after"))
+		objects := make([]O, len(found))
+		for n, f := range found {
+			objects[n] = f.object()
+		}
+		return page{Object: "list", URL: url, HasMore: more, Data: objects}, err
+	}
+}
+
+// listParams are the parameters of the lists of listOf.
+var listParams = []string{"payment_intent", "created", "limit", "starting_after"}
 
 // objects shows the intents of a page.
 func (c *call) objects(found []*intent) []*intentObject {

@@ -73,16 +73,47 @@ type refundObject struct {
 	Charge        string            `json:"charge"`
 	Created       int64             `json:"created"`
 	Currency      string            `json:"currency"`
+	FailureReason string            `json:"failure_reason,omitempty"`
 	Metadata      map[string]string `json:"metadata"`
 	PaymentIntent string            `json:"payment_intent"`
 	Status        string            `json:"status"`
 }
 
+func (r *refund) object() refundObject {
+	return refundObject{
+		ID: r.ID, Object: "refund", Amount: r.Amount, Charge: r.ChargeID, Created: r.CreatedAt.Unix(), Currency: r.Currency,
+		FailureReason: r.FailureReason, Metadata: r.Metadata, PaymentIntent: r.IntentID, Status: r.Status,
+	}
+}
+
+type disputeObject struct {
+	ID                 string            `json:"id"`
+	Object             string            `json:"object"`
+	Amount             int64             `json:"amount"`
+	Charge             string            `json:"charge"`
+	Created            int64             `json:"created"`
+	Currency           string            `json:"currency"`
+	IsChargeRefundable bool              `json:"is_charge_refundable"`
+	Livemode           bool              `json:"livemode"`
+	Metadata           map[string]string `json:"metadata"`
+	PaymentIntent      string            `json:"payment_intent"`
+	Reason             string            `json:"reason"`
+	Status             string            `json:"status"`
+}
+
+func (d *dispute) object() disputeObject {
+	return disputeObject{
+		ID: d.ID, Object: "dispute", Amount: d.Amount, Charge: d.ChargeID, Created: d.CreatedAt.Unix(), Currency: d.Currency,
+		IsChargeRefundable: !d.blocksRefunds(), Metadata: map[string]string{}, PaymentIntent: d.IntentID, Reason: d.Reason,
+		Status: d.Status,
+	}
+}
+
 // page is a page of a list or of a search result.
 type page struct {
-	Object   string          `json:"object"`
-	URL      string          `json:"url"`
-	HasMore  bool            `json:"has_more"`
-	NextPage string          `json:"next_page,omitempty"` // of a search: the parameter page for the next one
-	Data     []*intentObject `json:"data"`
+	Object   string `json:"object"`
+	URL      string `json:"url"`
+	HasMore  bool   `json:"has_more"`
+	NextPage string `json:"next_page,omitempty"` // of a search: the parameter page for the next one
+	Data     any    `json:"data"`
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,7 +51,7 @@ func (g *Gateway) getPage(c *gin.Context) {
 	var body bytes.Buffer
 	if err == nil {
 		err = pageTemplate.Execute(&body, map[string]any{
-			"Payments": newest, "Limit": pageRows, "Totals": all, "Faults": g.faults.list(),
+			"Payments": newest, "Refunds": refundsOf(newest), "Limit": pageRows, "Totals": all, "Faults": g.faults.list(),
 		})
 	}
 	if err != nil {
@@ -62,6 +63,24 @@ func (g *Gateway) getPage(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	c.Header("X-Content-Type-Options", "nosniff")
 	c.Data(http.StatusOK, "text/html; charset=utf-8", body.Bytes())
+}
+
+// shownRefund is a refund with what the page shows of its payment.
+type shownRefund struct {
+	Refund
+	Payment  string
+	Currency string
+}
+
+// refundsOf returns the refunds of the payments, newest first.
+func refundsOf(payments []PaymentIntent) (all []shownRefund) {
+	for _, p := range payments {
+		for _, r := range p.Refunds {
+			all = append(all, shownRefund{r, p.ID, p.Currency})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b shownRefund) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	return all
 }
 
 // totals count the ledger's rows.

@@ -38,7 +38,7 @@ type call struct {
 	id      string // of the object in the path, or ""
 	params  url.Values
 	strike  strike
-	options Options
+	gateway *Gateway
 }
 
 // serve adds to an endpoint what all calls have in common: parameters, idempotency, faults and the response.
@@ -80,6 +80,12 @@ func (g *Gateway) perform(ctx context.Context, c *gin.Context, e endpoint, key s
 	}
 	g.report(c, e, s, r)
 	switch s.fault {
+	case FaultHang:
+		select {
+		case <-c.Request.Context().Done():
+		case <-time.After(MaxLatency):
+		}
+		hangUp(c, false)
 	case FaultReset, FaultDropResponse:
 		hangUp(c, s.fault == FaultReset)
 	default:
@@ -95,7 +101,7 @@ func (g *Gateway) response(ctx context.Context, c *gin.Context, e endpoint, s st
 	print := fingerprint(c.Request.Method, c.Request.URL.Path, params)
 	r, err := g.once(ctx, key, print, func(tx pgx.Tx) (response, bool, error) {
 		return e.effect(&call{
-			Context: ctx, tx: tx, now: g.now(), id: c.Param("id"), params: params, strike: s, options: g.options,
+			Context: ctx, gateway: g, tx: tx, now: g.now(), id: c.Param("id"), params: params, strike: s,
 		})
 	})
 	if problem := (*apiError)(nil); errors.As(err, &problem) {
@@ -122,7 +128,8 @@ func (e endpoint) effect(c *call) (r response, store bool, err error) {
 		problem = broken(true)
 	}
 	if problem != nil {
-		return problem.response(), problem.stored, nil
+		forget := c.strike.forget && problem.status < http.StatusInternalServerError
+		return problem.response(), problem.stored && !forget, nil
 	}
 	body, err := json.MarshalIndent(object, "", "  ")
 	return response{status: http.StatusOK, body: body}, true, err
@@ -159,7 +166,8 @@ func (g *Gateway) strikeOf(ctx context.Context, e endpoint, id string, params ur
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 		// Without a row, and also without a database, the conditions on order and method are not met.
-		_ = g.pool.QueryRow(ctx, `SELECT coalesce(order_id, ''), coalesce(payment_method, '') FROM payment_intents WHERE id = $1`,
+		_ = g.pool.QueryRow(ctx, `SELECT coalesce(order_id, ''), coalesce(payment_method, '') FROM payment_intents WHERE id = coalesce(
+				(SELECT payment_intent_id FROM refunds WHERE id = $1), (SELECT payment_intent_id FROM disputes WHERE id = $1), $1)`,
 			intent).Scan(&orderID, &method)
 	}
 	return g.faults.strike(e.operation, orderID, method)

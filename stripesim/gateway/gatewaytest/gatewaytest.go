@@ -130,6 +130,35 @@ func (g *Gateway) PayByHand(orderID, amount string) string {
 	return g.Post("/v1/payment_intents/"+intent+"/confirm", nil)
 }
 
+// RefundByHand refunds part of a payment as an operator would in the gateway's dashboard, without our metadata, and returns the
+// refund's ID. amount is in Stripe's smallest unit.
+func (g *Gateway) RefundByHand(paymentID, amount string) string {
+	g.t.Helper()
+	return g.Post("/v1/refunds", url.Values{"payment_intent": {paymentID}, "amount": {amount}})
+}
+
+// ChangeRefund gives a refund another status, as a bank or an operator at the dashboard would.
+func (g *Gateway) ChangeRefund(id, status string) {
+	g.t.Helper()
+	g.Post("/_sim/refunds/"+id, url.Values{"status": {status}})
+}
+
+// Dispute disputes a payment, as the customer's bank would, and returns the dispute's ID.
+func (g *Gateway) Dispute(paymentID string) string {
+	g.t.Helper()
+	return g.Post("/_sim/disputes", url.Values{"payment_intent": {paymentID}})
+}
+
+// EndDispute decides a dispute: it is won or lost.
+func (g *Gateway) EndDispute(id string, won bool) {
+	g.t.Helper()
+	evidence := "losing_evidence"
+	if won {
+		evidence = "winning_evidence"
+	}
+	g.Post("/v1/disputes/"+id, url.Values{"evidence[uncategorized_text]": {evidence}})
+}
+
 // Secrets finds the lines of text that hold something secret of a gateway.
 func Secrets(text string) (lines []string) {
 	for line := range strings.Lines(text) {

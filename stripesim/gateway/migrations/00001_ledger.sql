@@ -39,9 +39,30 @@ CREATE TABLE refunds (
     charge_id         text NOT NULL REFERENCES charges,
     payment_intent_id text NOT NULL REFERENCES payment_intents,
     amount            bigint NOT NULL CHECK (amount > 0),
-    created_at        timestamptz NOT NULL
+    status            text NOT NULL CHECK (status IN ('pending', 'requires_action', 'succeeded', 'failed', 'canceled')),
+    failure_reason    text CHECK (failure_reason IS NULL OR status = 'failed'),
+    metadata          jsonb NOT NULL,
+    next_status       text, -- that it changes to by itself at due_at
+    next_reason       text, -- its failure_reason then
+    due_at            timestamptz,
+    created_at        timestamptz NOT NULL,
+    CHECK ((next_status IS NULL) = (due_at IS NULL))
 );
 CREATE INDEX refunds_by_intent ON refunds (payment_intent_id, seq);
+CREATE INDEX refunds_due ON refunds (due_at) WHERE due_at IS NOT NULL;
+
+-- A payment that the customer's bank has taken back, or may take back.
+CREATE TABLE disputes (
+    id                text PRIMARY KEY,
+    seq               bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    charge_id         text NOT NULL REFERENCES charges,
+    payment_intent_id text NOT NULL REFERENCES payment_intents,
+    amount            bigint NOT NULL CHECK (amount > 0),
+    status            text NOT NULL CHECK (status IN ('needs_response', 'warning_needs_response', 'won', 'lost', 'warning_closed')),
+    reason            text NOT NULL,
+    created_at        timestamptz NOT NULL
+);
+CREATE INDEX disputes_by_intent ON disputes (payment_intent_id, seq);
 
 -- The responses by idempotency key. A row is written in the transaction of the call's effect, so an effect and its response
 -- always exist together.
@@ -61,10 +82,11 @@ CREATE TABLE events (
     body       bytea NOT NULL, -- as it is signed and sent
     created_at timestamptz NOT NULL,
     attempts   int NOT NULL DEFAULT 0,
-    due_at     timestamptz,    -- of the next attempt; null once delivered or given up
+    due_at     timestamptz,    -- of the next attempt; null once delivered or given up, and of a lost one
+    copies     int NOT NULL DEFAULT 1 CHECK (copies >= 0), -- that are still to be delivered
     delivered  boolean NOT NULL DEFAULT false
 );
 CREATE INDEX events_due ON events (due_at) WHERE due_at IS NOT NULL;
 
 -- +goose Down
-DROP TABLE events, idempotency_keys, refunds, charges, payment_intents;
+DROP TABLE events, idempotency_keys, disputes, refunds, charges, payment_intents;
