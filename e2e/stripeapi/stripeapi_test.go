@@ -48,11 +48,22 @@ func TestStripesAPIDescribesEveryRequest(t *testing.T) {
 	for range payments.PaymentsSince(ctx, time.Now()) {
 		break
 	}
+	r := order.Refund{
+		ID: order.RefundID(uuid.NewString()), OrderID: p.OrderID, PaymentID: "pi_123", Amount: p.Amount, CreatedAt: time.Now(),
+	}
+	_, _ = payments.RefundPart(ctx, r)
+	mock.replayed = true
+	_, _ = payments.RefundPart(ctx, r) // looks it up
+	mock.replayed = false
+	_, _, _ = payments.FindRefund(ctx, r)
+	_, _, _ = payments.RefundsSince(ctx, time.Now(), "re_123")
+	_, _ = payments.DisputesOf(ctx, "pi_123")
 	mock.age = 25 * time.Hour
 	_ = payments.Refund(ctx, p) // searches
 	for _, call := range []string{
 		"POST /v1/payment_intents", "POST /v1/payment_intents/{id}/confirm", "POST /v1/payment_intents/{id}/cancel",
 		"GET /v1/payment_intents/{id}", "GET /v1/payment_intents", "GET /v1/payment_intents/search", "POST /v1/refunds",
+		"GET /v1/refunds", "GET /v1/refunds/{id}", "GET /v1/disputes",
 	} {
 		if mock.calls[call] == 0 {
 			t.Errorf("%s was never called: the test proves nothing about it (called: %v)", call, mock.calls)
@@ -62,9 +73,10 @@ func TestStripesAPIDescribesEveryRequest(t *testing.T) {
 
 // mock is stripe-mock behind a handler that counts the calls. It fails the test when stripe-mock rejects a request.
 type mock struct {
-	url    string
-	age    time.Duration // how far its clock is ahead
-	status string        // replaces the status of every payment intent; empty: the fixture's
+	url      string
+	age      time.Duration // how far its clock is ahead
+	status   string        // replaces the status of every payment intent; empty: the fixture's
+	replayed bool          // marks every response as replayed
 
 	mu    sync.Mutex
 	calls map[string]int
@@ -97,6 +109,9 @@ func newMock(t *testing.T) *mock {
 		if response.Code != http.StatusOK {
 			t.Errorf("%s returned %d: %s", call, response.Code, response.Body)
 		}
+		if m.replayed {
+			w.Header().Set("Idempotent-Replayed", "true")
+		}
 		w.WriteHeader(response.Code)
 		_, _ = w.Write(m.withStatus(response.Body.Bytes()))
 	}))
@@ -118,6 +133,6 @@ func (m *mock) withStatus(body []byte) []byte {
 	return changed
 }
 
-var ids = regexp.MustCompile(`/pi_\w+`)
+var ids = regexp.MustCompile(`/(pi|re)_\w+`)
 
 func withoutIDs(path string) string { return ids.ReplaceAllString(path, "/{id}") }

@@ -30,6 +30,21 @@
 // the order's ID in their metadata, and trusts an empty result only once everything that was created must be in the search
 // index.
 //
+// # How a part is refunded once
+//
+// Refunding a confirmed order has no tombstone: a refund cannot be cancelled. So RefundPart never gives up an attempt, it only
+// finds out about it. Every refund carries its ID in its metadata, and the gateway's list of a payment's refunds does not lag.
+//
+//	under 23 h since the booking   POST under <refund>.1; a replayed response is looked up, because the refund may have changed
+//	after a replayed 500           list: ours is the outcome; none, and the key is stuck: <refund>.2, …
+//	after a refusal                list: ours is the outcome; none: refused
+//	from 23 h on                   list first: ours is the outcome; none:
+//	  until 24 h                   nothing, because an attempt may be under way whose key is being forgotten
+//	  from 24 h on                 POST under the keys of the day, <refund>.d1.1, …, whose last hour is never used
+//
+// A refusal is final only for the caller: the gateway may not keep it under the key, so a caller that took a refund for
+// refused must believe a later look-up that finds it.
+//
 // # What callers see
 //
 // A final no of the gateway (declined, needs authentication, cancelled before) is an *order.Refusal with a message for the

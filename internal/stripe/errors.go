@@ -29,8 +29,11 @@ func (e *Error) Error() string {
 	if e.Code != "" {
 		text += " " + e.Code
 	}
-	if e.NeedsAttention() {
+	switch {
+	case e.keyRejected():
 		text += ": it does not accept the API key"
+	case e.NeedsAttention():
+		text += ": the API key may be another account's"
 	}
 	if e.Detail != "" {
 		text += ": " + e.Detail
@@ -41,8 +44,13 @@ func (e *Error) Error() string {
 	return text
 }
 
-// NeedsAttention reports whether only an operator can help, because the gateway does not accept our API key.
+// NeedsAttention reports whether only an operator can help: the gateway does not accept our API key, or it does not know a
+// payment or refund that it made for us.
 func (e *Error) NeedsAttention() bool {
+	return e.keyRejected() || e.Code == string(stripego.ErrorCodeResourceMissing)
+}
+
+func (e *Error) keyRejected() bool {
 	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
 }
 
@@ -75,11 +83,11 @@ var messages = map[string]string{
 	"card_decline_rate_limit_exceeded": "the card was declined too often; try again in a day",
 }
 
-// secretive are the decline codes that must stay hidden from the customer, who may not be the card's owner
+// secretive are the decline and failure codes that must stay hidden from the customer, who may not be the card's owner
 // (https://docs.stripe.com/declines/codes).
 var secretive = map[string]bool{
 	"fraudulent": true, "lost_card": true, "merchant_blacklist": true, "pickup_card": true, "restricted_card": true,
-	"security_violation": true, "stolen_card": true,
+	"security_violation": true, "stolen_card": true, "lost_or_stolen_card": true,
 }
 
 // decline refuses a charge, with a message for the customer.

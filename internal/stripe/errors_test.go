@@ -140,6 +140,15 @@ func TestARejectedKeyNeedsAttentionAtOnce(t *testing.T) {
 	}
 }
 
+func TestAnUnknownPaymentNeedsAttentionAtOnce(t *testing.T) {
+	t.Parallel()
+	err := wrap("refund", &stripego.Error{HTTPStatusCode: 400, Type: stripego.ErrorTypeInvalidRequest, Code: stripego.ErrorCodeResourceMissing})
+	var response *Error
+	if !errors.As(err, &response) || !response.NeedsAttention() || !strings.Contains(err.Error(), "another account") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestErrorsShowNothingSecret(t *testing.T) {
 	t.Parallel()
 	const secret = "pi_1_secret_abc"

@@ -47,13 +47,14 @@ func ReadEvent(body []byte, signature, secret string) (order.PaymentEvent, error
 	switch event.Type {
 	case order.PaymentSucceeded:
 		event.PaymentID = sent.Data.Object.ID
-	case order.PaymentRefunded:
+	case order.PaymentRefunded, order.RefundCreated, order.RefundUpdated, order.RefundFailedLater, order.DisputeCreated,
+		order.DisputeUpdated, order.DisputeClosed, order.DisputeWithdrawn, order.DisputeReinstated:
 		event.PaymentID = sent.Data.Object.PaymentIntent
+		if event.PaymentID == "" {
+			return order.PaymentEvent{}, ErrOtherEvent // of a charge without a payment intent, which is not ours
+		}
 	default:
 		return order.PaymentEvent{}, ErrOtherEvent
-	}
-	if event.Type == order.PaymentRefunded && event.PaymentID == "" {
-		return order.PaymentEvent{}, ErrOtherEvent // a charge without a payment intent is not ours
 	}
 	if !isReference(event.PaymentID, "pi_") {
 		return order.PaymentEvent{}, ErrEvent

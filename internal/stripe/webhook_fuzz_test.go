@@ -22,6 +22,8 @@ func FuzzReadEvent(f *testing.F) {
 		`{"id":"evt_1","object":"event","type":"payment_intent.succeeded","data":{"object":{"id":"pi_1"}}}`,
 		`{"id":"evt_2","object":"event","type":"charge.refunded","data":{"object":{"id":"ch_1","payment_intent":"pi_1"}}}`,
 		`{"id":"evt_2","object":"event","type":"charge.refunded","data":{"object":{"id":"ch_1","payment_intent":null}}}`,
+		`{"id":"evt_3","object":"event","type":"refund.failed","data":{"object":{"id":"re_1","payment_intent":"pi_1"}}}`,
+		`{"id":"evt_4","object":"event","type":"charge.dispute.created","data":{"object":{"id":"dp_1","payment_intent":["pi_1"]}}}`,
 		`{"id":"evt_1","object":"event","type":"customer.created","data":{"object":[]}}`,
 		`{"id":"evt_../x","id":"evt_1","object":"event","type":"payment_intent.succeeded","data":{"object":{"id":"pi_\u0000"}}}`,
 		`{"ID":"evt_1","OBJECT":"event","data":null}`, `null`, `[]`, `{`, "",

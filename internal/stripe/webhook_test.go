@@ -39,6 +39,9 @@ func TestOnlySignedPaymentEventsAreRead(t *testing.T) {
 		"an ID that is a path":    signed(strings.Replace(paid, "evt_1", "evt_../x", 1), stripe.ErrEvent),
 		"a payment without an ID": signed(strings.Replace(paid, `"id":"pi_1"`, `"id":""`, 1), stripe.ErrEvent),
 		"of another type":         signed(strings.Replace(paid, succeeded, "customer.created", 1), stripe.ErrOtherEvent),
+
+		"a refund without a payment intent": signed(event("refund.failed", `null`), stripe.ErrOtherEvent),
+		"a dispute of nonsense":             signed(event("charge.dispute.closed", `"pi_/.."`), stripe.ErrEvent),
 	} {
 		if _, err := stripe.ReadEvent([]byte(test.body), test.signature, webhookSecret); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
@@ -56,19 +59,27 @@ func signed(body string, want error) received {
 	return received{body, sign(body, time.Now(), webhookSecret), want}
 }
 
+// event is an event about something that belongs to a payment.
+func event(kind, payment string) string {
+	return `{"id":"evt_2","object":"event","type":"` + kind + `","data":{"object":{"id":"x_1","payment_intent":` + payment + `}}}`
+}
+
 func TestPaymentEventsNameThePayment(t *testing.T) {
 	t.Parallel()
-	for body, want := range map[string]order.PaymentEvent{
-		`{"id":"evt_1","object":"event","type":"payment_intent.succeeded","data":{"object":{"id":"pi_1"}}}`: {
-			ID: "evt_1", Type: order.PaymentSucceeded, PaymentID: "pi_1",
-		},
-		`{"id":"evt_2","object":"event","type":"charge.refunded","data":{"object":{"id":"ch_1","payment_intent":"pi_1"}}}`: {
-			ID: "evt_2", Type: order.PaymentRefunded, PaymentID: "pi_1",
-		},
+	bodies := map[order.PaymentEventType]string{
+		order.PaymentSucceeded: `{"id":"evt_2","object":"event","type":"payment_intent.succeeded","data":{"object":{"id":"pi_1"}}}`,
+	}
+	for _, kind := range []order.PaymentEventType{
+		order.PaymentRefunded, order.RefundCreated, order.RefundUpdated, order.RefundFailedLater, order.DisputeCreated,
+		order.DisputeUpdated, order.DisputeClosed, order.DisputeWithdrawn, order.DisputeReinstated,
 	} {
+		bodies[kind] = event(string(kind), `"pi_1"`)
+	}
+	for kind, body := range bodies {
+		want := order.PaymentEvent{ID: "evt_2", Type: kind, PaymentID: "pi_1"}
 		got, err := stripe.ReadEvent([]byte(body), sign(body, time.Now(), webhookSecret), webhookSecret)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
-			t.Errorf("%v (-want +got):\n%s", err, diff)
+			t.Errorf("%s: %v (-want +got):\n%s", kind, err, diff)
 		}
 	}
 }

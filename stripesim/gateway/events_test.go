@@ -20,11 +20,25 @@ const webhookSecret = "whsec_local"
 // sent is an event that was taken.
 type sent struct{ kind, object, id string }
 
+type received <-chan sent
+
+// next waits for an event.
+func (got received) next(t *testing.T) sent {
+	t.Helper()
+	select {
+	case e := <-got:
+		return e
+	case <-time.After(30 * time.Second):
+		t.Fatal("no event comes")
+		return sent{}
+	}
+}
+
 // inAnyOrder compares events: like Stripe's, they have no guaranteed sequence.
 var inAnyOrder = cmpopts.SortSlices(func(a, b sent) bool { return a.kind < b.kind })
 
 // receive starts a gateway that sends its events to a receiver. The receiver takes each event at the attempt that take says.
-func receive(t *testing.T, take int) (*sim, <-chan sent) {
+func receive(t *testing.T, take int) (*sim, received) {
 	t.Helper()
 	got := make(chan sent, 100)
 	attempts := map[string]int{}
@@ -72,7 +86,7 @@ func TestEveryChangeOfARefundOrDisputeIsReported(t *testing.T) {
 		t.Helper()
 		var events []sent
 		for range want {
-			events = append(events, <-got)
+			events = append(events, got.next(t))
 		}
 		if diff := cmp.Diff(want, events, cmp.AllowUnexported(sent{}), inAnyOrder); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
@@ -110,9 +124,9 @@ func TestEventsGetLostComeTwiceAndLate(t *testing.T) {
 	id := s.paid()
 	refund := s.refund(id, "100").id(t)
 	s.post("/_sim/refunds/"+refund, "", "status", "failed").id(t)
-	first := []sent{<-got, <-got, <-got, <-got}
+	first := []sent{got.next(t), got.next(t), got.next(t), got.next(t)}
 	s.clock.Advance(time.Minute)
-	last := <-got
+	last := got.next(t)
 	counts := map[sent]int{}
 	for _, e := range append(first, last) {
 		counts[e]++

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 	"github.com/ordersaga/ordersaga/stripesim/gateway"
 )
 
@@ -280,6 +281,7 @@ func TestAHangingCallHasItsEffect(t *testing.T) {
 	if res, err := http.DefaultClient.Do(req); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, %v; want no response in time", res, err)
 	}
+	servicestest.Eventually(t, 30*time.Second, "the refund is there", func() bool { return s.audit("order-1").Refunded == 300 })
 	for again := (reply{}); !again.replayed; { // 409 until the gateway has noticed that the client is gone
 		if again = s.post("/v1/refunds", "k1", "payment_intent", id, "amount", "300"); again.status != 200 && again.status != 409 {
 			t.Fatal(again.text)

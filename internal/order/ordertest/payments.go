@@ -18,7 +18,10 @@ var Declines = map[string]string{
 
 type payment struct {
 	order.GatewayPayment
+	method    string
 	cancelled bool // a later charge is refused
+	refunds   []order.GatewayRefund
+	disputes  []order.Dispute
 }
 
 // MemoryPayments is a payment gateway in memory. It is safe for concurrent use and passes the contract in internal/stripe, so it
@@ -40,14 +43,18 @@ func (m *MemoryPayments) Charge(_ context.Context, p order.Payment) (string, err
 	defer m.mu.Unlock()
 	known := m.known(p)
 	switch code, declined := Declines[p.Method]; {
-	case known.cancelled && known.Captured > 0:
+	case known.Refunded > 0:
 		return "", decline("payment_refunded")
 	case known.cancelled:
 		return "", decline("payment_cancelled")
 	case declined:
 		return "", decline(code)
 	}
-	known.Captured, known.Currency = p.Amount.Amount, p.Amount.Currency
+	first := known.Captured == 0
+	known.Captured, known.Currency, known.method = p.Amount.Amount, p.Amount.Currency, p.Method
+	if first && p.Method == Disputed {
+		known.dispute()
+	}
 	m.payments[key(p)] = known
 	return known.ID, nil
 }
