@@ -10,7 +10,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/ordersaga/ordersaga/internal/httpserver"
 	"github.com/ordersaga/ordersaga/internal/porttest"
@@ -107,11 +111,15 @@ func TestPortInUseIsNamed(t *testing.T) {
 
 func TestReadyOnlyWhenEveryCheckPasses(t *testing.T) {
 	t.Parallel()
-	fails := false
+	synctest.Test(t, readyOnlyWhenEveryCheckPasses)
+}
+
+func readyOnlyWhenEveryCheckPasses(t *testing.T) {
+	var fails atomic.Bool
 	probes := httpserver.Probes(map[string]httpserver.Check{
 		"postgres": func(context.Context) error { return nil },
 		"temporal": func(context.Context) error {
-			if fails {
+			if fails.Load() {
 				return errors.New("password=hunter2 refused")
 			}
 			return nil
@@ -125,11 +133,89 @@ func TestReadyOnlyWhenEveryCheckPasses(t *testing.T) {
 	if w := ask("/readyz"); w.Code != 200 {
 		t.Errorf("ready: %d %s", w.Code, w.Body)
 	}
-	fails = true
+	fails.Store(true)
+	time.Sleep(time.Second)
 	if w := ask("/readyz"); w.Code != 503 || w.Body.String() != `{"postgres":"ok","temporal":"unavailable"}`+"\n" {
 		t.Errorf("not ready: %d %s", w.Code, w.Body)
 	}
 	if w := ask("/livez"); w.Code != 200 {
 		t.Errorf("alive: %d", w.Code)
+	}
+}
+
+func TestProbesHoweverManyRunTheChecksOnceASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var ran atomic.Int32
+		probes := httpserver.Probes(map[string]httpserver.Check{"slow": func(ctx context.Context) error {
+			ran.Add(1)
+			select {
+			case <-ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
+			return ctx.Err()
+		}}, discard)
+		for second := range int32(3) {
+			var asking sync.WaitGroup
+			for range 50 {
+				asking.Go(func() {
+					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond) // this prober does not wait long
+					defer cancel()
+					w := httptest.NewRecorder()
+					probes.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/readyz", nil))
+					if w.Code != 200 {
+						t.Errorf("got %d %s", w.Code, w.Body)
+					}
+				})
+			}
+			asking.Wait()
+			if n := ran.Load(); n != second+1 {
+				t.Errorf("after %d s the check ran %d times", second, n)
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
+
+// A proxy and this server could disagree on where such a request ends. What follows it on the connection is not served.
+func TestAConnectionEndsAfterARequestWithAnAmbiguousEnd(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	addr := porttest.FreeAddress(t)
+	served := make(chan error, 1)
+	go func() { served <- httpserver.Serve(ctx, addr, httpserver.TLS{}, http.NotFoundHandler(), discard) }()
+	get(addr) // returns once the server listens
+	const next = "GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	for request, responses := range map[string]int{
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}":                                      2,
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n":                      1,
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n": 1,
+		"POST / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}":                       1,
+		"POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n":                1,
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}":                 1,
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n":             1,
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\nContent-Length: 2\r\n\r\n{}":       1,
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\nContent-Length: 2\r\n\r\n{}":       1,
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +2\r\n\r\n{}":                                     1,
+	} {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, request+next); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(conn) // until the server closes the connection
+		if err != nil {
+			t.Error(err)
+		}
+		conn.Close()
+		if n := strings.Count(string(answer), "HTTP/1."); n != responses {
+			t.Errorf("%q: %d responses on the connection, want %d:\n%s", request, n, responses, answer)
+		}
+	}
+	stop()
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }

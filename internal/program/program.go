@@ -44,11 +44,16 @@ type configuration[C any] struct {
 // under load. It costs some tens of megabytes.
 const garbagePercent = 400
 
+// ignored are the signals that other programs take as a request to read files again. Ours do so by themselves; without
+// this, such a signal would kill them without draining.
+var ignored = []os.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
+
 // Main runs a program and exits the process.
 func Main[C any](name, purpose string, run Run[C]) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
 	}
+	signal.Ignore(ignored...)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	code := Execute(ctx, name, purpose, os.Args[1:], os.Environ(), os.Stdout, os.Stderr, run)
 	stop()

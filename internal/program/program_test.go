@@ -1,13 +1,17 @@
 package program_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/ordersaga/ordersaga/internal/porttest"
@@ -16,6 +20,49 @@ import (
 
 type config struct {
 	URL string `env:"SOME_URL,notEmpty" secret:"true" help:"where it is"`
+}
+
+// TestMain runs a program instead of the tests in the process that TestOnlyTermAndIntStopAProgram starts.
+func TestMain(m *testing.M) {
+	if os.Getenv("SOME_URL") == "" {
+		os.Exit(m.Run())
+	}
+	program.Main("prog", "waits", func(ctx context.Context, _ config, log *slog.Logger) error {
+		log.Info("running")
+		<-ctx.Done()
+		log.Info("draining")
+		return nil
+	})
+}
+
+func TestOnlyTermAndIntStopAProgram(t *testing.T) {
+	t.Parallel()
+	for _, last := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		p := exec.CommandContext(t.Context(), os.Args[0])
+		p.Env = append(os.Environ(), "SOME_URL=x")
+		logs, err := p.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(logs)
+		for lines.Scan() && !strings.Contains(lines.Text(), "running") {
+		}
+		for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, last} {
+			if err := p.Process.Signal(s); err != nil {
+				t.Errorf("%s: %v", s, err)
+			}
+		}
+		var rest strings.Builder
+		for lines.Scan() {
+			rest.WriteString(lines.Text())
+		}
+		if err := p.Wait(); err != nil || !strings.Contains(rest.String(), "draining") {
+			t.Errorf("%s: %v, and after the signals the log has %s", last, err, rest.String())
+		}
+	}
 }
 
 func execute(t *testing.T, args, environ []string, run program.Run[config]) (code int, stdout, stderr string) {

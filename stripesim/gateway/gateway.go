@@ -93,6 +93,8 @@ func (g *Gateway) Handler() http.Handler {
 	probes := gin.WrapH(httpserver.Probes(map[string]httpserver.Check{"postgres": g.schemaIsThere}, g.log))
 	router.GET("/livez", probes)
 	router.GET("/readyz", probes)
+	router.HEAD("/livez", probes)
+	router.HEAD("/readyz", probes)
 	return router
 }
 

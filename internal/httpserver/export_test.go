@@ -1,0 +1,5 @@
+package httpserver
+
+import "time"
+
+func init() { watchInterval = 10 * time.Millisecond }
