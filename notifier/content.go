@@ -16,6 +16,7 @@ import (
 
 	"github.com/ordersaga/ordersaga/internal/moneytext"
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/plain"
 )
 
 // content is what a notification says, in every form in which it is sent.
@@ -61,11 +62,11 @@ func customerContent(e order.Event, body []byte) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	var plain, rich bytes.Buffer
-	if err := errors.Join(customerText.Execute(&plain, p), customerHTML.Execute(&rich, p)); err != nil {
+	var words, rich bytes.Buffer
+	if err := errors.Join(customerText.Execute(&words, p), customerHTML.Execute(&rich, p)); err != nil {
 		return content{}, err
 	}
-	c := content{Subject: p.Title, Short: p.Short, Plain: plain.String(), HTML: rich.String()}
+	c := content{Subject: p.Title, Short: p.Short, Plain: words.String(), HTML: rich.String()}
 	c.Payload, err = payload(e.Type, e.OccurredAt, body)
 	return c, err
 }
@@ -110,7 +111,7 @@ func newPage(e order.Event) (p page, err error) {
 }
 
 func newRow(l order.Line) (row, error) {
-	r := row{Name: cmp.Or(l.Name, l.ProductID), Quantity: l.Quantity}
+	r := row{Name: plain.Show(cmp.Or(l.Name, l.ProductID)), Quantity: l.Quantity}
 	if l.Price.IsZero() {
 		return r, nil
 	}
@@ -127,15 +128,16 @@ func newRow(l order.Line) (row, error) {
 
 // alertContent is what operators read about an order that needs attention.
 func alertContent(a order.Alert, body []byte) (content, error) {
-	var plain bytes.Buffer
-	if err := alertText.Execute(&plain, a); err != nil {
+	a.Error = plain.Show(a.Error)
+	var words bytes.Buffer
+	if err := alertText.Execute(&words, a); err != nil {
 		return content{}, err
 	}
 	c := content{
 		Subject: fmt.Sprintf("Order %s needs attention: %s", a.OrderID, a.Step),
 		Short: fmt.Sprintf("Order %s needs attention: %s has been broken since %s: %s",
 			a.OrderID, a.Step, a.Since.UTC().Format(time.RFC3339), a.Error),
-		Plain: plain.String(),
+		Plain: words.String(),
 	}
 	var err error
 	c.Payload, err = payload(a.Type, a.Since, body)
@@ -160,7 +162,7 @@ func webhookType(t order.EventType) string {
 
 // sentence turns a reason into a sentence that another can follow. An empty reason stays empty.
 func sentence(reason string) string {
-	reason = strings.TrimSpace(reason)
+	reason = plain.Show(strings.TrimSpace(reason))
 	if reason == "" {
 		return ""
 	}

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,6 +97,40 @@ func TestEventsThatCannotBeSummarizedAreErrors(t *testing.T) {
 	for name, e := range map[string]order.Event{"unknown type": unknown, "no currency": noCurrency} {
 		if c, err := customerContent(e, []byte("{}")); err == nil {
 			t.Errorf("%s: got %q, want an error", name, c.Short)
+		}
+	}
+}
+
+// A product's name and the text of an error come from other systems. They must not become lines of their own.
+func TestNothingForgesALineOfAMail(t *testing.T) {
+	t.Parallel()
+	const forged = "Mug\r\nTotal: $0.00\x1b[2K\u202e"
+	const shown = `Mug\r\nTotal: $0.00\x1b[2K\u202e`
+	e := event(1, order.Confirmed)
+	e.Items[0].Name = forged
+	confirmed, err := customerContent(e, []byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e = event(2, order.Failed)
+	e.Items[0].Name, e.Message = forged, forged
+	failed, err := customerContent(e, []byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := attention()
+	a.Error = forged
+	alert, err := alertContent(a, []byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"confirmed": confirmed.Plain, "confirmed, short": confirmed.Short, "confirmed, HTML": confirmed.HTML,
+		"failed": failed.Plain, "failed, short": failed.Short, "failed, HTML": failed.HTML,
+		"alert": alert.Plain, "alert, short": alert.Short,
+	} {
+		if !strings.Contains(text, shown) || strings.ContainsAny(text, "\r\x1b\u202e") || strings.Contains(text, "\nTotal: $0.00") {
+			t.Errorf("%s: %q", name, text)
 		}
 	}
 }

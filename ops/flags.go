@@ -2,8 +2,10 @@ package ops
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/ordersaga/ordersaga/internal/env"
+	"github.com/ordersaga/ordersaga/internal/plain"
 )
 
 // configured gives a command its configuration, a C, and a validate for flags that kong checks completely. Commands with
@@ -33,6 +35,11 @@ func (c change) validate() error {
 	}
 	if c.Apply && c.Reason == "" {
 		errs = append(errs, errors.New("--apply requires --reason, which is recorded"))
+	}
+	for name, value := range map[string]string{"--operator": c.Operator, "--reason": c.Reason} {
+		if err := plain.Line(value); value != "" && err != nil {
+			errs = append(errs, fmt.Errorf("%s %w", name, err))
+		}
 	}
 	return errors.Join(errs...)
 }

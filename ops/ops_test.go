@@ -267,3 +267,33 @@ func jsonLines[T any](t *testing.T, text string) []T {
 		all = append(all, v)
 	}
 }
+
+// What is shown comes from messages and other systems.
+func TestNothingForgesARowOrCommandsTheTerminal(t *testing.T) {
+	t.Parallel()
+	var text bytes.Buffer
+	out := &output{out: &text}
+	const forged = "broken\nREPAIR  +2\x1b[1A\u202e"
+	table := out.table("KIND", "REASON")
+	table.row(nil, "ADJUST", forged)
+	table.row(nil, "ADJUST", errors.New(forged))
+	table.end("nothing")
+	out.line(nil, "%s: %v", forged, errors.New(forged))
+	out.line(nil, "%s", []byte("{\n  \"a\u009b\"\n}"))
+	want := `KIND    REASON
+ADJUST  broken\nREPAIR  +2\x1b[1A\u202e
+ADJUST  broken\nREPAIR  +2\x1b[1A\u202e
+broken\nREPAIR  +2\x1b[1A\u202e: broken\nREPAIR  +2\x1b[1A\u202e
+{
+  "a\u009b"
+}
+`
+	if text.String() != want {
+		t.Errorf("got\n%q\nwant\n%q", text.String(), want)
+	}
+	for _, c := range []change{{Operator: forged}, {Reason: forged}, {Operator: "  "}, {Reason: "a\x00"}} {
+		if c.validate() == nil {
+			t.Errorf("accepted: %+v", c)
+		}
+	}
+}

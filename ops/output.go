@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/ordersaga/ordersaga/internal/plain"
 )
 
 // output writes what a command has to say: as text for people, or as JSON lines.
@@ -36,8 +38,30 @@ func (o *output) text(format string, args ...any) {
 	if o.json {
 		return
 	}
-	_, err := fmt.Fprintf(o.out, format+"\n", args...)
+	safe := make([]any, len(args))
+	for i, a := range args {
+		safe[i] = shown(a)
+	}
+	_, err := fmt.Fprintf(o.out, format+"\n", safe...)
 	o.keep(err)
+}
+
+// shown is an argument of a text for people: what others have written cannot forge a line or command the terminal. A []byte is
+// text of several lines.
+func shown(arg any) any {
+	switch v := arg.(type) {
+	case string:
+		return plain.Show(v)
+	case error:
+		return plain.Show(v.Error())
+	case []byte:
+		lines := strings.Split(string(v), "\n")
+		for i, l := range lines {
+			lines[i] = plain.Show(l)
+		}
+		return strings.Join(lines, "\n")
+	}
+	return arg
 }
 
 func (o *output) encode(v any) { o.keep(json.NewEncoder(o.out).Encode(v)) }
@@ -70,7 +94,7 @@ func (t *table) row(v any, cells ...any) {
 		t.header = nil
 	}
 	for i, cell := range cells {
-		cells[i] = fmt.Sprint(cell)
+		cells[i] = plain.Show(fmt.Sprint(cell))
 		if cells[i] == "" {
 			cells[i] = "–"
 		}

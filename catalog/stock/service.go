@@ -63,11 +63,14 @@ func wrap(err *error, format string, args ...any) {
 // again returns what the first call decided; another expiry is ignored.
 //
 // Errors: *ShortError; *UnknownError if a product does not exist; ErrExpired and ErrReleased if that has happened to the
-// order's reservation; ErrConflict if it has other lines; ErrLines.
+// order's reservation; ErrConflict if it has other lines; ErrLines; ErrTooLong if it would expire later than in MaxHold.
 func (s *Service) Reserve(ctx context.Context, id string, lines []Line, expiresAt time.Time) (_ Reservation, err error) {
 	defer wrap(&err, "reserve stock for order %s", id)
 	if lines, err = Sum(lines); err != nil {
 		return Reservation{}, err
+	}
+	if expiresAt.Sub(s.now()) > MaxHold {
+		return Reservation{}, ErrTooLong
 	}
 	r, err := s.reserve(ctx, id, lines, expiresAt)
 	if err == nil && (r.State == Releasing || r.State == Released) {

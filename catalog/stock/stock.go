@@ -123,6 +123,7 @@ var (
 	ErrExpired  = errors.New("the reservation has expired")
 	ErrLines    = errors.New("invalid lines")
 	ErrReason   = errors.New("a reason is required")
+	ErrTooLong  = errors.New("the reservation would hold its units for too long")
 	// ErrBusy means that other calls kept getting in first. Try again later.
 	ErrBusy = errors.New("too much contention on the product")
 	// ErrExists is returned by the inserts of a Store.
@@ -158,6 +159,10 @@ func (r Reservation) refusal() error {
 	}
 	return ErrReleased
 }
+
+// MaxHold is how long a reservation may hold units. A saga's hold is less than an hour; a mistaken date would keep units from
+// being sold for years.
+const MaxHold = 30 * 24 * time.Hour
 
 // MaxUnits bounds every quantity, so that no sum of them can overflow.
 const MaxUnits = 1_000_000_000_000

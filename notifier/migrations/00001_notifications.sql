@@ -6,7 +6,7 @@ CREATE TABLE contacts (
     user_id        bigint PRIMARY KEY,
     email          text CHECK (email LIKE '_%@_%'),
     webhook_url    text CHECK (webhook_url ~ '^https?://'),
-    webhook_secret text CHECK (webhook_secret LIKE 'whsec_%'),
+    webhook_secret text CHECK (webhook_secret ~ '^whsec_[A-Za-z0-9+/]{32,86}={0,2}$'),
     CHECK ((webhook_url IS NULL) = (webhook_secret IS NULL))
 );
 
