@@ -10,6 +10,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 	"github.com/ordersaga/ordersaga/internal/httpserver"
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/stripe"
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
@@ -37,6 +38,9 @@ func (c Config) Validate() error {
 	var errs []error
 	if c.UserRate < 0 || c.UserRate > 0 && c.UserBurst < 1 {
 		errs = append(errs, errors.New("RATE_LIMIT_PER_USER: want 0 or more, and a RATE_LIMIT_PER_USER_BURST of 1 or more"))
+	}
+	if c.StripeWebhookSecret != "" && !stripe.IsWebhookSecret(c.StripeWebhookSecret) {
+		errs = append(errs, errors.New("STRIPE_WEBHOOK_SECRET: want whsec_ and 16 characters or more"))
 	}
 	if !regexp.MustCompile(paymentMethodPattern).MatchString(c.DefaultPaymentMethod) {
 		errs = append(errs, fmt.Errorf("DEFAULT_PAYMENT_METHOD: want a reference that matches %s", paymentMethodPattern))

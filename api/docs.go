@@ -27,12 +27,13 @@ var texts = httpapi.Texts{
 
 		"Order.status": "PENDING is the only status that changes. FAILED: the order could not be completed. " +
 			"CANCELLED: a customer or an operator cancelled it.",
-		"Order.total":    "Present once the order is priced.",
-		"Order.reason":   "Why the order is FAILED or CANCELLED; on a PENDING order: why it is being undone.",
-		"Order.message":  "The reason, in words for the customer.",
-		"Line.name":      "Present once the order is priced.",
-		"Line.price":     "The price of one unit; present once the order is priced.",
-		"Money.amount":   "In minor units: cents of USD, whole JPY.",
+		"Order.total":   "Present once the order is priced.",
+		"Order.reason":  "Why the order is FAILED or CANCELLED; on a PENDING order: why it is being undone.",
+		"Order.message": "The reason, in words for the customer.",
+		"Line.name":     "Present once the order is priced.",
+		"Line.price":    "The price of one unit; present once the order is priced.",
+		"Money.amount": "In minor units of ISO 4217: cents of USD, fillér of HUF, whole JPY. Divide by the decimals of ISO 4217; " +
+			"those of a browser's Intl.NumberFormat differ for some currencies, HUF, COP and IDR among them.",
 		"Money.currency": "An ISO 4217 code.",
 		"OrderPage.next": "The cursor of the next page; absent on the last one.",
 
@@ -64,7 +65,6 @@ var texts = httpapi.Texts{
 	Patterns: map[string]string{
 		`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`: "1 to 64 letters, digits, dots, underscores and hyphens",
 		paymentMethodPattern:                "a reference like pm_card_visa",
-		`^[^\x00-\x1f\x7f]*$`:               "text without control characters",
 		`^[\x21-\x7e]+$`:                    "visible ASCII characters",
 		orderIDPattern:                      "a UUID in lower case",
 		`^[0-9]{1,18}$`:                     "the ID of an event",

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
 	"github.com/ordersaga/ordersaga/api/orderclient"
+	"github.com/ordersaga/ordersaga/internal/auth"
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
 	"github.com/ordersaga/ordersaga/internal/order"
@@ -133,11 +134,25 @@ func (a *orders) watch(ctx context.Context, in *watchInput) (*huma.StreamRespons
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer leave()
+		if hc.Method() == http.MethodHead { // a stream without a body would only hold its place
+			hc.SetHeader("Content-Type", eventStream)
+			return
+		}
+		ctx, cancel := whileTokenValid(ctx)
+		defer cancel()
 		s := newStream(humagin.Unwrap(hc).Writer, a.events.times, last, p.all)
 		if err := a.events.feed(ctx, s, known); err != nil && ctx.Err() == nil {
 			httpapi.Log(ctx).Info("a stream was interrupted", "error", err.Error())
 		}
 	}}, nil
+}
+
+// whileTokenValid returns a context that is done when the token of the request no longer allows what it began.
+func whileTokenValid(ctx context.Context) (context.Context, context.CancelFunc) {
+	if until := auth.TokenOf(ctx).Until; !until.IsZero() {
+		return context.WithDeadline(ctx, until)
+	}
+	return context.WithCancel(ctx)
 }
 
 // feed writes what is known of an order, and then what happens to it, until the order ends, the stream reaches its longest

@@ -316,6 +316,37 @@ func TestStreamsAreClosedAfterAWhile(t *testing.T) {
 	listen(t, a).want("entry 1 CREATED", "order 1 PENDING", "")
 }
 
+func TestStreamsEndWithTheirToken(t *testing.T) {
+	t.Parallel()
+	a := newStreamingAPI(t, hesitates, withTokens, testEvents, testTimes)
+	a.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1", "Prefer: respond-async", token(t, "42", scopeOrders))
+	ends := time.Now().Add(2 * time.Second) // after the tolerance for clocks
+	l := listen(t, a, sign(t, map[string]any{"exp": ends.Add(-30 * time.Second).Unix()}))
+	l.want("entry 1 CREATED", "order 1 PENDING", "")
+	if left := time.Until(ends); left > 2*time.Second || left < -time.Second {
+		t.Errorf("the stream ended %s before its token", left)
+	}
+}
+
+// It would hold a place and say nothing.
+func TestHEADOfAStreamEnds(t *testing.T) {
+	t.Parallel()
+	a := newStreamingAPI(t, hesitates, withoutTokens, eventsConfig{MaxStreams: 1, MaxStreamsPerUser: 1, MaxDuration: time.Hour}, testTimes)
+	placeKeyed(t, a)
+	server := httptest.NewServer(a)
+	t.Cleanup(server.Close)
+	for range 2 {
+		res, err := server.Client().Head(server.URL + "/orders/" + string(keyed) + "/events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != 200 || res.Header.Get("Content-Type") != eventStream {
+			t.Errorf("got %s %v", res.Status, res.Header)
+		}
+	}
+}
+
 func TestStreamsAtOnceAreLimited(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

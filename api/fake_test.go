@@ -250,10 +250,7 @@ func buildAPIThatWaits(
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	memory := ordertest.NewMemory(func() time.Time { return now })
-	who, err := auth.New(t.Context(), tokens, "orders", log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	who := auth.New(tokens, "orders", log)
 	store := &brokenStore{Memory: memory}
 	engine := &fakeEngine{
 		store: memory, script: s, started: map[order.ID]temporalclient.Started{},

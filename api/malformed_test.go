@@ -31,7 +31,7 @@ const (
 	notProductID = "expected string to be 1 to 64 letters, digits, dots, underscores and hyphens"
 	notOrderID   = "expected string to be a UUID in lower case"
 	notStatus    = `expected value to be one of "PENDING, CONFIRMED, FAILED, CANCELLED"`
-	notTime      = "invalid date/time for format 2006-01-02T15:04:05.999999999Z07:00"
+	notTime      = "must be a time in the format of RFC 3339, for example 2026-11-29T12:00:00Z"
 	notWhole     = "expected a whole number within range, in plain digits"
 )
 
@@ -103,6 +103,7 @@ var malformed = map[string]struct {
 		body:   with("paymentMethod", `4242424242424242`),
 		status: 400, fields: "#/paymentMethod: expected string",
 	},
+	"method null": {body: with("paymentMethod", `null`), status: 400, fields: "#/paymentMethod: expected string"},
 	"deeply nested": {
 		body:   strings.Repeat("[", 60000),
 		status: 400, fields: "#: is not JSON: exceeded max depth, at byte 10000",
@@ -260,6 +261,21 @@ var malformed = map[string]struct {
 		request: "GET /orders?createdTo=2026-11-02T0:00:00Z",
 		status:  422, fields: "createdTo: " + notTime,
 	},
+	"a month that is none": {
+		request: "GET /orders?createdFrom=2026-13-01T00:00:00Z",
+		status:  422, fields: "createdFrom: " + notTime,
+	},
+	"a time before all orders": {
+		request: "GET /orders?createdFrom=0001-01-01T00:00:00Z", // Go's zero time: no time
+		status:  422, fields: "createdFrom: must be a time in the years 1970 to 9999",
+	},
+	"a time after all orders": {
+		request: "GET /orders?createdTo=9999-12-31T23:59:59-23:59",
+		status:  422, fields: "createdTo: must be a time in the years 1970 to 9999",
+	},
+	"cursor empty":            {request: "GET /orders?cursor=", status: 422, fields: "cursor: is empty"},
+	"an encoded slash":        {request: "GET /orders%2F" + string(keyed), status: 404},
+	"an encoded slash inside": {request: "POST /orders/" + string(keyed) + "%2fcancel", status: 405},
 	"time without an end": {
 		request: "GET /orders?createdFrom=2026-11-02T00:00:00Z&createdTo=2026-11-02T00:00:00Z",
 		status:  422, fields: "createdTo: is not after createdFrom",
@@ -276,8 +292,21 @@ var malformed = map[string]struct {
 	},
 	"a NUL in the reason": {
 		request: cancelKeyed, body: `{"reason":"\u0000"}`,
-		status: 422, fields: `#/reason: expected string to be text without control characters`,
+		status: 422, fields: `#/reason: must not have the control character U+0000`,
 	},
+	"escape codes in the reason": {
+		request: cancelKeyed, body: `{"reason":"\u001b[2J"}`,
+		status: 422, fields: `#/reason: must not have the control character U+001B`,
+	},
+	"a reason of blanks": {
+		request: cancelKeyed, body: `{"reason":" \u00a0"}`,
+		status: 422, fields: `#/reason: must not be blank`,
+	},
+	"an empty reason": {
+		request: cancelKeyed, body: `{"reason":""}`,
+		status: 422, fields: `#/reason: expected length >= 1`,
+	},
+	"a reason null": {request: cancelKeyed, body: `{"reason":null}`, status: 400, fields: "#/reason: expected string"},
 	"cancel with a sender": {
 		request: cancelKeyed, body: `{"by":"operator"}`,
 		status: 422, fields: "#/by: unexpected property",

@@ -100,29 +100,6 @@ type placeInput struct {
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" pattern:"^[\\x21-\\x7e]+$" example:"7f1c9a52-order-1"`
 	Prefer         string `header:"Prefer" example:"wait=5"`
 	Body           orderclient.NewOrder
-
-	prefer []string
-}
-
-// Resolve reads every header Prefer, and rejects an empty or repeated key: its sender would wrongly believe that they are
-// protected.
-func (in *placeInput) Resolve(ctx huma.Context) []error {
-	var keys []string
-	ctx.EachHeader(func(name, value string) {
-		switch http.CanonicalHeaderKey(name) {
-		case "Idempotency-Key":
-			keys = append(keys, value)
-		case "Prefer":
-			in.prefer = append(in.prefer, value)
-		}
-	})
-	switch {
-	case len(keys) > 1:
-		return []error{&huma.ErrorDetail{Location: "header.Idempotency-Key", Message: "is given more than once"}}
-	case len(keys) == 1 && keys[0] == "":
-		return []error{&huma.ErrorDetail{Location: "header.Idempotency-Key", Message: "is empty"}}
-	}
-	return nil
 }
 
 const orderIDPattern = `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`
@@ -185,7 +162,7 @@ type listInput struct {
 	To        time.Time    `query:"createdTo" example:"2026-12-01T00:00:00Z"`
 	ProductID string       `query:"productId" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" example:"mug-blue"`
 	Limit     int          `query:"limit" minimum:"1" maximum:"100" default:"20"`
-	Cursor    string       `query:"cursor" maxLength:"200"`
+	Cursor    string       `query:"cursor" minLength:"1" maxLength:"200"`
 }
 
 // Resolve rejects a period that ends before it begins: its list would always be empty.

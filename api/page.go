@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"embed"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/moneytext"
 )
 
 // page is the page at /, for placing an order and watching its saga. Like any other client it uses only the documented
@@ -48,7 +51,14 @@ func newPage(catalogURL string, needsToken bool) (*page, error) {
 		return nil, fmt.Errorf("PAGE_CATALOG_URL: %w", err)
 	}
 	var html bytes.Buffer
-	if err := pageTemplate.Execute(&html, struct{ NeedsToken bool }{needsToken}); err != nil {
+	decimals, err := json.Marshal(moneytext.Decimals())
+	if err != nil {
+		return nil, fmt.Errorf("the page: %w", err)
+	}
+	if err := pageTemplate.Execute(&html, struct {
+		NeedsToken bool
+		Decimals   string
+	}{needsToken, string(decimals)}); err != nil {
 		return nil, fmt.Errorf("the page: %w", err)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -87,8 +97,17 @@ func (p *page) register(api *httpapi.API) {
 	}
 	catalog := func(c *gin.Context) { p.catalog.ServeHTTP(c.Writer, c.Request) }
 	api.Router.GET("/catalog/products", catalog)
-	api.Router.GET("/catalog/products/:id", catalog)
+	api.Router.GET("/catalog/products/:id", func(c *gin.Context) {
+		if !productID.MatchString(c.Param("id")) { // it could name another path of the catalog
+			httpapi.Respond(c, problem.NotFound.New("there is nothing at this path"))
+			return
+		}
+		catalog(c)
+	})
 }
+
+// productID matches the IDs that products can have.
+var productID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // serve returns a handler for a file. The response is 304 if the browser has the file.
 func serve(contentType string, content []byte) gin.HandlerFunc {

@@ -1,7 +1,10 @@
 package api
 
 import (
+	"bufio"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -137,6 +140,33 @@ func TestCatalogIsReachableOnlyThroughTwoReadOnlyPaths(t *testing.T) {
 	}
 	if len(seen) > 0 {
 		t.Errorf("the catalog got a request for %s", (<-seen).RequestURI)
+	}
+}
+
+// A body would be read and passed on until it has come or the server's time is up.
+func TestBodiesAreNeitherPassedToTheCatalogNorWaitedFor(t *testing.T) {
+	t.Parallel()
+	catalog := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if body, err := io.ReadAll(r.Body); len(body) > 0 || err != nil {
+			t.Errorf("the catalog got the body %q, %v", body, err)
+		}
+		_, _ = io.WriteString(w, `{"products":[]}`)
+	}))
+	t.Cleanup(catalog.Close)
+	base := servePage(t, catalog.URL, false)
+	for _, path := range []string{"/catalog/products", "/", "/orders/" + string(keyed)} {
+		for _, framing := range []string{"Content-Length: 100", "Transfer-Encoding: chunked"} {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: test\r\n%s\r\n\r\n", path, framing)
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil || !res.Close {
+				t.Errorf("%s, %s: got %v, %v, want a response and the end of the connection", path, framing, res, err)
+			}
+			conn.Close()
+		}
 	}
 }
 

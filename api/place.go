@@ -19,7 +19,7 @@ func (a *orders) place(ctx context.Context, in *placeInput) (*orderOutput, error
 	}
 	req := toRequest(in.Body, in.IdempotencyKey, a.defaultPaymentMethod)
 	httpapi.Annotate(ctx, "orderId", req.ID, "workflowId", req.ID.WorkflowID())
-	prefer := parsePrefer(in.prefer)
+	prefer := parsePrefer(in.Prefer)
 
 	o, replayed, err := a.placeOnce(ctx, req, in.IdempotencyKey != "", prefer.wait)
 	if err != nil {

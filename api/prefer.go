@@ -21,9 +21,9 @@ type preference struct {
 // parsePrefer understands wait=N (seconds, cut to maxWait) and respond-async. Together they mean: wait that long, then
 // respond with 202. respond-async alone means: do not wait at all. As RFC 7240 demands, unknown preferences are ignored, and
 // the first of two equal ones counts.
-func parsePrefer(headers []string) preference {
+func parsePrefer(header string) preference {
 	wait, async := -1, false
-	for _, p := range strings.Split(strings.Join(headers, ","), ",") {
+	for _, p := range strings.Split(header, ",") {
 		p, _, _ = strings.Cut(p, ";")
 		name, value, _ := strings.Cut(p, "=")
 		switch strings.ToLower(strings.TrimSpace(name)) {

@@ -57,7 +57,7 @@ func toPrincipal(t auth.Token) (principal, *problem.Problem) {
 		return principal{all: true, operator: true}, nil
 	}
 	id, err := strconv.ParseInt(t.Subject, 10, 64)
-	if err != nil || id <= 0 {
+	if err != nil || id <= 0 || strconv.FormatInt(id, 10) != t.Subject { // "042" may be another user at the issuer
 		return principal{}, auth.InvalidToken("the token's sub is not a user's ID")
 	}
 	return principal{userID: id}, nil

@@ -37,6 +37,10 @@ func TestTokensWithoutAUserAreRefused(t *testing.T) {
 		"another audience": {sign(t, map[string]any{"aud": "catalog"}), 401, "the token is invalid or has expired"},
 		"no user":          {sign(t, map[string]any{"sub": "alice"}), 401, "the token's sub is not a user's ID"},
 		"user 0":           {sign(t, map[string]any{"sub": "0"}), 401, "the token's sub is not a user's ID"},
+		"user +42":         {sign(t, map[string]any{"sub": "+42"}), 401, "the token's sub is not a user's ID"},
+		"user 042":         {sign(t, map[string]any{"sub": "042"}), 401, "the token's sub is not a user's ID"},
+		"user -42":         {sign(t, map[string]any{"sub": "-42"}), 401, "the token's sub is not a user's ID"},
+		"a blank user":     {sign(t, map[string]any{"sub": " 42"}), 401, "the token's sub is not a user's ID"},
 		"no scope":         {sign(t, map[string]any{"scope": nil}), 403, "the token lacks the scope orders"},
 		"another scope":    {sign(t, map[string]any{"scope": "orders:read"}), 403, "the token lacks the scope orders"},
 	} {

@@ -27,10 +27,8 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 // RunOn is Run on a connection to Temporal and with outcomes that a worker in the same process shares. With a worker on
 // the same client, a start brings back the first workflow task.
 func RunOn(ctx context.Context, c Config, log *slog.Logger, temporal *temporalclient.Client, outcomes *Outcomes) error {
-	who, err := auth.New(ctx, c.Auth, c.Audience, log)
-	if err != nil {
-		return err
-	}
+	who := auth.New(c.Auth, c.Audience, log)
+	defer background(ctx, who.Run)()
 	pool, err := pgdb.Open(ctx, c.DatabaseURL)
 	if err != nil {
 		return err
@@ -45,7 +43,7 @@ func RunOn(ctx context.Context, c Config, log *slog.Logger, temporal *temporalcl
 		store: store, engine: sagas, outcomes: outcomes, running: ctx, longestWait: maxWait, who: who, log: log,
 		defaultPaymentMethod: c.DefaultPaymentMethod, sagaURL: c.sagaURL(), now: time.Now, events: events,
 		edge: c.Edge, perUser: httpapi.NewLimiter("user", c.UserRate, c.UserBurst),
-		checks: map[string]httpserver.Check{"database": store.Ready, "temporal": temporal.Check},
+		checks: map[string]httpserver.Check{"database": store.Ready, "temporal": temporal.Check, "keys": who.Ready},
 	})
 	if c.StripeWebhookSecret != "" {
 		webhook{c.StripeWebhookSecret, sagas.StartPaymentEvent}.register(api)

@@ -98,10 +98,7 @@ func newRealAPIOn(t *testing.T, orders *ordertest.Memory) *realAPI {
 	}
 	t.Cleanup(c.Close)
 	r := &realAPI{temporal: c, taskQueue: taskQueue, orders: orders, shop: &shop{charging: make(chan struct{})}}
-	who, err := auth.New(t.Context(), withoutTokens, "orders", log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	who := auth.New(withoutTokens, "orders", log)
 	events := newEvents(t.Context(), testEvents, defaultWatchTimes, r.orders, log)
 	outcomes := newOutcomes(askPause)
 	t.Cleanup(background(t.Context(), events.watcher.run))

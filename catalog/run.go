@@ -43,10 +43,6 @@ func (c Config) Validate() error {
 
 // Run serves until ctx is done.
 func Run(ctx context.Context, c Config, log *slog.Logger) error {
-	who, err := auth.New(ctx, c.Auth, c.Audience, log)
-	if err != nil {
-		return err
-	}
 	store, err := mongodb.Open(c.MongoDBURI, c.Database)
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
@@ -55,10 +51,12 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 	background := stock.NewBackground(stock.BackgroundRoom)
 	units := stock.New(store, stock.Options{Later: background.Later, Log: log})
 
+	who := auth.New(c.Auth, c.Audience, log)
 	var owned sync.WaitGroup
 	defer owned.Wait()
 	sweeping, stopSweeping := context.WithCancel(ctx)
 	defer stopSweeping()
+	owned.Go(func() { who.Run(sweeping) })
 	var indexed atomic.Bool
 	owned.Go(func() {
 		if prepare(sweeping, store, log) {
@@ -76,6 +74,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 		who:         who,
 		unavailable: mongodb.Unavailable,
 		checks: map[string]httpserver.Check{
+			"keys":    who.Ready,
 			"mongodb": store.Ping,
 			"indexes": func(context.Context) error {
 				if !indexed.Load() {

@@ -95,7 +95,7 @@ type Entry struct {
 
 // CancelOrder asks to cancel an order.
 type CancelOrder struct {
-	Reason string `json:"reason,omitempty" maxLength:"120" pattern:"^[^\\x00-\\x1f\\x7f]*$" example:"ordered twice"`
+	Reason string `json:"reason,omitempty" minLength:"1" maxLength:"120" format:"line" example:"ordered twice"`
 }
 
 // The types of problems that a caller may want to tell apart. GET /problems explains every type.

@@ -87,9 +87,13 @@ function parse(block) {
   return e;
 }
 
+// decimals are those of ISO 4217, by currency. The browser's own differ for some (HUF).
+const decimals = JSON.parse(document.body.dataset.decimals);
+
 function money({ amount, currency }) {
-  const format = new Intl.NumberFormat("en", { style: "currency", currency });
-  return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+  const digits = decimals[currency];
+  const format = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return new Intl.NumberFormat("en", format).format(amount / 10 ** digits);
 }
 
 // ---- the form --------------------------------------------------------------------------------------------------------
@@ -144,7 +148,6 @@ async function loadProducts() {
     for (const p of json.products) catalog.set(p.id, p);
     list.replaceChildren(...json.products.map((p) => row(p, chosen.get(p.id) ?? 0)));
     if (!catalog.size) list.replaceChildren(make("li", "The catalog is empty. `make demo` fills it.", { class: "quiet" }));
-    if (!chosen.size) list.querySelector("input")?.stepUp();
   } catch (problem) {
     list.replaceChildren(make("li", problem.detail ?? problem.title, { class: "quiet" }));
   }
@@ -177,16 +180,19 @@ function sum() {
     const { amount, currency } = catalog.get(id).price;
     sums.set(currency, (sums.get(currency) ?? 0) + amount * n);
   }
+  $("basket").replaceChildren(...[...chosen].map(([id, n]) => make("li", `${n} × ${catalog.get(id).name}`)));
   $("sum").value = [...sums].map(([currency, amount]) => money({ amount, currency })).join(" + ") || "–";
   for (const li of $("products").querySelectorAll(".product")) li.classList.toggle("chosen", chosen.has(li.dataset.product));
 }
 
+// filter hides what does not match, but never what is in the basket.
 function filter() {
-  const words = $("filter").value.toLowerCase().split(/\s+/);
+  const written = (text) => text.normalize("NFKC").toLowerCase();
+  const words = written($("filter").value).split(/\s+/), chosen = basket();
   for (const li of $("products").querySelectorAll(".product")) {
     const p = catalog.get(li.dataset.product);
-    const text = `${p.name} ${p.category} ${p.id}`.toLowerCase();
-    li.hidden = !words.every((w) => text.includes(w));
+    const text = written(`${p.name} ${p.category} ${p.id}`);
+    li.hidden = !chosen.has(p.id) && !words.every((w) => text.includes(w));
   }
 }
 

@@ -34,10 +34,8 @@ type output struct{ Body string }
 func doors(t testing.TB, c auth.Config) *httpapi.API {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	who, err := auth.New(t.Context(), c, audience, log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	who := auth.New(c, audience, log)
+	go who.Run(t.Context())
 	api := httpapi.New(httpapi.Config{Title: "Doors", Version: "1", Log: log, SecuritySchemes: who.Schemes("Scope key: the door.")})
 	api.UseMiddleware(who.Middleware)
 	open := func(ctx context.Context, _ *struct{}) (*output, error) {
@@ -172,9 +170,7 @@ func TestNoAuthenticationIsLoggedAndOpensEverything(t *testing.T) {
 	t.Parallel()
 	var logs bytes.Buffer
 	none := auth.Config{Mode: auth.ModeNone}
-	if _, err := auth.New(t.Context(), none, audience, slog.New(slog.NewTextHandler(&logs, nil))); err != nil {
-		t.Fatal(err)
-	}
+	auth.New(none, audience, slog.New(slog.NewTextHandler(&logs, nil)))
 	if !strings.Contains(logs.String(), "level=WARN") || !strings.Contains(logs.String(), "AUTH_MODE=none") {
 		t.Errorf("got %q, want a warning", logs.String())
 	}
@@ -186,6 +182,17 @@ func TestNoAuthenticationIsLoggedAndOpensEverything(t *testing.T) {
 	}
 	if w, _ := get(t, api, "/openapi.json", ""); strings.Contains(w.Body.String(), "token") {
 		t.Errorf("the document mentions tokens: %s", w.Body)
+	}
+}
+
+func TestOfTwoTokensNoneCounts(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest(http.MethodGet, "/locked", nil)
+	r.Header["Authorization"] = []string{bearer(t, nil), "Bearer x.y.z"}
+	w := httptest.NewRecorder()
+	doors(t, authtest.Config).ServeHTTP(w, r)
+	if w.Code != 401 || !strings.Contains(w.Body.String(), "more than once") {
+		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 }
 

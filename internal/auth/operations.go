@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
@@ -55,7 +56,13 @@ func (a *Authenticator) Middleware(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 		return
 	}
-	token, refused := a.token(ctx.Context(), ctx.Header("Authorization"))
+	var token Token
+	var refused *problem.Problem
+	if headers := humagin.Unwrap(ctx).Request.Header.Values("Authorization"); len(headers) > 1 {
+		refused = InvalidToken("the header Authorization is given more than once") // a proxy may have checked the other
+	} else {
+		token, refused = a.token(ctx.Context(), ctx.Header("Authorization"))
+	}
 	if refused == nil {
 		refused = lacking(token, security)
 	}

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"log/slog"
 	"net/http"
+	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
@@ -34,6 +36,7 @@ type API struct {
 
 	problems map[string]problem.Type // every type of problem that this API can return, by name
 	limited  bool                    // any operation may return too-many-requests
+	complete sync.Once               // the first request ends the registration of routes
 }
 
 // New returns an API with the common paths and no operations yet. The edge must be valid.
@@ -41,8 +44,10 @@ func New(c Config) *API {
 	gin.SetMode(gin.ReleaseMode)
 	router := gin.New()
 	router.RedirectTrailingSlash = false // one resource, one path
+	router.UseRawPath = true             // see ServeHTTP
 	router.HandleMethodNotAllowed = true
 	router.ContextWithFallback = true
+	router.RemoteIPHeaders = []string{"X-Forwarded-For"} // a trusted proxy may pass on a client's own X-Real-IP
 	if err := router.SetTrustedProxies(c.Edge.TrustedProxies); err != nil {
 		panic(err) // impossible: the edge is valid
 	}
@@ -71,8 +76,35 @@ func New(c Config) *API {
 	return a
 }
 
-// ServeHTTP handles a request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.Router.ServeHTTP(w, r) }
+// ServeHTTP handles a request. Routes can be registered until the first one.
+//
+// The router compares decoded paths, in which an encoded slash would separate segments like any other. Only a path with an
+// encoded slash is compared as it was sent.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.complete.Do(a.registerHEAD)
+	if (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.ContentLength != 0 {
+		// Nothing reads this body. The server would wait for it before the response, to use the connection again.
+		w.Header().Set("Connection", "close")
+		bodiless := *r
+		bodiless.Body, bodiless.ContentLength, bodiless.TransferEncoding = http.NoBody, 0, nil
+		r = &bodiless
+	}
+	if raw := r.URL.RawPath; raw != "" && !strings.Contains(strings.ToUpper(raw), "%2F") {
+		decoded, u := *r, *r.URL
+		u.RawPath, decoded.URL = "", &u
+		r = &decoded
+	}
+	a.Router.ServeHTTP(w, r)
+}
+
+// registerHEAD adds HEAD wherever there is GET. The server leaves out the body.
+func (a *API) registerHEAD() {
+	for _, route := range a.Router.Routes() {
+		if route.Method == http.MethodGet {
+			a.Router.HEAD(route.Path, route.HandlerFunc)
+		}
+	}
+}
 
 func config(c Config) huma.Config {
 	format := huma.Format{

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,9 @@ func checkMediaType(ctx huma.Context) *problem.Problem {
 	if ctx.Header("Content-Encoding") != "" {
 		return problem.UnsupportedMediaType.New("the body must not be compressed")
 	}
+	if len(humagin.Unwrap(ctx).Request.Header.Values("Content-Type")) > 1 {
+		return problem.UnsupportedMediaType.New("the header Content-Type is given more than once")
+	}
 	media, params, err := mime.ParseMediaType(ctx.Header("Content-Type"))
 	if err != nil || media != "application/json" {
 		return problem.UnsupportedMediaType.New("the body must be application/json")
@@ -90,9 +94,11 @@ func (a *API) checkJSON(body []byte, schema *huma.Schema, t reflect.Type) *probl
 	}
 	var result huma.ValidateResult
 	path := huma.NewPathBuffer(make([]byte, 0, 128), 0)
-	huma.Validate(a.OpenAPI().Components.Schemas, schema, path, huma.ModeWriteToServer, escapeNames(tree), &result)
-	if len(result.Errors) > 0 {
-		return validationFailed(result.Errors)
+	tree = escapeNames(tree)
+	huma.Validate(a.OpenAPI().Components.Schemas, schema, path, huma.ModeWriteToServer, tree, &result)
+	wrong := append(slices.DeleteFunc(result.Errors, aboutTime), a.checkFormats(schema, tree, "")...)
+	if len(wrong) > 0 {
+		return validationFailed(wrong)
 	}
 	if err := json.Unmarshal(body, reflect.New(t).Interface()); err != nil {
 		return unreadable(err)

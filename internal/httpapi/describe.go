@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -26,7 +27,10 @@ func (a *API) Describe(texts Texts) {
 			}
 		}
 	}
-	explain := func(s *huma.Schema) {
+	explain := func(s *huma.Schema, target *string) {
+		if text, ok := formatTexts[s.Format]; ok {
+			*target = strings.TrimSpace(*target + " " + text)
+		}
 		if text, ok := texts.Patterns[s.Pattern]; ok {
 			s.PatternDescription, used[s.Pattern] = text, true
 			s.PrecomputeMessages()
@@ -35,16 +39,16 @@ func (a *API) Describe(texts Texts) {
 	for owner, schema := range a.OpenAPI().Components.Schemas.Map() {
 		for name, member := range schema.Properties {
 			describe(owner, name, &member.Description)
-			explain(member)
+			explain(member, &member.Description)
 			if member.Items != nil {
-				explain(member.Items)
+				explain(member.Items, &member.Items.Description)
 			}
 		}
 	}
 	for _, op := range a.operations() {
 		for _, p := range op.Parameters {
 			describe(op.OperationID, p.Name, &p.Description)
-			explain(p.Schema)
+			explain(p.Schema, &p.Description)
 		}
 		for _, r := range op.Responses {
 			for name, header := range r.Headers {

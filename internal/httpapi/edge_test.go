@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,5 +174,23 @@ func TestInvalidEdgeIsNamed(t *testing.T) {
 	}
 	if err := valid.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a client writes into the header counts for nothing, whatever the proxy adds to it.
+func TestClientsCannotChooseTheirAddress(t *testing.T) {
+	t.Parallel()
+	for name, headers := range map[string][]string{
+		"before the proxy's entry": {"X-Forwarded-For", "198.51.100.%d, 192.0.2.1"},
+		"in another header":        {"X-Real-Ip", "198.51.100.%d"},
+		"in the standard header":   {"Forwarded", "for=198.51.100.%d"},
+	} {
+		api := edgeAPI(httpapi.Edge{AddressRate: 0.001, AddressBurst: 1, TrustedProxies: []string{"10.0.0.1"}})
+		for i, want := range []int{200, 429} {
+			res := from(api, "10.0.0.1:1", headers[0], strings.Replace(headers[1], "%d", strconv.Itoa(i), 1))
+			if res.StatusCode != want {
+				t.Errorf("%s, request %d: got %d, want %d", name, i, res.StatusCode, want)
+			}
+		}
 	}
 }

@@ -30,12 +30,6 @@ const (
 	invalidDetail    = "the request breaks a rule: see errors"
 )
 
-// wrongType are huma's messages for values whose JSON type is not the schema's.
-var wrongType = []string{
-	validation.MsgExpectedBoolean, validation.MsgExpectedNumber, validation.MsgExpectedInteger,
-	validation.MsgExpectedString, validation.MsgExpectedArray, validation.MsgExpectedObject,
-}
-
 // translate turns every error that huma makes into a problem.
 func translate(ctx context.Context, status int, msg string, errs []error) *problem.Problem {
 	switch {

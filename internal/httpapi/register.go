@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
@@ -50,7 +48,7 @@ func (a *API) document(op *huma.Operation, takesBody bool, problems []problem.Ty
 		all = append(all, problem.TooMany)
 	}
 	if len(op.Security) > 0 {
-		all = append(all, problem.Unauthenticated, problem.Forbidden)
+		all = append(all, problem.Unauthenticated, problem.Forbidden, problem.Unavailable)
 	}
 	byStatus := map[int][]string{}
 	for _, t := range all {
@@ -75,7 +73,7 @@ func (a *API) document(op *huma.Operation, takesBody bool, problems []problem.Ty
 // strict rejects what huma would accept. Body is the type of the operation's body; nil: it has none.
 func (a *API) strict(body reflect.Type) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		p := a.checkQuery(ctx.URL(), ctx.Operation())
+		p := a.checkParameters(ctx)
 		if p == nil && body != nil {
 			p = a.checkBody(ctx, body)
 		}
@@ -90,50 +88,53 @@ func (a *API) strict(body reflect.Type) func(huma.Context, func(huma.Context)) {
 // Refuse responds with a problem from within a huma middleware, which must then not call the next one.
 func Refuse(ctx huma.Context, p *problem.Problem) { Respond(humagin.Unwrap(ctx), p) }
 
-// checkQuery rejects queries that cannot be parsed and parameters that are repeated, empty or times of another format.
-func (a *API) checkQuery(u url.URL, op *huma.Operation) *problem.Problem {
+// checkParameters rejects queries that cannot be parsed, and parameters in the query or in headers that are repeated, empty
+// or not of their format: what huma accepts. Lines of a header that is a list become one line.
+func (a *API) checkParameters(ctx huma.Context) *problem.Problem {
+	u, header := ctx.URL(), humagin.Unwrap(ctx).Request.Header
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return problem.Malformed.New("the query of the URL is not well-formed")
 	}
-	var wrong []problem.Field
-	for name, values := range query {
-		if detail := a.checkParameter(op, name, values); detail != "" {
-			wrong = append(wrong, problem.Field{Parameter: name, Detail: detail})
+	var wrong []error
+	for _, p := range ctx.Operation().Parameters {
+		values := query[p.Name]
+		if p.In == "header" {
+			values = header.Values(p.Name)
+			if slices.Contains(lists, p.Name) && len(values) > 0 {
+				header.Set(p.Name, strings.Join(values, ", "))
+				continue
+			}
+		}
+		if detail := checkValues(p, values); detail != "" {
+			wrong = append(wrong, &huma.ErrorDetail{Location: p.In + "." + p.Name, Message: detail})
 		}
 	}
-	if len(wrong) == 0 {
+	if wrong == nil {
 		return nil
 	}
-	slices.SortFunc(wrong, func(a, b problem.Field) int { return strings.Compare(a.Parameter, b.Parameter) })
-	p := problem.Invalid.New(invalidDetail)
-	p.Errors = wrong
-	return p
+	return validationFailed(wrong)
 }
 
-// rfc3339 is the format of a time. time.Parse, which huma uses, also accepts T0:00:00Z and a comma before a fraction.
-var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+// lists are the headers whose lines together are one list (RFC 9110, section 5.3). No other parameter may be repeated: its
+// sender would wrongly believe that each value counts.
+var lists = []string{"If-Match", "If-None-Match", "Prefer"}
 
-// checkParameter returns what is wrong with a query parameter that huma would accept, or "".
-func (a *API) checkParameter(op *huma.Operation, name string, values []string) string {
-	if len(values) > 1 {
-		return "is given more than once"
-	}
-	i := slices.IndexFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name })
-	if i < 0 {
-		return "" // unknown: huma rejects it
-	}
-	schema := op.Parameters[i].Schema
+// checkValues returns what is wrong with the values of a parameter that huma would accept, or "". huma treats an empty
+// parameter as absent: a list filtered by nothing would show everything.
+func checkValues(p *huma.Param, values []string) string {
 	switch {
+	case p.In == "path" || len(values) == 0:
+		return ""
+	case len(values) > 1:
+		return "is given more than once"
 	case values[0] == "":
-		// huma treats an empty parameter as absent. A list filtered by nothing would return everything.
-		var result huma.ValidateResult
-		huma.Validate(a.OpenAPI().Components.Schemas, schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, "", &result)
-		if len(result.Errors) > 0 {
-			return "is empty"
+		return "is empty"
+	}
+	if check, ok := formats[p.Schema.Format]; ok {
+		if err := check(values[0]); err != nil {
+			return err.Error()
 		}
-	case schema.Format == "date-time" && !rfc3339.MatchString(values[0]):
-		return "invalid date/time for format " + time.RFC3339Nano
 	}
 	return ""
 }

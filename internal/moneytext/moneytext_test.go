@@ -1,7 +1,11 @@
 package moneytext_test
 
 import (
+	"maps"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/moneytext"
@@ -41,5 +45,25 @@ func TestDecimalsAreThoseOfPlain(t *testing.T) {
 	}
 	if _, known := decimals["QQQ"]; known {
 		t.Error("QQQ is known")
+	}
+}
+
+// The list is ISO 4217's. CLDR and browsers differ from it.
+func TestDecimalsAreThoseOfISO4217(t *testing.T) {
+	t.Parallel()
+	want := map[string]int{}
+	for decimals, codes := range map[int]string{
+		0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+		3: "BHD IQD JOD KWD LYD OMR TND",
+		4: "CLF UYW",
+	} {
+		for code := range strings.FieldsSeq(codes) {
+			want[code] = decimals
+		}
+	}
+	got := moneytext.Decimals()
+	maps.DeleteFunc(got, func(_ string, decimals int) bool { return decimals == 2 })
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

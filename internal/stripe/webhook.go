@@ -3,6 +3,7 @@ package stripe
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/stripe/stripe-go/v86/webhook"
@@ -21,6 +22,16 @@ var (
 	// ErrOtherEvent says that a signed payment event has a type that this system ignores.
 	ErrOtherEvent = errors.New("the payment event has a type that is ignored")
 )
+
+// minSecret is the length of the shortest signing secret after whsec_. The gateway's own have twice as many characters.
+const minSecret = 16
+
+// IsWebhookSecret reports whether a signing secret can be one of the gateway's: whsec_ and enough characters that nobody can
+// guess them.
+func IsWebhookSecret(s string) bool {
+	random, ok := strings.CutPrefix(s, "whsec_")
+	return ok && len(random) >= minSecret
+}
 
 // ReadEvent verifies and decodes a payment event from the gateway. body is the unchanged body of the request, signature its
 // Stripe-Signature header and secret the endpoint's (whsec_…). Its errors are ErrSignature, ErrEvent and ErrOtherEvent, which

@@ -16,6 +16,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ordersaga/ordersaga/internal/plain"
 )
 
 // operation holds the parts of an operation that the tests check.
@@ -226,6 +228,15 @@ func open(path string) (*schemas, []byte, error) {
 	c.AssertFormat()
 	for name, bits := range map[string]int{"int32": 32, "int64": 64} {
 		c.RegisterFormat(&jsonschema.Format{Name: name, Validate: integer(bits)})
+	}
+	for name, check := range map[string]func(string) error{"line": plain.Line, "text": plain.Text} {
+		c.RegisterFormat(&jsonschema.Format{Name: name, Validate: func(v any) error {
+			text, ok := v.(string)
+			if !ok {
+				return nil
+			}
+			return check(text)
+		}})
 	}
 	return &schemas{compiler: c}, text, c.AddResource(documentURL, root)
 }
