@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
 	"fmt"
 	"maps"
 	"net/http"
@@ -10,9 +12,11 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ordersaga/ordersaga/catalog/memorytest"
+	"github.com/ordersaga/ordersaga/internal/auth"
 	"github.com/ordersaga/ordersaga/internal/auth/authtest"
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 )
@@ -83,7 +87,7 @@ func TestEveryOperationRequiresItsScope(t *testing.T) {
 			api := guarded(t)
 			call := func(authorization string) response {
 				method, path, _ := strings.Cut(op.request, " ")
-				headers := []string{authorization}
+				headers := []string{authorization, anyVersion}
 				if id == "restockProduct" || id == "correctStock" {
 					headers = append(headers, "Idempotency-Key: k-1")
 				}
@@ -157,4 +161,37 @@ func TestDocumentsAndProbesNeedNoToken(t *testing.T) {
 			t.Errorf("%s: got %d, want 200", path, w.Code)
 		}
 	}
+}
+
+// A token that cannot be checked is not the caller's mistake.
+func TestTokensCannotBeCheckedWhileTheKeyServerIsDown(t *testing.T) {
+	t.Parallel()
+	keys := auth.Config{Mode: auth.ModeJWT, JWKSURL: "http://127.0.0.1:1/keys", Issuer: authtest.Config.Issuer}
+	api := serveAt(t, memorytest.New(), func() time.Time { return clock }, keys)
+	for id, op := range everyOperation {
+		method, path, _ := strings.Cut(op.request, " ")
+		got := send(t, api, method, path, op.body, aKey, anyVersion, asymmetricBearer(t, op.scope))
+		if op.scope == public {
+			if got.status == 503 {
+				t.Errorf("%s: got %d %v, though it needs no token", id, got.status, got.body)
+			}
+			continue
+		}
+		want(t, id, got, 503, `{"type": "/problems/unavailable"}`)
+	}
+}
+
+// asymmetricBearer returns an Authorization header with a token that only a key server's keys can verify.
+func asymmetricBearer(t *testing.T, scope string) string {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims := authtest.Claims(map[string]any{"aud": "catalog", "sub": "tester", "scope": scope})
+	token, err := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims).SignedString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "Authorization: Bearer " + token
 }

@@ -14,7 +14,8 @@ const scopesHelp = "Scope " + scopeManager + ": change products and their stock.
 // texts describe members and parameters in the OpenAPI document.
 var texts = httpapi.Texts{
 	Fields: map[string]string{
-		"Price.amount":   "In minor units: cents of USD, whole JPY.",
+		"Price.amount": "In minor units of ISO 4217: cents of USD, fillér of HUF, whole JPY. Divide by the decimals of ISO 4217; " +
+			"those of a browser's Intl.NumberFormat differ for some currencies, HUF, COP and IDR among them.",
 		"Price.currency": "An ISO 4217 code.",
 
 		"Product.price": "The price of one unit.",
@@ -33,12 +34,13 @@ var texts = httpapi.Texts{
 		"listProducts.category": "Only products in this category.",
 		"listProducts.minPrice": "Only products that cost at least this, in minor units.",
 		"listProducts.maxPrice": "Only products that cost at most this, in minor units.",
-		"listProducts.q":        "Only products whose names contain all of these words: whole words, in any case.",
-		"listProducts.cursor":   "nextCursor of the page before: equally fast at any depth. Leave out page then.",
-		"listProducts.limit":    "Products on a page.",
+		"listProducts.q": "Only products whose names contain all of these words: whole words, in any case and form, and signs " +
+			"such as ☕. Punctuation is no word.",
+		"listProducts.cursor": "nextCursor of the page before: equally fast at any depth. Leave out page then.",
+		"listProducts.limit":  "Products on a page.",
 
 		"ReservationRequest.lines":     "Lines with the same product are summed.",
-		"ReservationRequest.expiresAt": "When the units are given back unless they are sold.",
+		"ReservationRequest.expiresAt": "When the units are given back unless they are sold; at most 30 days from now.",
 		"Reservation.reason":           "Why the units were given back.",
 		"Reservation.lines":            "One line per product.",
 		"Reservation.returns":          "Units that came back after they were sold, oldest first.",
@@ -47,6 +49,9 @@ var texts = httpapi.Texts{
 		"ReturnRequest.lines":          "Lines with the same product are summed.",
 		"ReturnLine.writeOff":          "How many of the units are not for sale again, such as broken ones.",
 		"ReturnedLine.writeOff":        "How many of the units are not for sale again.",
+
+		"*.ETag":     "The version of the product's details, for If-Match. Its stock may change without another one.",
+		"*.If-Match": "The ETag of the product as you know it, or * for any version. PUT and PATCH require it.",
 
 		"restockProduct.Idempotency-Key": "Repeating a call with its key adds nothing.",
 		"correctStock.Idempotency-Key":   "Repeating a call with its key changes nothing.",
@@ -60,7 +65,8 @@ var texts = httpapi.Texts{
 	Patterns: map[string]string{
 		productIDPattern: "1 to 64 letters, digits, dots, underscores and hyphens",
 		"^[A-Z]{3}$":     "an ISO 4217 code",
-		"^[0-9]*$":       "nextCursor of another page",
+		"^[0-9]+$":       "nextCursor of another page",
+		`^[\x21-\x7e]+$`: "visible ASCII characters",
 		"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$": "a UUID in lower case",
 	},
 }

@@ -13,7 +13,10 @@ import (
 	"github.com/ordersaga/ordersaga/internal/clocktest"
 )
 
-const aKey = "Idempotency-Key: k"
+const (
+	aKey       = "Idempotency-Key: k"
+	anyVersion = "If-Match: *"
+)
 
 func TestEveryOperationRejectsMalformedRequestsAlike(t *testing.T) {
 	t.Parallel()
@@ -33,7 +36,7 @@ func TestEveryOperationRejectsMalformedRequestsAlike(t *testing.T) {
 			if test.query == "" && op.body == "" {
 				continue // the operation takes no body
 			}
-			a := send(t, h, method, path+test.query, test.body, aKey, "Content-Type: "+test.contentType)
+			a := send(t, h, method, path+test.query, test.body, aKey, anyVersion, "Content-Type: "+test.contentType)
 			if p, _ := a.body.(map[string]any); a.status != test.status || p["type"] != "/problems/"+test.kind {
 				t.Errorf("%s, %s: %d %v, want %d %s", id, name, a.status, a.body, test.status, test.kind)
 			}
@@ -51,7 +54,7 @@ func TestOperationsOnAProductNeedOne(t *testing.T) {
 			continue
 		}
 		path = "/products/ghost" + strings.TrimPrefix(strings.TrimPrefix(path, "/products/kettle"), "/products/lamp")
-		want(t, id, send(t, h, method, path, op.body, aKey), 404,
+		want(t, id, send(t, h, method, path, op.body, aKey, anyVersion), 404,
 			`{"type": "/problems/product-not-found", "productIds": ["ghost"]}`)
 	}
 }
@@ -86,14 +89,14 @@ func (down) CountProducts(context.Context, product.Filter, int64) (int64, error)
 func (down) ChangeProduct(context.Context, string, product.Patch, time.Time) (product.Product, error) {
 	return product.Product{}, errDown
 }
-func (down) DeleteProduct(context.Context, string, time.Time) error { return errDown }
+func (down) DeleteProduct(context.Context, string, product.Versions, time.Time) error { return errDown }
 
 func TestEveryOperationReportsThatTheStoreIsDown(t *testing.T) {
 	t.Parallel()
 	h := serve(t, down{memorytest.New()})
 	for id, op := range everyOperation {
 		method, path, _ := strings.Cut(op.request, " ")
-		a := send(t, h, method, path, op.body, aKey)
+		a := send(t, h, method, path, op.body, aKey, anyVersion)
 		if a.header.Get("Retry-After") == "" {
 			t.Errorf("%s: no Retry-After", id)
 		}

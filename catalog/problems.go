@@ -13,6 +13,12 @@ var (
 		"productIds lists the products that do not exist or are no longer for sale. Leave them out.")
 	productExists = problemType(wire.ProductExists, 409, "The product exists",
 		"A product has this ID, or had it before it was deleted. Nothing was changed. If you are seeding, go on.")
+	productChanged = problemType(wire.ProductChanged, 412, "The product has changed",
+		"Another client has changed the product since you got the ETag in If-Match, and nothing was done. Get the product "+
+			"again, and repeat your change if it is still right.")
+	ifMatchRequired = problemType(wire.IfMatchRequired, 428, "If-Match is required",
+		"Send the ETag of the product as you know it in the header If-Match, so that you do not overwrite a change that you have "+
+			"not seen; or send * to change the product as it is.")
 	productHasHolds = problemType(wire.ProductHasHolds, 409, "Units are held for orders",
 		"Orders in progress hold units of the product. Delete it after they are sold or given back.")
 	outOfStock = problemType(wire.OutOfStock, 400, "Out of stock",

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -35,11 +36,11 @@ func (s *server) registerProducts(api *httpapi.API, who *auth.Authenticator) {
 		s.create, productExists, down)
 	httpapi.Register(api, public("getProduct", "GET "+one, "Show a product"), s.get, productNotFound, down)
 	httpapi.Register(api, managed("replaceProduct", "PUT "+one, "Replace a product's details", http.StatusOK),
-		s.replace, productNotFound, down)
+		s.replace, productNotFound, productChanged, ifMatchRequired, down)
 	httpapi.Register(api, managed("changeProduct", "PATCH "+one, "Change some of a product's details", http.StatusOK),
-		s.change, productNotFound, down)
+		s.change, productNotFound, productChanged, ifMatchRequired, down)
 	httpapi.Register(api, managed("deleteProduct", "DELETE "+one, "Delete a product", http.StatusNoContent),
-		s.remove, productNotFound, productHasHolds, down)
+		s.remove, productNotFound, productHasHolds, productChanged, down)
 	httpapi.Register(api, public("priceProducts", "POST /prices", "Price many products"), s.prices, productNotFound, down)
 }
 
@@ -60,11 +61,11 @@ const productIDPattern = `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
 var productID = regexp.MustCompile(productIDPattern)
 
 type listInput struct {
-	Category string `query:"category" maxLength:"100"`
+	Category string `query:"category" minLength:"1" maxLength:"100"`
 	MinPrice int64  `query:"minPrice" minimum:"0" maximum:"1000000000000"`
 	MaxPrice int64  `query:"maxPrice" minimum:"0" maximum:"1000000000000" default:"1000000000000"`
-	Q        string `query:"q" maxLength:"200"`
-	Cursor   string `query:"cursor" maxLength:"20" pattern:"^[0-9]*$"`
+	Q        string `query:"q" minLength:"1" maxLength:"200"`
+	Cursor   string `query:"cursor" maxLength:"20" pattern:"^[0-9]+$"`
 	Page     int    `query:"page" minimum:"1" maximum:"100000" default:"1"`
 	Limit    int    `query:"limit" minimum:"1" maximum:"100" default:"10"`
 }
@@ -90,8 +91,14 @@ func (s *server) list(ctx context.Context, in *listInput) (*body[wire.ProductPag
 	return &body[wire.ProductPage]{out}, nil
 }
 
+// errNoWord refuses a search by nothing, which would find everything.
+var errNoWord = invalid(problem.Field{Parameter: "q", Detail: "has no word to search for"})
+
 // page reads the page of a number, or the one after a cursor, which is the Number of a product.
 func (s *server) page(ctx context.Context, in *listInput) (product.Page, error) {
+	if in.Q != "" && len(product.Words(in.Q)) == 0 {
+		return product.Page{}, errNoWord
+	}
 	if in.Cursor == "" {
 		return s.products.List(ctx, in.filter(), in.Page, in.Limit)
 	}
@@ -123,7 +130,13 @@ func shown(p product.Product) wire.Product {
 
 type createdProduct struct {
 	Location string `header:"Location"`
+	ETag     string `header:"ETag"`
 	Body     wire.Product
+}
+
+type productOutput struct {
+	ETag string `header:"ETag"`
+	Body wire.Product
 }
 
 // create is POST /products.
@@ -135,21 +148,40 @@ func (s *server) create(ctx context.Context, in *body[wire.NewProduct]) (*create
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
-	return &createdProduct{Location: "/products/" + p.ID, Body: shown(p)}, nil
+	return &createdProduct{Location: "/products/" + p.ID, ETag: etag(p), Body: shown(p)}, nil
 }
 
 // get is GET /products/{productId}.
-func (s *server) get(ctx context.Context, in *ProductPath) (*body[wire.Product], error) {
+func (s *server) get(ctx context.Context, in *ProductPath) (*productOutput, error) {
 	p, err := s.products.Product(ctx, in.ID)
 	return s.product(ctx, in.ID, p, err)
 }
 
 // product returns the response with one product.
-func (s *server) product(ctx context.Context, id string, p product.Product, err error) (*body[wire.Product], error) {
+func (s *server) product(ctx context.Context, id string, p product.Product, err error) (*productOutput, error) {
 	if err != nil {
 		return nil, s.productFailed(ctx, id, err)
 	}
-	return &body[wire.Product]{shown(p)}, nil
+	return &productOutput{etag(p), shown(p)}, nil
+}
+
+// etag returns the ETag of a product's details. Its stock may change without another ETag: nobody writes it with them.
+func etag(p product.Product) string { return fmt.Sprintf(`"%d"`, p.Version) }
+
+// ifMatch returns the versions that a header If-Match names; nil means any.
+func ifMatch(header string) product.Versions {
+	if header == "" || strings.TrimSpace(header) == "*" {
+		return nil
+	}
+	named := product.Versions{}
+	for tag := range strings.SplitSeq(header, ",") {
+		tag = strings.TrimSpace(tag)
+		version, err := strconv.ParseInt(strings.Trim(tag, `"`), 10, 64)
+		if err == nil && etag(product.Product{Version: version}) == tag {
+			named = append(named, version)
+		}
+	}
+	return named
 }
 
 // productFailed is failed for operations on one product.
@@ -162,33 +194,49 @@ func (s *server) productFailed(ctx context.Context, id string, err error) error 
 
 type replaceInput struct {
 	ProductPath
-	Body wire.ProductDetails
+	IfMatch string `header:"If-Match" example:"*"`
+	Body    wire.ProductDetails
 }
 
 // replace is PUT /products/{productId}.
-func (s *server) replace(ctx context.Context, in *replaceInput) (*body[wire.Product], error) {
-	p, err := s.products.Change(ctx, in.ID, product.Patch{
+func (s *server) replace(ctx context.Context, in *replaceInput) (*productOutput, error) {
+	return s.changed(ctx, in.ID, in.IfMatch, product.Patch{
 		Name: &in.Body.Name, Description: &in.Body.Description, Category: &in.Body.Category, Price: (*money.Money)(&in.Body.Price),
 	})
-	return s.product(ctx, in.ID, p, err)
 }
 
 type changeInput struct {
 	ProductPath
-	Body wire.ProductPatch
+	IfMatch string `header:"If-Match" example:"*"`
+	Body    wire.ProductPatch
 }
 
 // change is PATCH /products/{productId}.
-func (s *server) change(ctx context.Context, in *changeInput) (*body[wire.Product], error) {
-	p, err := s.products.Change(ctx, in.ID, product.Patch{
+func (s *server) change(ctx context.Context, in *changeInput) (*productOutput, error) {
+	return s.changed(ctx, in.ID, in.IfMatch, product.Patch{
 		Name: in.Body.Name, Description: in.Body.Description, Category: in.Body.Category, Price: (*money.Money)(in.Body.Price),
 	})
-	return s.product(ctx, in.ID, p, err)
+}
+
+// changed changes a product that is of a version in If-Match, which must be there: without it, a client could overwrite a
+// change that it has not seen, and would not even know.
+func (s *server) changed(ctx context.Context, id, header string, p product.Patch) (*productOutput, error) {
+	if header == "" {
+		return nil, ifMatchRequired.New("send the product's ETag as If-Match, or * to change any version")
+	}
+	p.If = ifMatch(header)
+	changed, err := s.products.Change(ctx, id, p)
+	return s.product(ctx, id, changed, err)
+}
+
+type removeInput struct {
+	ProductPath
+	IfMatch string `header:"If-Match" example:"*"`
 }
 
 // remove is DELETE /products/{productId}.
-func (s *server) remove(ctx context.Context, in *ProductPath) (*struct{}, error) {
-	if err := s.products.Delete(ctx, in.ID); err != nil {
+func (s *server) remove(ctx context.Context, in *removeInput) (*struct{}, error) {
+	if err := s.products.Delete(ctx, in.ID, ifMatch(in.IfMatch)); err != nil {
 		return nil, s.productFailed(ctx, in.ID, err)
 	}
 	return nil, nil

@@ -79,10 +79,14 @@ func (s *server) problemOf(err error) error {
 		return productsNotFound(unknown.ProductIDs)
 	case errors.Is(err, stock.ErrLines):
 		return problem.Invalid.New("the lines cannot be reserved")
+	case errors.Is(err, stock.ErrTooLong):
+		return invalid(problem.Field{Pointer: "#/expiresAt", Detail: "must not be more than 30 days from now"})
 	case errors.Is(err, stock.ErrBusy):
 		return problem.Unavailable.New("too many concurrent orders of the same product").RetryAfter(storeRetry)
 	case errors.Is(err, product.ErrExists):
 		return productExists.New("the ID is taken")
+	case errors.Is(err, product.ErrChanged):
+		return productChanged.New("the product is not, or no longer, of a version in If-Match")
 	case errors.Is(err, product.ErrOpenHolds):
 		return productHasHolds.New("orders in progress hold units of the product")
 	case errors.Is(err, product.ErrCurrency):

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,10 +37,8 @@ var noTokens = auth.Config{Mode: auth.ModeNone}
 
 func authenticator(t testing.TB, c auth.Config) *auth.Authenticator {
 	t.Helper()
-	who, err := auth.New(t.Context(), c, "catalog", quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
+	who := auth.New(c, "catalog", quiet)
+	go who.Run(t.Context())
 	return who
 }
 
@@ -140,10 +141,10 @@ func TestProductLivesFromPostToDelete(t *testing.T) {
 		`{"id": "kettle", "name": "Other", "price": {"amount": 1, "currency": "USD"}, "category": "x"}`), 409,
 		`{"type": "/problems/product-exists"}`)
 	want(t, "put", send(t, h, "PUT", "/products/kettle",
-		`{"name": "Samovar", "price": {"amount": 1, "currency": "JPY"}, "category": "tea"}`), 200,
+		`{"name": "Samovar", "price": {"amount": 1, "currency": "JPY"}, "category": "tea"}`, anyVersion), 200,
 		`{"id": "kettle", "name": "Samovar", "description": "", "price": {"amount": 1, "currency": "JPY"}, "stock": 3,
 		"category": "tea", "createdAt": "2026-05-17T08:00:00Z", "updatedAt": "2026-05-17T08:00:00Z"}`)
-	want(t, "patch", send(t, h, "PATCH", "/products/kettle", `{"price": {"amount": 2, "currency": "JPY"}}`), 200,
+	want(t, "patch", send(t, h, "PATCH", "/products/kettle", `{"price": {"amount": 2, "currency": "JPY"}}`, anyVersion), 200,
 		`{"id": "kettle", "name": "Samovar", "description": "", "price": {"amount": 2, "currency": "JPY"}, "stock": 3,
 		"category": "tea", "createdAt": "2026-05-17T08:00:00Z", "updatedAt": "2026-05-17T08:00:00Z"}`)
 	want(t, "delete", send(t, h, "DELETE", "/products/kettle", ""), 204, "")
@@ -345,6 +346,12 @@ func TestRequestsThatBreakARuleAreRejected(t *testing.T) {
 		where              string // what the problem's first error points to
 	}{
 		"negative price":        {"POST", "/products", priced(`{"amount": -1, "currency": "EUR"}`), 422, "#/price/amount"},
+		"name of blanks":        {"POST", "/products", strings.Replace(good, `"n"`, `"  "`, 1), 422, "#/name"},
+		"name of two lines":     {"POST", "/products", strings.Replace(good, `"n"`, `"a\r\nb"`, 1), 422, "#/name"},
+		"name with a NUL":       {"PATCH", "/products/lamp", `{"name": "a\u0000"}`, 422, "#/name"},
+		"category of blanks":    {"PATCH", "/products/lamp", `{"category": "\u2003"}`, 422, "#/category"},
+		"escape codes":          {"PUT", "/products/lamp", with(`"description": "\u001b[2J"`), 422, "#/description"},
+		"null for a name":       {"PATCH", "/products/lamp", `{"name": null}`, 400, "#/name"},
 		"fraction of a cent":    {"POST", "/products", priced(`{"amount": 1.5, "currency": "EUR"}`), 400, "#/price/amount"},
 		"shape of a currency":   {"POST", "/products", priced(`{"amount": 1, "currency": "eur"}`), 422, "#/price/currency"},
 		"unknown currency":      {"POST", "/products", priced(`{"amount": 1, "currency": "EUX"}`), 422, "#/price/currency"},
@@ -363,6 +370,11 @@ func TestRequestsThatBreakARuleAreRejected(t *testing.T) {
 		"cursor and page":       {"GET", "/products?cursor=2&page=2", "", 422, "cursor"},
 		"limit over 100":        {"GET", "/products?limit=101", "", 422, "limit"},
 		"limit not a number":    {"GET", "/products?limit=ten", "", 422, "limit"},
+		"empty category":        {"GET", "/products?category=", "", 422, "category"},
+		"search by marks":       {"GET", "/products?q=!!!", "", 422, "q"},
+		"search by blanks":      {"GET", "/products?q=%20", "", 422, "q"},
+		"empty search":          {"GET", "/products?q=", "", 422, "q"},
+		"empty cursor":          {"GET", "/products?cursor=", "", 422, "cursor"},
 		"unknown parameter":     {"GET", "/products?colour=red", "", 422, "colour"},
 		"no products to price":  {"POST", "/prices", `{"productIds": []}`, 422, "#/productIds"},
 		"null to price":         {"POST", "/prices", `{"productIds": null}`, 400, "#/productIds"},
@@ -370,6 +382,9 @@ func TestRequestsThatBreakARuleAreRejected(t *testing.T) {
 		"quantity 0":            {"PUT", one, hold(`[{"productId": "lamp", "quantity": 0}]`), 422, "#/lines/0/quantity"},
 		"no expiry":             {"PUT", one, `{"lines": ` + oneLamp + `}`, 422, "#/expiresAt"},
 		"expiry not a time":     {"PUT", one, `{"lines": ` + oneLamp + `, "expiresAt": "soon"}`, 422, "#/expiresAt"},
+		"expiry in a month":     {"PUT", one, `{"lines": ` + oneLamp + `, "expiresAt": "2026-06-16T08:00:01Z"}`, 422, "#/expiresAt"},
+		"expiry in year 10000":  {"PUT", one, `{"lines": ` + oneLamp + `, "expiresAt": "9999-12-31T23:59:59-01:00"}`, 422, "#/expiresAt"},
+		"forged movement":       {"POST", "/products/lamp/corrections", `{"quantity": 1, "reason": "a\u001b[1A"}`, 422, "#/reason"},
 		"not a UUID":            {"PUT", "/reservations/restock-1", hold(oneLamp), 422, "orderId"},
 		"return not a UUID":     {"PUT", one + "/returns/1", returns(oneLamp), 422, "returnId"},
 		"return of no lines":    {"PUT", one + returnOne, returns(`[]`), 422, "#/lines"},
@@ -381,9 +396,9 @@ func TestRequestsThatBreakARuleAreRejected(t *testing.T) {
 		"correct, no reason":    {"POST", "/products/lamp/corrections", `{"quantity": 1}`, 422, "#/reason"},
 		"restock without a key": {"POST", "/products/lamp/restock", `{"quantity": 1}`, 422, "Idempotency-Key"},
 	} {
-		var headers []string
+		headers := []string{anyVersion}
 		if c.method == "POST" && strings.HasPrefix(c.path, "/products/") && !strings.HasSuffix(name, "a key") {
-			headers = []string{"Idempotency-Key: k"}
+			headers = append(headers, aKey)
 		}
 		a := send(t, h, c.method, c.path, c.body, headers...)
 		p, _ := a.body.(map[string]any)
@@ -415,4 +430,81 @@ func where(p map[string]any) string {
 		}
 	}
 	return ""
+}
+
+func TestAChangeOfAProductThatTheClientHasNotSeenIsNotOverwritten(t *testing.T) {
+	t.Parallel()
+	h := shop(t)
+	const path, changed = "/products/kettle", `{"type": "/problems/product-changed"}`
+	name := func(n string) string { return `{"name": "` + n + `"}` }
+	details := `{"name": "Pot", "price": {"amount": 1, "currency": "EUR"}, "category": "x"}`
+	tag := send(t, h, "GET", path, "").header.Get("ETag")
+	first := send(t, h, "PATCH", path, name("Samovar"), "If-Match: "+tag)
+	if next := first.header.Get("ETag"); first.status != 200 || next == "" || next == tag {
+		t.Fatalf("the first change: %d %v, ETag %s after %s", first.status, first.body, next, tag)
+	}
+	for what, match := range map[string]string{
+		"an old ETag": tag, "a weak ETag": "W/" + first.header.Get("ETag"), "no ETag at all": "2", "another's": `"x"`, "a list": tag + `, "7"`,
+	} {
+		want(t, "PATCH with "+what, send(t, h, "PATCH", path, name("Pot"), "If-Match: "+match), 412, changed)
+		want(t, "PUT with "+what, send(t, h, "PUT", path, details, "If-Match: "+match), 412, changed)
+		want(t, "DELETE with "+what, send(t, h, "DELETE", path, "", "If-Match: "+match), 412, changed)
+	}
+	want(t, "PATCH without", send(t, h, "PATCH", path, name("Pot")), 428, `{"type": "/problems/if-match-required"}`)
+	want(t, "PUT without", send(t, h, "PUT", path, details), 428, `{"type": "/problems/if-match-required"}`)
+
+	got := send(t, h, "GET", path, "")
+	if p := got.body.(map[string]any); p["name"] != "Samovar" || got.header.Get("ETag") != first.header.Get("ETag") {
+		t.Errorf("the product is %v, ETag %s", p, got.header.Get("ETag"))
+	}
+	send(t, h, "POST", path+"/restock", `{"quantity": 1}`, aKey) // stock is no detail
+	both := "If-Match: " + tag + ", " + first.header.Get("ETag")
+	if got := send(t, h, "PUT", path, details, both); got.status != 200 || got.header.Get("ETag") == first.header.Get("ETag") {
+		t.Errorf("PUT with the right ETag in a list: %d %v", got.status, got.body)
+	}
+	if got := send(t, h, "DELETE", path, "", "If-Match: "+send(t, h, "GET", path, "").header.Get("ETag")); got.status != 204 {
+		t.Errorf("DELETE: %d %v", got.status, got.body)
+	}
+	created := send(t, h, "POST", "/products", details)
+	location := created.header.Get("Location")
+	if got := send(t, h, "PATCH", location, name("Pan"), "If-Match: "+created.header.Get("ETag")); got.status != 200 {
+		t.Errorf("PATCH with the ETag of the creation: %d %v", got.status, got.body)
+	}
+}
+
+// Which of two keys counts would be anybody's guess.
+func TestARepeatedKeyIsRejected(t *testing.T) {
+	t.Parallel()
+	h := shop(t)
+	for path, body := range map[string]string{"restock": `{"quantity": 1}`, "corrections": `{"quantity": 1, "reason": "found"}`} {
+		req := httptest.NewRequestWithContext(t.Context(), "POST", "/products/kettle/"+path, strings.NewReader(body))
+		req.Header.Set("Content-Type", "application/json")
+		req.Header["Idempotency-Key"] = []string{"a", "b"}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, req)
+		if w.Code != 422 || !strings.Contains(w.Body.String(), "is given more than once") {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	want(t, "nothing was added", send(t, h, "GET", "/products/kettle", ""), 200, kettle)
+}
+
+func TestAProductIsFoundHoweverItsNameIsWritten(t *testing.T) {
+	t.Parallel()
+	h := shop(t)
+	for id, name := range map[string]string{"nfc": "Caf\u00e9 \u2615", "nfd": "Cafe\u0301 Straße"} {
+		send(t, h, "POST", "/products", `{"id": "`+id+`", "name": "`+name+`", "price": `+price+`, "category": "x"}`)
+	}
+	for q, ids := range map[string]string{
+		"caf\u00e9": "nfc nfd", "CAFE\u0301": "nfc nfd", "☕": "nfc", "strasse": "nfd", "cafe": "", "☂": "", "€": "",
+	} {
+		found := map[string]bool{}
+		page := send(t, h, "GET", "/products?q="+url.QueryEscape(q), "").body.(map[string]any)
+		for _, p := range page["products"].([]any) {
+			found[p.(map[string]any)["id"].(string)] = true
+		}
+		if got := strings.Join(slices.Sorted(maps.Keys(found)), " "); got != ids {
+			t.Errorf("%q finds %q, want %q", q, got, ids)
+		}
+	}
 }

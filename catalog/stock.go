@@ -42,7 +42,7 @@ func (s *server) unitsAre(ctx context.Context, id string, u stock.Units, err err
 
 type restockInput struct {
 	ProductPath
-	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" example:"delivery-2026-11-27"`
+	Key  string `header:"Idempotency-Key" required:"true" maxLength:"255" pattern:"^[\\x21-\\x7e]+$" example:"delivery-2026-11-27"`
 	Body wire.Restock
 }
 
@@ -57,7 +57,7 @@ func (s *server) restock(ctx context.Context, in *restockInput) (*body[wire.Stoc
 
 type correctInput struct {
 	ProductPath
-	Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" example:"delivery-2026-11-27"`
+	Key  string `header:"Idempotency-Key" required:"true" maxLength:"255" pattern:"^[\\x21-\\x7e]+$" example:"delivery-2026-11-27"`
 	Body wire.Correction
 }
 

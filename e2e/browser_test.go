@@ -4,11 +4,13 @@ import (
 	"context"
 	"net/url"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/bojanz/currency"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
@@ -17,6 +19,9 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	amount "github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/internal/moneytext"
 )
 
 // css is a selector of an element in a page.
@@ -140,6 +145,15 @@ func (b *tab) open(s *system) {
 	b.do(chromedp.Navigate("http://"+s.api.addr+"/"), chromedp.WaitVisible(css("#q-mug")))
 }
 
+// put puts units of a product into the basket, by the keyboard.
+func (b *tab) put(product string, units int) {
+	b.t.Helper()
+	b.do(chromedp.Focus(css("#q-" + product)))
+	for range units {
+		b.do(chromedp.KeyEvent(kb.ArrowUp))
+	}
+}
+
 // ended waits until the page shows the order's end and returns the order's ID.
 func (b *tab) ended(status string) string {
 	b.t.Helper()
@@ -180,13 +194,14 @@ func (b *tab) tabTo(id string) {
 
 func TestInTheBrowser(t *testing.T) {
 	s := newSystem(t)
-	s.stock("mug", 100) // the newest product, which the page therefore chooses
+	s.stock("mug", 100)
 	browser := newBrowser(t)
 
 	var ids []string
 	t.Run("an order is confirmed, and the same request returns it again", func(t *testing.T) {
 		b := newTab(t, browser, 1280)
 		b.open(s)
+		b.put("mug", 1)
 		b.do(chromedp.Click(css("#place")))
 		id := b.ended("CONFIRMED")
 		ids = append(ids, id)
@@ -219,6 +234,7 @@ func TestInTheBrowser(t *testing.T) {
 	t.Run("a card is declined, and everything is undone", func(t *testing.T) {
 		b := newTab(t, browser, 1280)
 		b.open(s)
+		b.put("mug", 1)
 		b.do(chromedp.Click(css(`input[value="`+declined+`"]`)), chromedp.Click(css("#place")))
 		ids = append(ids, b.ended("FAILED"))
 		b.shows(`
@@ -246,7 +262,7 @@ func TestInTheBrowser(t *testing.T) {
 		b := newTab(t, browser, 1280)
 		b.open(s)
 		b.tabTo("q-mug")
-		b.do(chromedp.KeyEvent(kb.ArrowUp))
+		b.do(chromedp.KeyEvent(kb.ArrowUp), chromedp.KeyEvent(kb.ArrowUp))
 		b.tabTo("method")
 		b.do(chromedp.KeyEvent(kb.ArrowDown)) // from visa to declined
 		b.tabTo("place")
@@ -264,6 +280,7 @@ func TestInTheBrowser(t *testing.T) {
 	t.Run("the page fits on a phone", func(t *testing.T) {
 		b := newTab(t, browser, 360)
 		b.open(s)
+		b.put("mug", 1)
 		b.do(chromedp.Click(css("#place")))
 		ids = append(ids, b.ended("CONFIRMED"))
 		b.do(chromedp.Click(css("#raw summary")))
@@ -277,6 +294,7 @@ func TestInTheBrowser(t *testing.T) {
 		defer s.faults()
 		b := newTab(t, browser, 1280)
 		b.open(s)
+		b.put("mug", 1)
 		b.do(chromedp.Click(css("#place")), chromedp.WaitVisible(css(`#saga[data-status="PENDING"]`)))
 		id := b.text("location.hash.slice(1)")
 		eventually(t, "the money is taken", func(context.Context) bool { return s.money(id).Captured > 0 })
@@ -293,6 +311,39 @@ func TestInTheBrowser(t *testing.T) {
 		b.do(chromedp.SetValue(css("#q-mug"), "10001"), chromedp.Click(css("#place")), chromedp.WaitVisible(css("#problem ul")))
 		if problem := b.text(`document.getElementById("problem").innerText`); !strings.Contains(problem, "#/items/0/quantity") {
 			t.Errorf("the page says: %s", problem)
+		}
+	})
+
+	t.Run("what will be bought is in sight, whatever is searched", func(t *testing.T) {
+		b := newTab(t, browser, 1280)
+		b.open(s)
+		if basket := b.text(`document.getElementById("basket").innerText`); basket != "" {
+			t.Errorf("before anything is chosen, the basket has %q", basket)
+		}
+		b.put("mug", 2)
+		b.do(chromedp.Focus(css("#filter")))
+		if _, err := chromedp.Call(b.ctx, input.InsertText, input.InsertTextParams{Text: "nothing like it"}); err != nil {
+			t.Fatal(err)
+		}
+		shown := b.text(`[...document.querySelectorAll("#products .product")].filter(e => !e.hidden).map(e => e.dataset.product).join()`)
+		if basket := b.text(`document.getElementById("basket").innerText`); shown != "mug" || !strings.HasPrefix(basket, "2 × ") {
+			t.Errorf("the list shows %q, the basket %q; want the mugs in both", shown, basket)
+		}
+	})
+
+	t.Run("every currency has the decimals that it is charged and mailed with", func(t *testing.T) {
+		b := newTab(t, browser, 1280)
+		b.open(s)
+		digits := regexp.MustCompile(`[0-9][0-9.,]*`)
+		for _, code := range currency.GetCurrencyCodes() {
+			mailed, err := moneytext.Price(amount.Money{Amount: 123456789, Currency: code})
+			if err != nil {
+				t.Fatal(err)
+			}
+			shown := b.text(`money({amount: 123456789, currency: "` + code + `"})`)
+			if digits.FindString(shown) != digits.FindString(mailed) {
+				t.Errorf("%s: the page shows %s, the mail says %s", code, shown, mailed)
+			}
 		}
 	})
 

@@ -17,7 +17,7 @@ require (
 require (
 	github.com/MicahParks/keyfunc/v3 v3.9.1 // indirect
 	github.com/andybalholm/brotli v1.2.6 // indirect
-	github.com/bojanz/currency v1.4.0 // indirect
+	github.com/bojanz/currency v1.4.0
 	github.com/danielgtaylor/huma/v2 v2.39.0 // indirect
 	github.com/davecgh/go-spew v1.1.1 // indirect
 	github.com/gin-gonic/gin v1.12.0 // indirect

@@ -126,12 +126,12 @@ func TestTokensDecideWhoMayDoWhat(t *testing.T) {
 				t.Errorf("%s: %d %s, want %d", name, got.status, got.body, test.status)
 			}
 		}
-		if got := s.do("PATCH", products+"/"+lamp, map[string]any{"description": "It shines."}); got.status != 200 {
+		if got := s.do("PATCH", products+"/"+lamp, map[string]any{"description": "It shines."}, "If-Match: *"); got.status != 200 {
 			t.Errorf("its manager changes it: %d %s", got.status, got.body)
 		}
 	})
 
-	s.stock("mug", 100) // the newest product, which the page therefore chooses
+	s.stock("mug", 100)
 	browser := newBrowser(t)
 	t.Run("the page asks for a token, says what is wrong with it, and takes the user from it", func(t *testing.T) {
 		b := newTab(t, browser, 1280)
@@ -146,6 +146,7 @@ func TestTokensDecideWhoMayDoWhat(t *testing.T) {
 				t.Errorf("the focus is on %q, want it on the token", focus)
 			}
 		}
+		b.put("mug", 1)
 		b.do(chromedp.Click(css("#place")))
 		says("a bearer token is required")
 

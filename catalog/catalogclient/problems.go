@@ -11,6 +11,8 @@ import (
 const (
 	ProductNotFound     = "/problems/product-not-found"
 	ProductExists       = "/problems/product-exists"
+	ProductChanged      = "/problems/product-changed"
+	IfMatchRequired     = "/problems/if-match-required"
 	ProductHasHolds     = "/problems/product-has-holds"
 	OutOfStock          = "/problems/out-of-stock"
 	ReservationNotFound = "/problems/reservation-not-found"

@@ -28,27 +28,27 @@ type Product struct {
 type NewProduct struct {
 	// ID is chosen by the client, so that creating is repeatable; if it is empty, the server makes one.
 	ID          string `json:"id,omitempty" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" example:"espresso-machine"`
-	Name        string `json:"name" minLength:"1" maxLength:"200" example:"Espresso machine"`
-	Description string `json:"description,omitempty" maxLength:"5000" example:"Two cups at a time."`
+	Name        string `json:"name" minLength:"1" maxLength:"200" format:"line" example:"Espresso machine"`
+	Description string `json:"description,omitempty" maxLength:"5000" format:"text" example:"Two cups at a time."`
 	Price       Price  `json:"price"`
 	Stock       int64  `json:"stock,omitempty" minimum:"0" maximum:"1000000000" example:"12"`
-	Category    string `json:"category" minLength:"1" maxLength:"100" example:"kitchen"`
+	Category    string `json:"category" minLength:"1" maxLength:"100" format:"line" example:"kitchen"`
 }
 
 // ProductDetails are all details of a product that can be replaced. Its stock changes only by restocks and corrections.
 type ProductDetails struct {
-	Name        string `json:"name" minLength:"1" maxLength:"200" example:"Espresso machine"`
-	Description string `json:"description,omitempty" maxLength:"5000" example:"Two cups at a time."`
+	Name        string `json:"name" minLength:"1" maxLength:"200" format:"line" example:"Espresso machine"`
+	Description string `json:"description,omitempty" maxLength:"5000" format:"text" example:"Two cups at a time."`
 	Price       Price  `json:"price"`
-	Category    string `json:"category" minLength:"1" maxLength:"100" example:"kitchen"`
+	Category    string `json:"category" minLength:"1" maxLength:"100" format:"line" example:"kitchen"`
 }
 
 // ProductPatch changes the details that are not nil.
 type ProductPatch struct {
-	Name        *string `json:"name,omitempty" minLength:"1" maxLength:"200" example:"Espresso machine"`
-	Description *string `json:"description,omitempty" maxLength:"5000" example:"Two cups at a time."`
+	Name        *string `json:"name,omitempty" minLength:"1" maxLength:"200" format:"line" example:"Espresso machine"`
+	Description *string `json:"description,omitempty" maxLength:"5000" format:"text" example:"Two cups at a time."`
 	Price       *Price  `json:"price,omitempty"`
-	Category    *string `json:"category,omitempty" minLength:"1" maxLength:"100" example:"kitchen"`
+	Category    *string `json:"category,omitempty" minLength:"1" maxLength:"100" format:"line" example:"kitchen"`
 }
 
 // ProductPage is one page of a listing.
@@ -87,7 +87,7 @@ type Line struct {
 // ReservationRequest asks to hold units for an order.
 type ReservationRequest struct {
 	Lines     []Line    `json:"lines" nullable:"false" minItems:"1" maxItems:"100"`
-	ExpiresAt time.Time `json:"expiresAt" example:"2027-01-01T00:00:00Z"`
+	ExpiresAt time.Time `json:"expiresAt" example:"2026-06-01T00:00:00Z"`
 }
 
 // Reservation is the state of an order's units.
@@ -140,7 +140,7 @@ type Restock struct {
 // Correction asks to change how many units of a product are available.
 type Correction struct {
 	Quantity int64  `json:"quantity" minimum:"-1000000000" maximum:"1000000000" example:"-2"`
-	Reason   string `json:"reason" minLength:"1" maxLength:"500" example:"broken in the warehouse"`
+	Reason   string `json:"reason" minLength:"1" maxLength:"500" format:"line" example:"broken in the warehouse"`
 }
 
 // Stock is where the units of a product are. Always, available + held + sold = initial + restocked.

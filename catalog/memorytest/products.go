@@ -104,6 +104,10 @@ func (s *Store) ChangeProduct(_ context.Context, id string, c product.Patch, at 
 	if !ok || p.Deleted {
 		return product.Product{}, product.ErrNotFound
 	}
+	if c.If != nil && !slices.Contains(c.If, p.Version) {
+		return product.Product{}, product.ErrChanged
+	}
+	p.Version++
 	set(&p.Name, c.Name)
 	set(&p.Description, c.Description)
 	set(&p.Category, c.Category)
@@ -119,12 +123,15 @@ func set[T any](to *T, from *T) {
 }
 
 // DeleteProduct implements product.Store.
-func (s *Store) DeleteProduct(_ context.Context, id string, at time.Time) error {
+func (s *Store) DeleteProduct(_ context.Context, id string, only product.Versions, at time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, ok := s.products[id]
 	if !ok || p.Deleted {
 		return product.ErrNotFound
+	}
+	if only != nil && !slices.Contains(only, p.Version) {
+		return product.ErrChanged
 	}
 	for _, r := range s.reservations {
 		if due(r, stock.Due{States: stock.Expiring(), ProductID: id}) {

@@ -2,6 +2,8 @@ package mongodb
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -155,8 +157,27 @@ func (s *Store) ChangeProduct(
 	if p.Price != nil {
 		set["price"], set["priceBuckets"] = *p.Price, bucketsOf(p.Price.Amount)
 	}
-	changed := s.products.FindOneAndUpdate(ctx, forSale(id), bson.M{"$set": set}, after().SetProjection(withoutMarks))
-	return found[product.Product](changed, product.ErrNotFound)
+	one := forSale(id)
+	if p.If != nil {
+		one["version"] = in(p.If)
+	}
+	change := bson.M{"$set": set, "$inc": bson.M{"version": 1}}
+	changed := s.products.FindOneAndUpdate(ctx, one, change, after().SetProjection(withoutMarks))
+	out, err := found[product.Product](changed, product.ErrNotFound)
+	if errors.Is(err, product.ErrNotFound) && p.If != nil {
+		if _, err := s.Product(ctx, id); err != nil {
+			return product.Product{}, err
+		}
+		return product.Product{}, product.ErrChanged
+	}
+	return out, err
+}
+
+// deletable is what must not change while a product is deleted.
+type deletable struct {
+	Epoch     int64 `bson:"epoch"`
+	MarkCount int   `bson:"markCount"`
+	Version   int64 `bson:"version"`
 }
 
 // deleteTries bounds how often a deletion starts over because an order took units of the product meanwhile.
@@ -165,12 +186,15 @@ const deleteTries = 10
 // DeleteProduct implements product.Store. A product's document does not know which of its units are held. But every order
 // that takes units changes its number of marks or its epoch, so the deletion names both as they were before it looked for
 // holds.
-func (s *Store) DeleteProduct(ctx context.Context, id string, at time.Time) error {
+func (s *Store) DeleteProduct(ctx context.Context, id string, only product.Versions, at time.Time) error {
 	for range deleteTries {
-		one := s.products.FindOne(ctx, forSale(id), options.FindOne().SetProjection(keys("epoch", "markCount")))
-		u, err := found[stock.Snapshot](one, product.ErrNotFound)
+		one := s.products.FindOne(ctx, forSale(id), options.FindOne().SetProjection(keys("epoch", "markCount", "version")))
+		u, err := found[deletable](one, product.ErrNotFound)
 		if err != nil {
 			return err
+		}
+		if only != nil && !slices.Contains(only, u.Version) {
+			return product.ErrChanged
 		}
 		holds, err := s.Due(ctx, stock.Due{States: stock.Expiring(), ProductID: id, Limit: 1})
 		if err != nil {
@@ -180,7 +204,7 @@ func (s *Store) DeleteProduct(ctx context.Context, id string, at time.Time) erro
 			return product.ErrOpenHolds
 		}
 		unchanged := forSale(id)
-		unchanged["epoch"], unchanged["markCount"] = u.Epoch, u.MarkCount
+		unchanged["epoch"], unchanged["markCount"], unchanged["version"] = u.Epoch, u.MarkCount, u.Version
 		result, err := s.products.UpdateOne(ctx, unchanged, bson.M{"$set": bson.M{"deleted": true, "updatedAt": at}})
 		if err != nil || result.MatchedCount == 1 {
 			return err

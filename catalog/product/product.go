@@ -18,12 +18,18 @@ type Product struct {
 	Price       money.Money `bson:"price"`     // of one unit
 	Stock       int64       `bson:"available"` // units that can be bought now
 	Number      int64       `bson:"number"`    // the newest product has the highest
+	Version     int64       `bson:"version"`   // of its details: 1, and one more with every change
 	CreatedAt   time.Time   `bson:"createdAt"`
 	UpdatedAt   time.Time   `bson:"updatedAt"`
 }
 
+// Versions are those in which a product is changed or deleted; nil means any. They keep a caller from overwriting a change
+// that it has not seen.
+type Versions []int64
+
 // Patch changes the details that are not nil.
 type Patch struct {
+	If          Versions
 	Name        *string
 	Description *string
 	Category    *string
@@ -73,4 +79,5 @@ var (
 	ErrExists    = errors.New("the product exists or existed")
 	ErrOpenHolds = errors.New("units of the product are held for orders")
 	ErrCurrency  = errors.New("no such currency")
+	ErrChanged   = errors.New("the product has another version")
 )

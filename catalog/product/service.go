@@ -9,6 +9,7 @@ import (
 
 	"github.com/bojanz/currency"
 	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Store keeps products. It remembers deleted products, so that units can be given back to them and their IDs are not used
@@ -24,10 +25,10 @@ type Store interface {
 	ListProducts(ctx context.Context, q Query) ([]Product, error)
 	// CountProducts counts the products that pass the filter. It may stop counting at atMost, unless that is 0.
 	CountProducts(ctx context.Context, f Filter, atMost int64) (int64, error)
-	// ChangeProduct returns the product after the change, or ErrNotFound.
+	// ChangeProduct returns the product after the change, ErrNotFound, or ErrChanged.
 	ChangeProduct(ctx context.Context, id string, p Patch, at time.Time) (Product, error)
-	// DeleteProduct returns ErrOpenHolds while orders hold units of the product, or ErrNotFound.
-	DeleteProduct(ctx context.Context, id string, at time.Time) error
+	// DeleteProduct returns ErrOpenHolds while orders hold units of the product, ErrNotFound, or ErrChanged.
+	DeleteProduct(ctx context.Context, id string, only Versions, at time.Time) error
 }
 
 // Service reads and changes products.
@@ -58,8 +59,9 @@ func (s *Service) Create(ctx context.Context, p Product) (Product, error) {
 	if p.ID == "" {
 		p.ID = uuid.Must(uuid.NewV7()).String()
 	}
+	p.Category = norm.NFC.String(p.Category)
 	p.CreatedAt = s.now().UTC().Truncate(time.Millisecond) // the precision of the store
-	p.UpdatedAt = p.CreatedAt
+	p.UpdatedAt, p.Version = p.CreatedAt, 1
 	if err := s.store.CreateProduct(ctx, p); err != nil {
 		return Product{}, fmt.Errorf("create product %s: %w", p.ID, err)
 	}
@@ -97,6 +99,7 @@ func (s *Service) ListBefore(ctx context.Context, f Filter, number int64, limit 
 }
 
 func (s *Service) list(ctx context.Context, q Query, page int) (Page, error) {
+	q.Category = norm.NFC.String(q.Category)
 	q.Filter = s.mostSelective(ctx, q.Filter)
 	total, err := s.counts.of(ctx, q.Filter)
 	if err != nil {
@@ -144,12 +147,16 @@ func (s *Service) mostSelective(ctx context.Context, f Filter) Filter {
 	return f
 }
 
-// Change sets some details of a product. Errors: ErrNotFound, ErrCurrency.
+// Change sets some details of a product. Errors: ErrNotFound, ErrCurrency, ErrChanged.
 func (s *Service) Change(ctx context.Context, id string, p Patch) (Product, error) {
 	if p.Price != nil {
 		if err := checkCurrency(p.Price.Currency); err != nil {
 			return Product{}, err
 		}
+	}
+	if p.Category != nil {
+		category := norm.NFC.String(*p.Category)
+		p.Category = &category
 	}
 	changed, err := s.store.ChangeProduct(ctx, id, p, s.now().UTC().Truncate(time.Millisecond))
 	if err != nil {
@@ -160,9 +167,9 @@ func (s *Service) Change(ctx context.Context, id string, p Patch) (Product, erro
 }
 
 // Delete removes a product from sale. Orders that have bought it can still give it back. Errors: ErrOpenHolds while orders
-// hold units; ErrNotFound.
-func (s *Service) Delete(ctx context.Context, id string) error {
-	if err := s.store.DeleteProduct(ctx, id, s.now().UTC().Truncate(time.Millisecond)); err != nil {
+// hold units; ErrNotFound; ErrChanged.
+func (s *Service) Delete(ctx context.Context, id string, only Versions) error {
+	if err := s.store.DeleteProduct(ctx, id, only, s.now().UTC().Truncate(time.Millisecond)); err != nil {
 		return fmt.Errorf("delete product %s: %w", id, err)
 	}
 	s.counts.changed()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ func TestStoresKeepTheContract(t *testing.T) {
 var contract = map[string]func(*testing.T, Store){
 	"a created product can be read back, once":                   createdOnce,
 	"changes touch only what they name":                          changes,
+	"changes apply only to the version that was seen":            onlyTheVersionThatWasSeen,
 	"a deleted product is gone, and its ID stays taken":          deleted,
 	"a product with open holds cannot be deleted":                openHolds,
 	"a product is either reserved or deleted":                    deletedOrReserved,
@@ -124,21 +126,64 @@ func changes(t *testing.T, s Store) {
 	create(t, s, want)
 	name, later := "Samovar", day.Add(time.Hour)
 	got := must[product.Product](t)(s.ChangeProduct(t.Context(), "kettle", product.Patch{Name: &name}, later))
-	want.Name, want.UpdatedAt, want.Number = name, later, 1
+	want.Name, want.UpdatedAt, want.Number, want.Version = name, later, 1, 1
 	equal(t, "with another name", got, want)
 	price, empty := money.Money{Amount: 1 << 50, Currency: "JPY"}, ""
 	got = must[product.Product](t)(s.ChangeProduct(t.Context(), "kettle",
 		product.Patch{Price: &price, Description: &empty, Category: &empty}, later))
-	want.Price, want.Description, want.Category = price, "", ""
+	want.Price, want.Description, want.Category, want.Version = price, "", "", 2
 	equal(t, "with another price", got, want)
 	_, err := s.ChangeProduct(t.Context(), "unknown", product.Patch{Name: &name}, later)
 	fails(t, "change an unknown product", err, product.ErrNotFound)
 }
 
+// onlyTheVersionThatWasSeen: of two clients that change or delete what both have seen, one wins and the other is told.
+func onlyTheVersionThatWasSeen(t *testing.T, s Store) {
+	p := sample("kettle")
+	p.Version = 1
+	create(t, s, p)
+	var won, lost atomic.Int32
+	count := func(err error) {
+		switch {
+		case err == nil:
+			won.Add(1)
+		case errors.Is(err, product.ErrChanged):
+			lost.Add(1)
+		default:
+			t.Error(err)
+		}
+	}
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			name := fmt.Sprint("Kettle ", n)
+			_, err := s.ChangeProduct(t.Context(), "kettle", product.Patch{If: product.Versions{1}, Name: &name}, day)
+			count(err)
+		})
+	}
+	all.Wait()
+	if won.Load() != 1 || lost.Load() != 7 {
+		t.Errorf("%d changes of one version won, %d lost", won.Load(), lost.Load())
+	}
+	fails(t, "delete what was changed", s.DeleteProduct(t.Context(), "kettle", product.Versions{1}, day), product.ErrChanged)
+	fails(t, "delete no version", s.DeleteProduct(t.Context(), "kettle", product.Versions{}, day), product.ErrChanged)
+	name := "Pot"
+	_, err := s.ChangeProduct(t.Context(), "kettle", product.Patch{If: product.Versions{}, Name: &name}, day)
+	fails(t, "change no version", err, product.ErrChanged)
+	service := stock.New(s, stock.Options{})
+	must[stock.Reservation](t)(service.Reserve(t.Context(), "o1", kettles(3), time.Now().Add(time.Hour)))
+	must[stock.Reservation](t)(service.Commit(t.Context(), "o1")) // stock is no detail
+	must[product.Product](t)(s.ChangeProduct(t.Context(), "kettle", product.Patch{If: product.Versions{7, 2}, Name: &name}, day))
+	fails(t, "delete what was seen", s.DeleteProduct(t.Context(), "kettle", product.Versions{3}, day), nil)
+	_, err = s.ChangeProduct(t.Context(), "kettle", product.Patch{If: product.Versions{4}, Name: &name}, day)
+	fails(t, "change what is deleted", err, product.ErrNotFound)
+	fails(t, "delete it again", s.DeleteProduct(t.Context(), "kettle", product.Versions{4}, day), product.ErrNotFound)
+}
+
 func deleted(t *testing.T, s Store) {
 	create(t, s, sample("kettle"))
-	fails(t, "delete", s.DeleteProduct(t.Context(), "kettle", day), nil)
-	fails(t, "delete again", s.DeleteProduct(t.Context(), "kettle", day), product.ErrNotFound)
+	fails(t, "delete", s.DeleteProduct(t.Context(), "kettle", nil, day), nil)
+	fails(t, "delete again", s.DeleteProduct(t.Context(), "kettle", nil, day), product.ErrNotFound)
 	_, err := s.Product(t.Context(), "kettle")
 	fails(t, "read", err, product.ErrNotFound)
 	name := "Zombie"
@@ -157,9 +202,9 @@ func openHolds(t *testing.T, s Store) {
 	create(t, s, sample("kettle"))
 	service := stock.New(s, stock.Options{})
 	must[stock.Reservation](t)(service.Reserve(t.Context(), "o1", kettles(3), time.Now().Add(time.Hour)))
-	fails(t, "delete while units are held", s.DeleteProduct(t.Context(), "kettle", day), product.ErrOpenHolds)
+	fails(t, "delete while units are held", s.DeleteProduct(t.Context(), "kettle", nil, day), product.ErrOpenHolds)
 	must[stock.Reservation](t)(service.Commit(t.Context(), "o1"))
-	fails(t, "delete after they are sold", s.DeleteProduct(t.Context(), "kettle", day), nil)
+	fails(t, "delete after they are sold", s.DeleteProduct(t.Context(), "kettle", nil, day), nil)
 	must[stock.Reservation](t)(service.Release(t.Context(), "o1")) // a return finds its product
 	equal(t, "units after a return", units(t, service, "kettle"), stock.Units{ProductID: "kettle", Available: 10, Initial: 10})
 }
@@ -177,7 +222,7 @@ func deletedOrReserved(t *testing.T, s Store) {
 			lines := []stock.Line{{ProductID: id, Quantity: 1}}
 			_, reserved = service.Reserve(t.Context(), fmt.Sprintf("o%d", n), lines, time.Now().Add(time.Hour))
 		})
-		both.Go(func() { deleted = s.DeleteProduct(t.Context(), id, day) })
+		both.Go(func() { deleted = s.DeleteProduct(t.Context(), id, nil, day) })
 		both.Wait()
 		if (reserved == nil) == (deleted == nil) {
 			t.Errorf("product %d: reserve: %v, delete: %v; want one of them to succeed", n, reserved, deleted)

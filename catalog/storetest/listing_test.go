@@ -37,7 +37,7 @@ func largeListings(t *testing.T, s Store) {
 	}
 	wg.Wait()
 	for i := 0; i < all; i += 7 {
-		if err := s.DeleteProduct(t.Context(), fmt.Sprintf("p%04d", i), day); err != nil {
+		if err := s.DeleteProduct(t.Context(), fmt.Sprintf("p%04d", i), nil, day); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -93,7 +93,7 @@ func returnedOnce(t *testing.T, s Store) {
 		must[stock.Reservation](t)(back("r1", 3, 1))
 		where("three returned, one of them broken", 6, 3, -1)
 	}
-	fails(t, "delete", s.DeleteProduct(t.Context(), "kettle", day), nil)
+	fails(t, "delete", s.DeleteProduct(t.Context(), "kettle", nil, day), nil)
 	for range 2 { // the mark of the first one is pruned
 		fails(t, "prune", service.Prune(t.Context(), "kettle"), nil)
 		must[stock.Reservation](t)(back("r2", 2, 2))
