@@ -121,15 +121,15 @@ MEASURED := bin/devstack exec $(if $(filter on,$(FSYNC)),--fsync) --
 bin/bench: bin/devstack build
 	cd tools && $(GO_BUILD) -o ../$@ ./bench
 
-bench: bin/bench ## measure what an order costs, next to the same steps without an engine; JSON=file, BENCH="-concurrency 64"
-	$(MEASURED) bin/bench -json $(JSON) $(BENCH)
-	$(MEASURED) bin/bench -sheet 100 $(BENCH)
+bench: bin/bench ## measure what an order costs, next to the same steps without an engine; JSON=file, BENCH="--concurrency 64"
+	$(MEASURED) bin/bench --json $(JSON) $(BENCH)
+	$(MEASURED) bin/bench --sheet 100 $(BENCH)
 
 bench-api: bin/bench ## measure what a request costs the api with 10 thousand, 100 thousand and a million orders
-	$(MEASURED) bin/bench -growth $(ORDERS) -concurrency 16 $(BENCH)
+	$(MEASURED) bin/bench --growth $(ORDERS) --concurrency 16 $(BENCH)
 
 bench-memory: bin/bench ## measure the memory of each program while 50,000 orders are placed (half an hour)
-	$(MEASURED) bin/bench -soak 50000 $(BENCH)
+	$(MEASURED) bin/bench --soak 50000 $(BENCH)
 
 bench-messages: bin/devstack ## measure confirmed publishes per second with 1, 8 and 64 publishers, and the client library's maximum
 	bin/devstack exec --services-only -- go test -run '^$$' -bench . ./internal/rabbitmq

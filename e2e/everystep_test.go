@@ -113,7 +113,8 @@ func (s *gated) holdCreation() moment {
 	h := s.toCatalog.hold(true, call("POST", "/prices"))
 	id := s.placeAsync(visa, lamp, 1)
 	h.await(s.t)
-	release := s.block(h.release, `INSERT INTO orders (id, user_id, status, payment_method, request_hash, total_amount, total_currency)
+	release := s.block(h.release, `
+		INSERT INTO orders (id, user_id, status, payment_method, request_hash, total_amount, total_currency)
 		VALUES ($1, 1, 'PENDING', '', '', 1, 'USD')`, id)
 	return moment{name: "CreateOrder, before", id: id, release: release, locked: true, either: true}
 }

@@ -79,7 +79,9 @@ func TestCampaign(t *testing.T) {
 		return err == nil && notifications >= events
 	})
 	checkCounts(t, s, events)
-	for _, name := range []string{rabbitmq.QueueConfirmed, rabbitmq.DeadLetterQueue, "retry.5s", "retry.30s", "retry.2m", "retry.10m"} {
+	for _, name := range []string{
+		rabbitmq.QueueConfirmed, rabbitmq.DeadLetterQueue, "retry.5s", "retry.30s", "retry.2m", "retry.10m",
+	} {
 		eventually(t, "an empty "+name, func() bool { return ready(t, b.URL, name) == 0 })
 	}
 	stop()

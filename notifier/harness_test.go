@@ -106,7 +106,8 @@ type state struct {
 
 func outbox(t *testing.T, s *store) []state {
 	t.Helper()
-	rows, err := s.pool.Query(t.Context(), `SELECT channel, attempts, sent_at IS NOT NULL, given_up_at IS NOT NULL, last_error FROM outbox ORDER BY id`)
+	rows, err := s.pool.Query(t.Context(), `
+		SELECT channel, attempts, sent_at IS NOT NULL, given_up_at IS NOT NULL, last_error FROM outbox ORDER BY id`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,14 +118,17 @@ func outbox(t *testing.T, s *store) []state {
 	return all
 }
 
+// dollars is an amount of US dollars, in cents.
+func dollars(cents int64) money.Money { return money.Money{Amount: cents, Currency: "USD"} }
+
 // event is the event of a finished order whose ID ends in n.
 func event(n int, status order.Status) order.Event {
 	o := order.Order{
 		ID:        order.ID(fmt.Sprintf("0197a4b2-6c1e-7d3f-8a55-%012d", n)),
 		UserID:    42,
 		Status:    status,
-		Items:     []order.Line{{ProductID: "cup", Name: "Espresso cup", Quantity: 2, Price: money.Money{Amount: 1299, Currency: "USD"}}},
-		Total:     money.Money{Amount: 2598, Currency: "USD"},
+		Items:     []order.Line{{ProductID: "cup", Name: "Espresso cup", Quantity: 2, Price: dollars(1299)}},
+		Total:     dollars(2598),
 		UpdatedAt: time.Date(2026, 11, 2, 9, 30, 15, 0, time.UTC),
 	}
 	if status != order.Confirmed {
@@ -172,7 +176,8 @@ func publish(t *testing.T, p *rabbitmq.Publisher, e order.Event) {
 
 // counts returns how many rows there are. With one address per user, both numbers are equal unless "once" is broken.
 func (s *store) counts(ctx context.Context) (notifications, deliveries int, err error) {
-	err = s.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM notifications), (SELECT count(*) FROM outbox)`).Scan(&notifications, &deliveries)
+	const query = `SELECT (SELECT count(*) FROM notifications), (SELECT count(*) FROM outbox)`
+	err = s.pool.QueryRow(ctx, query).Scan(&notifications, &deliveries)
 	return notifications, deliveries, err
 }
 
@@ -218,7 +223,8 @@ func queue(t *testing.T, brokerURL, name string) (ready, held int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, os.Getenv(servicestest.RabbitMQAPI)+"/api/queues"+u.Path+"/"+name, nil)
+	address := os.Getenv(servicestest.RabbitMQAPI) + "/api/queues" + u.Path + "/" + name
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,9 @@ func TestKilledBetweenEffectAndAckTheNextProcessDropsTheMessages(t *testing.T) {
 	s, databaseURL := newStore(t)
 	broker := newBroker(t)
 	line := startLine(t, broker)
-	environ := []string{"NOTIFIER_DATABASE_URL=" + databaseURL, "NOTIFIER_RETRY_TIERS=20ms,40ms", "NOTIFIER_WORKERS=1", "LOG_LEVEL=DEBUG"}
+	environ := []string{
+		"NOTIFIER_DATABASE_URL=" + databaseURL, "NOTIFIER_RETRY_TIERS=20ms,40ms", "NOTIFIER_WORKERS=1", "LOG_LEVEL=DEBUG",
+	}
 	first := startProcess(t, append(environ, "RABBITMQ_URL="+line.url)...)
 	eventually(t, "the notifier to consume", func() bool { return consumers(t, broker, rabbitmq.QueueConfirmed) == 1 })
 
@@ -37,7 +39,9 @@ func TestKilledBetweenEffectAndAckTheNextProcessDropsTheMessages(t *testing.T) {
 	kill(t, first)
 
 	second := startProcess(t, append(environ, "RABBITMQ_URL="+broker)...)
-	eventually(t, "the messages again", func() bool { return strings.Count(second.output.String(), "seen before, dropped") == events })
+	eventually(t, "the messages again", func() bool {
+		return strings.Count(second.output.String(), "seen before, dropped") == events
+	})
 	checkCounts(t, s, events)
 	for _, name := range []string{rabbitmq.QueueConfirmed, rabbitmq.DeadLetterQueue, "retry.20ms", "retry.40ms"} {
 		eventually(t, "an empty "+name, func() bool {

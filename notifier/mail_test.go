@@ -17,7 +17,6 @@ import (
 	"github.com/emersion/go-smtp"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
@@ -139,7 +138,7 @@ func TestTheCustomerGetsOneMailWithTheOrdersLinesAndTotal(t *testing.T) {
 	server := startMailServer(t)
 	setContact(t, s, contact{Email: "ada@customers.example"})
 	e := event(1, order.Confirmed)
-	e.Items = append(e.Items, order.Line{ProductID: "t", Name: "Tamper <58 mm> & café", Quantity: 1, Price: money.Money{Amount: 3950, Currency: "USD"}})
+	e.Items = append(e.Items, order.Line{ProductID: "t", Name: "Tamper <58 mm> & café", Quantity: 1, Price: dollars(3950)})
 	e.Total.Amount += 3950
 	for range 3 {
 		if err := newNotifier(s, discard()).handle(t.Context(), messages(t, e)); err != nil {

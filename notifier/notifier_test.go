@@ -40,7 +40,8 @@ func TestAMessageThatComesAgainTellsTheCustomerOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []notification{{
-		MessageID: "0197a4b2-6c1e-7d3f-8a55-000000000001.ORDER_CANCELLED", OrderID: e.OrderID, UserID: 42, Audience: "customer", Type: "ORDER_CANCELLED",
+		MessageID: "0197a4b2-6c1e-7d3f-8a55-000000000001.ORDER_CANCELLED", OrderID: e.OrderID, UserID: 42,
+		Audience: "customer", Type: "ORDER_CANCELLED",
 		Text: "We could not complete your order 0197a4b2-6c1e-7d3f-8a55-000000000001. Your card was declined. You pay nothing for it.",
 	}}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(notification{}, "CreatedAt")); diff != "" {
@@ -78,7 +79,8 @@ func TestABatchIsRecordedAsAWholeOrNotAtAll(t *testing.T) {
 	s, _ := newStore(t)
 	newNote := func(id, text string) note {
 		return note{notification: notification{
-			MessageID: id, OrderID: event(1, order.Confirmed).OrderID, UserID: 42, Audience: forCustomer, Type: "ORDER_CONFIRMED", Text: text,
+			MessageID: id, OrderID: event(1, order.Confirmed).OrderID, UserID: 42,
+			Audience: forCustomer, Type: "ORDER_CONFIRMED", Text: text,
 		}}
 	}
 	toTheLog := func(note, contact) []delivery { return []delivery{{Channel: toLog}} }
@@ -134,8 +136,8 @@ func TestPrefetchedMessagesCostOneTransaction(t *testing.T) {
 	stop()
 	checkCounts(t, s, events)
 	var transactions int
-	if err := s.pool.QueryRow(t.Context(), `SELECT count(DISTINCT xmin::text) FROM (SELECT xmin FROM notifications UNION ALL SELECT xmin FROM outbox)`).
-		Scan(&transactions); err != nil {
+	const query = `SELECT count(DISTINCT xmin::text) FROM (SELECT xmin FROM notifications UNION ALL SELECT xmin FROM outbox)`
+	if err := s.pool.QueryRow(t.Context(), query).Scan(&transactions); err != nil {
 		t.Fatal(err)
 	}
 	if transactions != 2 { // that of the first message, and that of the others
@@ -195,7 +197,8 @@ func TestTheNotificationsOfAnOrderCanBeListed(t *testing.T) {
 	if status != http.StatusOK || body != `{"notifications":[]}` {
 		t.Errorf("an order without notifications: %d %s", status, body)
 	}
-	for _, query := range []string{"", "?orderId=", "?orderId=1", "?orderId=" + strings.ToUpper(string(e.OrderID)), "?orderId=" + string(e.OrderID) + "&x=1"} {
+	id := string(e.OrderID)
+	for _, query := range []string{"", "?orderId=", "?orderId=1", "?orderId=" + strings.ToUpper(id), "?orderId=" + id + "&x=1"} {
 		if status, body := get(t, api, "/notifications"+query); status != http.StatusUnprocessableEntity {
 			t.Errorf("%q: %d %s", query, status, body)
 		}

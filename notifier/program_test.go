@@ -115,7 +115,9 @@ func TestKilledWithBatchesInHandTheNextProcessDoesTheRestOnce(t *testing.T) {
 // blocked returns how many sessions of the database wait for a lock.
 func blocked(t *testing.T, s *store) int {
 	t.Helper()
-	rows, err := s.pool.Query(t.Context(), `SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	rows, err := s.pool.Query(t.Context(), `
+		SELECT count(*) FROM pg_locks
+		WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,14 +138,15 @@ func kill(t *testing.T, p *process) {
 
 func TestMistakesInTheConfigurationAreNamedWithoutPasswords(t *testing.T) {
 	t.Parallel()
+	unreachable := []string{"NOTIFIER_DATABASE_URL=postgres://a:s3cret@127.0.0.1:1/x", "RABBITMQ_URL=amqp://x"}
 	for name, test := range map[string]struct {
 		environ []string
 		words   []string
 		code    int
 	}{
 		"nothing set":  {nil, []string{"NOTIFIER_DATABASE_URL", "RABBITMQ_URL"}, 2},
-		"workers":      {[]string{"NOTIFIER_DATABASE_URL=postgres://a:s3cret@127.0.0.1:1/x", "RABBITMQ_URL=amqp://x", "NOTIFIER_WORKERS=0"}, []string{"NOTIFIER_WORKERS"}, 2},
-		"database off": {[]string{"NOTIFIER_DATABASE_URL=postgres://a:s3cret@127.0.0.1:1/x", "RABBITMQ_URL=amqp://x"}, []string{"migrate the database", "connection refused"}, 1},
+		"workers":      {append(unreachable[:2:2], "NOTIFIER_WORKERS=0"), []string{"NOTIFIER_WORKERS"}, 2},
+		"database off": {unreachable, []string{"migrate the database", "connection refused"}, 1},
 	} {
 		p := startProcess(t, test.environ...)
 		_ = p.cmd.Wait()

@@ -105,7 +105,8 @@ func TestAWebhookIsCalledUnderOneIDUntilItTakesTheEvent(t *testing.T) {
 	if err := json.Unmarshal([]byte(acted["0197a4b2-6c1e-7d3f-8a55-000000000001_ORDER_CONFIRMED"]), &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Type != "order.confirmed" || string(got.Data) != string(batch[0].Body) || !got.Timestamp.Equal(time.Date(2026, 11, 2, 9, 30, 15, 0, time.UTC)) {
+	at := time.Date(2026, 11, 2, 9, 30, 15, 0, time.UTC)
+	if got.Type != "order.confirmed" || string(got.Data) != string(batch[0].Body) || !got.Timestamp.Equal(at) {
 		t.Errorf("called with %+v, want the event as it was published", got)
 	}
 }

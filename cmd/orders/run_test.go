@@ -34,7 +34,9 @@ func TestHelpListsEachVariableOnce(t *testing.T) {
 	if code := program.Execute(t.Context(), "orders", "", []string{"--help"}, nil, &help, io.Discard, run); code != program.ExitOK {
 		t.Fatalf("exit code %d", code)
 	}
-	for _, name := range []string{"API_ADDR", "WORKER_ADDR", "DATABASE_URL", "TASK_QUEUE", "TEMPORAL_ADDRESS", "STRIPE_API_KEY", "AUTH_MODE"} {
+	for _, name := range []string{
+		"API_ADDR", "WORKER_ADDR", "DATABASE_URL", "TASK_QUEUE", "TEMPORAL_ADDRESS", "STRIPE_API_KEY", "AUTH_MODE",
+	} {
 		if got := strings.Count(help.String(), "\n  "+name+" "); got != 1 {
 			t.Errorf("%s is listed %d times, want once", name, got)
 		}

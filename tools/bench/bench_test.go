@@ -17,15 +17,16 @@ import (
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
 	"github.com/ordersaga/ordersaga/tools/costsheet"
+	"github.com/ordersaga/ordersaga/tools/internal/load"
 )
 
 // known returns a mode with a segment for each duration: latencies of 1, 2, … 100 ms, and the given CPU seconds.
 func known(name string, cpuSeconds float64, took ...time.Duration) *measured {
 	m := &measured{mode: mode{name: name, about: "known"}}
 	for _, t := range took {
-		seg := segment{took: t, cpu: map[string]float64{"worker": cpuSeconds}}
+		seg := segment{Result: load.Result{Took: t}, cpu: map[string]float64{"worker": cpuSeconds}}
 		for ms := 1; ms <= 100; ms++ {
-			seg.add(time.Duration(ms)*time.Millisecond, "id")
+			seg.Latencies = append(seg.Latencies, time.Duration(ms)*time.Millisecond)
 		}
 		m.segments = append(m.segments, seg)
 	}
@@ -88,18 +89,28 @@ func TestTheJSONHasTheFieldsThatOthersRead(t *testing.T) {
 	}
 }
 
-func TestEveryWrongArgumentIsNamedAtOnce(t *testing.T) {
+func TestEveryWrongArgumentIsNamed(t *testing.T) {
 	t.Parallel()
-	_, err := parse([]string{"-concurrency=0", "-segment=1ms", "-lines=9", "-products=3", "-only=none", "more"}, io.Discard)
-	for _, want := range []string{"-concurrency", "-segment", "-lines", `"none"`, `"more"`} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got: %v; want an error that names %s", err, want)
+	for args, want := range map[string][]string{
+		"--concurrency=0 --segment=1ms --lines=9 --products=3": {"--concurrency", "--segment", "--lines"},
+		"--only=empty,none": {"--only", `"none"`},
+		"more":              {"more"},
+		"--growth=0":        {"--growth"},
+		"--growth=20,10":    {"--growth"},
+		"--growth=10,10":    {"--growth"},
+		"--growth=10000001": {"--growth"},
+		"--growth=many":     {"--growth"},
+	} {
+		_, _, err := parse(strings.Fields(args), io.Discard)
+		for _, name := range want {
+			if err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: got: %v; want an error that names %s", args, err, name)
+			}
 		}
 	}
-	for _, wrong := range []string{"0", "10,", "20,10", "10,10", "many", "10000001"} {
-		if got, err := parseSizes(wrong); err == nil {
-			t.Errorf("-growth %q: got %v, want an error", wrong, got)
-		}
+	o, _, err := parse([]string{"--growth=10,20", "--only=empty,plain"}, io.Discard)
+	if err != nil || len(o.Growth) != 2 || len(o.Only) != 2 || o.Concurrency != 32 {
+		t.Errorf("got %+v, %v", o, err)
 	}
 }
 
@@ -136,7 +147,7 @@ func TestAWrongEndStopsTheBenchmark(t *testing.T) {
 	t.Parallel()
 	wrong := errors.New("order 1 is FAILED")
 	run := func(context.Context) (string, error) { return "", wrong }
-	if _, err := load(t.Context(), run, 2, time.Minute); !errors.Is(err, wrong) {
+	if _, err := placing(t.Context(), run, 2, load.For(time.Minute)); !errors.Is(err, wrong) {
 		t.Errorf("got %v, want %v", err, wrong)
 	}
 }
@@ -165,13 +176,14 @@ func TestAnEmptyWorkflowIsMeasuredAndItsCallsAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	const workflows = 3
-	seg, err := closedLoop(t.Context(), run, 2, func(placed int) bool { return placed < workflows })
+	seg, err := placing(t.Context(), run, 2, load.Times(workflows))
 	if err != nil {
 		t.Fatal(err)
 	}
 	history, err := s.histories(t.Context(), seg.sample)
-	if err != nil || history[costsheet.HistoryEvents] != 5 || history[costsheet.HistoryBytes] == 0 || len(seg.latencies) != workflows {
-		t.Errorf("%d done, history %v, %v; want %d, 5 events, some bytes", len(seg.latencies), history, err, workflows)
+	done := len(seg.Latencies)
+	if err != nil || history[costsheet.HistoryEvents] != 5 || history[costsheet.HistoryBytes] == 0 || done != workflows {
+		t.Errorf("%d done, history %v, %v; want %d, 5 events, some bytes", done, history, err, workflows)
 	}
 	if got := s.meter.Read()[costsheet.TemporalCalls+": StartWorkflowExecution"]; got != workflows {
 		t.Errorf("counted %g starts, want %d", got, workflows)

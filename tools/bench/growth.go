@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ordersaga/ordersaga/api/orderclient"
+	"github.com/ordersaga/ordersaga/tools/internal/load"
 )
 
 // growth measures whether the api stays fast while the number of orders grows: what one request costs at each number, and
@@ -32,7 +33,7 @@ type growth struct {
 func (s *stack) measureGrowth(ctx context.Context, w io.Writer) error {
 	g := &growth{stack: s, until: time.Now().UTC().Add(-time.Hour), span: 30 * 24 * time.Hour}
 	var err error
-	if g.orders, err = orderclient.New(s.c.API, orderclient.WithHTTPClient(s.http), orderclient.WithTries(1, 0)); err != nil {
+	if g.orders, err = s.client(s.c.API); err != nil {
 		return err
 	}
 	if g.db, err = pgx.Connect(ctx, s.c.DatabaseURL); err != nil {
@@ -43,7 +44,7 @@ func (s *stack) measureGrowth(ctx context.Context, w io.Writer) error {
 	t := tabwriter.NewWriter(&report, 0, 0, 1, ' ', 0)
 	fmt.Fprintln(t, "| request\t| orders\t| requests/s\t| p50 ms\t| p99 ms\t| api MiB\t|")
 	fmt.Fprintln(t, "|---\t|---:\t|---:\t|---:\t|---:\t|---:\t|")
-	for _, size := range s.o.growth {
+	for _, size := range s.o.Growth {
 		if err := g.fill(ctx, size); err != nil {
 			return err
 		}
@@ -52,7 +53,8 @@ func (s *stack) measureGrowth(ctx context.Context, w io.Writer) error {
 		}
 	}
 	t.Flush()
-	_, err = fmt.Fprintf(w, "\n%d clients, %s per figure (placing: 4 times that)\n\n%s", s.o.clients, s.o.segment, report.String())
+	const head = "\n%d clients, %s per figure (placing: 4 times that)\n\n%s"
+	_, err = fmt.Fprintf(w, head, s.o.Concurrency, s.o.Segment, report.String())
 	return err
 }
 
@@ -95,7 +97,8 @@ WITH numbers AS (
 		CASE WHEN status = 'CONFIRMED' THEN 'pi_' || i END, 'bench', 2, at, at
 	FROM numbers
 ), new_lines AS (
-	INSERT INTO order_lines (order_id, user_id, status, position, product_id, name, quantity, price_amount, price_currency, ordered_at)
+	INSERT INTO order_lines (order_id, user_id, status, position, product_id, name, quantity, price_amount, price_currency,
+		ordered_at)
 	SELECT id, 1 + i % 100, status, 1, 'bench-' || (i / 7) % 100, 'A product', 2, 1299, 'USD', at FROM numbers
 )
 INSERT INTO order_timeline (order_id, type, happened_at) SELECT id, unnest(ARRAY['CREATED', status]), at FROM numbers`
@@ -127,8 +130,9 @@ func (g *growth) requests() []request {
 		}
 	}
 	post := func(ctx context.Context) (string, error) {
-		n := orderclient.NewOrder{UserID: user(), PaymentMethod: goodCard, Items: []orderclient.Item{{ProductID: product(), Quantity: 1}}}
-		_, err := g.orders.Place(ctx, n, orderclient.Wait(0))
+		_, err := g.orders.Place(ctx, orderclient.NewOrder{
+			UserID: user(), PaymentMethod: goodCard, Items: []orderclient.Item{{ProductID: product(), Quantity: 1}},
+		}, orderclient.Wait(0))
 		return "", err
 	}
 	type filter = orderclient.Filter
@@ -141,7 +145,7 @@ func (g *growth) requests() []request {
 		{"… with a product", list(func() filter { return filter{ProductID: product()} }), 1},
 		{"… of a status with a product", list(func() filter { return filter{Status: orderclient.Failed, ProductID: product()} }), 1},
 		{"… of a user with a product", list(func() filter { return filter{UserID: user(), ProductID: product()} }), 1},
-		{"… before a time", list(func() filter { return filter{CreatedTo: g.until.Add(-time.Duration(rand.Int64N(int64(g.span))))} }), 1},
+		{"… before a time", list(func() filter { return filter{CreatedTo: g.until.Add(-rand.N(g.span))} }), 1},
 		{"POST /orders (async)", post, 4},
 	}
 }
@@ -149,10 +153,10 @@ func (g *growth) requests() []request {
 // measure measures each request and writes a line of the report about it.
 func (g *growth) measure(ctx context.Context, report io.Writer) error {
 	for _, r := range g.requests() {
-		if _, err := load(ctx, r.run, g.o.clients, g.o.segment/4); err != nil { // to warm up
+		if _, err := placing(ctx, r.run, g.o.Concurrency, load.For(g.o.Segment/4)); err != nil { // to warm up
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
-		seg, err := load(ctx, r.run, g.o.clients, r.segments*g.o.segment)
+		seg, err := placing(ctx, r.run, g.o.Concurrency, load.For(r.segments*g.o.Segment))
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
@@ -160,10 +164,10 @@ func (g *growth) measure(ctx context.Context, report io.Writer) error {
 		if err != nil {
 			return err
 		}
-		p50, p99 := milliseconds(seg.latencies, 50), milliseconds(seg.latencies, 99)
-		g.say("%8d orders  %-29s %8.0f/s  p50 %6.1f ms  p99 %6.1f ms", g.rows, r.name, seg.perSecond(), p50, p99)
+		p50, p99 := seg.Milliseconds(50), seg.Milliseconds(99)
+		g.say("%8d orders  %-29s %8.0f/s  p50 %6.1f ms  p99 %6.1f ms", g.rows, r.name, seg.PerSecond(), p50, p99)
 		fmt.Fprintf(report, "| %s\t| %d\t| %.0f\t| %.1f\t| %.1f\t| %.0f\t|\n",
-			r.name, g.rows, seg.perSecond(), p50, p99, used.memory()["api"])
+			r.name, g.rows, seg.PerSecond(), p50, p99, used.memory()["api"])
 	}
 	return g.atRest(ctx)
 }

@@ -9,24 +9,25 @@
 // CPU time is what the kernel counted for each program, PostgreSQL by database (proc.go). It includes the clients, and half
 // a second after each turn for work that goes on after the response.
 //
-// Three flags measure something else instead: -sheet counts what one order costs in calls, statements and bytes (sheet.go),
-// -growth measures the api while the number of stored orders grows (growth.go), and -soak watches the memory of all programs
-// (soak.go).
+// Three flags measure something else instead: --sheet counts what one order costs in calls, statements and bytes (sheet.go),
+// --growth measures the api while the number of stored orders grows (growth.go), and --soak watches the memory of all
+// programs (soak.go).
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/ordersaga/ordersaga/internal/env"
 	"github.com/ordersaga/ordersaga/internal/program"
@@ -49,80 +50,50 @@ type config struct {
 
 // options are what the command line says.
 type options struct {
-	clients, rounds, lines, products int
-	segment                          time.Duration
-	only, bin, json                  string
-
-	sheet, soak int
-	growth      []int
+	Concurrency int           `default:"32" help:"Number of clients."`
+	Rounds      int           `default:"4" help:"Turns of each mode."`
+	Segment     time.Duration `default:"4s" help:"Length of a turn."`
+	Lines       int           `default:"1" help:"Products in an order."`
+	Products    int           `default:"100" help:"Products to choose from."`
+	Only        []string      `enum:"${modes}" help:"Measure only these modes, for example empty,plain,one-process."`
+	Bin         string        `default:"bin" help:"Directory of the built programs and devstack."`
+	JSON        string        `placeholder:"FILE" help:"Also write the results to this file, as JSON."`
+	Sheet       int           `help:"Count what an order costs instead, on average over this number of orders of each mode."`
+	Soak        int           `help:"Place this number of orders instead, and print the memory of each program."`
+	Growth      []int         `help:"Measure the api instead at these numbers of orders, for example 10000,100000."`
 }
 
-// parse reads the arguments. It returns flag.ErrHelp after printing help.
-func parse(args []string, stdout io.Writer) (options, error) {
-	var o options
-	set := flag.NewFlagSet("bench", flag.ContinueOnError)
-	set.SetOutput(io.Discard)
-	set.IntVar(&o.clients, "concurrency", 32, "number of clients")
-	set.IntVar(&o.rounds, "rounds", 4, "turns of each mode")
-	set.DurationVar(&o.segment, "segment", 4*time.Second, "length of a turn")
-	set.IntVar(&o.lines, "lines", 1, "products in an order")
-	set.IntVar(&o.products, "products", 100, "products to choose from")
-	set.StringVar(&o.only, "only", "", "measure only these modes, for example empty,plain,one-process (default: all)")
-	set.StringVar(&o.bin, "bin", "bin", "directory of the built programs and devstack")
-	set.StringVar(&o.json, "json", "", "also write the results to this file as JSON")
-	set.IntVar(&o.sheet, "sheet", 0, "count what an order costs instead, on average over this `number` of orders of each mode")
-	set.IntVar(&o.soak, "soak", 0, "place this `number` of orders instead, and print the memory of each program")
-	set.Func("growth", "measure the api instead at these `numbers` of orders, for example 10000,100000", func(text string) (err error) {
-		o.growth, err = parseSizes(text)
-		return err
-	})
-	err := set.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(stdout, "bench: measures what an order costs, on a running stack\n\n")
-		set.SetOutput(stdout)
-		set.PrintDefaults()
-		fmt.Fprintln(stdout, "\nModes:")
-		for _, m := range modes {
-			fmt.Fprintf(stdout, "  %-12s %s\n", m.name, m.about)
-		}
-		return o, err
-	}
-	if set.NArg() > 0 {
-		err = errors.Join(err, fmt.Errorf("unknown arguments %q", set.Args()))
-	}
-	return o, errors.Join(err, o.validate())
-}
-
-// maxSize bounds what -growth writes: ten million orders are some 10 GB.
+// maxSize bounds what --growth writes: ten million orders are some 10 GB.
 const maxSize = 10_000_000
 
-func parseSizes(text string) ([]int, error) {
-	var sizes []int
-	for text := range strings.SplitSeq(text, ",") {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxSize || len(sizes) > 0 && n <= sizes[len(sizes)-1] {
-			return nil, fmt.Errorf("want ascending numbers from 1 to %d, for example 10000,100000", maxSize)
+// Validate is called by kong.
+func (o *options) Validate() error {
+	var problems []error
+	check := func(ok bool, problem string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(problem, args...))
 		}
-		sizes = append(sizes, n)
 	}
-	return sizes, nil
+	check(min(o.Concurrency, o.Rounds, o.Lines) > 0, "--concurrency, --rounds, --lines: must be at least 1")
+	check(o.Lines <= o.Products, "--lines: must not be more than --products")
+	check(o.Segment >= 100*time.Millisecond, "--segment: must be at least 100ms")
+	ascending := slices.IsSortedFunc(o.Growth, func(a, b int) int { return cmp.Or(cmp.Compare(a, b), -1) })
+	check(len(o.Growth) == 0 || ascending && o.Growth[0] > 0 && o.Growth[len(o.Growth)-1] <= maxSize,
+		"--growth: want ascending numbers from 1 to %d", maxSize)
+	return errors.Join(problems...)
 }
 
-func (o options) validate() error {
-	var problems []error
-	check := func(ok bool, problem string) {
-		if !ok {
-			problems = append(problems, errors.New(problem))
-		}
+// parse reads the arguments. After --help it reports that it has helped.
+func parse(args []string, stdout io.Writer) (o options, helped bool, err error) {
+	names, about := []string{}, "Measures what an order costs, on a running stack. The modes:\n\n"
+	for _, m := range modes {
+		names = append(names, m.name)
+		about += fmt.Sprintf("  %-12s %s\n", m.name, m.about)
 	}
-	check(min(o.clients, o.rounds, o.lines) > 0, "-concurrency, -rounds, -lines: must be at least 1")
-	check(o.lines <= o.products, "-lines: must not be more than -products")
-	check(o.segment >= 100*time.Millisecond, "-segment: must be at least 100ms")
-	for name := range strings.SplitSeq(o.only, ",") {
-		known := slices.ContainsFunc(modes, func(m mode) bool { return m.name == name })
-		check(o.only == "" || known, fmt.Sprintf("-only: there is no mode %q", name))
-	}
-	return errors.Join(problems...)
+	parser := kong.Must(&o, kong.Name("bench"), kong.Description(about), kong.Vars{"modes": strings.Join(names, ",")},
+		kong.Writers(stdout, io.Discard), kong.Exit(func(int) { helped = true }))
+	_, err = parser.Parse(args)
+	return o, helped, err
 }
 
 func main() {
@@ -134,8 +105,8 @@ func main() {
 
 // execute is main without the process around it.
 func execute(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	o, err := parse(args, stdout)
-	if errors.Is(err, flag.ErrHelp) {
+	o, helped, err := parse(args, stdout)
+	if helped {
 		return program.ExitOK
 	}
 	c, configErr := env.Parse[config](environ)
@@ -162,11 +133,11 @@ func bench(ctx context.Context, c config, o options, stdout, stderr io.Writer) (
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	switch {
-	case o.growth != nil:
+	case o.Growth != nil:
 		return s.measureGrowth(ctx, stdout)
-	case o.soak > 0:
+	case o.Soak > 0:
 		return s.soak(ctx, stdout)
-	case o.sheet > 0:
+	case o.Sheet > 0:
 		return s.costSheet(ctx, stdout)
 	default:
 		return s.compare(ctx, stdout)

@@ -33,7 +33,8 @@ var modes = []mode{
 	{"one-process", "POST /orders to the program orders: api and worker in one process", shop(goodCard, "one-process", "orders")},
 	{"apart", "POST /orders to api and worker as two programs", shop(goodCard, "apart", "api", "worker")},
 	{"regular", "the same with FAST_PATH=false: every step is a regular activity", shop(goodCard, "regular", "api", "worker")},
-	{"declined", "one-process, and every card is declined after the stock was reserved", shop(declinedCard, "one-process", "orders")},
+	{"declined", "one-process, and every card is declined after the stock was reserved",
+		shop(declinedCard, "one-process", "orders")},
 }
 
 // Payment methods of stripesim, the same as in the real gateway's test mode.
@@ -54,7 +55,8 @@ func startEmpty(_ context.Context, s *stack) (place, error) {
 	}
 	s.atClose(func() error { w.Stop(); return nil })
 	return func(ctx context.Context) (string, error) {
-		run, err := s.temporal.SDK.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "empty-" + uuid.NewString(), TaskQueue: queue}, Empty)
+		options := client.StartWorkflowOptions{ID: "empty-" + uuid.NewString(), TaskQueue: queue}
+		run, err := s.temporal.SDK.ExecuteWorkflow(ctx, options, Empty)
 		if err != nil {
 			return "", err
 		}
@@ -101,7 +103,7 @@ func (s *stack) request(card string) order.Request {
 	req := order.Request{
 		ID: order.ID(uuid.Must(uuid.NewV7()).String()), UserID: 1 + rand.Int64N(1000), PaymentMethod: card, Hash: "bench",
 	}
-	for _, i := range rand.Perm(s.o.products)[:s.o.lines] {
+	for _, i := range rand.Perm(s.o.Products)[:s.o.Lines] {
 		req.Items = append(req.Items, order.Item{ProductID: productID(i), Quantity: 1})
 	}
 	return req

@@ -33,7 +33,7 @@ func (s *stack) usage(ctx context.Context) (usage, error) {
 
 // programs returns the names of the programs by their process IDs.
 func (s *stack) programs(ctx context.Context) (map[int]string, error) {
-	status := exec.CommandContext(ctx, filepath.Join(s.o.bin, "devstack"), "status", "--json", "--data", s.c.Data)
+	status := exec.CommandContext(ctx, filepath.Join(s.o.Bin, "devstack"), "status", "--json", "--data", s.c.Data)
 	out, err := status.Output()
 	if err != nil {
 		return nil, fmt.Errorf("devstack status: %w", err)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -17,6 +16,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/ordersaga/ordersaga/tools/costsheet"
+	"github.com/ordersaga/ordersaga/tools/internal/load"
 )
 
 // measured is a mode with its segments, one for each round.
@@ -69,7 +69,7 @@ type Mode struct {
 // compare measures the modes in turns and writes what it found.
 func (s *stack) compare(ctx context.Context, w io.Writer) error {
 	r := Result{
-		Measured: time.Now().UTC(), Concurrency: s.o.clients, Rounds: s.o.rounds, SegmentS: s.o.segment.Seconds(), Lines: s.o.lines,
+		Measured: time.Now().UTC(), Concurrency: s.o.Concurrency, Rounds: s.o.Rounds, SegmentS: s.o.Segment.Seconds(), Lines: s.o.Lines,
 	}
 	var err error
 	if r.Machine, err = s.machine(ctx); err != nil {
@@ -95,9 +95,9 @@ func (s *stack) compare(ctx context.Context, w io.Writer) error {
 		summary.HistoryEvents = history[costsheet.HistoryEvents]
 		r.Modes = append(r.Modes, summary)
 	}
-	r.Ratios = ratios(r.Modes, s.o.clients)
+	r.Ratios = ratios(r.Modes, s.o.Concurrency)
 	r.print(w)
-	return writeJSON(s.o.json, r, s.say)
+	return writeJSON(s.o.JSON, r, s.say)
 }
 
 func writeJSON(file string, v any, say func(string, ...any)) error {
@@ -143,27 +143,26 @@ func (s *stack) machine(ctx context.Context) (Machine, error) {
 
 func summarize(m *measured) Mode {
 	out := Mode{Name: m.name, About: m.about, CPUSByProgram: map[string]float64{}}
-	var all []time.Duration
-	var took time.Duration
+	var all load.Result
 	for _, seg := range m.segments {
-		all = append(all, seg.latencies...)
-		took += seg.took
-		out.RoundsPerS = append(out.RoundsPerS, seg.perSecond())
-		out.RoundsP50Ms = append(out.RoundsP50Ms, milliseconds(seg.latencies, 50))
+		all.Latencies = append(all.Latencies, seg.Latencies...)
+		all.Took += seg.Took
+		out.RoundsPerS = append(out.RoundsPerS, seg.PerSecond())
+		out.RoundsP50Ms = append(out.RoundsP50Ms, seg.Milliseconds(50))
 		cpu := 0.0
 		for program, seconds := range seg.cpu {
 			out.CPUSByProgram[program] += seconds
 			cpu += seconds
 		}
-		out.RoundsCPUS = append(out.RoundsCPUS, cpu/float64(len(seg.latencies)))
+		out.RoundsCPUS = append(out.RoundsCPUS, cpu/float64(len(seg.Latencies)))
 	}
-	out.Orders = len(all)
+	out.Orders = len(all.Latencies)
 	for program := range out.CPUSByProgram {
 		out.CPUSByProgram[program] /= float64(out.Orders)
 		out.CPUSPerOrder += out.CPUSByProgram[program]
 	}
-	out.OrdersPerS = float64(out.Orders) / took.Seconds()
-	out.P50Ms, out.P95Ms, out.P99Ms = milliseconds(all, 50), milliseconds(all, 95), milliseconds(all, 99)
+	out.OrdersPerS = all.PerSecond()
+	out.P50Ms, out.P95Ms, out.P99Ms = all.Milliseconds(50), all.Milliseconds(95), all.Milliseconds(99)
 	return out
 }
 
@@ -273,32 +272,13 @@ func (r Result) print(w io.Writer) {
 		}
 		fmt.Fprintln(w)
 	}
-	r.printCPU(w)
-}
-
-// leastShown is the CPU time per order, in seconds, below which a program has no line.
-const leastShown = 0.00005
-
-func (r Result) printCPU(w io.Writer) {
-	fmt.Fprintln(w, "\nCPU milliseconds per order, by program")
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	shown := map[string]bool{}
+	used := table{title: "CPU milliseconds per order", format: "%.1f", least: 0.05}
 	for _, m := range r.Modes {
-		fmt.Fprintf(t, "\t%s", m.Name)
+		column := map[string]float64{}
 		for program, seconds := range m.CPUSByProgram {
-			shown[program] = shown[program] || seconds >= leastShown
+			column[program] = 1000 * seconds
 		}
+		used.add(m.Name, column)
 	}
-	fmt.Fprintln(t, "\t")
-	for _, program := range slices.Sorted(maps.Keys(shown)) {
-		if !shown[program] {
-			continue
-		}
-		fmt.Fprintf(t, "%s\t", program)
-		for _, m := range r.Modes {
-			fmt.Fprintf(t, "%.1f\t", 1000*m.CPUSByProgram[program])
-		}
-		fmt.Fprintln(t)
-	}
-	t.Flush()
+	used.print(w)
 }

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ordersaga/ordersaga/tools/costsheet"
+	"github.com/ordersaga/ordersaga/tools/internal/load"
 )
 
 // count puts a meter before everything that the programs call, and lets PostgreSQL count its statements and its WAL. The
@@ -82,19 +80,20 @@ func (s *stack) costSheet(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	sheet := map[string]costsheet.Counts{}
+	sheet, costs := map[string]costsheet.Counts{}, table{title: "Cost of one order", format: "%.1f", least: 0.05}
 	for _, m := range all {
 		s.say("counting  %s", m.name)
 		if sheet[m.name], err = s.costs(ctx, m); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
+		costs.add(m.name, sheet[m.name])
 	}
-	printSheet(w, all, sheet)
-	return writeJSON(s.o.json, sheet, s.say)
+	costs.print(w)
+	return writeJSON(s.o.JSON, sheet, s.say)
 }
 
 func (s *stack) costs(ctx context.Context, m *measured) (costsheet.Counts, error) {
-	if _, err := closedLoop(ctx, m.place, 1, func(placed int) bool { return placed < 5 }); err != nil { // to warm up
+	if _, err := placing(ctx, m.place, 1, load.Times(5)); err != nil { // to warm up
 		return nil, err
 	}
 	if err := pause(ctx, atRest); err != nil {
@@ -104,7 +103,7 @@ func (s *stack) costs(ctx context.Context, m *measured) (costsheet.Counts, error
 	if err != nil {
 		return nil, err
 	}
-	seg, err := closedLoop(ctx, m.place, 1, func(placed int) bool { return placed < s.o.sheet })
+	seg, err := placing(ctx, m.place, 1, load.Times(s.o.Sheet))
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +116,7 @@ func (s *stack) costs(ctx context.Context, m *measured) (costsheet.Counts, error
 	}
 	cost := after.Since(before)
 	for what := range cost {
-		cost[what] /= float64(s.o.sheet)
+		cost[what] /= float64(s.o.Sheet)
 	}
 	history, err := s.histories(ctx, seg.sample)
 	maps.Copy(cost, history)
@@ -139,30 +138,4 @@ func (s *stack) histories(ctx context.Context, ids []string) (costsheet.Counts, 
 		}
 	}
 	return average, nil
-}
-
-func printSheet(w io.Writer, all []*measured, sheet map[string]costsheet.Counts) {
-	rows := map[string]bool{}
-	for _, c := range sheet {
-		for what, n := range c {
-			rows[what] = rows[what] || n >= 0.05
-		}
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "\nCost of one order\t")
-	for _, m := range all {
-		fmt.Fprintf(t, "%s\t", m.name)
-	}
-	fmt.Fprintln(t)
-	for _, what := range slices.Sorted(maps.Keys(rows)) {
-		if !rows[what] {
-			continue
-		}
-		fmt.Fprintf(t, "%s\t", what)
-		for _, m := range all {
-			fmt.Fprintf(t, "%s\t", strings.TrimSuffix(fmt.Sprintf("%.1f", sheet[m.name][what]), ".0"))
-		}
-		fmt.Fprintln(t)
-	}
-	t.Flush()
 }

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -31,8 +30,8 @@ type stack struct {
 	say        func(string, ...any)
 	http       *http.Client
 	temporal   *temporalclient.Client
-	meter      costsheet.Meter        // with -sheet: between the programs and what they call
-	statistics *pgx.Conn              // with -sheet: to PostgreSQL's statistics
+	meter      costsheet.Meter        // with --sheet: between the programs and what they call
+	statistics *pgx.Conn              // with --sheet: to PostgreSQL's statistics
 	activities *activities.Activities // once a mode needs them
 	shops      map[string]*orderclient.Client
 	children   map[int]string // names of the started programs by process ID
@@ -54,14 +53,14 @@ func (s *stack) close() error {
 func open(ctx context.Context, c config, o options, say func(string, ...any)) (s *stack, err error) {
 	s = &stack{
 		c: c, o: o, say: say, shops: map[string]*orderclient.Client{}, children: map[int]string{},
-		http: &http.Client{Transport: &http.Transport{MaxIdleConns: 2 * o.clients, MaxIdleConnsPerHost: 2 * o.clients}},
+		http: &http.Client{Transport: &http.Transport{MaxIdleConns: 2 * o.Concurrency, MaxIdleConnsPerHost: 2 * o.Concurrency}},
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if o.sheet > 0 {
+	if o.Sheet > 0 {
 		if err := s.count(ctx); err != nil {
 			return s, err
 		}
@@ -70,8 +69,8 @@ func open(ctx context.Context, c config, o options, say func(string, ...any)) (s
 		return s, err
 	}
 	s.atClose(func() error { s.temporal.Close(); return nil })
-	say("filling the catalog with %d products", o.products)
-	for i := range o.products {
+	say("filling the catalog with %d products", o.Products)
+	for i := range o.Products {
 		if err := s.addProduct(ctx, productID(i)); err != nil {
 			return s, fmt.Errorf("add product %s: %w", productID(i), err)
 		}
@@ -91,11 +90,11 @@ func (s *stack) addProduct(ctx context.Context, id string) error {
 	return err
 }
 
-// modes starts the modes that -only names, or all.
+// modes starts the modes that --only names, or all.
 func (s *stack) modes(ctx context.Context) ([]*measured, error) {
 	var wanted []*measured
 	for _, m := range modes {
-		if s.o.only != "" && !slices.Contains(strings.Split(s.o.only, ","), m.name) {
+		if len(s.o.Only) > 0 && !slices.Contains(s.o.Only, m.name) {
 			continue
 		}
 		run, err := m.start(ctx, s)
@@ -132,8 +131,13 @@ func (s *stack) shop(ctx context.Context, queue string, programs []string) (*ord
 			return nil, err
 		}
 	}
-	s.shops[queue], err = orderclient.New("http://"+api, orderclient.WithHTTPClient(s.http), orderclient.WithTries(1, 0))
+	s.shops[queue], err = s.client("http://" + api)
 	return s.shops[queue], err
+}
+
+// client returns a client of an api that reports every failure.
+func (s *stack) client(api string) (*orderclient.Client, error) {
+	return orderclient.New(api, orderclient.WithHTTPClient(s.http), orderclient.WithTries(1, 0))
 }
 
 // freeAddresses returns two loopback addresses that nothing listens on.
@@ -155,7 +159,7 @@ const (
 // run starts a program with settings on top of our environment, and waits until it is ready. It ends with the stack, and
 // with us if we die.
 func (s *stack) run(ctx context.Context, program, name string, settings []string, probe string) error {
-	path, err := filepath.Abs(filepath.Join(s.o.bin, program))
+	path, err := filepath.Abs(filepath.Join(s.o.Bin, program))
 	if err != nil {
 		return err
 	}

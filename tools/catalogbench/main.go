@@ -1,7 +1,7 @@
 // Command catalogbench measures the catalog on a server that speaks MongoDB's protocol: how fast it reserves and sells
 // stock, how fast it prices and lists products, and whether any of it slows down as the number of products grows.
 //
-//	MONGODB_URI=mongodb://127.0.0.1:27117/ go -C tools run ./catalogbench -sizes 10000,100000
+//	MONGODB_URI=mongodb://127.0.0.1:27117/ go -C tools run ./catalogbench --sizes 10000,100000
 //
 // It calls the catalog's services in its own process, without HTTP, in a new database that it drops at the end.
 package main
@@ -15,7 +15,6 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"os/signal"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,6 +27,7 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/product"
 	"github.com/ordersaga/ordersaga/catalog/stock"
 	"github.com/ordersaga/ordersaga/internal/money"
+	"github.com/ordersaga/ordersaga/tools/internal/load"
 )
 
 var (
@@ -248,25 +248,11 @@ func (b *bench) sell(ctx context.Context) error {
 func (b *bench) time(ctx context.Context, what string, clients int, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute+*turn, errors.New("the measurement hangs"))
 	defer cancel()
-	began := time.Now()
-	took, errs := make([][]time.Duration, clients), make([]error, clients)
-	var running sync.WaitGroup
-	for n := range clients {
-		running.Go(func() {
-			for errs[n] == nil && time.Since(began) < *turn {
-				start := time.Now()
-				errs[n] = call(ctx)
-				took[n] = append(took[n], time.Since(start))
-			}
-		})
-	}
-	running.Wait()
-	if err := errors.Join(errs...); err != nil {
+	all, err := load.Run(ctx, clients, load.For(*turn), call)
+	if err != nil {
 		return fmt.Errorf("%s, of %d products: %w", what, b.size, err)
 	}
-	all := slices.Sorted(slices.Values(slices.Concat(took...)))
-	percentile := func(n int) float64 { return all[(len(all)-1)*n/100].Seconds() * 1000 }
 	fmt.Printf("%8d products  %-32s %8.0f /s, p50 %.1f ms, p99 %.1f ms\n",
-		b.size, what, float64(len(all))/time.Since(began).Seconds(), percentile(50), percentile(99))
+		b.size, what, all.PerSecond(), all.Milliseconds(50), all.Milliseconds(99))
 	return nil
 }

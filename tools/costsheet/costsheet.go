@@ -1,5 +1,5 @@
 // Package costsheet counts what an order costs in calls, statements, messages and history events. These numbers do not
-// depend on the machine. `bench -sheet` prints them, and the budget test in e2e fails when one grows.
+// depend on the machine. `bench --sheet` prints them, and the budget test in e2e fails when one grows.
 //
 // A Meter stands between the programs and what they call: each of its methods starts a proxy and returns the address to
 // give to a program instead.
@@ -137,7 +137,7 @@ func (m *Meter) Temporal(target string) (string, error) {
 		return "", err
 	}
 	m.atClose(conn.Close)
-	server := grpc.NewServer(grpc.ForceServerCodec(unchanged{}), grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+	forward := func(_ any, stream grpc.ServerStream) error {
 		var in, out []byte
 		method, _ := grpc.MethodFromServerStream(stream)
 		if err := stream.RecvMsg(&in); err != nil {
@@ -152,7 +152,8 @@ func (m *Meter) Temporal(target string) (string, error) {
 			return err
 		}
 		return stream.SendMsg(&out)
-	}))
+	}
+	server := grpc.NewServer(grpc.ForceServerCodec(unchanged{}), grpc.UnknownServiceHandler(forward))
 	m.atClose(func() error { server.Stop(); return nil })
 	return listen(server.Serve)
 }

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // tap forwards connections to the server in rawURL, reads along what the clients send, and returns the URL with its own
@@ -62,53 +64,46 @@ func frame(r io.Reader, length int) ([]byte, error) {
 // outcomes is in the api's query for the outcomes that requests wait for. It polls: how often depends on the machine.
 const outcomes = "(o.status <> 'PENDING' OR o.closing)"
 
-// PostgreSQL counts SQL statements and their round trips, without the preparation of statements. Connections must not be encrypted (sslmode=disable).
+// PostgreSQL counts SQL statements and their round trips, without the preparation of statements. Connections must not be
+// encrypted (sslmode=disable).
 func (m *Meter) PostgreSQL(rawURL string) (string, error) {
 	return m.tap(rawURL, func(r *bufio.Reader) error {
-		if err := startup(r); err != nil {
+		client := pgproto3.NewBackend(r, nil)
+		if _, err := client.ReceiveStartupMessage(); err != nil {
+			return err
+		}
+		// The server's requests for the password are not read, only the client's responses.
+		if err := client.SetAuthType(pgproto3.AuthTypeSASL); err != nil {
 			return err
 		}
 		prepared := map[string]string{} // SQL by the statement's name
 		pending := false                // statements were sent, but nothing asked for their results
 		for {
-			kind, err := r.ReadByte()
+			message, err := client.Receive()
 			if err != nil {
 				return err
 			}
-			var length uint32
-			if err := binary.Read(r, binary.BigEndian, &length); err != nil {
-				return err
+			asked := false
+			switch v := message.(type) {
+			case *pgproto3.SASLInitialResponse:
+				if err := client.SetAuthType(pgproto3.AuthTypeSASLContinue); err != nil {
+					return err
+				}
+			case *pgproto3.Parse:
+				prepared[v.Name] = v.Query
+			case *pgproto3.Bind:
+				pending = m.statement(prepared[v.PreparedStatement]) || pending
+			case *pgproto3.Query:
+				pending, asked = m.statement(v.String) || pending, true
+			case *pgproto3.Sync:
+				asked = true
 			}
-			message, err := frame(r, int(length)-4)
-			if err != nil {
-				return err
-			}
-			first, rest, _ := bytes.Cut(message, []byte{0})
-			second, _, _ := bytes.Cut(rest, []byte{0})
-			switch kind {
-			case 'P': // Parse: name, SQL
-				prepared[string(first)] = string(second)
-			case 'B': // Bind: portal, name
-				pending = m.statement(prepared[string(second)]) || pending
-			case 'Q': // Query: SQL
-				pending = m.statement(string(first)) || pending
-			}
-			if pending && (kind == 'S' || kind == 'Q') { // Sync
+			if pending && asked {
 				m.add(RoundTrips, "")
 				pending = false
 			}
 		}
 	})
-}
-
-// startup reads a connection's first message, which has no type.
-func startup(r io.Reader) error {
-	var length uint32
-	if err := binary.Read(r, binary.BigEndian, &length); err != nil {
-		return err
-	}
-	_, err := frame(r, int(length)-4)
-	return err
 }
 
 // statement counts a statement, and reports false if it polls.

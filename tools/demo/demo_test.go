@@ -19,7 +19,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ordersaga/ordersaga/api/orderclient"
-	"github.com/ordersaga/ordersaga/internal/env"
 	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
@@ -96,7 +95,9 @@ func TestASystemThatIsDownIsNamedWithWhatToDo(t *testing.T) {
 	t.Parallel()
 	dead := httptest.NewServer(nil)
 	dead.Close()
-	err := run(t.Context(), config{API: dead.URL, Catalog: dead.URL, Gateway: dead.URL, RabbitMQ: "amqp://u:hunter2@127.0.0.1:1/"}, &report{w: new(bytes.Buffer)})
+	err := run(t.Context(), config{
+		API: dead.URL, Catalog: dead.URL, Gateway: dead.URL, RabbitMQ: "amqp://u:hunter2@127.0.0.1:1/",
+	}, &report{w: new(bytes.Buffer)})
 	if err == nil || !strings.Contains(err.Error(), "no response from "+dead.URL) || !strings.Contains(err.Error(), "make up") {
 		t.Errorf("got: %v", err)
 	}
@@ -189,11 +190,10 @@ func (w *world) demo(t *testing.T) (string, error) {
 	if err == nil {
 		var id string
 		if id, err = tell(t.Context(), &w.stack, out); err == nil {
-			defaults, err := env.Parse[config](nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			whatNext(out, defaults, id)
+			whatNext(out, config{
+				API: "http://127.0.0.1:8080", Catalog: "http://127.0.0.1:4002", Gateway: "http://127.0.0.1:12111",
+				RabbitMQUI: "http://127.0.0.1:15674", TemporalUI: "http://127.0.0.1:8233", Temporal: "127.0.0.1:7233",
+			}, id)
 		}
 	}
 	text := strings.ReplaceAll(b.String(), w.stack.api, "http://program")
@@ -315,7 +315,9 @@ func (w *world) decide(id string, in orderclient.NewOrder) {
 }
 
 func (w *world) announce(id string, o map[string]any) {
-	e := order.Event{Version: 1, Type: order.EventCancelled, OrderID: order.ID(id), UserID: demoUser, Status: order.Status(o["status"].(string))}
+	e := order.Event{
+		Version: 1, Type: order.EventCancelled, OrderID: order.ID(id), UserID: demoUser, Status: order.Status(o["status"].(string)),
+	}
 	if e.Status == order.Confirmed || w.fault == "announces confirmed" {
 		e.Type = order.EventConfirmed
 	}
@@ -342,7 +344,9 @@ func (w *world) respond(rw http.ResponseWriter, o map[string]any) {
 	}
 	rw.WriteHeader(status)
 	name := strings.ToLower(strings.ReplaceAll(reason, "_", "-"))
-	_ = json.NewEncoder(rw).Encode(map[string]any{"type": "/problems/" + name, "orderId": o["id"], "status": status, "detail": "The reason in words."})
+	_ = json.NewEncoder(rw).Encode(map[string]any{
+		"type": "/problems/" + name, "orderId": o["id"], "status": status, "detail": "The reason in words.",
+	})
 }
 
 func (w *world) show(rw http.ResponseWriter, r *http.Request) {

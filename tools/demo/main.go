@@ -10,58 +10,40 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/ordersaga/ordersaga/api/orderclient"
-	"github.com/ordersaga/ordersaga/internal/env"
 	"github.com/ordersaga/ordersaga/internal/program"
 )
 
 // config says where the stack is. The defaults fit devstack and Docker Compose.
 type config struct {
-	API        string `env:"API_URL" envDefault:"http://127.0.0.1:8080" form:"http" help:"base URL of the api"`
-	Catalog    string `env:"CATALOG_URL" envDefault:"http://127.0.0.1:4002" form:"http" help:"base URL of the catalog"`
-	Gateway    string `env:"STRIPE_API_URL" envDefault:"http://127.0.0.1:12111" form:"http" help:"base URL of stripesim"`
-	RabbitMQ   string `env:"RABBITMQ_URL" envDefault:"amqp://orders:orders@127.0.0.1:15673/" secret:"true" help:"broker of events"`
-	RabbitMQUI string `env:"RABBITMQ_UI_URL" envDefault:"http://127.0.0.1:15674" form:"http" help:"RabbitMQ's page, for links"`
-	TemporalUI string `env:"TEMPORAL_UI_URL" envDefault:"http://127.0.0.1:8233" form:"http" help:"Temporal Web UI, for links"`
-	Temporal   string `env:"TEMPORAL_ADDRESS" envDefault:"127.0.0.1:7233" form:"address" help:"Temporal, for the shown commands"`
-	NoColor    string `env:"NO_COLOR" help:"any value switches colors off; they are also off when the output is not a terminal"`
+	API        string `env:"API_URL" default:"http://127.0.0.1:8080" help:"Base URL of the api."`
+	Catalog    string `env:"CATALOG_URL" default:"http://127.0.0.1:4002" help:"Base URL of the catalog."`
+	Gateway    string `env:"STRIPE_API_URL" default:"http://127.0.0.1:12111" help:"Base URL of stripesim."`
+	RabbitMQ   string `name:"rabbitmq" env:"RABBITMQ_URL" default:"amqp://orders:orders@127.0.0.1:15673/" help:"Broker of events."`
+	RabbitMQUI string `name:"rabbitmq-ui" env:"RABBITMQ_UI_URL" default:"http://127.0.0.1:15674" help:"RabbitMQ's page, for links."`
+	TemporalUI string `env:"TEMPORAL_UI_URL" default:"http://127.0.0.1:8233" help:"Temporal Web UI, for links."`
+	Temporal   string `env:"TEMPORAL_ADDRESS" default:"127.0.0.1:7233" help:"Temporal, for the shown commands."`
+	NoColor    string `env:"NO_COLOR" help:"Any value switches colors off. Without a terminal there are none."`
 }
 
 func main() {
+	var c config
+	kong.Parse(&c, kong.Name("demo"), kong.Description("Places orders on a running stack and shows what happens to them."))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	code := execute(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	err := run(ctx, c, &report{w: os.Stdout, color: c.NoColor == "" && isTerminal(os.Stdout)})
 	stop()
-	os.Exit(code)
-}
-
-func execute(ctx context.Context, args, environ []string, stdout *os.File, stderr io.Writer) int {
-	c, err := env.Parse[config](environ)
-	switch {
-	case len(args) == 1 && (args[0] == "--help" || args[0] == "-h"):
-		fmt.Fprint(stdout, "demo: places orders on a running stack and shows what happens to them\n\n",
-			"Environment variables (name, default, meaning):\n\n")
-		env.Usage(stdout, env.Variables[config]())
-		return program.ExitOK
-	case len(args) > 0:
-		fmt.Fprintf(stderr, "demo: unknown arguments %q; --help is the only one\n", args)
-		return program.ExitUsage
-	case err != nil:
-		fmt.Fprintf(stderr, "demo: the configuration is wrong:\n%v\n", err)
-		return program.ExitUsage
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "\ndemo: %v\n", err)
+		os.Exit(program.ExitFailed)
 	}
-	out := &report{w: stdout, color: c.NoColor == "" && isTerminal(stdout)}
-	if err := run(ctx, c, out); err != nil {
-		fmt.Fprintf(stderr, "\ndemo: %v\n", err)
-		return program.ExitFailed
-	}
-	return program.ExitOK
 }
 
 func isTerminal(f *os.File) bool {
@@ -74,10 +56,11 @@ func run(ctx context.Context, c config, out *report) error {
 	if err != nil {
 		return err
 	}
-	if err := s.ready(ctx); err != nil {
-		return fmt.Errorf("%w\n      `make up` starts the stack, `make status` shows it", err)
+	err = s.ready(ctx)
+	var events *listener
+	if err == nil {
+		events, err = listen(ctx, c.RabbitMQ)
 	}
-	events, err := listen(ctx, c.RabbitMQ)
 	if err != nil {
 		return fmt.Errorf("%w\n      `make up` starts the stack, `make status` shows it", err)
 	}

@@ -152,8 +152,9 @@ func aftermath(
 	}
 	var e order.Event
 	err = json.Unmarshal(m.Body, &e)
-	out.fact(err == nil && m.Type == string(sc.event) && string(e.OrderID) == id && string(e.Status) == string(sc.ends) && e.Reason == sc.reason,
-		"message", words(m.Type, out.paint(dim, string(m.Body))), words(string(sc.event), "about this end"))
+	about := err == nil && string(e.OrderID) == id && string(e.Status) == string(sc.ends) && e.Reason == sc.reason
+	out.fact(about && m.Type == string(sc.event), "message",
+		words(m.Type, out.paint(dim, string(m.Body))), words(string(sc.event), "about this end"))
 	out.link(s.saga(id))
 	return nil
 }

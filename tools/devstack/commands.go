@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,73 +15,31 @@ import (
 	"time"
 
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/rootfs"
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
 )
 
-// stopTimeout bounds the stop of a whole stack: its programs drain, then the services stop one after another.
-const stopTimeout = 120 * time.Second
+// stack are the flags of every command on a stack that is kept.
+type stack struct {
+	Data string `type:"path" env:"DEVSTACK_DATA" placeholder:"DIR" help:"The stack's data directory."`
+}
 
-func down(_ context.Context, args []string, stdout io.Writer) error {
-	c, err := existing("down", args)
+// wanted returns the configuration that a start would use now.
+func (s stack) wanted() (config.Config, error) {
+	c, err := config.Load(os.Environ())
 	if err != nil {
-		return err
+		return c, usageError{err}
 	}
-	pid, err := running(c)
-	if err != nil {
-		return err
+	if s.Data != "" {
+		c.Data = s.Data
 	}
-	out := newConsole(stdout)
-	if pid == 0 {
-		out.line("stack", "is not up")
-		return nil
-	}
-	if err := stopStack(c, pid, stopTimeout); err != nil {
-		return err
-	}
-	out.line("stack", "down; its data is in %s", c.Data)
-	return nil
+	c.RootFS = rootfs.Path(config.CacheDir(os.Getenv))
+	return c, nil
 }
 
-func clean(ctx context.Context, args []string, stdout io.Writer) error {
-	c, err := existing("clean", args)
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(c.LockFile()); err != nil {
-		newConsole(stdout).line("stack", "there is no data in %s", c.Data)
-		return nil
-	}
-	if err := down(ctx, args, stdout); err != nil {
-		return err
-	}
-	if err := removeData(c); err != nil {
-		return err
-	}
-	newConsole(stdout).line("stack", "removed %s", c.Data)
-	return nil
-}
-
-// removeData removes devstack's files from the data directory, and the directory itself when it is empty then.
-func removeData(c config.Config) error {
-	var problems []error
-	for _, name := range []string{"postgres", "rabbitmq", "ferretdb", "setup", "log", "config.json", "status.json", "pid", "lock"} {
-		problems = append(problems, os.RemoveAll(filepath.Join(c.Data, name)))
-	}
-	_ = os.Remove(c.Data)
-	return errors.Join(problems...)
-}
-
-// existing loads the configuration of the last start, or else the one that a start would use now.
-func existing(name string, args []string) (config.Config, error) {
-	o, rest, err := flags(name, args, nil)
-	if err := errors.Join(err, noArguments(name, rest)); err != nil {
-		return config.Config{}, err
-	}
-	return lastConfig(o)
-}
-
-func lastConfig(o config.Options) (config.Config, error) {
-	c, err := load(o)
+// last returns the configuration of the last start, or else the one that a start would use now.
+func (s stack) last() (config.Config, error) {
+	c, err := s.wanted()
 	if err != nil {
 		return c, err
 	}
@@ -95,6 +51,84 @@ func lastConfig(o config.Options) (config.Config, error) {
 	return last, err
 }
 
+// running returns the configuration and the status of a running stack, and its supervisor's process ID.
+func (s stack) running() (config.Config, supervisor.Status, int, error) {
+	c, err := s.last()
+	if err != nil {
+		return c, supervisor.Status{}, 0, err
+	}
+	pid, err := running(c)
+	if err == nil && pid == 0 {
+		err = errors.New("the stack is not up")
+	}
+	if err != nil {
+		return c, supervisor.Status{}, 0, err
+	}
+	status, err := supervisor.ReadStatus(c.StatusFile())
+	return c, status, pid, err
+}
+
+// stopTimeout bounds the stop of a whole stack: its programs drain, then the services stop one after another.
+const stopTimeout = 120 * time.Second
+
+type down struct{ stack }
+
+func (d down) Run(out *console) error {
+	c, err := d.last()
+	if err != nil {
+		return err
+	}
+	pid, err := running(c)
+	if err != nil {
+		return err
+	}
+	if pid == 0 {
+		out.line("stack", "is not up")
+		return nil
+	}
+	if err := stopStack(c, pid, stopTimeout); err != nil {
+		return err
+	}
+	out.line("stack", "down; its data is in %s", c.Data)
+	return nil
+}
+
+type clean struct{ stack }
+
+func (cl clean) Run(out *console) error {
+	c, err := cl.last()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(c.LockFile()); err != nil {
+		out.line("stack", "there is no data in %s", c.Data)
+		return nil
+	}
+	if err := (down{cl.stack}).Run(out); err != nil {
+		return err
+	}
+	if err := removeData(c); err != nil {
+		return err
+	}
+	out.line("stack", "removed %s", c.Data)
+	return nil
+}
+
+// removeData removes devstack's files from the data directory, and the directory itself when it is empty then.
+func removeData(c config.Config) error {
+	var problems []error
+	for _, name := range []string{"postgres", "rabbitmq", "ferretdb", "setup", "log", "config.json", "status.json", "lock"} {
+		problems = append(problems, os.RemoveAll(filepath.Join(c.Data, name)))
+	}
+	_ = os.Remove(c.Data)
+	return errors.Join(problems...)
+}
+
+type status struct {
+	stack
+	JSON bool `help:"Print JSON."`
+}
+
 // serviceLine is a service in the output of `devstack status --json`.
 type serviceLine struct {
 	supervisor.ServiceStatus
@@ -102,35 +136,31 @@ type serviceLine struct {
 	Log     string `json:"log"`
 }
 
-func status(_ context.Context, args []string, stdout io.Writer) error {
-	var asJSON bool
-	o, rest, err := flags("status", args, func(set *flag.FlagSet) { set.BoolVar(&asJSON, "json", false, "print JSON") })
-	if err := errors.Join(err, noArguments("status", rest)); err != nil {
-		return err
-	}
-	c, err := lastConfig(o)
+func (s status) Run(out *console) error {
+	c, found, pid, err := s.running()
 	if err != nil {
 		return err
 	}
-	pid, err := mustRun(c)
+	host, err := hostPIDs(pid)
 	if err != nil {
 		return err
 	}
-	s, err := supervisor.ReadStatus(c.StatusFile())
-	if err != nil {
-		return err
-	}
-	host := hostPIDs(pid)
 	lines := []serviceLine{}
-	for _, service := range s.Services {
+	for _, service := range found.Services {
 		lines = append(lines, serviceLine{ServiceStatus: service, HostPID: host[service.PID], Log: c.LogFile(service.Name)})
 	}
-	if asJSON {
-		encoder := json.NewEncoder(stdout)
+	if s.JSON {
+		encoder := json.NewEncoder(out.w)
 		encoder.SetIndent("", "  ")
-		return encoder.Encode(map[string]any{"up": s.Up, "services": lines})
+		return encoder.Encode(map[string]any{"up": found.Up, "services": lines})
 	}
-	printStatus(stdout, lines)
+	table := tabwriter.NewWriter(out.w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "SERVICE\tSTATE\tADDRESS\tPROCESS\tSINCE\tRESTARTS")
+	for _, l := range lines {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%d\n",
+			l.Name, l.State, l.Address, l.HostPID, time.Since(l.Since).Truncate(time.Second), l.Restarts)
+	}
+	table.Flush()
 	for _, l := range lines {
 		if l.State != supervisor.Ready {
 			return fmt.Errorf("%s is %s; see %s", l.Name, l.State, l.Log)
@@ -139,88 +169,65 @@ func status(_ context.Context, args []string, stdout io.Writer) error {
 	return nil
 }
 
-func printStatus(w io.Writer, lines []serviceLine) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SERVICE\tSTATE\tADDRESS\tPROCESS\tSINCE\tRESTARTS")
-	for _, l := range lines {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%d\n",
-			l.Name, l.State, l.Address, l.HostPID, time.Since(l.Since).Truncate(time.Second), l.Restarts)
-	}
-	table.Flush()
+type logs struct {
+	stack
+	Follow   bool     `short:"f" help:"Show new lines as they come."`
+	Lines    int      `short:"n" default:"20" help:"Lines of each log."`
+	Services []string `arg:"" optional:"" name:"service" help:"Whose logs; default: all."`
 }
 
-// logs runs tail.
-func logs(ctx context.Context, args []string, stdout io.Writer) error {
-	var followLogs bool
-	var lines int
-	o, names, err := flags("logs", args, func(set *flag.FlagSet) {
-		set.BoolVar(&followLogs, "f", false, "follow")
-		set.IntVar(&lines, "n", 20, "lines of each")
-	})
+// Run runs tail.
+func (l logs) Run(ctx context.Context, out *console) error {
+	c, err := l.last()
 	if err != nil {
 		return err
 	}
-	c, err := lastConfig(o)
-	if err != nil {
-		return err
+	files, _ := filepath.Glob(c.LogFile("*"))
+	if len(files) == 0 {
+		return fmt.Errorf("there are no logs in %s", filepath.Dir(c.LogFile("")))
 	}
-	files, err := logFiles(c, names)
-	if err != nil {
-		return err
+	if len(l.Services) > 0 {
+		known := files
+		files = nil
+		for _, name := range l.Services {
+			if !slices.Contains(known, c.LogFile(name)) {
+				return usageError{fmt.Errorf("logs: there is no log of %q; there are %s", name, strings.Join(known, ", "))}
+			}
+			files = append(files, c.LogFile(name))
+		}
 	}
-	tail := []string{"-n", strconv.Itoa(lines)}
-	if followLogs {
+	tail := []string{"-n", strconv.Itoa(l.Lines)}
+	if l.Follow {
 		tail = append(tail, "-F")
 	}
 	cmd := exec.CommandContext(ctx, "tail", append(tail, files...)...)
-	cmd.Stdout, cmd.Stderr = stdout, os.Stderr
+	cmd.Stdout, cmd.Stderr = out.w, os.Stderr
 	if err := cmd.Run(); err != nil && ctx.Err() == nil {
 		return err
 	}
 	return nil
 }
 
-func logFiles(c config.Config, names []string) ([]string, error) {
-	all, _ := filepath.Glob(c.LogFile("*"))
-	if len(all) == 0 {
-		return nil, fmt.Errorf("there are no logs in %s", filepath.Dir(c.LogFile("")))
-	}
-	if len(names) == 0 {
-		return all, nil
-	}
-	var files, known []string
-	for _, file := range all {
-		known = append(known, strings.TrimSuffix(filepath.Base(file), ".log"))
-	}
-	for _, name := range names {
-		if !slices.Contains(known, name) {
-			return nil, usageError{fmt.Errorf("there is no log of %q; there are logs of %s", name, strings.Join(known, ", "))}
-		}
-		files = append(files, c.LogFile(name))
-	}
-	return files, nil
+type env struct {
+	stack
+	Program string `arg:"" optional:"" default:"" enum:"catalog,stripesim,worker,notifier,api," help:"The variables of this program."`
 }
 
-// printEnv prints variables for eval in a shell.
-func printEnv(_ context.Context, args []string, stdout io.Writer) error {
-	o, rest, err := flags("env", args, nil)
+func (e env) Run(out *console) error {
+	c, err := e.last()
 	if err != nil {
 		return err
 	}
-	c, err := lastConfig(o)
-	if err != nil {
-		return err
+	if err := c.Apply(os.Environ()); err != nil {
+		return usageError{err}
 	}
-	env := c.ClientEnvironment()
-	if len(rest) > 0 {
-		if len(rest) > 1 || !slices.Contains(config.Programs, rest[0]) {
-			return usageError{fmt.Errorf("env: want one of %s, got %q", strings.Join(config.Programs, ", "), rest)}
-		}
-		env = c.ProgramEnvironment(rest[0])
+	variables := c.ClientEnvironment()
+	if e.Program != "" {
+		variables = c.ProgramEnvironment(e.Program)
 	}
-	for _, e := range env {
-		name, value, _ := strings.Cut(e, "=")
-		fmt.Fprintf(stdout, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
+	for _, v := range variables {
+		name, value, _ := strings.Cut(v, "=")
+		fmt.Fprintf(out.w, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
 	}
 	return nil
 }

@@ -5,9 +5,8 @@
 //
 // PostgreSQL 18 with DocumentDB and RabbitMQ 4 come from Debian packages in a small root file system, which is built once and
 // shared by all stacks (package rootfs). FerretDB, the Temporal server and its Web UI are Go modules: they are compiled into
-// this binary and run as separate processes (packages embedded and engine). Package services says how to start, check and
-// stop them and the project's programs, package supervisor keeps them running, and package contain makes sure that nothing
-// is left behind.
+// this binary and run as separate processes (package engine). Package services says how to start, check and stop them and the
+// project's programs, package supervisor keeps them running, and package contain makes sure that nothing is left behind.
 //
 // The api and the worker run as two programs, not as the one program orders: so a reader can stop the worker alone
 // (devstack stop worker), place an order, and watch it wait.

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,55 +13,41 @@ import (
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
 )
 
-// execute runs a command with a throw-away stack: on free ports, with its data in a temporary directory, and without fsync
+// execute runs a command with a throwaway stack: on free ports, with its data in a temporary directory, and without fsync
 // unless --fsync is given. The stack and its data end with the command, whose exit code it returns.
-func execute(ctx context.Context, args []string, stdout io.Writer) error {
-	var servicesOnly, fsync bool
-	o, command, err := flags("exec", args, func(set *flag.FlagSet) {
-		set.BoolVar(&servicesOnly, "services-only", false, "without the project's programs")
-		set.BoolVar(&fsync, "fsync", false, "durable, for benchmarks")
-	})
-	if err != nil {
-		return err
-	}
-	if len(command) == 0 || o.Data != "" {
-		return usageError{errors.New("exec: want a command after --, and no --data (devstack --help explains)")}
-	}
-	o.ServicesOnly = servicesOnly
-	c, err := throwAway(o, !fsync)
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(c.Data)
-	out := newConsole(stdout)
-	stack, err := launch(ctx, c, false, out)
-	if err != nil {
-		return err
-	}
-	out.line("stack", "up on ports of its own; running %s", filepath.Base(command[0]))
-	err = runCommand(ctx, command, c)
-	// None of its data is kept, so it need not stop in order.
-	_ = stack.Process.Kill()
-	_ = stack.Wait()
-	return err
+type execute struct {
+	ServicesOnly bool     `help:"Without the project's programs."`
+	Fsync        bool     `help:"For benchmarks: durable. Without it, a crash of the machine may break the stack's data."`
+	Command      []string `arg:"" help:"The command, after --."`
 }
 
-func throwAway(o config.Options, lax bool) (config.Config, error) {
+func (e execute) Run(ctx context.Context, out *console) (err error) {
 	if err := removeAbandoned(); err != nil {
-		return config.Config{}, err
+		return err
 	}
-	data, err := os.MkdirTemp("", throwAwayPrefix)
+	var s stack
+	if s.Data, err = os.MkdirTemp("", throwAwayPrefix); err != nil {
+		return err
+	}
+	defer os.RemoveAll(s.Data)
+	c, err := s.wanted()
 	if err != nil {
-		return config.Config{}, err
+		return err
 	}
-	o.Data = data
-	c, err := load(o)
+	c.ServicesOnly, c.ThrowAway = e.ServicesOnly, !e.Fsync
+	if c.Ports, err = config.FreePorts(); err != nil {
+		return err
+	}
+	supervisor, err := launch(ctx, c, false, out)
 	if err != nil {
-		return c, err
+		return err
 	}
-	c.ThrowAway = lax
-	c.Ports, err = config.FreePorts()
-	return c, err
+	out.line("stack", "up on ports of its own; running %s", filepath.Base(e.Command[0]))
+	err = runCommand(ctx, e.Command, c)
+	// None of its data is kept, so it need not stop in order.
+	_ = supervisor.Process.Kill()
+	_ = supervisor.Wait()
+	return err
 }
 
 const throwAwayPrefix = "devstack-exec-"

@@ -1,15 +1,16 @@
 package main
 
 import (
-	"bufio"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -18,9 +19,6 @@ import (
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/rootfs"
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
 )
-
-// errAlreadyUp is returned when the stack to launch is already running.
-var errAlreadyUp = errors.New("the stack is already up")
 
 // launch starts the stack that c describes and returns its supervisor once everything is ready. When a service does not become
 // ready, or ctx ends, everything is stopped again. A detached supervisor outlives this process; otherwise the kernel kills it,
@@ -36,8 +34,8 @@ func launch(ctx context.Context, c config.Config, detached bool, out *console) (
 	if err != nil {
 		return nil, err
 	}
-	defer lock.Close() // the supervisor inherits it
-	if err := os.Remove(pidFile(c)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	defer lock.Close()
+	if err := lock.Truncate(0); err != nil {
 		return nil, err
 	}
 	if err := c.CheckPortsFree(true, !c.ServicesOnly); err != nil {
@@ -53,85 +51,97 @@ func launch(ctx context.Context, c config.Config, detached bool, out *console) (
 	if err := os.Remove(c.StatusFile()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	return startSupervisor(ctx, c, lock, detached, out)
-}
-
-// lockStack takes the lock of the stack's data directory.
-func lockStack(c config.Config) (*os.File, error) {
-	f, err := os.OpenFile(c.LockFile(), os.O_CREATE|os.O_RDWR, 0o644)
+	cmd, err := startSupervisor(c, lock, detached)
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = errAlreadyUp
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-func startSupervisor(ctx context.Context, c config.Config, lock *os.File, detached bool, out *console) (*exec.Cmd, error) {
-	log, err := os.OpenFile(c.LogFile("devstack"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	reports, reportsWriter, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	defer reports.Close()
-
-	cmd := contain.Command(superviseCommand, c.File())
-	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{reportsWriter, lock}
-	cmd.SysProcAttr.Setsid = true // it must not get the terminal's signals: we stop it
-	if !detached {
-		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	}
-	err = cmd.Start()
-	reportsWriter.Close()
-	if err != nil {
-		return nil, fmt.Errorf("start the supervisor in its own namespaces (a container needs CAP_SYS_ADMIN for that): %w", err)
-	}
-	if err := writePID(c, cmd.Process.Pid); err != nil {
-		return nil, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
-	}
-	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })
-	defer stop()
-	if err := follow(reports, c, out); err != nil {
+	lock.Close() // now only the supervisor holds it
+	cancel := context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) })
+	defer cancel()
+	if err := await(context.WithoutCancel(ctx), c, supervisor.Status{}, out); err != nil {
 		_ = cmd.Wait()
 		if ctx.Err() != nil {
 			return nil, errors.New("interrupted; everything is stopped again")
 		}
-		return nil, err
+		return nil, fmt.Errorf("%w\neverything is stopped again", err)
 	}
 	return cmd, nil
 }
 
-// follow shows the supervisor's reports until everything is ready or something has failed.
-func follow(reports io.Reader, c config.Config, out *console) error {
-	for lines := bufio.NewScanner(reports); lines.Scan(); {
-		var line reportLine
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+// startSupervisor starts the supervisor, which holds the lock while it lives. The lock's file then has its process ID.
+func startSupervisor(c config.Config, lock *os.File, detached bool) (*exec.Cmd, error) {
+	log, err := os.OpenFile(c.LogFile(supervisorLog), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := contain.Command(superviseCommand, c.File())
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{lock}
+	cmd.SysProcAttr.Setsid = true // it must not get the terminal's signals: we stop it
+	if !detached {
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the supervisor in its own namespaces (a container needs CAP_SYS_ADMIN for that): %w", err)
+	}
+	if _, err := lock.WriteString(strconv.Itoa(cmd.Process.Pid)); err != nil {
+		return nil, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
+	}
+	return cmd, nil
+}
+
+// reload makes the running supervisor follow a changed configuration.
+func reload(ctx context.Context, c config.Config, pid int, out *console) error {
+	before, err := supervisor.ReadStatus(c.StatusFile())
+	if err != nil {
+		return err
+	}
+	if err := writeConfig(c); err != nil {
+		return err
+	}
+	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+		return err
+	}
+	return await(ctx, c, before, out)
+}
+
+// await waits until the supervisor has followed its configuration once more than before, and prints what changes meanwhile.
+func await(ctx context.Context, c config.Config, before supervisor.Status, out *console) error {
+	shown := before.Services
+	for {
+		now, err := supervisor.ReadStatus(c.StatusFile())
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
+		for _, s := range now.Services {
+			if !slices.Contains(shown, s) && (s.State == supervisor.Ready || s.State == supervisor.Stopped) {
+				out.line(s.Name, "%s at %s", s.State, s.Address)
+			}
+		}
+		shown = now.Services
 		switch {
-		case line.Up:
+		case now.Loads == before.Loads:
+		case now.Problem != "":
+			return fmt.Errorf("%s\n%s", now.Problem, endOfLog(c, cmp.Or(now.Failed, supervisorLog)))
+		default:
 			return nil
-		case line.Failed != "":
-			return fmt.Errorf("%s\nthe end of %s:\n%s\neverything is stopped again",
-				line.Error, c.LogFile(line.Failed), rootfs.Tail(c.LogFile(line.Failed), 20))
-		case line.Error != "":
-			return errors.New(line.Error)
-		case line.State == supervisor.Ready:
-			out.line(line.Service, "ready at %s", line.Address)
+		}
+		if pid, err := running(c); err != nil || pid == 0 {
+			return errors.Join(fmt.Errorf("the stack ended unexpectedly; %s", endOfLog(c, supervisorLog)), err)
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("interrupted; the stack goes on reloading")
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	return fmt.Errorf("the supervisor ended unexpectedly; the end of %s:\n%s",
-		c.LogFile("devstack"), rootfs.Tail(c.LogFile("devstack"), 20))
+}
+
+// supervisorLog is the name of the supervisor's own log.
+const supervisorLog = "devstack"
+
+func endOfLog(c config.Config, service string) string {
+	return fmt.Sprintf("the end of %s:\n%s", c.LogFile(service), rootfs.Tail(c.LogFile(service), 20))
 }
 
 // console shows progress: the time since the command began, the subject, and what happened.

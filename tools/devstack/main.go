@@ -10,10 +10,14 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	"text/tabwriter"
 
-	"github.com/ordersaga/ordersaga/tools/devstack/internal/embedded"
+	"github.com/alecthomas/kong"
+
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/engine"
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/rootfs"
+	"github.com/ordersaga/ordersaga/tools/devstack/internal/services"
 )
 
 // Exit codes, besides those of the command of `devstack exec`.
@@ -30,69 +34,89 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// command is one of devstack's commands.
-type command func(ctx context.Context, args []string, stdout io.Writer) error
-
-var commands = map[string]command{
-	"up":     up,
-	"down":   down,
-	"stop":   stopServices,
-	"start":  startServices,
-	"status": status,
-	"logs":   logs,
-	"clean":  clean,
-	"env":    printEnv,
-	"exec":   execute,
+// hidden are the commands with which devstack runs itself, each with one argument. They handle signals themselves.
+var hidden = map[string]func(arg string) error{
+	superviseCommand:       supervise,
+	rootfs.Command:         rootfs.RunRecipe,
+	services.EngineCommand: engine.Run,
 }
 
-// hidden are the commands with which devstack runs itself. They handle signals themselves.
-var hidden = map[string]func(args []string) error{
-	superviseCommand: supervise,
-	rootfs.Command:   func(args []string) error { return rootfs.RunRecipe(args[0]) },
-	embedded.Command: func(args []string) error { return engine.Run(args[0], os.Getenv(embedded.SettingsVariable)) },
+// commandLine is what kong reads from the arguments.
+type commandLine struct {
+	Up     up      `cmd:"" help:"Start the stack and return when everything is ready. Brings a running stack up to date."`
+	Down   down    `cmd:"" help:"Stop the stack; its data stays."`
+	Stop   stop    `cmd:"" help:"Stop some services, to see how the others cope."`
+	Start  start   `cmd:"" help:"Start services that were stopped."`
+	Status status  `cmd:"" help:"List the services with their addresses and process IDs."`
+	Logs   logs    `cmd:"" help:"Show the services' logs."`
+	Clean  clean   `cmd:"" help:"Stop the stack and remove its data."`
+	Env    env     `cmd:"" help:"Print variables for tests and tools, or for one program, for eval in a shell."`
+	Exec   execute `cmd:"" help:"Run a command with a throwaway stack on free ports."`
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
-	if len(args) == 0 {
-		fmt.Fprint(stderr, usage())
-		return exitUsage
+	if len(args) == 2 && hidden[args[0]] != nil {
+		return report(hidden[args[0]](args[1]), stderr)
 	}
-	name, args := args[0], args[1:]
-	if internal := hidden[name]; internal != nil {
-		return report(internal(args), stderr)
-	}
-	if name == "help" || name == "--help" || name == "-h" {
-		fmt.Fprint(stdout, usage())
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer cancel()
+	helped := false
+	parser := kong.Must(&commandLine{}, kong.Name("devstack"), kong.Description(about), kong.Help(printHelp),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Writers(stdout, stderr), kong.Exit(func(int) { helped = true }),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(newConsole(stdout)))
+	command, err := parser.Parse(args)
+	if helped {
 		return exitOK
 	}
-	c := commands[name]
-	if c == nil {
-		fmt.Fprintf(stderr, "devstack: there is no command %q\n\n%s", name, usage())
-		return exitUsage
+	if err != nil {
+		return report(usageError{fmt.Errorf("%w (devstack --help explains)", err)}, stderr)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	return report(c(ctx, args, stdout), stderr)
+	return report(command.Run(), stderr)
 }
 
-// usageError is a mistake on the command line; nothing was started.
+// usageError is a mistake on the command line or in a variable; nothing was started.
 type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
 
 // report prints the error, unless it is nil, and returns the exit code.
 func report(err error, stderr io.Writer) int {
-	var usage usageError
-	var ofCommand *exec.ExitError
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitOK
-	case errors.As(err, &ofCommand):
+	}
+	if ofCommand, ok := errors.AsType[*exec.ExitError](err); ok {
 		return ofCommand.ExitCode()
-	case errors.As(err, &usage):
-		fmt.Fprintln(stderr, "devstack:", err)
-		return exitUsage
 	}
 	fmt.Fprintln(stderr, "devstack:", err)
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
 	return exitFailed
+}
+
+const about = `Runs PostgreSQL with DocumentDB, RabbitMQ, FerretDB, Temporal with its Web UI, and the project's programs.
+Everything listens on 127.0.0.1 only.`
+
+const variables = `
+Directories and the Debian mirror:
+
+  DEVSTACK_DATA           the stack's data; default: .devstack in the checkout
+  DEVSTACK_CACHE          the root file system, shared by all stacks; default: $HOME/.cache/ordersaga. A new version of its
+                          recipe builds a new one of 650 MB; remove old ones while no stack is up
+  DEVSTACK_DEBIAN_MIRROR  the source of its packages; default: debootstrap's
+
+DEVSTACK_<PROGRAM>_<VARIABLE> sets a variable of a program when up or start starts it, for example
+DEVSTACK_WORKER_STRIPE_API_KEY. Ports, with their defaults:
+
+`
+
+// printHelp adds the environment variables, which kong does not know.
+func printHelp(options kong.HelpOptions, command *kong.Context) error {
+	if err := kong.DefaultHelpPrinter(options, command); err != nil {
+		return err
+	}
+	fmt.Fprint(command.Stdout, variables)
+	table := tabwriter.NewWriter(command.Stdout, 0, 0, 2, ' ', 0)
+	for _, p := range config.Ports {
+		fmt.Fprintf(table, "  %s\t%d\t%s\n", p.Variable(), p.Default, p.Purpose)
+	}
+	return table.Flush()
 }

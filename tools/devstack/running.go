@@ -1,24 +1,37 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/prometheus/procfs"
+
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
 )
 
-// pidFile holds the supervisor's process ID on the host. It is valid only while the lock is held.
-func pidFile(c config.Config) string { return filepath.Join(c.Data, "pid") }
+// errAlreadyUp is returned when the stack to lock is running.
+var errAlreadyUp = errors.New("the stack is already up")
 
-func writePID(c config.Config, pid int) error {
-	return os.WriteFile(pidFile(c), []byte(strconv.Itoa(pid)+"\n"), 0o644)
+// lockStack takes the lock of the stack's data directory.
+func lockStack(c config.Config) (*os.File, error) {
+	f, err := os.OpenFile(c.LockFile(), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = errAlreadyUp
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // running returns the process ID of the stack's supervisor, or 0 when the stack is down.
@@ -34,16 +47,16 @@ func running(c config.Config) (int, error) {
 	if !errors.Is(err, errAlreadyUp) {
 		return 0, err
 	}
-	content, err := os.ReadFile(pidFile(c))
-	if errors.Is(err, os.ErrNotExist) {
-		return 0, errors.New("another devstack is starting the stack")
-	}
+	content, err := os.ReadFile(c.LockFile())
 	if err != nil {
 		return 0, err
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
+	if len(content) == 0 {
+		return 0, errors.New("another devstack is starting the stack")
+	}
+	pid, err := strconv.Atoi(string(content))
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", pidFile(c), err)
+		return 0, fmt.Errorf("%s: %w", c.LockFile(), err)
 	}
 	// The caller is about to send it a signal, so make sure that it is the supervisor.
 	commandLine, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
@@ -51,15 +64,6 @@ func running(c config.Config) (int, error) {
 		return 0, fmt.Errorf("process %d is not the stack's supervisor; try again", pid)
 	}
 	return pid, nil
-}
-
-// mustRun is running for commands that need a running stack.
-func mustRun(c config.Config) (int, error) {
-	pid, err := running(c)
-	if err == nil && pid == 0 {
-		err = errors.New("the stack is not up")
-	}
-	return pid, err
 }
 
 // stopStack stops the stack's supervisor, kills it after the timeout, and waits until it is gone.
@@ -89,38 +93,23 @@ func waitUntilDown(c config.Config, timeout time.Duration) bool {
 }
 
 // hostPIDs maps process IDs in the supervisor's PID namespace to those on the host.
-func hostPIDs(supervisorPID int) map[int]int {
-	own, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", supervisorPID))
+func hostPIDs(supervisor int) (map[int]int, error) {
+	own, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", supervisor))
 	if err != nil {
-		return nil
+		return nil, err
+	}
+	all, err := procfs.AllProcs()
+	if err != nil {
+		return nil, err
 	}
 	pids := map[int]int{}
-	entries, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range entries {
-		if ns, err := os.Readlink(dir + "/ns/pid"); err != nil || ns != own {
-			continue
+	for _, p := range all {
+		if ns, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", p.PID)); err != nil || ns != own {
+			continue // it has ended, or belongs to no service
 		}
-		host, err := strconv.Atoi(filepath.Base(dir))
-		if inside := innermostPID(dir + "/status"); err == nil && inside != 0 {
-			pids[inside] = host
+		if status, err := p.NewStatus(); err == nil && len(status.NSpids) > 0 {
+			pids[int(status.NSpids[len(status.NSpids)-1])] = p.PID
 		}
 	}
-	return pids
-}
-
-// innermostPID reads a process's ID in its own PID namespace from its status file.
-func innermostPID(path string) int {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if ids, found := strings.CutPrefix(lines.Text(), "NSpid:"); found {
-			fields := strings.Fields(ids)
-			pid, _ := strconv.Atoi(fields[len(fields)-1])
-			return pid
-		}
-	}
-	return 0
+	return pids, nil
 }

@@ -3,68 +3,54 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
-	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
 )
 
-// stopServices stops services of a running stack by name and lets the others run, to see how they cope.
-func stopServices(ctx context.Context, args []string, stdout io.Writer) error {
-	return change(ctx, "stop", args, stdout, func(stopped, names []string) []string {
-		return slices.Compact(slices.Sorted(slices.Values(append(stopped, names...))))
+// some are services of a running stack.
+type some struct {
+	stack
+	Services []string `arg:"" name:"service" help:"Services or programs, as status lists them."`
+}
+
+type stop struct{ some }
+
+func (s stop) Run(ctx context.Context, out *console) error {
+	return s.change(ctx, out, func(c *config.Config) error {
+		c.Stopped = slices.Compact(slices.Sorted(slices.Values(append(c.Stopped, s.Services...))))
+		return c.Apply(os.Environ())
 	})
 }
 
-// startServices starts what stopServices stopped.
-func startServices(ctx context.Context, args []string, stdout io.Writer) error {
-	return change(ctx, "start", args, stdout, func(stopped, names []string) []string {
-		return slices.DeleteFunc(stopped, func(name string) bool { return slices.Contains(names, name) })
+type start struct{ some }
+
+func (s start) Run(ctx context.Context, out *console) error {
+	return s.change(ctx, out, func(c *config.Config) error {
+		c.Stopped = slices.DeleteFunc(c.Stopped, func(name string) bool { return slices.Contains(s.Services, name) })
+		return c.Apply(os.Environ(), s.Services...)
 	})
 }
 
-// change changes the list of stopped services of a running stack.
-func change(
-	ctx context.Context, command string, args []string, stdout io.Writer, update func(stopped, names []string) []string,
-) error {
-	o, names, err := flags(command, args, nil)
-	if err != nil {
-		return err
-	}
-	c, err := lastConfig(o)
-	if err != nil {
-		return err
-	}
-	pid, err := mustRun(c)
-	if err != nil {
-		return err
-	}
-	if err := knownServices(c, command, names); err != nil {
-		return err
-	}
-	c.Stopped = update(c.Stopped, names)
-	return reload(ctx, c, pid, newConsole(stdout))
-}
-
-// knownServices returns an error unless all names are services of the running stack, and there is at least one.
-func knownServices(c config.Config, command string, names []string) error {
-	status, err := supervisor.ReadStatus(c.StatusFile())
+// change changes the configuration of a running stack.
+func (s some) change(ctx context.Context, out *console, update func(*config.Config) error) error {
+	c, status, pid, err := s.running()
 	if err != nil {
 		return err
 	}
 	var known []string
-	for _, s := range status.Services {
-		known = append(known, s.Name)
+	for _, service := range status.Services {
+		known = append(known, service.Name)
 	}
-	for _, name := range names {
+	for _, name := range s.Services {
 		if !slices.Contains(known, name) {
-			return usageError{fmt.Errorf("%s: there is no service %q; there are %s", command, name, strings.Join(known, ", "))}
+			return usageError{fmt.Errorf("there is no service %q; there are %s", name, strings.Join(known, ", "))}
 		}
 	}
-	if len(names) == 0 {
-		return usageError{fmt.Errorf("%s: name one or more of %s", command, strings.Join(known, ", "))}
+	if err := update(&c); err != nil {
+		return usageError{err}
 	}
-	return nil
+	return reload(ctx, c, pid, out)
 }

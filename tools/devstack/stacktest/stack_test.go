@@ -103,7 +103,7 @@ type service struct {
 func (s *stack) supervisor() int {
 	s.t.Helper()
 	var pid int
-	content, err := os.ReadFile(filepath.Join(s.data, "pid"))
+	content, err := os.ReadFile(filepath.Join(s.data, "lock"))
 	if err == nil {
 		_, err = fmt.Sscan(string(content), &pid)
 	}
@@ -176,7 +176,7 @@ func TestAStackSurvivesEverythingButClean(t *testing.T) {
 	s.execute("CREATE TABLE kept (word text)")
 	s.execute("INSERT INTO kept VALUES ('hello')")
 	s.searchAttributesAreUsable()
-	if output := s.run("up", "--services-only"); !strings.Contains(output, "is already up") {
+	if output := s.run("up", "--services-only"); !strings.Contains(output, "is already up") || strings.Contains(output, "ready at") {
 		t.Errorf("up a second time said:\n%s", output)
 	}
 
@@ -252,7 +252,8 @@ func (s *stack) searchAttributesAreUsable() {
 			Metadata: map[string][]byte{"encoding": []byte("json/plain"), "type": []byte("Keyword")}, Data: []byte(`"x"`),
 		}
 	}
-	_, err = workflowservice.NewWorkflowServiceClient(conn).StartWorkflowExecution(ctx, &workflowservice.StartWorkflowExecutionRequest{
+	temporal := workflowservice.NewWorkflowServiceClient(conn)
+	_, err = temporal.StartWorkflowExecution(ctx, &workflowservice.StartWorkflowExecutionRequest{
 		Namespace: "default", WorkflowId: "search-attributes", RequestId: "1",
 		WorkflowType:     &commonpb.WorkflowType{Name: "None"},
 		TaskQueue:        &taskqueuepb.TaskQueue{Name: "none"},

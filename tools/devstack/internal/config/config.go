@@ -5,8 +5,10 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -27,27 +29,63 @@ type Config struct {
 // Programs are the project's programs in the order in which they start.
 var Programs = []string{"catalog", "stripesim", "worker", "notifier", "api"}
 
-// Options are what the command line says.
-type Options struct {
-	Data         string // empty: .devstack in the checkout
-	ServicesOnly bool
+// Load returns the configuration that the environment asks for, with the default data directory. The error names every mistake.
+func Load(environ []string) (Config, error) {
+	repo, repoErr := findRepo()
+	chosen, overrides, err := variables(environ)
+	ports, portsErr := portsFrom(chosen)
+	c := Config{Repo: repo, Data: filepath.Join(repo, ".devstack"), Ports: ports, Overrides: overrides}
+	return c, errors.Join(repoErr, err, portsErr)
 }
 
-// Load reads the configuration of a stack from the command line and the environment, and reports all mistakes at once.
-func Load(o Options, environ []string) (Config, error) {
-	getenv := lookup(environ)
-	repo, repoErr := findRepo()
-	ports, portsErr := portsFrom(getenv)
-	data := o.Data
-	if data == "" {
-		data = getenv("DEVSTACK_DATA")
+// Apply gives the programs that start their DEVSTACK_<PROGRAM>_<VARIABLE> in the environment. The error names every other
+// variable with which the running stack would have to start differently.
+func (c *Config) Apply(environ []string, starting ...string) error {
+	chosen, overrides, err := variables(environ)
+	problems := []error{err}
+	unused := func(variable string) {
+		problems = append(problems, fmt.Errorf("%s has no effect here: the stack runs with another value; use `devstack up`", variable))
 	}
-	if data == "" {
-		data = filepath.Join(repo, ".devstack")
+	for _, p := range Ports {
+		if value := chosen[p.Variable()]; value != "" && value != strconv.Itoa(c.Ports[p.Name]) {
+			unused(p.Variable())
+		}
 	}
-	data, dataErr := filepath.Abs(data)
-	c := Config{Repo: repo, Data: data, Ports: ports, ServicesOnly: o.ServicesOnly, Overrides: overrides(environ)}
-	return c, errors.Join(repoErr, portsErr, dataErr)
+	applied := map[string]string{}
+	maps.Copy(applied, c.Overrides)
+	for name, value := range overrides {
+		if slices.ContainsFunc(starting, func(program string) bool { return strings.HasPrefix(name, overridePrefix(program)) }) {
+			applied[name] = value
+		} else if was, ok := c.Overrides[name]; !ok || was != value {
+			unused(name)
+		}
+	}
+	c.Overrides = applied
+	return errors.Join(problems...)
+}
+
+// variables returns devstack's variables in the environment: those that choose ports and those that override a program's. The
+// error names every one that devstack does not know, apart from those that hold directories and the Debian mirror.
+func variables(environ []string) (ports, overrides map[string]string, err error) {
+	ports, overrides = map[string]string{}, map[string]string{}
+	var problems []error
+	for _, e := range environ {
+		name, value, _ := strings.Cut(e, "=")
+		isOverride := func(program string) bool {
+			return len(name) > len(overridePrefix(program)) && strings.HasPrefix(name, overridePrefix(program))
+		}
+		switch {
+		case !strings.HasPrefix(name, "DEVSTACK_"):
+		case name == "DEVSTACK_DATA", name == "DEVSTACK_CACHE", name == "DEVSTACK_DEBIAN_MIRROR":
+		case slices.ContainsFunc(Ports, func(p Port) bool { return p.Variable() == name }):
+			ports[name] = value
+		case slices.ContainsFunc(Programs, isOverride):
+			overrides[name] = value
+		default:
+			problems = append(problems, fmt.Errorf("%s: devstack has no such variable; devstack --help lists them", name))
+		}
+	}
+	return ports, overrides, errors.Join(problems...)
 }
 
 // CacheDir is the directory of the root file systems, which all stacks of the user share.
@@ -63,19 +101,15 @@ func CacheDir(getenv func(string) string) string {
 
 // findRepo returns the checkout whose bin/ holds this binary, or else the current directory if that is a checkout.
 func findRepo() (string, error) {
-	candidates := []string{}
-	if exe, err := os.Executable(); err == nil {
-		candidates = append(candidates, filepath.Dir(filepath.Dir(exe)))
-	}
-	if wd, err := os.Getwd(); err == nil {
-		candidates = append(candidates, wd)
-	}
-	for _, dir := range candidates {
+	exe, exeErr := os.Executable()
+	wd, wdErr := os.Getwd()
+	for _, dir := range []string{filepath.Dir(filepath.Dir(exe)), wd} {
 		if _, err := os.Stat(filepath.Join(dir, "temporal-config", "server.yaml")); err == nil {
 			return dir, nil
 		}
 	}
-	return "", fmt.Errorf("no checkout of the project (with temporal-config/server.yaml) at any of %s", strings.Join(candidates, ", "))
+	none := fmt.Errorf("no checkout of the project (with temporal-config/server.yaml) around %s or at %s", exe, wd)
+	return "", errors.Join(none, exeErr, wdErr)
 }
 
 // Address is host:port of one of the stack's ports.
@@ -95,15 +129,3 @@ func (c Config) LockFile() string { return filepath.Join(c.Data, "lock") }
 
 // File is the configuration of the running or last run stack.
 func (c Config) File() string { return filepath.Join(c.Data, "config.json") }
-
-// lookup is os.Getenv for a list of "KEY=value" strings.
-func lookup(environ []string) func(string) string {
-	return func(name string) string {
-		for _, e := range environ {
-			if key, value, _ := strings.Cut(e, "="); key == name {
-				return value
-			}
-		}
-		return ""
-	}
-}

@@ -8,11 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func noVariables(string) string { return "" }
-
 func defaults(t *testing.T) Config {
 	t.Helper()
-	ports, err := portsFrom(noVariables)
+	ports, err := portsFrom(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,7 +18,7 @@ func defaults(t *testing.T) Config {
 }
 
 func TestPortsComeFromTheEnvironment(t *testing.T) {
-	ports, err := portsFrom(lookup([]string{"DEVSTACK_PORT_API=9090"}))
+	ports, err := portsFrom(map[string]string{"DEVSTACK_PORT_API": "9090"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +28,9 @@ func TestPortsComeFromTheEnvironment(t *testing.T) {
 }
 
 func TestEveryWrongPortIsNamedAtOnce(t *testing.T) {
-	_, err := portsFrom(lookup([]string{"DEVSTACK_PORT_API=many", "DEVSTACK_PORT_CATALOG=70000", "DEVSTACK_PORT_WORKER=15432"}))
+	_, err := portsFrom(map[string]string{
+		"DEVSTACK_PORT_API": "many", "DEVSTACK_PORT_CATALOG": "70000", "DEVSTACK_PORT_WORKER": "15432",
+	})
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -104,10 +104,14 @@ func TestTheAPIMayOnlyReadTheDatabase(t *testing.T) {
 
 func TestAVariableOfAProgramCanBeSet(t *testing.T) {
 	c := defaults(t)
-	c.Overrides = overrides([]string{
+	var err error
+	_, c.Overrides, err = variables([]string{
 		"DEVSTACK_NOTIFIER_RABBITMQ_URL=amqp://elsewhere/", "DEVSTACK_NOTIFIER_LOG_LEVEL=DEBUG",
-		"DEVSTACK_API_AUTH_MODE=jwt", "RABBITMQ_URL=amqp://of-something-else/",
+		"DEVSTACK_API_AUTH_MODE=jwt", "RABBITMQ_URL=amqp://of-something-else/", "DEVSTACK_DATA=/data",
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := []string{
 		"LOG_LEVEL=DEBUG",
 		"NOTIFIER_ADDR=127.0.0.1:4004",
@@ -123,6 +127,39 @@ func TestEveryProgramHasAnEnvironment(t *testing.T) {
 	for _, program := range Programs {
 		if len(defaults(t).ProgramEnvironment(program)) == 0 {
 			t.Errorf("%s has no environment", program)
+		}
+	}
+}
+
+func TestEveryUnknownVariableIsNamed(t *testing.T) {
+	_, _, err := variables([]string{"DEVSTACK_PORT_APY=1", "DEVSTACK_WORKR_LOG_LEVEL=DEBUG", "DEVSTACK_API_=1", "DEVSTACK_CACHE=/c"})
+	for _, name := range []string{"DEVSTACK_PORT_APY", "DEVSTACK_WORKR_LOG_LEVEL", "DEVSTACK_API_"} {
+		if err == nil || !strings.Contains(err.Error(), name+":") {
+			t.Errorf("want an error that names %s, got: %v", name, err)
+		}
+	}
+	if err != nil && strings.Contains(err.Error(), "DEVSTACK_CACHE") {
+		t.Errorf("DEVSTACK_CACHE is a variable of devstack: %v", err)
+	}
+}
+
+func TestOnlyProgramsThatStartGetNewVariables(t *testing.T) {
+	running := func() Config {
+		c := defaults(t)
+		c.Overrides = map[string]string{"DEVSTACK_API_LOG_LEVEL": "DEBUG", "DEVSTACK_WORKER_LOG_LEVEL": "INFO"}
+		return c
+	}
+	c := running()
+	err := c.Apply([]string{"DEVSTACK_WORKER_LOG_LEVEL=DEBUG", "DEVSTACK_API_LOG_LEVEL=DEBUG", "DEVSTACK_PORT_API=8080"}, "worker")
+	want := map[string]string{"DEVSTACK_API_LOG_LEVEL": "DEBUG", "DEVSTACK_WORKER_LOG_LEVEL": "DEBUG"}
+	if diff := cmp.Diff(want, c.Overrides); err != nil || diff != "" {
+		t.Errorf("%v; overrides (-want +got):\n%s", err, diff)
+	}
+	for _, useless := range []string{"DEVSTACK_API_LOG_LEVEL=INFO", "DEVSTACK_API_AUTH_MODE=", "DEVSTACK_PORT_API=8081"} {
+		c := running()
+		name, _, _ := strings.Cut(useless, "=")
+		if err := c.Apply([]string{useless}, "worker", "postgres"); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: want an error that names it, got: %v", useless, err)
 		}
 	}
 }

@@ -87,34 +87,17 @@ func (c Config) program(name string) []string {
 // project must not be written to by accident.
 func (c Config) ProgramEnvironment(name string) []string {
 	env := c.program(name)
-	prefix := overridePrefix(name)
 	for key, value := range c.Overrides {
-		variable, ours := strings.CutPrefix(key, prefix)
-		if !ours {
-			continue
+		if variable, ours := strings.CutPrefix(key, overridePrefix(name)); ours {
+			env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, variable+"=") })
+			env = append(env, variable+"="+value)
 		}
-		env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, variable+"=") })
-		env = append(env, variable+"="+value)
 	}
 	slices.Sort(env)
 	return env
 }
 
 func overridePrefix(program string) string { return "DEVSTACK_" + strings.ToUpper(program) + "_" }
-
-// overrides picks the DEVSTACK_<PROGRAM>_<VARIABLE> variables.
-func overrides(environ []string) map[string]string {
-	found := map[string]string{}
-	for _, e := range environ {
-		key, value, _ := strings.Cut(e, "=")
-		for _, p := range Programs {
-			if strings.HasPrefix(key, overridePrefix(p)) {
-				found[key] = value
-			}
-		}
-	}
-	return found
-}
 
 // ClientEnvironment returns the variables that lead tests and tools to this stack.
 func (c Config) ClientEnvironment() []string {

@@ -60,12 +60,12 @@ var Ports = []Port{
 	{Name: TemporalUI, Default: 8233, Purpose: "Temporal Web UI"},
 }
 
-// portsFrom reads the ports from the environment. The error names every wrong variable and every repeated port.
-func portsFrom(getenv func(string) string) (map[string]int, error) {
+// portsFrom returns the ports, with those that variables choose. The error names every wrong variable and every repeated port.
+func portsFrom(chosen map[string]string) (map[string]int, error) {
 	ports, owner, problems := map[string]int{}, map[int]string{}, []error(nil)
 	for _, p := range Ports {
 		number := p.Default
-		if v := getenv(p.Variable()); v != "" {
+		if v := chosen[p.Variable()]; v != "" {
 			n, err := strconv.Atoi(v)
 			if err != nil || n < 1 || n > 65535 {
 				problems = append(problems, fmt.Errorf("%s=%s: not a port number (1 to 65535)", p.Variable(), v))

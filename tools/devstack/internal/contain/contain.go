@@ -10,6 +10,9 @@
 // When PID 1 of a PID namespace ends for any reason, the kernel kills every process in it. When the last process of a mount
 // namespace is gone, the kernel undoes its mounts. This needs no clean-up code, so it also works after kill -9. The network is
 // the host's.
+//
+// PID 1 also inherits processes whose parent has ended: RabbitMQ's port mapper, and PostgreSQL's backends after a crash. It
+// does not collect them: they are few, and each keeps nothing but its process ID until the stack ends.
 package contain
 
 import (

@@ -15,18 +15,11 @@ import (
 	_ "go.temporal.io/server/common/persistence/sql/sqlplugin/postgresql" // the PostgreSQL store
 	"go.temporal.io/server/common/primitives"
 	"go.temporal.io/server/temporal"
-
-	"github.com/ordersaga/ordersaga/tools/devstack/internal/embedded"
 )
 
 // runTemporal brings the schema up to date and runs the server.
-func runTemporal(ctx context.Context, s embedded.TemporalSettings) error {
-	for name, value := range s.Variables {
-		if err := os.Setenv(name, value); err != nil {
-			return err
-		}
-	}
-	cfg, err := config.Load(config.WithConfigFile(s.ConfigFile))
+func runTemporal(ctx context.Context) error {
+	cfg, err := config.Load(config.WithConfigFile(os.Getenv("TEMPORAL_SERVER_CONFIG_FILE_PATH")))
 	if err != nil {
 		return err
 	}

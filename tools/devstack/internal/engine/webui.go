@@ -2,18 +2,23 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"strconv"
 
 	"github.com/temporalio/ui-server/v2/server"
 	"github.com/temporalio/ui-server/v2/server/config"
 	"github.com/temporalio/ui-server/v2/server/server_options"
-
-	"github.com/ordersaga/ordersaga/tools/devstack/internal/embedded"
 )
 
 // runWebUI serves Temporal's Web UI, over plain HTTP.
-func runWebUI(ctx context.Context, s embedded.WebUISettings) error {
+func runWebUI(ctx context.Context) error {
+	port, err := strconv.Atoi(os.Getenv("TEMPORAL_UI_PORT"))
+	if err != nil {
+		return fmt.Errorf("TEMPORAL_UI_PORT: %w", err)
+	}
 	ui := server.NewServer(server_options.WithConfigProvider(&config.Config{
-		Host: s.Host, Port: s.Port, TemporalGRPCAddress: s.TemporalAddress,
+		Host: os.Getenv("TEMPORAL_UI_HOST"), Port: port, TemporalGRPCAddress: os.Getenv("TEMPORAL_ADDRESS"),
 		EnableUI: true, DefaultNamespace: "default",
 		DisableNewsFetch: true,
 		HideLogs:         true,

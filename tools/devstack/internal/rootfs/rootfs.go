@@ -28,17 +28,11 @@ func Path(cache string) string {
 	return filepath.Join(cache, "rootfs-"+hex.EncodeToString(sum[:6]))
 }
 
-// Ready reports whether the root file system at path is complete.
-func Ready(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-// Build builds the root file system at path unless it exists, or says what this machine lacks for that. It builds beside path and renames the result when it is complete:
-// an interrupted build is never used, and the next Build starts over. Of several concurrent Builds, one works and the others
-// wait. progress gets a line for every step.
+// Build builds the root file system at path unless it exists, or says what this machine lacks for that. It builds beside path
+// and renames the result when it is complete: an interrupted build is never used, and the next Build starts over. Of several
+// concurrent Builds, one works and the others wait. progress gets a line for every step.
 func Build(ctx context.Context, path string, progress func(string)) error {
-	if Ready(path) {
+	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
 	if err := requirements(); err != nil {
@@ -53,7 +47,7 @@ func Build(ctx context.Context, path string, progress func(string)) error {
 		return err
 	}
 	defer unlock()
-	if Ready(path) {
+	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
 	partial := path + ".partial"
@@ -82,19 +76,15 @@ func runRecipe(ctx context.Context, dir, logFile string, progress func(string)) 
 		return err
 	}
 	defer log.Close()
-	steps, stepsWriter, err := os.Pipe()
+	cmd := contain.Command(Command, dir)
+	cmd.Stderr = log
+	steps, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
 	}
-	defer steps.Close()
-
-	cmd := contain.Command(Command, dir)
-	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{stepsWriter}
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	cmd.SysProcAttr.Setpgid = true // Ctrl-C reaches only us, and we end it
-	err = cmd.Start()
-	stepsWriter.Close()
-	if err != nil {
+	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start the build in its own namespaces (a container needs CAP_SYS_ADMIN for that): %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
@@ -111,14 +101,14 @@ func runRecipe(ctx context.Context, dir, logFile string, progress func(string)) 
 	return nil
 }
 
-// RunRecipe is the body of Command: it runs inside the namespaces, with the steps going to file descriptor 3.
+// RunRecipe is the body of Command. It runs inside the namespaces, with the recipe's steps going to its standard output and
+// everything else to its standard error.
 func RunRecipe(dir string) error {
 	if err := contain.Enter(); err != nil {
 		return err
 	}
 	cmd := exec.Command("sh", "-eu", "-c", recipe, "recipe", dir)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.ExtraFiles = []*os.File{os.NewFile(3, "steps")}
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stderr, os.Stderr, []*os.File{os.Stdout}
 	return cmd.Run()
 }
 

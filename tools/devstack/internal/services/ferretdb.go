@@ -2,31 +2,21 @@ package services
 
 import (
 	"context"
-	"os/exec"
-	"syscall"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
-	"github.com/ordersaga/ordersaga/tools/devstack/internal/embedded"
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
 )
 
 func (s *Stack) ferretdb() supervisor.Service {
-	settings := embedded.FerretDBSettings{
-		PostgresURL: s.SuperuserURL("documentdb") + "&pool_max_conns=20",
-		Listen:      s.Address(config.MongoDB),
-		StateDir:    ferretDir,
-	}
 	return supervisor.Service{
-		Name: "ferretdb", Address: s.Address(config.MongoDB),
-		After:        []string{"postgres"},
-		Command:      func() (*exec.Cmd, error) { return s.embedded(embedded.FerretDB, settings) },
-		Ready:        s.ferretReady,
-		StartTimeout: startTimeout,
-		Stop:         syscall.SIGTERM,
-		StopTimeout:  stopTimeout,
+		Name: FerretDB, Address: s.Address(config.MongoDB),
+		After: []string{"postgres"},
+		Command: s.embedded(FerretDB, "FERRETDB_POSTGRESQL_URL="+s.SuperuserURL("documentdb")+"&pool_max_conns=20",
+			"FERRETDB_LISTEN_ADDR="+s.Address(config.MongoDB), "FERRETDB_STATE_DIR="+ferretDir),
+		Ready: s.ferretReady,
 	}
 }
 

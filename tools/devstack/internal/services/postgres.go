@@ -22,15 +22,15 @@ const postgresBin = "/usr/lib/postgresql/18/bin/"
 func (s *Stack) postgres() supervisor.Service {
 	return supervisor.Service{
 		Name: "postgres", Address: s.Address(config.Postgres),
-		Prepare: s.initPostgres,
-		Command: func() (*exec.Cmd, error) {
-			return s.inRoot(postgresUser, postgresBin+"postgres", s.postgresArgs(), nil)
+		Command: func(ctx context.Context) (*exec.Cmd, error) {
+			if err := s.initPostgres(ctx); err != nil {
+				return nil, err
+			}
+			return s.inRoot(ctx, postgresUser, postgresBin+"postgres", s.postgresArgs(), nil)
 		},
-		Ready:        s.postgresReady,
-		Setup:        s.setUpPostgres,
-		StartTimeout: startTimeout,
-		Stop:         syscall.SIGINT, // fast shutdown: ends the sessions, writes a checkpoint
-		StopTimeout:  stopTimeout,
+		Ready: s.postgresReady,
+		Setup: s.setUpPostgres,
+		Stop:  syscall.SIGINT, // fast shutdown: ends the sessions, writes a checkpoint
 	}
 }
 
@@ -46,7 +46,7 @@ func (s *Stack) postgresArgs() []string {
 		"max_wal_size=2GB",
 		"checkpoint_timeout=15min",
 		// DocumentDB builds indexes in the background, with pg_cron or its own workers. Both need to know the database.
-		// pg_stat_statements counts what each statement costs, for `bench -sheet` and for people.
+		// pg_stat_statements counts what each statement costs, for `bench --sheet` and for people.
 		"shared_preload_libraries=pg_cron,pg_documentdb_core,pg_documentdb,pg_documentdb_extended_rum,pg_stat_statements",
 		"pg_stat_statements.max=10000",
 		"cron.database_name=documentdb",
@@ -97,24 +97,31 @@ func (s *Stack) initPostgres(ctx context.Context) error {
 	if s.ThrowAway {
 		args = append(args, "--no-sync")
 	}
-	cmd, err := s.inRoot(postgresUser, postgresBin+"initdb", args, nil)
-	if err != nil {
+	if err := s.runPostgres(ctx, postgresBin+"initdb", args, ""); err != nil {
 		return err
 	}
-	if err := s.runInRoot(ctx, "postgres", cmd); err != nil {
-		return err
-	}
-	return s.createCronDatabase(ctx)
+	// The database of the setting cron.database_name must exist when PostgreSQL starts.
+	single := []string{"--single", "-D", postgresDir + "/data", "postgres"}
+	return s.runPostgres(ctx, postgresBin+"postgres", single, "CREATE DATABASE documentdb\n")
 }
 
-// createCronDatabase creates the database of the setting cron.database_name, which must exist when PostgreSQL starts.
-func (s *Stack) createCronDatabase(ctx context.Context) error {
-	cmd, err := s.inRoot(postgresUser, postgresBin+"postgres", []string{"--single", "-D", postgresDir + "/data", "postgres"}, nil)
+// runPostgres runs one of PostgreSQL's programs to its end; its output goes to PostgreSQL's log.
+func (s *Stack) runPostgres(ctx context.Context, program string, args []string, input string) error {
+	cmd, err := s.inRoot(ctx, postgresUser, program, args, nil)
 	if err != nil {
 		return err
 	}
-	cmd.Stdin = strings.NewReader("CREATE DATABASE documentdb\n")
-	return s.runInRoot(ctx, "postgres", cmd)
+	log, err := os.OpenFile(s.LogFile("postgres"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), log, log
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // its group
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(program), err)
+	}
+	return nil
 }
 
 func (s *Stack) postgresReady(ctx context.Context) error {
@@ -142,14 +149,12 @@ func (s *Stack) setUpPostgres(ctx context.Context) error {
 
 // runSQL runs one of the setup files with psql.
 func (s *Stack) runSQL(ctx context.Context, file string) error {
-	cmd, err := s.inRoot(postgresUser, "/usr/bin/psql", []string{
-		"-h", "/run", "-p", strconv.Itoa(s.Ports[config.Postgres]), "-U", "postgres", "-d", "postgres",
+	const quiet = " options='-c client_min_messages=warning'"
+	err := s.runPostgres(ctx, "/usr/bin/psql", []string{
+		"-d", "host=/run user=postgres dbname=postgres port=" + strconv.Itoa(s.Ports[config.Postgres]) + quiet,
 		"-v", "ON_ERROR_STOP=1", "--no-psqlrc", "--quiet", "-f", setupDir + "/" + file,
-	}, []string{"PGOPTIONS=-c client_min_messages=warning"})
+	}, "")
 	if err != nil {
-		return err
-	}
-	if err := s.runInRoot(ctx, "postgres", cmd); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return nil

@@ -2,12 +2,14 @@ package services
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
 	"syscall"
-	"time"
 
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
@@ -28,28 +30,38 @@ var ports = map[string]string{
 	"api": config.API,
 }
 
-func (s *Stack) program(name string) supervisor.Service {
-	address := s.Address(ports[name])
-	return supervisor.Service{
-		Name: name, Address: address, After: needs[name], Binary: s.Bin(name),
-		Command:      func() (*exec.Cmd, error) { return s.programCommand(name) },
-		Ready:        func(ctx context.Context) error { return get(ctx, "http://"+address+"/readyz") },
-		StartTimeout: 60 * time.Second,
-		Stop:         syscall.SIGTERM,
-		StopTimeout:  40 * time.Second, // it drains: requests and running activities finish
+// program runs as the user who started the stack, outside the root file system.
+func (s *Stack) program(name string) (supervisor.Service, error) {
+	address, env := s.Address(ports[name]), slices.Concat(inherited(), s.ProgramEnvironment(name))
+	version, err := version(s.Bin(name), env)
+	if err != nil {
+		return supervisor.Service{}, fmt.Errorf("bin/%s: %w: run `make build`", name, err)
 	}
+	return supervisor.Service{
+		Name: name, Address: address, After: needs[name], Version: version,
+		Command: func(ctx context.Context) (*exec.Cmd, error) {
+			cmd := exec.CommandContext(ctx, s.Bin(name))
+			cmd.Dir, cmd.Env, cmd.SysProcAttr = s.Repo, env, &syscall.SysProcAttr{Setpgid: true}
+			return cmd, nil
+		},
+		Ready: func(ctx context.Context) error { return get(ctx, "http://"+address+"/readyz") },
+	}, nil
 }
 
-// programCommand runs a program as the user who started the stack, outside the root file system.
-func (s *Stack) programCommand(name string) (*exec.Cmd, error) {
-	if _, err := os.Stat(s.Bin(name)); err != nil {
-		return nil, fmt.Errorf("bin/%s is missing: run `make build`", name)
+// version changes when a program is built with other content, or is to run in another environment. The file's time says
+// nothing: every build sets it.
+func version(file string, env []string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
 	}
-	cmd := exec.Command(s.Bin(name))
-	cmd.Dir = s.Repo
-	cmd.Env = slices.Concat(inherited(), s.ProgramEnvironment(name))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	return cmd, nil
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	fmt.Fprintf(h, "%q", env)
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // inherited returns the variables of devstack's own environment that programs also get.

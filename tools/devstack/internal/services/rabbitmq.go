@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
 
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
@@ -16,14 +15,13 @@ import (
 func (s *Stack) rabbitmq() supervisor.Service {
 	return supervisor.Service{
 		Name: "rabbitmq", Address: s.Address(config.RabbitMQ),
-		Prepare: s.configureRabbitMQ,
-		Command: func() (*exec.Cmd, error) {
-			return s.inRoot(rabbitUser, "/usr/lib/rabbitmq/bin/rabbitmq-server", nil, s.rabbitEnvironment())
+		Command: func(ctx context.Context) (*exec.Cmd, error) {
+			if err := s.configureRabbitMQ(); err != nil {
+				return nil, err
+			}
+			return s.inRoot(ctx, rabbitUser, "/usr/lib/rabbitmq/bin/rabbitmq-server", nil, s.rabbitEnvironment())
 		},
-		Ready:        s.rabbitReady,
-		StartTimeout: startTimeout,
-		Stop:         syscall.SIGTERM,
-		StopTimeout:  stopTimeout,
+		Ready: s.rabbitReady,
 	}
 }
 
@@ -44,7 +42,7 @@ func (s *Stack) rabbitEnvironment() []string {
 }
 
 // configureRabbitMQ writes the settings that depend on the stack; users and permissions are in rabbitmq-definitions.json.
-func (s *Stack) configureRabbitMQ(context.Context) error {
+func (s *Stack) configureRabbitMQ() error {
 	files := map[string]string{
 		"rabbitmq.conf": fmt.Sprintf(`listeners.tcp.1 = %s
 management.tcp.ip = 127.0.0.1

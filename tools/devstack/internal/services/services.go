@@ -4,7 +4,6 @@ package services
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -13,12 +12,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"syscall"
-	"time"
 
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/config"
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/contain"
-	"github.com/ordersaga/ordersaga/tools/devstack/internal/embedded"
 	"github.com/ordersaga/ordersaga/tools/devstack/internal/supervisor"
 )
 
@@ -83,36 +79,34 @@ func CopySetup(c config.Config) error {
 func New(c config.Config, root *contain.Root) *Stack { return &Stack{Config: c, root: root} }
 
 // Wanted returns the services to run. Each comes after those that it needs.
-func (s *Stack) Wanted() []supervisor.Service {
-	return slices.DeleteFunc(s.all(), func(service supervisor.Service) bool {
-		return slices.Contains(s.Stopped, service.Name)
-	})
-}
-
-func (s *Stack) all() []supervisor.Service {
+func (s *Stack) Wanted() ([]supervisor.Service, error) {
 	all := []supervisor.Service{s.postgres(), s.rabbitmq(), s.ferretdb(), s.temporal(), s.webUI()}
-	if s.ServicesOnly {
-		return all
-	}
 	for _, name := range config.Programs {
-		all = append(all, s.program(name))
+		if s.ServicesOnly {
+			break
+		}
+		program, err := s.program(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, program)
 	}
-	return all
+	return slices.DeleteFunc(all, func(service supervisor.Service) bool { return slices.Contains(s.Stopped, service.Name) }), nil
 }
 
 // path is the PATH of services.
 const path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 
 // inRoot returns a command that runs in the root file system as user, with no other environment than env.
-func (s *Stack) inRoot(user, program string, args, env []string) (*exec.Cmd, error) {
+func (s *Stack) inRoot(ctx context.Context, user, program string, args, env []string) (*exec.Cmd, error) {
 	attr, err := s.root.SysProcAttr(user)
 	if err != nil {
 		return nil, err
 	}
-	return &exec.Cmd{
-		Path: program, Args: append([]string{program}, args...), Dir: "/",
-		Env: append([]string{path, "LC_ALL=C.UTF-8", "HOME=/tmp"}, env...), SysProcAttr: attr,
-	}, nil
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir, cmd.SysProcAttr = "/", attr
+	cmd.Env = append([]string{path, "LC_ALL=C.UTF-8", "HOME=/tmp"}, env...)
+	return cmd, nil
 }
 
 // The embedded services collect garbage less often than Go does by default, which saves a tenth of the Temporal server's CPU
@@ -122,33 +116,24 @@ const (
 	memoryLimit = "GOMEMLIMIT=400MiB"
 )
 
-// embedded returns a command that runs one of the services that are compiled into devstack.
-func (s *Stack) embedded(name string, settings any) (*exec.Cmd, error) {
-	encoded, err := json.Marshal(settings)
-	if err != nil {
-		return nil, err
-	}
-	return s.inRoot(nobody, contain.Self, []string{embedded.Command, name},
-		[]string{"TZ=UTC", garbage, memoryLimit, embedded.SettingsVariable + "=" + string(encoded)})
-}
+// The services that are Go modules, and therefore compiled into devstack. Only package engine imports their modules:
+// everything else compiles and is tested in seconds.
+const (
+	FerretDB = "ferretdb"
+	Temporal = "temporal"
+	WebUI    = "temporal-ui"
+)
 
-// runInRoot runs a command and waits for its end; its output goes to the service's log.
-func (s *Stack) runInRoot(ctx context.Context, service string, cmd *exec.Cmd) error {
-	log, err := os.OpenFile(s.LogFile(service), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-	if err != nil {
-		return err
+// EngineCommand is the hidden command that runs one of them in a process of its own. It finds its settings in the environment,
+// where other users cannot read them.
+const EngineCommand = "run-service"
+
+// embedded returns a command that runs one of the services that are compiled into devstack.
+func (s *Stack) embedded(name string, settings ...string) func(context.Context) (*exec.Cmd, error) {
+	return func(ctx context.Context) (*exec.Cmd, error) {
+		env := append([]string{"TZ=UTC", garbage, memoryLimit}, settings...)
+		return s.inRoot(ctx, nobody, contain.Self, []string{EngineCommand, name}, env)
 	}
-	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	stop := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-	defer stop()
-	if err := cmd.Wait(); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Base(cmd.Path), err)
-	}
-	return nil
 }
 
 // accepts returns nil when a port of the stack accepts connections.
@@ -177,9 +162,3 @@ func get(ctx context.Context, url string) error {
 	}
 	return nil
 }
-
-// Timeouts of most services.
-const (
-	startTimeout = 90 * time.Second // generous: everything starts at once, perhaps on a loaded machine
-	stopTimeout  = 20 * time.Second
-)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -27,7 +28,6 @@ type runner struct {
 	Service
 	sup      *Supervisor
 	needs    []*runner
-	binary   string             // identity of the file that the service was started from
 	ready    chan struct{}      // closed when the service was ready for the first time
 	stopping context.Context    // done when the service is to stop
 	cancel   context.CancelFunc // makes it stop
@@ -42,7 +42,6 @@ func (r *runner) run() {
 	if !r.waitForNeeds() {
 		return
 	}
-	r.binary = identity(r.Binary)
 	for wait := firstRestart; ; wait = min(2*wait, slowestRestart) {
 		began := time.Now()
 		err := r.runOnce()
@@ -80,46 +79,61 @@ func (r *runner) waitForNeeds() bool {
 
 // runOnce runs the process from start to end, and returns why it ended.
 func (r *runner) runOnce() error {
-	starting, cancel := context.WithTimeout(r.stopping, r.StartTimeout)
-	defer cancel()
-
 	r.sup.note(r, Starting, 0)
-	if r.Prepare != nil {
-		if err := r.Prepare(starting); err != nil {
-			return fmt.Errorf("prepare: %w", err)
-		}
-	}
-	p, err := r.start()
+	running, end := context.WithCancelCause(r.stopping)
+	defer end(nil)
+	cmd, err := r.start(running)
 	if err != nil {
 		return err
 	}
-	pid := p.cmd.Process.Pid
-	r.sup.note(r, Starting, pid)
+	r.sup.note(r, Starting, cmd.Process.Pid)
+	starting, cancel := context.WithTimeout(running, r.StartTimeout)
+	defer cancel()
+	var becoming sync.WaitGroup
+	becoming.Go(func() {
+		if err := r.becomeReady(starting); err != nil {
+			end(fmt.Errorf("not ready within %s: %w", r.StartTimeout, err))
+			return
+		}
+		r.sup.note(r, Ready, cmd.Process.Pid)
+		if !isClosed(r.ready) {
+			close(r.ready)
+		}
+	})
+	err = cmd.Wait()
+	cause := context.Cause(running) // why we stopped it
+	cancel()
+	becoming.Wait()
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what is left of its group
+	if r.stopping.Err() != nil && cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
+		r.sup.log.Warn("service did not stop in time; killed", "service", r.Name, "after", r.StopTimeout.String())
+	}
+	switch {
+	case cause != nil:
+		return cause
+	case err != nil:
+		return fmt.Errorf("it ended: %w", err)
+	}
+	return errors.New("it ended by itself (exit status 0)")
+}
 
-	becoming := make(chan error, 1)
-	go func() { becoming <- r.becomeReady(starting) }()
-	select {
-	case err = <-becoming:
-	case <-p.ended:
-		cancel()
-		<-becoming
-		return p.reason()
-	}
+// start starts the process. When ctx is done, it is asked to stop, and killed after the timeout.
+func (r *runner) start(ctx context.Context) (*exec.Cmd, error) {
+	cmd, err := r.Command(ctx)
 	if err != nil {
-		r.terminate(p)
-		return fmt.Errorf("not ready within %s: %w", r.StartTimeout, err)
+		return nil, err
 	}
-	r.sup.note(r, Ready, pid)
-	if !isClosed(r.ready) {
-		close(r.ready)
+	log, err := openLog(r.sup.logFile(r.Name))
+	if err != nil {
+		return nil, err
 	}
-	select {
-	case <-p.ended:
-		return p.reason()
-	case <-r.stopping.Done():
-		r.terminate(p)
-		return nil
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = log, log, r.StopTimeout
+	cmd.Cancel = func() error { return cmd.Process.Signal(r.Stop) }
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
+	return cmd, nil
 }
 
 // becomeReady waits until the service is ready, and sets it up.
@@ -143,47 +157,6 @@ func (r *runner) becomeReady(ctx context.Context) error {
 	return r.Setup(ctx)
 }
 
-// process is a started command.
-type process struct {
-	cmd   *exec.Cmd
-	ended chan struct{}
-	err   error // read after ended
-}
-
-func (r *runner) start() (*process, error) {
-	cmd, err := r.Command()
-	if err != nil {
-		return nil, err
-	}
-	log, err := openLog(r.sup.logFile(r.Name))
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := r.sup.children.Start(cmd); err != nil {
-		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
-	}
-	p := &process{cmd: cmd, ended: make(chan struct{})}
-	go func() {
-		p.err = r.sup.children.Wait(cmd)
-		close(p.ended)
-	}()
-	return p, nil
-}
-
-// terminate asks the process to stop, kills its group after the timeout, and waits for its end.
-func (r *runner) terminate(p *process) {
-	_ = p.cmd.Process.Signal(r.Stop)
-	select {
-	case <-p.ended:
-	case <-time.After(r.StopTimeout):
-		r.sup.log.Warn("service did not stop in time; killed", "service", r.Name, "after", r.StopTimeout.String())
-		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
-		<-p.ended
-	}
-}
-
 func isClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:
@@ -191,14 +164,6 @@ func isClosed(c <-chan struct{}) bool {
 	default:
 		return false
 	}
-}
-
-// reason says why a process ended.
-func (p *process) reason() error {
-	if p.err == nil {
-		return errors.New("it ended by itself (exit status 0)")
-	}
-	return fmt.Errorf("it ended: %w", p.err)
 }
 
 func openLog(path string) (*os.File, error) {
@@ -211,13 +176,4 @@ func openLog(path string) (*os.File, error) {
 		}
 	}
 	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-}
-
-// identity changes when the file at path is replaced.
-func identity(path string) string {
-	info, err := os.Stat(path)
-	if err != nil {
-		return ""
-	}
-	return fmt.Sprint(path, info.ModTime().UnixNano(), info.Size())
 }

@@ -14,20 +14,19 @@ type Service struct {
 	Name    string
 	Address string   // host:port for users, for display; may be empty
 	After   []string // services that must be ready before this one starts, and stop after it
-	Binary  string   // file whose replacement makes a reload restart the service; may be empty
+	Version string   // a reload restarts the service when it has changed
 
-	// Prepare, when set, runs before each start.
-	Prepare func(context.Context) error
-	// Command returns the process to run. Its output is redirected to the service's log.
-	Command func() (*exec.Cmd, error)
+	// Command prepares a start and returns the process to run, in a process group of its own and made with
+	// exec.CommandContext. Its output is redirected to the service's log.
+	Command func(context.Context) (*exec.Cmd, error)
 	// Ready returns nil once the process is ready. It is called until then.
 	Ready func(context.Context) error
 	// Setup, when set, runs once the process is ready, before the service counts as ready.
 	Setup func(context.Context) error
 
-	StartTimeout time.Duration // for Prepare, start, Ready and Setup together
-	Stop         syscall.Signal
-	StopTimeout  time.Duration // then it is killed
+	StartTimeout time.Duration  // for Ready and Setup together; 0: 90 s
+	Stop         syscall.Signal // 0: SIGTERM
+	StopTimeout  time.Duration  // then it is killed; 0: 40 s
 }
 
 // State is the state of a service.

@@ -8,9 +8,10 @@ import (
 
 // Status is what the supervisor writes about its services whenever something changes.
 type Status struct {
-	Up       bool            `json:"up"`      // everything became ready, and no stop was requested
-	Reloads  int             `json:"reloads"` // number of finished reloads
-	Problem  string          `json:"problem,omitempty"`
+	Up       bool            `json:"up"`                // everything became ready, and no stop was requested
+	Loads    int             `json:"loads"`             // how often it has followed a list of services, the first one included
+	Problem  string          `json:"problem,omitempty"` // of the last time
+	Failed   string          `json:"failed,omitempty"`  // the service with the problem
 	Services []ServiceStatus `json:"services"`
 }
 

@@ -1,35 +1,28 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
-
-	"github.com/ordersaga/ordersaga/tools/devstack/internal/contain"
 )
 
 // Supervisor runs the services of one stack.
 type Supervisor struct {
 	statusFile string
 	logFile    func(service string) string
-	children   *contain.Children
 	log        *slog.Logger
-	progress   func(Event)
 
 	runners []*runner           // in the order in which they were added; touched by Run's goroutine only
 	failed  chan *FailedService // services that did not become ready
 
 	mu     sync.Mutex // guards status and its file
 	status Status
-}
-
-// Event is a change of a service's state.
-type Event struct {
-	Service string `json:"service"`
-	State   State  `json:"state"`
-	Address string `json:"address,omitempty"`
 }
 
 // FailedService is the error of a service that did not become ready.
@@ -41,58 +34,58 @@ type FailedService struct {
 func (e *FailedService) Error() string { return e.Name + " did not come up: " + e.Cause.Error() }
 func (e *FailedService) Unwrap() error { return e.Cause }
 
-// New returns a supervisor that writes its status to statusFile and each service's output to the logFile of its name. It calls
-// progress for each change of a service's state, from several goroutines.
-func New(statusFile string, logFile func(string) string, log *slog.Logger, progress func(Event)) *Supervisor {
-	return &Supervisor{
-		statusFile: statusFile, logFile: logFile, log: log, progress: progress,
-		children: contain.NewChildren(), failed: make(chan *FailedService, 100),
-	}
+// New returns a supervisor that writes its status to statusFile and each service's output to the logFile of its name.
+func New(statusFile string, logFile func(string) string, log *slog.Logger) *Supervisor {
+	return &Supervisor{statusFile: statusFile, logFile: logFile, log: log, failed: make(chan *FailedService, 100)}
 }
 
-// Run starts the services, calls up once all of them are ready, and keeps them running until ctx is done; then it stops them. In
-// the list, a service comes after those that it needs. For each list from reload, Run stops services that are no longer in
-// it, starts those that are not running, and restarts those that were rebuilt. When a service does not become ready at the
-// first start, Run stops all of them and returns a *FailedService.
-func (s *Supervisor) Run(ctx context.Context, services []Service, reload <-chan []Service, up func()) error {
-	reaping, stopReaping := context.WithCancel(context.Background())
-	var reaper sync.WaitGroup
-	reaper.Go(func() { s.children.Reap(reaping) })
-	defer reaper.Wait()
-	defer stopReaping()
+// Run starts the wanted services and keeps them running until ctx is done; then it stops them. In the list, a service comes
+// after those that it needs. At each signal from reload, Run stops services that are no longer in the list, starts those that
+// are not running, and restarts those whose version has changed. When a service does not become ready at the first start, Run
+// stops all of them and returns a *FailedService.
+func (s *Supervisor) Run(ctx context.Context, wanted func() ([]Service, error), reload <-chan os.Signal) error {
 	defer s.stopAll()
-
-	if err := s.start(ctx, services); err != nil {
+	if err := s.load(ctx, wanted); err != nil {
 		return err
 	}
-	s.update(func(st *Status) { st.Up = true })
-	up()
 	for {
 		select {
 		case <-ctx.Done():
 			s.update(func(st *Status) { st.Up = false })
 			return nil
-		case services := <-reload:
-			s.stopOthers(services)
-			err := s.start(ctx, services)
-			s.update(func(st *Status) {
-				st.Reloads++
-				st.Problem = ""
-				if err != nil {
-					st.Problem = err.Error()
-				}
-			})
+		case <-reload:
+			_ = s.load(ctx, wanted) // the status tells the error
 		}
 	}
 }
 
-// start starts the services that do not run, or whose file was replaced, and waits until they are ready. When one does not become
-// ready, it stops those that are not ready by then.
+// load makes the wanted services run, and no others.
+func (s *Supervisor) load(ctx context.Context, wanted func() ([]Service, error)) error {
+	services, err := wanted()
+	if err == nil {
+		s.stopOthers(services)
+		err = s.start(ctx, services)
+	}
+	s.update(func(st *Status) {
+		st.Loads++
+		st.Up, st.Problem, st.Failed = st.Up || err == nil, "", ""
+		if err != nil {
+			st.Problem = err.Error()
+		}
+		if failed, ok := errors.AsType[*FailedService](err); ok {
+			st.Failed = failed.Name
+		}
+	})
+	return err
+}
+
+// start starts the services that do not run, or whose version has changed, and waits until they are ready. When one does not
+// become ready, it stops those that are not ready by then.
 func (s *Supervisor) start(ctx context.Context, services []Service) error {
 	var started []*runner
 	for _, service := range services {
 		old := s.find(service.Name)
-		if old != nil && !isClosed(old.done) && old.binary == identity(service.Binary) {
+		if old != nil && !isClosed(old.done) && old.Version == service.Version {
 			continue
 		}
 		if old != nil {
@@ -131,6 +124,9 @@ func (s *Supervisor) find(name string) *runner {
 
 // add starts a runner for the service. It replaces one of the same name.
 func (s *Supervisor) add(service Service) *runner {
+	service.StartTimeout = cmp.Or(service.StartTimeout, 90*time.Second) // generous: everything starts at once
+	service.Stop = cmp.Or(service.Stop, syscall.SIGTERM)
+	service.StopTimeout = cmp.Or(service.StopTimeout, 40*time.Second) // programs drain: requests and activities finish
 	r := &runner{Service: service, sup: s, ready: make(chan struct{}), done: make(chan struct{})}
 	r.stopping, r.cancel = context.WithCancel(context.Background())
 	for _, name := range service.After {
@@ -188,7 +184,6 @@ func (s *Supervisor) note(r *runner, state State, pid int) {
 			known.Restarts++
 		}
 	})
-	s.progress(Event{Service: r.Name, State: state, Address: r.Address})
 }
 
 func (s *Supervisor) update(change func(*Status)) {

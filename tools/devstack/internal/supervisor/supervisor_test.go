@@ -20,8 +20,8 @@ import (
 func shell(dir, name, script string, after ...string) Service {
 	return Service{
 		Name: name, After: after,
-		Command: func() (*exec.Cmd, error) {
-			cmd := exec.Command("sh", "-c", script)
+		Command: func(ctx context.Context) (*exec.Cmd, error) {
+			cmd := exec.CommandContext(ctx, "sh", "-c", script)
 			cmd.Dir = dir
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 			return cmd, nil
@@ -43,9 +43,8 @@ func works(name string) string {
 type stack struct {
 	t      *testing.T
 	dir    string
-	sup    *Supervisor
-	reload chan []Service
-	up     chan struct{}
+	wanted chan []Service // what the next reload finds
+	reload chan os.Signal
 	ended  chan error
 	stop   context.CancelFunc
 }
@@ -54,25 +53,27 @@ func start(t *testing.T, dir string, services ...Service) *stack {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &stack{
-		t: t, dir: dir, reload: make(chan []Service), up: make(chan struct{}), ended: make(chan error, 1), stop: cancel,
+		t: t, dir: dir, wanted: make(chan []Service, 1), reload: make(chan os.Signal), ended: make(chan error, 1), stop: cancel,
 	}
+	s.wanted <- services
+	wanted := func() ([]Service, error) { return <-s.wanted, nil }
 	logFile := func(name string) string { return filepath.Join(dir, name+".log") }
-	s.sup = New(filepath.Join(dir, "status.json"), logFile, slog.New(slog.DiscardHandler), func(Event) {})
+	sup := New(filepath.Join(dir, "status.json"), logFile, slog.New(slog.DiscardHandler))
 	var running sync.WaitGroup
-	running.Go(func() { s.ended <- s.sup.Run(ctx, services, s.reload, func() { close(s.up) }) })
+	running.Go(func() { s.ended <- sup.Run(ctx, wanted, s.reload) })
 	t.Cleanup(func() { cancel(); running.Wait() })
 	return s
 }
 
+// follow makes the supervisor run other services.
+func (s *stack) follow(services ...Service) {
+	s.wanted <- services
+	s.reload <- syscall.SIGHUP
+}
+
 func (s *stack) waitUp() {
 	s.t.Helper()
-	select {
-	case <-s.up:
-	case err := <-s.ended:
-		s.t.Fatalf("it ended before it was up: %v", err)
-	case <-time.After(20 * time.Second):
-		s.t.Fatal("not up within 20 s")
-	}
+	s.eventually("everything is up", func(_ map[string]ServiceStatus, status Status) bool { return status.Up })
 }
 
 func (s *stack) waitEnd() error {
@@ -177,25 +178,22 @@ func TestAServiceThatIsNotReadyInTimeIsKilledWithItsGroup(t *testing.T) {
 	}
 }
 
-func TestAReloadStartsNewAndRestartsRebuiltServices(t *testing.T) {
+func TestAReloadStartsNewAndRestartsChangedServices(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	program := filepath.Join(dir, "program")
-	if err := os.WriteFile(program, []byte("1"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	store, api, demo := shell(dir, "store", works("store")), shell(dir, "api", works("api"), "store"), shell(dir, "demo", works("demo"))
-	api.Binary = program
+	store, api := shell(dir, "store", works("store")), shell(dir, "api", works("api"), "store")
+	demo := shell(dir, "demo", works("demo"))
 	s := start(t, dir, store, api)
 	s.waitUp()
-	if err := os.WriteFile(program, []byte("22"), 0o755); err != nil {
-		t.Fatal(err)
+	s.follow(store, api)
+	s.eventually("a reload of the same is done", func(_ map[string]ServiceStatus, status Status) bool { return status.Loads == 2 })
+	if got, want := s.history(), "start store, start api"; got != want {
+		t.Errorf("history %q after a reload without changes, want %q", got, want)
 	}
-
-	s.reload <- []Service{store, api, demo}
-
+	api.Version = "2"
+	s.follow(store, api, demo)
 	s.eventually("the reload is done", func(services map[string]ServiceStatus, status Status) bool {
-		return status.Reloads == 1 && status.Problem == "" && services["demo"].State == Ready && services["api"].State == Ready
+		return status.Loads == 3 && status.Problem == "" && services["demo"].State == Ready && services["api"].State == Ready
 	})
 	if got := s.history(); strings.Count(got, "start store") != 1 || strings.Count(got, "start api") != 2 {
 		t.Errorf("want store started once and api twice, got: %s", got)
@@ -209,15 +207,15 @@ func TestAReloadThatFailsLeavesTheRestRunning(t *testing.T) {
 	s := start(t, dir, store)
 	s.waitUp()
 
-	s.reload <- []Service{store, shell(dir, "api", "exit 2", "store"), shell(dir, "page", works("page"), "api")}
+	s.follow(store, shell(dir, "api", "exit 2", "store"), shell(dir, "page", works("page"), "api"))
 
 	s.eventually("the problem is told", func(services map[string]ServiceStatus, status Status) bool {
-		return status.Reloads == 1 && strings.HasPrefix(status.Problem, "api did not come up") &&
+		return status.Loads == 2 && strings.HasPrefix(status.Problem, "api did not come up") &&
 			services["store"].State == Ready && services["api"].State == Stopped && services["page"].State == Stopped
 	})
-	s.reload <- []Service{store, shell(dir, "api", works("api"), "store"), shell(dir, "page", works("page"), "api")}
+	s.follow(store, shell(dir, "api", works("api"), "store"), shell(dir, "page", works("page"), "api"))
 	s.eventually("the next reload starts them", func(services map[string]ServiceStatus, status Status) bool {
-		return status.Reloads == 2 && status.Problem == "" && services["page"].State == Ready
+		return status.Loads == 3 && status.Problem == "" && services["page"].State == Ready
 	})
 }
 
@@ -228,13 +226,13 @@ func TestAReloadStopsServicesThatAreNoLongerWanted(t *testing.T) {
 	s := start(t, dir, store, api)
 	s.waitUp()
 
-	s.reload <- []Service{api}
+	s.follow(api)
 	s.eventually("the store is stopped, and the api goes on", func(services map[string]ServiceStatus, status Status) bool {
-		return status.Reloads == 1 && services["store"].State == Stopped && services["api"].State == Ready
+		return status.Loads == 2 && services["store"].State == Stopped && services["api"].State == Ready
 	})
-	s.reload <- []Service{store, api}
+	s.follow(store, api)
 	s.eventually("the store runs again", func(services map[string]ServiceStatus, status Status) bool {
-		return status.Reloads == 2 && services["store"].State == Ready && services["api"].State == Ready
+		return status.Loads == 3 && services["store"].State == Ready && services["api"].State == Ready
 	})
 	if got, want := s.history(), "start store, start api, stop store, start store"; got != want {
 		t.Errorf("history %q, want %q", got, want)
