@@ -101,11 +101,10 @@ func (p *process) ready() {
 			return false
 		}
 		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return false
+		if err == nil {
+			res.Body.Close()
 		}
-		defer res.Body.Close()
-		return res.StatusCode == http.StatusOK
+		return err == nil && res.StatusCode == http.StatusOK
 	})
 }
 

@@ -223,23 +223,11 @@ func queue(t *testing.T, brokerURL, name string) (ready, held int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := os.Getenv(servicestest.RabbitMQAPI) + "/api/queues" + u.Path + "/" + name
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
 	var q struct {
 		Ready int `json:"messages_ready"`
 		Held  int `json:"messages_unacknowledged"`
 	}
-	if err := json.NewDecoder(res.Body).Decode(&q); err != nil {
-		t.Fatal(err)
-	}
+	servicestest.ManageRabbitMQ(t, http.MethodGet, "queues"+u.Path+"/"+name, "", &q)
 	return q.Ready, q.Held
 }
 

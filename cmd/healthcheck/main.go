@@ -5,7 +5,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,13 +32,8 @@ func run(args []string) error {
 		fmt.Println("healthcheck", program.Version())
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, args[0], nil)
-	if err != nil {
-		return err
-	}
-	res, err := http.DefaultClient.Do(req)
+	client := http.Client{Timeout: timeout}
+	res, err := client.Get(args[0])
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,16 @@ func startBusyConsumer(t *testing.T, config Config, p *Publisher, handle Handler
 	return func() { close(released) }
 }
 
+// publishBatch publishes all messages but the first, and waits until the busy consumer has prefetched them.
+func publishBatch(t *testing.T, config Config, p *Publisher, messages int) {
+	t.Helper()
+	for n := 1; n < messages; n++ {
+		publish(t, p, confirmed(n))
+	}
+	ch := rabbitmqtest.Channel(t, config.URL)
+	eventually(t, "all messages to be prefetched", func() bool { return count(t, ch, QueueConfirmed) == 0 })
+}
+
 func TestWhatArrivesWhileTheHandlerIsBusyIsOneBatch(t *testing.T) {
 	t.Parallel()
 	const messages = MaxPrefetch // the first, and what can be prefetched beside it
@@ -38,11 +48,7 @@ func TestWhatArrivesWhileTheHandlerIsBusyIsOneBatch(t *testing.T) {
 		sizes <- len(batch)
 		return nil
 	})
-	for n := 1; n < messages; n++ {
-		publish(t, p, confirmed(n))
-	}
-	ch := rabbitmqtest.Channel(t, config.URL)
-	eventually(t, "all messages to be prefetched", func() bool { return count(t, ch, QueueConfirmed) == 0 })
+	publishBatch(t, config, p, messages)
 	release()
 	batches := 0
 	for handled := 0; handled < messages; batches++ {
@@ -134,11 +140,7 @@ func TestAnOutageKeepsTheBatchInHand(t *testing.T) {
 		}
 		return nil
 	})
-	for n := 1; n < messages; n++ {
-		publish(t, p, confirmed(n))
-	}
-	ch := rabbitmqtest.Channel(t, config.URL)
-	eventually(t, "all messages to be prefetched", func() bool { return count(t, ch, QueueConfirmed) == 0 })
+	publishBatch(t, config, p, messages)
 	release()
 	eventually(t, "all messages", func() bool { return done.times() >= messages })
 	for _, attempt := range done.seen() {

@@ -170,19 +170,8 @@ func full(t *testing.T, brokerURL string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := strings.NewReader(`{"pattern": "^ORDER_", "definition": {"max-length": 1}, "apply-to": "queues"}`)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, os.Getenv(servicestest.RabbitMQAPI)+"/api/policies"+u.Path+"/full", body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode >= 300 {
-		t.Fatalf("setting the policy returns %s", res.Status)
-	}
+	policy := `{"pattern": "^ORDER_", "definition": {"max-length": 1}, "apply-to": "queues"}`
+	servicestest.ManageRabbitMQ(t, http.MethodPut, "policies"+u.Path+"/full", policy, nil)
 }
 
 func TestAWriteThatIsNotReadTimesOut(t *testing.T) {

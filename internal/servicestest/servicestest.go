@@ -6,6 +6,7 @@ package servicestest
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -104,27 +105,35 @@ func dropMongoDB(t testing.TB, uri, database string) {
 // RabbitMQ creates an empty virtual host and returns its URL. It deletes the virtual host when the test ends.
 func RabbitMQ(t testing.TB) string {
 	t.Helper()
-	base, api, name := variable(t, RabbitMQURL), variable(t, RabbitMQAPI), Name("test")
-	manage(t, http.MethodPut, api+"/api/vhosts/"+name)
-	t.Cleanup(func() { manage(t, http.MethodDelete, api+"/api/vhosts/"+name) })
+	base, name := variable(t, RabbitMQURL), Name("test")
+	ManageRabbitMQ(t, http.MethodPut, "vhosts/"+name, "", nil)
+	t.Cleanup(func() { ManageRabbitMQ(t, http.MethodDelete, "vhosts/"+name, "", nil) })
 	return withPath(t, base, name)
 }
 
-func manage(t testing.TB, method, address string) {
+// ManageRabbitMQ calls the management API, which returns JSON into out unless that is nil. The path follows /api/, for
+// example "queues/<virtual host>".
+func ManageRabbitMQ(t testing.TB, method, path, body string, out any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, address, nil)
+	req, err := http.NewRequestWithContext(ctx, method, variable(t, RabbitMQAPI)+"/api/"+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatalf("%s: %v", RabbitMQAPI, err)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		t.Fatalf("%s of a virtual host: %v", method, err)
+		t.Fatalf("%s %s: %v", method, path, err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode >= 300 {
-		t.Fatalf("%s of a virtual host: RabbitMQ's management API returned %s", method, res.Status)
+		t.Fatalf("%s %s: RabbitMQ's management API returned %s", method, path, res.Status)
+	}
+	if out == nil {
+		return
+	}
+	if err := json.NewDecoder(res.Body).Decode(out); err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
 	}
 }
 

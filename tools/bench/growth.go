@@ -119,7 +119,7 @@ type request struct {
 // longer, because its p99 would otherwise be that of a few requests.
 func (g *growth) requests() []request {
 	user := func() int64 { return 1 + rand.Int64N(100) }
-	product := func() string { return productID(rand.IntN(100)) }
+	product := func() string { return productID(rand.IntN(products)) }
 	get := func(ctx context.Context) (string, error) { _, err := g.orders.Get(ctx, g.anID()); return "", err }
 	list := func(filter func() orderclient.Filter) place {
 		return func(ctx context.Context) (string, error) {

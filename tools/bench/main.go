@@ -53,8 +53,6 @@ type options struct {
 	Concurrency int           `default:"32" help:"Number of clients."`
 	Rounds      int           `default:"4" help:"Turns of each mode."`
 	Segment     time.Duration `default:"4s" help:"Length of a turn."`
-	Lines       int           `default:"1" help:"Products in an order."`
-	Products    int           `default:"100" help:"Products to choose from."`
 	Only        []string      `enum:"${modes}" help:"Measure only these modes, for example empty,plain,one-process."`
 	Bin         string        `default:"bin" help:"Directory of the built programs and devstack."`
 	JSON        string        `placeholder:"FILE" help:"Also write the results to this file, as JSON."`
@@ -74,8 +72,7 @@ func (o *options) Validate() error {
 			problems = append(problems, fmt.Errorf(problem, args...))
 		}
 	}
-	check(min(o.Concurrency, o.Rounds, o.Lines) > 0, "--concurrency, --rounds, --lines: must be at least 1")
-	check(o.Lines <= o.Products, "--lines: must not be more than --products")
+	check(min(o.Concurrency, o.Rounds) > 0, "--concurrency, --rounds: must be at least 1")
 	check(o.Segment >= 100*time.Millisecond, "--segment: must be at least 100ms")
 	ascending := slices.IsSortedFunc(o.Growth, func(a, b int) int { return cmp.Or(cmp.Compare(a, b), -1) })
 	check(len(o.Growth) == 0 || ascending && o.Growth[0] > 0 && o.Growth[len(o.Growth)-1] <= maxSize,

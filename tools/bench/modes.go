@@ -75,7 +75,7 @@ const (
 func shop(card, queue string, programs ...string) func(context.Context, *stack) (place, error) {
 	return func(ctx context.Context, s *stack) (place, error) {
 		orders, err := s.shop(ctx, queue, programs)
-		return func(ctx context.Context) (string, error) { return placeOrder(ctx, orders, s.request(card)) }, err
+		return func(ctx context.Context) (string, error) { return placeOrder(ctx, orders, newRequest(card)) }, err
 	}
 }
 
@@ -98,15 +98,15 @@ func placeOrder(ctx context.Context, orders *orderclient.Client, req order.Reque
 	return order.ID(o.ID).WorkflowID(), nil
 }
 
-// request returns an order of random products.
-func (s *stack) request(card string) order.Request {
-	req := order.Request{
+// products is how many there are to choose from.
+const products = 100
+
+// newRequest returns an order of one random product.
+func newRequest(card string) order.Request {
+	return order.Request{
 		ID: order.ID(uuid.Must(uuid.NewV7()).String()), UserID: 1 + rand.Int64N(1000), PaymentMethod: card, Hash: "bench",
+		Items: []order.Item{{ProductID: productID(rand.IntN(products)), Quantity: 1}},
 	}
-	for _, i := range rand.Perm(s.o.Products)[:s.o.Lines] {
-		req.Items = append(req.Items, order.Item{ProductID: productID(i), Quantity: 1})
-	}
-	return req
 }
 
 func productID(i int) string { return fmt.Sprintf("bench-%d", i) }

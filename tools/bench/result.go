@@ -32,7 +32,6 @@ type Result struct {
 	Concurrency int       `json:"concurrency"`
 	Rounds      int       `json:"rounds"`
 	SegmentS    float64   `json:"segment_s"`
-	Lines       int       `json:"lines_per_order"`
 	Machine     Machine   `json:"machine"`
 	Modes       []Mode    `json:"modes"`
 	Ratios      []Ratio   `json:"ratios"`
@@ -69,7 +68,7 @@ type Mode struct {
 // compare measures the modes in turns and writes what it found.
 func (s *stack) compare(ctx context.Context, w io.Writer) error {
 	r := Result{
-		Measured: time.Now().UTC(), Concurrency: s.o.Concurrency, Rounds: s.o.Rounds, SegmentS: s.o.Segment.Seconds(), Lines: s.o.Lines,
+		Measured: time.Now().UTC(), Concurrency: s.o.Concurrency, Rounds: s.o.Rounds, SegmentS: s.o.Segment.Seconds(),
 	}
 	var err error
 	if r.Machine, err = s.machine(ctx); err != nil {
@@ -248,8 +247,8 @@ func (r Result) print(w io.Writer) {
 	if !r.Machine.Fsync {
 		durable = "WITHOUT fsync: a crash of the machine loses data"
 	}
-	fmt.Fprintf(w, "\n%d clients, %d rounds of %g s, %d line(s) per order, on %d CPUs (%s; load before: %s)\n",
-		r.Concurrency, r.Rounds, r.SegmentS, r.Lines, r.Machine.CPUs, r.Machine.Model, r.Machine.LoadBefore)
+	fmt.Fprintf(w, "\n%d clients, %d rounds of %g s, orders of one product, on %d CPUs (%s; load before: %s)\n",
+		r.Concurrency, r.Rounds, r.SegmentS, r.Machine.CPUs, r.Machine.Model, r.Machine.LoadBefore)
 	fmt.Fprintf(w, "PostgreSQL %s %s, Temporal %s, %s\n\n", r.Machine.PostgreSQL, durable, r.Machine.Temporal, r.Machine.Go)
 
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)

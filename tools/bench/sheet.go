@@ -93,24 +93,21 @@ func (s *stack) costSheet(ctx context.Context, w io.Writer) error {
 }
 
 func (s *stack) costs(ctx context.Context, m *measured) (costsheet.Counts, error) {
-	if _, err := placing(ctx, m.place, 1, load.Times(5)); err != nil { // to warm up
-		return nil, err
+	placed := func(orders int) (seg segment, counts costsheet.Counts, err error) {
+		if seg, err = placing(ctx, m.place, 1, load.Times(orders)); err != nil {
+			return seg, nil, err
+		}
+		if err := pause(ctx, atRest); err != nil {
+			return seg, nil, err
+		}
+		counts, err = s.read(ctx)
+		return seg, counts, err
 	}
-	if err := pause(ctx, atRest); err != nil {
-		return nil, err
-	}
-	before, err := s.read(ctx)
+	_, before, err := placed(5) // to warm up
 	if err != nil {
 		return nil, err
 	}
-	seg, err := placing(ctx, m.place, 1, load.Times(s.o.Sheet))
-	if err != nil {
-		return nil, err
-	}
-	if err := pause(ctx, atRest); err != nil {
-		return nil, err
-	}
-	after, err := s.read(ctx)
+	seg, after, err := placed(s.o.Sheet)
 	if err != nil {
 		return nil, err
 	}

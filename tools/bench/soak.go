@@ -14,7 +14,7 @@ func (s *stack) soak(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	run := func(ctx context.Context) (string, error) { return placeOrder(ctx, orders, s.request(goodCard)) }
+	run := func(ctx context.Context) (string, error) { return placeOrder(ctx, orders, newRequest(goodCard)) }
 	memory := table{title: "Memory in MiB (PSS)", format: "%.0f"}
 	for part := range 11 {
 		upTo := func(n int) int { return n * s.o.Soak / 10 }

@@ -69,8 +69,8 @@ func open(ctx context.Context, c config, o options, say func(string, ...any)) (s
 		return s, err
 	}
 	s.atClose(func() error { s.temporal.Close(); return nil })
-	say("filling the catalog with %d products", o.Products)
-	for i := range o.Products {
+	say("filling the catalog with %d products", products)
+	for i := range products {
 		if err := s.addProduct(ctx, productID(i)); err != nil {
 			return s, fmt.Errorf("add product %s: %w", productID(i), err)
 		}

@@ -102,7 +102,7 @@ func steps(a *activities.Activities, req order.Request) []step {
 func startPlain(ctx context.Context, s *stack) (place, error) {
 	a, err := s.openActivities(ctx)
 	return func(ctx context.Context) (string, error) {
-		for _, do := range steps(a, s.request(goodCard)) {
+		for _, do := range steps(a, newRequest(goodCard)) {
 			if _, err := do(ctx); err != nil {
 				return "", err
 			}
@@ -141,7 +141,7 @@ func startDBOS(ctx context.Context, s *stack) (place, error) {
 	}
 	s.atClose(func() error { dbos.Shutdown(engine, callTimeout); return nil })
 	return func(context.Context) (string, error) {
-		run, err := dbos.RunWorkflow(engine, createOrder, s.request(goodCard))
+		run, err := dbos.RunWorkflow(engine, createOrder, newRequest(goodCard))
 		if err != nil {
 			return "", err
 		}

@@ -182,25 +182,28 @@ func (l logs) Run(ctx context.Context, out *console) error {
 	if err != nil {
 		return err
 	}
-	files, _ := filepath.Glob(c.LogFile("*"))
-	if len(files) == 0 {
-		return fmt.Errorf("there are no logs in %s", filepath.Dir(c.LogFile("")))
+	var known []string
+	all, _ := filepath.Glob(c.LogFile("*"))
+	for _, file := range all {
+		known = append(known, strings.TrimSuffix(filepath.Base(file), ".log"))
 	}
-	if len(l.Services) > 0 {
-		known := files
-		files = nil
-		for _, name := range l.Services {
-			if !slices.Contains(known, c.LogFile(name)) {
-				return usageError{fmt.Errorf("logs: there is no log of %q; there are %s", name, strings.Join(known, ", "))}
-			}
-			files = append(files, c.LogFile(name))
-		}
+	if len(known) == 0 {
+		return fmt.Errorf("there are no logs in %s", filepath.Dir(c.LogFile("")))
 	}
 	tail := []string{"-n", strconv.Itoa(l.Lines)}
 	if l.Follow {
 		tail = append(tail, "-F")
 	}
-	cmd := exec.CommandContext(ctx, "tail", append(tail, files...)...)
+	if len(l.Services) == 0 {
+		l.Services = known
+	}
+	for _, name := range l.Services {
+		if !slices.Contains(known, name) {
+			return usageError{fmt.Errorf("there is no log of %q; there are logs of %s", name, strings.Join(known, ", "))}
+		}
+		tail = append(tail, c.LogFile(name))
+	}
+	cmd := exec.CommandContext(ctx, "tail", tail...)
 	cmd.Stdout, cmd.Stderr = out.w, os.Stderr
 	if err := cmd.Run(); err != nil && ctx.Err() == nil {
 		return err

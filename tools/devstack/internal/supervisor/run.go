@@ -28,16 +28,29 @@ type runner struct {
 	Service
 	sup      *Supervisor
 	needs    []*runner
-	ready    chan struct{}      // closed when the service was ready for the first time
-	stopping context.Context    // done when the service is to stop
-	cancel   context.CancelFunc // makes it stop
-	done     chan struct{}      // closed when it has stopped
+	ready    moment // when the service was ready for the first time
+	stopping moment // when it is to stop
+	stopped  moment // when it has stopped
 }
+
+// moment comes once: Done is closed by come.
+type moment struct {
+	context.Context
+	come context.CancelFunc
+}
+
+func newMoment() moment {
+	ctx, cancel := context.WithCancel(context.Background())
+	return moment{ctx, cancel}
+}
+
+// hasCome reports whether the moment has come.
+func (m moment) hasCome() bool { return m.Err() != nil }
 
 // run starts the service when those that it needs are ready, and restarts it until it is stopped. A service that does not become
 // ready the first time is given up.
 func (r *runner) run() {
-	defer close(r.done)
+	defer r.stopped.come()
 	defer func() { r.sup.note(r, Stopped, 0) }()
 	if !r.waitForNeeds() {
 		return
@@ -45,10 +58,10 @@ func (r *runner) run() {
 	for wait := firstRestart; ; wait = min(2*wait, slowestRestart) {
 		began := time.Now()
 		err := r.runOnce()
-		if r.stopping.Err() != nil {
+		if r.stopping.hasCome() {
 			return
 		}
-		if !isClosed(r.ready) {
+		if !r.ready.hasCome() {
 			r.sup.failed <- &FailedService{Name: r.Name, Cause: err}
 			return
 		}
@@ -69,7 +82,7 @@ func (r *runner) run() {
 func (r *runner) waitForNeeds() bool {
 	for _, need := range r.needs {
 		select {
-		case <-need.ready:
+		case <-need.ready.Done():
 		case <-r.stopping.Done():
 			return false
 		}
@@ -96,16 +109,14 @@ func (r *runner) runOnce() error {
 			return
 		}
 		r.sup.note(r, Ready, cmd.Process.Pid)
-		if !isClosed(r.ready) {
-			close(r.ready)
-		}
+		r.ready.come()
 	})
 	err = cmd.Wait()
 	cause := context.Cause(running) // why we stopped it
 	cancel()
 	becoming.Wait()
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what is left of its group
-	if r.stopping.Err() != nil && cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
+	if r.stopping.hasCome() && cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
 		r.sup.log.Warn("service did not stop in time; killed", "service", r.Name, "after", r.StopTimeout.String())
 	}
 	switch {
@@ -155,15 +166,6 @@ func (r *runner) becomeReady(ctx context.Context) error {
 		return nil
 	}
 	return r.Setup(ctx)
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }
 
 func openLog(path string) (*os.File, error) {

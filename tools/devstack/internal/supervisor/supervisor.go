@@ -85,7 +85,7 @@ func (s *Supervisor) start(ctx context.Context, services []Service) error {
 	var started []*runner
 	for _, service := range services {
 		old := s.find(service.Name)
-		if old != nil && !isClosed(old.done) && old.Version == service.Version {
+		if old != nil && !old.stopped.hasCome() && old.Version == service.Version {
 			continue
 		}
 		if old != nil {
@@ -95,7 +95,7 @@ func (s *Supervisor) start(ctx context.Context, services []Service) error {
 	}
 	err := s.waitUntilReady(ctx, started)
 	if err != nil {
-		stop(slices.DeleteFunc(started, func(r *runner) bool { return isClosed(r.ready) }))
+		stop(slices.DeleteFunc(started, func(r *runner) bool { return r.ready.hasCome() }))
 	}
 	return err
 }
@@ -103,7 +103,7 @@ func (s *Supervisor) start(ctx context.Context, services []Service) error {
 func (s *Supervisor) waitUntilReady(ctx context.Context, runners []*runner) error {
 	for _, r := range runners {
 		select {
-		case <-r.ready:
+		case <-r.ready.Done():
 		case err := <-s.failed:
 			return err
 		case <-ctx.Done():
@@ -127,8 +127,7 @@ func (s *Supervisor) add(service Service) *runner {
 	service.StartTimeout = cmp.Or(service.StartTimeout, 90*time.Second) // generous: everything starts at once
 	service.Stop = cmp.Or(service.Stop, syscall.SIGTERM)
 	service.StopTimeout = cmp.Or(service.StopTimeout, 40*time.Second) // programs drain: requests and activities finish
-	r := &runner{Service: service, sup: s, ready: make(chan struct{}), done: make(chan struct{})}
-	r.stopping, r.cancel = context.WithCancel(context.Background())
+	r := &runner{Service: service, sup: s, ready: newMoment(), stopping: newMoment(), stopped: newMoment()}
 	for _, name := range service.After {
 		if need := s.find(name); need != nil {
 			r.needs = append(r.needs, need)
@@ -160,11 +159,11 @@ func stop(runners []*runner) {
 		all.Go(func() {
 			for _, other := range runners {
 				if slices.Contains(other.After, r.Name) {
-					<-other.done
+					<-other.stopped.Done()
 				}
 			}
-			r.cancel()
-			<-r.done
+			r.stopping.come()
+			<-r.stopped.Done()
 		})
 	}
 	all.Wait()

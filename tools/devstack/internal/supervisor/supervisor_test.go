@@ -21,6 +21,7 @@ func shell(dir, name, script string, after ...string) Service {
 	return Service{
 		Name: name, After: after,
 		Command: func(ctx context.Context) (*exec.Cmd, error) {
+			_ = os.Remove(filepath.Join(dir, name+".ready")) // of the last start
 			cmd := exec.CommandContext(ctx, "sh", "-c", script)
 			cmd.Dir = dir
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
