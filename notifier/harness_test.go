@@ -106,12 +106,17 @@ type state struct {
 
 func outbox(t *testing.T, s *store) []state {
 	t.Helper()
-	rows, err := s.pool.Query(t.Context(), `
+	return query(t, s, pgx.RowToStructByPos[state], `
 		SELECT channel, attempts, sent_at IS NOT NULL, given_up_at IS NOT NULL, last_error FROM outbox ORDER BY id`)
+}
+
+func query[T any](t *testing.T, s *store, row pgx.RowToFunc[T], sql string) []T {
+	t.Helper()
+	rows, err := s.pool.Query(t.Context(), sql)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[state])
+	all, err := pgx.CollectRows(rows, row)
 	if err != nil {
 		t.Fatal(err)
 	}

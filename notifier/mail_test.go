@@ -178,15 +178,24 @@ func TestTheCustomerGetsOneMailWithTheOrdersLinesAndTotal(t *testing.T) {
 	}
 }
 
-func TestMailThatIsRefusedForNowIsSentAgainUnchanged(t *testing.T) {
-	t.Parallel()
+// refusedMail returns a store with a mail in its outbox, and the server that refuses it once.
+func refusedMail(t *testing.T, status order.Status, refusal *smtp.SMTPError) (*store, *mailServer) {
+	t.Helper()
 	s, _ := newStore(t)
 	server := startMailServer(t)
-	server.refuse = []*smtp.SMTPError{{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "not now"}}
+	server.refuse = []*smtp.SMTPError{refusal}
 	setContact(t, s, contact{Email: "ada@customers.example"})
-	if err := newNotifier(s, discard()).handle(t.Context(), messages(t, event(1, order.Cancelled))); err != nil {
+	if err := newNotifier(s, discard()).handle(t.Context(), messages(t, event(1, status))); err != nil {
 		t.Fatal(err)
 	}
+	return s, server
+}
+
+func TestMailThatIsRefusedForNowIsSentAgainUnchanged(t *testing.T) {
+	t.Parallel()
+	s, server := refusedMail(t, order.Cancelled, &smtp.SMTPError{
+		Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "not now",
+	})
 	sender := newSender(s, server.mailer(t), discard(), 1)
 	sender.timing.backoff = time.Millisecond
 	eventually(t, "the mail", func() bool {
@@ -202,13 +211,9 @@ func TestMailThatIsRefusedForNowIsSentAgainUnchanged(t *testing.T) {
 
 func TestMailToAnAddressThatDoesNotExistIsGivenUp(t *testing.T) {
 	t.Parallel()
-	s, _ := newStore(t)
-	server := startMailServer(t)
-	server.refuse = []*smtp.SMTPError{{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user"}}
-	setContact(t, s, contact{Email: "nobody@customers.example"})
-	if err := newNotifier(s, discard()).handle(t.Context(), messages(t, event(1, order.Confirmed))); err != nil {
-		t.Fatal(err)
-	}
+	s, server := refusedMail(t, order.Confirmed, &smtp.SMTPError{
+		Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user",
+	})
 	sendAll(t, newSender(s, server.mailer(t), discard(), 1))
 	got := outbox(t, s)
 	if len(got) != 1 || !got[0].GivenUp || !strings.Contains(got[0].Error, "no such user") {

@@ -115,17 +115,9 @@ func TestKilledWithBatchesInHandTheNextProcessDoesTheRestOnce(t *testing.T) {
 // blocked returns how many sessions of the database wait for a lock.
 func blocked(t *testing.T, s *store) int {
 	t.Helper()
-	rows, err := s.pool.Query(t.Context(), `
+	return query(t, s, pgx.RowTo[int], `
 		SELECT count(*) FROM pg_locks
-		WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[int])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+		WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)[0]
 }
 
 func kill(t *testing.T, p *process) {

@@ -133,11 +133,17 @@ func chargeAfterRefund(t *testing.T, w *world) {
 	if _, err := w.charge(p); err != nil {
 		t.Fatal(err)
 	}
+	refusedOnceUndone(t, w, p, "payment_refunded")
+}
+
+// refusedOnceUndone undoes a payment, after which no late charge may succeed.
+func refusedOnceUndone(t *testing.T, w *world, p order.Payment, code string) {
+	t.Helper()
 	if err := w.refund(p); err != nil {
 		t.Fatal(err)
 	}
 	_, err := w.charge(p)
-	wantRefused(t, err, "payment_refunded")
+	wantRefused(t, err, code)
 	w.wantNothingKept(p)
 }
 
@@ -164,12 +170,7 @@ func wantsAuthentication(t *testing.T, w *world) {
 		_, err := w.charge(p)
 		wantRefused(t, err, "authentication_required")
 	}
-	if err := w.refund(p); err != nil {
-		t.Fatal(err)
-	}
-	_, err := w.charge(p)
-	wantRefused(t, err, "payment_cancelled")
-	w.wantNothingKept(p)
+	refusedOnceUndone(t, w, p, "payment_cancelled")
 }
 
 func unknownMethod(t *testing.T, w *world) {

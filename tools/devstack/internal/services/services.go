@@ -156,9 +156,8 @@ func get(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: %s", req.URL.Redacted(), res.Status)
+		err = fmt.Errorf("GET %s: %s", req.URL.Redacted(), res.Status)
 	}
-	return nil
+	return errors.Join(err, res.Body.Close())
 }
