@@ -104,7 +104,7 @@ func (cl clean) Run(out *console) error {
 		out.line("stack", "there is no data in %s", c.Data)
 		return nil
 	}
-	if err := (down{cl.stack}).Run(out); err != nil {
+	if err := down(cl).Run(out); err != nil {
 		return err
 	}
 	if err := removeData(c); err != nil {
