@@ -14,7 +14,7 @@ func bookedReturn(t *testing.T, b books) {
 	o := sold(t, b)
 	req := request(o, order.Return, order.RefundItem{Line: 1, Quantity: 2, Restock: 1}, units(2, 1))
 	req.Subject, req.Reason, req.Message = "ann", "broken", "sorry"
-	r := must(b.Book(t.Context(), req))(t)
+	r := must(b.refunds.Book(t.Context(), req))(t)
 	alike(t, "the refund", order.Refund{
 		ID: req.ID, OrderID: o.ID, UserID: 42, Kind: order.Return, By: order.ByOperator, Subject: "ann",
 		Money: order.ThroughGateway, Amount: usd(2997), Status: order.RefundBooked, Lines: []order.RefundLine{
@@ -28,7 +28,7 @@ func bookedReturn(t *testing.T, b books) {
 		t.Errorf("created at %v, updated at %v, ordered at %v", r.CreatedAt, r.UpdatedAt, r.OrderedAt)
 	}
 	b.refundStays(t, r)
-	same(t, "the order's refunds", []order.Refund{r}, must(b.Refunds(t.Context(), o.ID))(t))
+	same(t, "the order's refunds", []order.Refund{r}, must(b.refunds.OfOrder(t.Context(), o.ID))(t))
 	b.wantEntries(t, o.ID, order.Entry{
 		Type: order.EntryRefundBooked, Detail: "RETURN of 29.97 USD (refund " + string(r.ID) + ")",
 	})
@@ -43,10 +43,10 @@ func bookedTwice(t *testing.T, b books) {
 	r := b.book(t, req)
 	again := goodwill(o, 5)
 	again.ID = req.ID
-	same(t, "the second answer", r, must(b.Book(t.Context(), again))(t))
+	same(t, "the second answer", r, must(b.refunds.Book(t.Context(), again))(t))
 	b.settle(t, r.ID, order.RefundPending)
-	same(t, "an answer to a late repetition", must(b.Refund(t.Context(), r.ID))(t),
-		must(b.Book(t.Context(), req))(t))
+	same(t, "an answer to a late repetition", must(b.refunds.Refund(t.Context(), r.ID))(t),
+		must(b.refunds.Book(t.Context(), req))(t))
 }
 
 func wholeOrder(t *testing.T, b books) {
@@ -62,7 +62,7 @@ func wholeOrder(t *testing.T, b books) {
 		{Line: 2, ProductID: "tea", Name: "Tea", Quantity: 1, Restock: 1, Value: usd(999)},
 	}
 	same(t, "the lines", want, r.Lines)
-	wantRefused(t, must(b.Book(t.Context(), request(o, order.Cancellation)))(t), order.NothingLeft)
+	wantRefused(t, must(b.refunds.Book(t.Context(), request(o, order.Cancellation)))(t), order.NothingLeft)
 }
 
 // 2 units at 1.005 KWD, of which cards move only whole 0.010.
@@ -173,7 +173,7 @@ func refusedByBooks(t *testing.T, b books) {
 			tc.before(o)
 		}
 		req := tc.ask(o)
-		r := must(b.Book(t.Context(), req))(t)
+		r := must(b.refunds.Book(t.Context(), req))(t)
 		cause := wantRefused(t, r, tc.want)
 		if diff := cmp.Diff(tc.left, cause.Left); diff != "" {
 			t.Errorf("%s: what is left (-want +got):\n%s", name, diff)
@@ -181,17 +181,17 @@ func refusedByBooks(t *testing.T, b books) {
 		if diff := cmp.Diff(tc.lines, cause.Lines); diff != "" {
 			t.Errorf("%s: the lines that are left (-want +got):\n%s", name, diff)
 		}
-		same(t, name+", again", r, must(b.Book(t.Context(), req))(t))
+		same(t, name+", again", r, must(b.refunds.Book(t.Context(), req))(t))
 	}
 	unsold := must(b.Create(t.Context(), sold(t, fakeBooks())))(t)
 	req := request(unsold, order.Cancellation)
-	r := must(b.Book(t.Context(), req))(t)
+	r := must(b.refunds.Book(t.Context(), req))(t)
 	wantRefused(t, r, order.OrderNotConfirmed)
 	must(b.Confirm(t.Context(), unsold.ID, "pi_1", nil))(t)
 	same(t, "a repetition after the order was confirmed", order.OrderNotConfirmed,
-		must(b.Book(t.Context(), req))(t).Cause.Reason)
+		must(b.refunds.Book(t.Context(), req))(t).Cause.Reason)
 	unpriced := must(b.Close(t.Context(), sold(t, fakeBooks()).Request(), declined, nil))(t)
-	wantRefused(t, must(b.Book(t.Context(), request(unpriced, order.Return, units(1, 1))))(t), order.OrderNotConfirmed)
+	wantRefused(t, must(b.refunds.Book(t.Context(), request(unpriced, order.Return, units(1, 1))))(t), order.OrderNotConfirmed)
 }
 
 func impossibleRequests(t *testing.T, b books) {
@@ -217,32 +217,32 @@ func impossibleRequests(t *testing.T, b books) {
 	} {
 		req := request(o, order.Return, units(1, 1))
 		change(&req)
-		if r, err := b.Book(t.Context(), req); err == nil {
+		if r, err := b.refunds.Book(t.Context(), req); err == nil {
 			t.Errorf("%s: got %+v", name, r)
 		}
 	}
 	for name, req := range map[string]order.ShipmentRequest{
 		"of nothing": shipment(o), "of no units": shipment(o, 1, 0), "of a line twice": shipment(o, 1, 1, 1, 1),
 	} {
-		if s, err := b.Ship(t.Context(), req); err == nil {
+		if s, err := b.shipments.Ship(t.Context(), req); err == nil {
 			t.Errorf("a shipment %s: got %+v", name, s)
 		}
 	}
 	r := b.book(t, request(o, order.Return, units(1, 1)))
 	for _, status := range []order.RefundStatus{"", "DONE", order.RefundBooked} {
-		if _, err := b.Settle(t.Context(), r.ID, order.RefundOutcome{Status: status}); err == nil {
+		if _, err := b.refunds.Settle(t.Context(), r.ID, order.RefundOutcome{Status: status}); err == nil {
 			t.Errorf("settled as %q", status)
 		}
 	}
-	if _, err := b.ReturnedUnits(t.Context(), r.ID, order.UnitsNone); err == nil {
+	if _, err := b.refunds.ReturnedUnits(t.Context(), r.ID, order.UnitsNone); err == nil {
 		t.Error("returned the units as NONE")
 	}
 	b.refundStays(t, r)
 	// Whoever finishes a refund knows it by its row, which does not say all that was asked for.
-	same(t, "booked as its row says", r, must(b.Book(t.Context(), r.Request()))(t))
-	same(t, "fenced as its row says", r, must(b.Fence(t.Context(), r.Request(), withdrawn))(t))
+	same(t, "booked as its row says", r, must(b.refunds.Book(t.Context(), r.Request()))(t))
+	same(t, "fenced as its row says", r, must(b.refunds.Fence(t.Context(), r.Request(), withdrawn))(t))
 	parcel := b.ship(t, shipment(o, 1, 1))
-	same(t, "shipped without items", parcel, must(b.Ship(t.Context(), order.ShipmentRequest{ID: parcel.ID, OrderID: o.ID}))(t))
+	same(t, "shipped without items", parcel, must(b.shipments.Ship(t.Context(), order.ShipmentRequest{ID: parcel.ID, OrderID: o.ID}))(t))
 }
 
 var withdrawn = order.RefundCause{Reason: order.RefundWithdrawn, Message: "cancelled", By: order.RefusedByBooks}
@@ -250,10 +250,10 @@ var withdrawn = order.RefundCause{Reason: order.RefundWithdrawn, Message: "cance
 func fenced(t *testing.T, b books) {
 	o := sold(t, b)
 	req := request(o, order.Return, units(1, 1))
-	r := must(b.Fence(t.Context(), req, withdrawn))(t)
+	r := must(b.refunds.Fence(t.Context(), req, withdrawn))(t)
 	wantRefused(t, r, order.RefundWithdrawn)
-	same(t, "a late booking", r, must(b.Book(t.Context(), req))(t))
-	same(t, "a second fence", r, must(b.Fence(t.Context(), req, order.RefundCause{Reason: order.RefundInterrupted}))(t))
+	same(t, "a late booking", r, must(b.refunds.Book(t.Context(), req))(t))
+	same(t, "a second fence", r, must(b.refunds.Fence(t.Context(), req, order.RefundCause{Reason: order.RefundInterrupted}))(t))
 	b.wantEntries(t, o.ID, order.Entry{
 		Type: order.EntryRefundRefused, Detail: "RETURN of 9.99 USD: CANCELLED (refund " + string(r.ID) + ")",
 	})
@@ -261,5 +261,5 @@ func fenced(t *testing.T, b books) {
 
 	booked := request(sold(t, b), order.Return, units(1, 1))
 	won := b.book(t, booked)
-	same(t, "a fence that comes too late", won, must(b.Fence(t.Context(), booked, withdrawn))(t))
+	same(t, "a fence that comes too late", won, must(b.refunds.Fence(t.Context(), booked, withdrawn))(t))
 }

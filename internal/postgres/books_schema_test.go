@@ -148,7 +148,7 @@ func TestTheDatabaseDefendsTheBooks(t *testing.T) {
 			r = b.settle(t, r.ID, status)
 		}
 		if r.Status == order.RefundSucceeded {
-			must(b.ReturnedUnits(t.Context(), r.ID, order.UnitsDone))(t)
+			must(b.refunds.ReturnedUnits(t.Context(), r.ID, order.UnitsDone))(t)
 		}
 	}
 	o := sold(t, b)
@@ -156,9 +156,9 @@ func TestTheDatabaseDefendsTheBooks(t *testing.T) {
 	d.Closed = true
 	note(t, b, d)
 	b.ship(t, shipment(o, 1, 1))
-	must(b.Ship(t.Context(), shipment(o, 1, 9)))(t)
+	must(b.shipments.Ship(t.Context(), shipment(o, 1, 9)))(t)
 	delivered := b.ship(t, shipment(o, 2, 1))
-	must(b.Arrive(t.Context(), delivered.ID, order.Delivered))(t)
+	must(b.shipments.Arrive(t.Context(), delivered.ID, order.Delivered))(t)
 	refuses(t, pool, refusedBookStatements)
 }
 

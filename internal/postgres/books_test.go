@@ -21,18 +21,23 @@ import (
 // books are the stores of orders, refunds and shipments in one place: the adapters, and the fakes.
 type books struct {
 	store
-	bookStore
+	refunds   refundStore
+	shipments shipmentStore
 }
 
-type bookStore interface {
+type refundStore interface {
 	activities.Refunds
 	activities.RefundBooks
-	activities.Shipments
-	activities.UnsettledBooks
-	Refunds(ctx context.Context, id order.ID) ([]order.Refund, error)
-	Shipments(ctx context.Context, id order.ID) ([]order.Shipment, error)
+	activities.Unsettled[order.Refund]
+	OfOrder(ctx context.Context, id order.ID) ([]order.Refund, error)
 	Disputes(ctx context.Context, id order.ID) ([]order.Dispute, error)
 	Balances(ctx context.Context, ids []order.ID) ([]order.Balance, error)
+}
+
+type shipmentStore interface {
+	activities.Shipments
+	activities.Unsettled[order.Shipment]
+	OfOrder(ctx context.Context, id order.ID) ([]order.Shipment, error)
 }
 
 // bookTests look only at orders of their own, so they share a store.
@@ -101,12 +106,12 @@ func bookContract(t *testing.T, open func(testing.TB) books) {
 func realBooks(t testing.TB) books { return booksIn(migrated(t)) }
 
 func booksIn(pool *pgxpool.Pool) books {
-	return books{postgres.NewOrders(pool), postgres.NewBooks(pool)}
+	return books{postgres.NewOrders(pool), postgres.NewRefunds(pool), postgres.NewShipments(pool)}
 }
 
 func fakeBooks() books {
 	m := ordertest.NewMemory(time.Now)
-	return books{m, m.Books()}
+	return books{m, m.Refunds(), m.Shipments()}
 }
 
 // sold stores a confirmed order: of two mugs and a tea at 9.99 USD, or of these lines.
@@ -145,7 +150,7 @@ func goodwill(o order.Order, amount int64) order.RefundRequest {
 // book books a request that the books must take.
 func (b books) book(t testing.TB, req order.RefundRequest) order.Refund {
 	t.Helper()
-	r := must(b.Book(t.Context(), req))(t)
+	r := must(b.refunds.Book(t.Context(), req))(t)
 	if r.Status != order.RefundBooked {
 		t.Fatalf("%s is %s: %+v", req.Kind, r.Status, r.Cause)
 	}
@@ -155,7 +160,7 @@ func (b books) book(t testing.TB, req order.RefundRequest) order.Refund {
 // settle records what the gateway said.
 func (b books) settle(t testing.TB, id order.RefundID, status order.RefundStatus) order.Refund {
 	t.Helper()
-	return must(b.Settle(t.Context(), id, order.RefundOutcome{Status: status, GatewayID: "re_" + string(id)}))(t)
+	return must(b.refunds.Settle(t.Context(), id, order.RefundOutcome{Status: status, GatewayID: "re_" + string(id)}))(t)
 }
 
 // shipment is a shipment of units of lines, given in pairs.
@@ -171,7 +176,7 @@ func shipment(o order.Order, linesAndUnits ...int) order.ShipmentRequest {
 
 func (b books) ship(t testing.TB, req order.ShipmentRequest) order.Shipment {
 	t.Helper()
-	s := must(b.Ship(t.Context(), req))(t)
+	s := must(b.shipments.Ship(t.Context(), req))(t)
 	if s.Status != order.Shipped {
 		t.Fatalf("the shipment is %s: %+v", s.Status, s.Cause)
 	}
@@ -218,7 +223,7 @@ func alike(t testing.TB, what string, want, got any) {
 
 func (b books) refundStays(t testing.TB, want order.Refund) {
 	t.Helper()
-	if diff := cmp.Diff(want, must(b.Refund(t.Context(), want.ID))(t)); diff != "" {
+	if diff := cmp.Diff(want, must(b.refunds.Refund(t.Context(), want.ID))(t)); diff != "" {
 		t.Errorf("the stored refund (-want +got):\n%s", diff)
 	}
 }
@@ -229,30 +234,30 @@ func unknownBooks(t *testing.T, b books) {
 	succeeded := order.RefundOutcome{Status: order.RefundSucceeded}
 	found := order.GatewayRefund{ID: "re_" + string(refund), PaymentID: "pi", Status: order.RefundSucceeded, Amount: usd(1)}
 	for name, call := range map[string]func() error{
-		"book":           func() error { _, err := b.Book(ctx, goodwillOf("USD", o)); return err },
-		"fence":          func() error { _, err := b.Fence(ctx, goodwillOf("USD", o), withdrawn); return err },
-		"settle":         func() error { _, err := b.Settle(ctx, refund, succeeded); return err },
-		"book outside":   func() error { _, err := b.BookOutside(ctx, o.ID, found); return err },
-		"return units":   func() error { _, err := b.ReturnedUnits(ctx, refund, order.UnitsDone); return err },
-		"finish":         func() error { _, err := b.bookStore.Finish(ctx, refund, 1); return err },
-		"look":           func() error { return b.LookedUp(ctx, refund) },
-		"read a refund":  func() error { _, err := b.Refund(ctx, refund); return err },
-		"note a dispute": func() error { return b.NoteDispute(ctx, disputeOf(o, "dp_unknown")) },
-		"ship":           func() error { _, err := b.Ship(ctx, shipment(o, 1, 1)); return err },
-		"deliver":        func() error { _, err := b.Arrive(ctx, parcel, order.Delivered); return err },
+		"book":           func() error { _, err := b.refunds.Book(ctx, goodwillOf("USD", o)); return err },
+		"fence":          func() error { _, err := b.refunds.Fence(ctx, goodwillOf("USD", o), withdrawn); return err },
+		"settle":         func() error { _, err := b.refunds.Settle(ctx, refund, succeeded); return err },
+		"book outside":   func() error { _, err := b.refunds.BookOutside(ctx, o.ID, found); return err },
+		"return units":   func() error { _, err := b.refunds.ReturnedUnits(ctx, refund, order.UnitsDone); return err },
+		"finish":         func() error { _, err := b.refunds.Finish(ctx, refund, 1); return err },
+		"look":           func() error { return b.refunds.Looked(ctx, refund) },
+		"read a refund":  func() error { _, err := b.refunds.Refund(ctx, refund); return err },
+		"note a dispute": func() error { return b.refunds.NoteDispute(ctx, disputeOf(o, "dp_unknown")) },
+		"ship":           func() error { _, err := b.shipments.Ship(ctx, shipment(o, 1, 1)); return err },
+		"deliver":        func() error { _, err := b.shipments.Arrive(ctx, parcel, order.Delivered); return err },
 		"finish a shipment": func() error {
-			_, err := b.FinishShipment(ctx, parcel, 1)
+			_, err := b.shipments.FinishShipment(ctx, parcel, 1)
 			return err
 		},
-		"read a shipment": func() error { _, err := b.Shipment(ctx, parcel); return err },
+		"read a shipment": func() error { _, err := b.shipments.Shipment(ctx, parcel); return err },
 	} {
 		if err := call(); !errors.Is(err, order.ErrNotFound) {
 			t.Errorf("%s: %v, want order.ErrNotFound", name, err)
 		}
 	}
 	for _, rows := range []int{
-		len(must(b.Refunds(ctx, o.ID))(t)), len(must(b.Shipments(ctx, o.ID))(t)),
-		len(must(b.Disputes(ctx, o.ID))(t)), len(must(b.Balances(ctx, []order.ID{o.ID}))(t)),
+		len(must(b.refunds.OfOrder(ctx, o.ID))(t)), len(must(b.shipments.OfOrder(ctx, o.ID))(t)),
+		len(must(b.refunds.Disputes(ctx, o.ID))(t)), len(must(b.refunds.Balances(ctx, []order.ID{o.ID}))(t)),
 	} {
 		if rows != 0 {
 			t.Errorf("an unknown order has %d rows", rows)
@@ -271,7 +276,7 @@ func unstorableBooks(t *testing.T, b books) {
 	req := goodwill(o, 1)
 	req.Subject, req.Reason, req.Message = bad, bad, bad
 	r := b.book(t, req)
-	r = must(b.Settle(t.Context(), r.ID, order.RefundOutcome{
+	r = must(b.refunds.Settle(t.Context(), r.ID, order.RefundOutcome{
 		Status: order.RefundFailed, GatewayID: bad, Cause: &order.RefundCause{Reason: order.GatewayFailed, Message: bad},
 	}))(t)
 	if r.Status != order.RefundFailed {
@@ -282,7 +287,7 @@ func unstorableBooks(t *testing.T, b books) {
 	b.ship(t, parcel)
 	d := disputeOf(o, "dp_"+string(o.ID))
 	d.Status, d.Reason = bad, bad
-	if err := b.NoteDispute(t.Context(), d); err != nil {
+	if err := b.refunds.NoteDispute(t.Context(), d); err != nil {
 		t.Error(err)
 	}
 }

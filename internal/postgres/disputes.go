@@ -12,7 +12,7 @@ import (
 
 // NoteDispute records a dispute, or its newer state. A closed one never changes again. Returns order.ErrNotFound if there is
 // no such order.
-func (s *Books) NoteDispute(ctx context.Context, d order.Dispute) error {
+func (s *Refunds) NoteDispute(ctx context.Context, d order.Dispute) error {
 	_, err := transact(ctx, s.pool, pgx.RowTo[string], pgx.NamedArgs{
 		"id": storable(d.ID), "order": string(d.OrderID), "payment": storable(d.PaymentID), "amount": d.Amount.Amount,
 		"currency": d.Amount.Currency, "status": storable(d.Status), "reason": storable(d.Reason), "closed": d.Closed || d.Lost,
@@ -48,7 +48,7 @@ FROM changed, LATERAL (
 ) AS entry`
 
 // Disputes returns the disputes of an order's payment, oldest first.
-func (s *Books) Disputes(ctx context.Context, id order.ID) ([]order.Dispute, error) {
+func (s *Refunds) Disputes(ctx context.Context, id order.ID) ([]order.Dispute, error) {
 	disputes, err := collect(ctx, s.pool, scanDispute, selectDisputes, string(id))
 	if err != nil {
 		return nil, fmt.Errorf("read the disputes of order %s: %w", id, err)

@@ -121,18 +121,18 @@ func (h *history) step() {
 		h.ask()
 	case kind <= 4:
 		outcome := order.RefundOutcome{Status: h.status(), GatewayID: "re_" + string(refund)}
-		both(h, "settle", func(b books) (order.Refund, error) { return b.Settle(ctx, refund, outcome) })
+		both(h, "settle", func(b books) (order.Refund, error) { return b.refunds.Settle(ctx, refund, outcome) })
 	case kind == 5:
 		units := rapid.SampledFrom([]order.UnitsStatus{order.UnitsDone, order.UnitsSkipped}).Draw(h.T, "units")
-		r := both(h, "return units", func(b books) (order.Refund, error) { return b.ReturnedUnits(ctx, refund, units) })
+		r := both(h, "return units", func(b books) (order.Refund, error) { return b.refunds.ReturnedUnits(ctx, refund, units) })
 		version := r.Version - rapid.Int64Range(0, 1).Draw(h.T, "stale")
-		both(h, "finish", func(b books) (order.Refund, error) { return b.bookStore.Finish(ctx, refund, version) })
+		both(h, "finish", func(b books) (order.Refund, error) { return b.refunds.Finish(ctx, refund, version) })
 	case kind == 6:
 		found := order.GatewayRefund{
 			ID: "re_" + uuid.NewString(), PaymentID: h.order.PaymentID, Status: h.status(),
 			Amount: money.Money{Amount: rapid.Int64Range(1, h.order.Total.Amount).Draw(h.T, "outside"), Currency: h.order.Total.Currency},
 		}
-		r := both(h, "outside", func(b books) (order.Refund, error) { return b.BookOutside(ctx, h.order.ID, found) })
+		r := both(h, "outside", func(b books) (order.Refund, error) { return b.refunds.BookOutside(ctx, h.order.ID, found) })
 		h.refunds = append(h.refunds, r.ID)
 	case kind == 7:
 		h.dispute()
@@ -171,15 +171,15 @@ func (h *history) ask() {
 	}
 	h.refunds = append(h.refunds, req.ID)
 	if rapid.IntRange(0, 7).Draw(h.T, "fence") == 0 {
-		both(h, "fence", func(b books) (order.Refund, error) { return b.Fence(h.t.Context(), req, withdrawn) })
+		both(h, "fence", func(b books) (order.Refund, error) { return b.refunds.Fence(h.t.Context(), req, withdrawn) })
 		return
 	}
-	r := both(h, "book", func(b books) (order.Refund, error) { return b.Book(h.t.Context(), req) })
+	r := both(h, "book", func(b books) (order.Refund, error) { return b.refunds.Book(h.t.Context(), req) })
 	if r.Status != order.RefundBooked || r.Amount.Amount == 0 {
 		return
 	}
 	sum := int64(0)
-	for _, r := range must(h.real.Refunds(h.t.Context(), h.order.ID))(h.t) {
+	for _, r := range must(h.real.refunds.OfOrder(h.t.Context(), h.order.ID))(h.t) {
 		if r.Status == order.RefundBooked || r.Status == order.RefundPending || r.Status == order.RefundSucceeded {
 			sum += r.Amount.Amount
 		}
@@ -196,7 +196,7 @@ func (h *history) dispute() {
 	if d.Closed {
 		h.disputes++ // the next one is another
 	}
-	both(h, "dispute", func(b books) (struct{}, error) { return struct{}{}, b.NoteDispute(h.t.Context(), d) })
+	both(h, "dispute", func(b books) (struct{}, error) { return struct{}{}, b.refunds.NoteDispute(h.t.Context(), d) })
 }
 
 func (h *history) ship() {
@@ -204,26 +204,26 @@ func (h *history) ship() {
 	if len(h.parcels) > 0 && rapid.Bool().Draw(h.T, "arrives") {
 		parcel := rapid.SampledFrom(h.parcels).Draw(h.T, "parcel")
 		end := rapid.SampledFrom([]order.ShipmentStatus{order.Delivered, order.LostInTransit}).Draw(h.T, "end")
-		s := both(h, "arrive", func(b books) (order.Shipment, error) { return b.Arrive(ctx, parcel, end) })
-		both(h, "finish", func(b books) (order.Shipment, error) { return b.FinishShipment(ctx, parcel, s.Version) })
+		s := both(h, "arrive", func(b books) (order.Shipment, error) { return b.shipments.Arrive(ctx, parcel, end) })
+		both(h, "finish", func(b books) (order.Shipment, error) { return b.shipments.FinishShipment(ctx, parcel, s.Version) })
 		return
 	}
 	req := shipment(h.order, rapid.IntRange(1, len(h.order.Items)+1).Draw(h.T, "line"), rapid.IntRange(1, 3).Draw(h.T, "quantity"))
 	h.parcels = append(h.parcels, req.ID)
-	both(h, "ship", func(b books) (order.Shipment, error) { return b.Ship(ctx, req) })
+	both(h, "ship", func(b books) (order.Shipment, error) { return b.shipments.Ship(ctx, req) })
 }
 
 // check compares all that can be read, and adds up the lines.
 func (h *history) check() {
 	ctx, id := h.t.Context(), h.order.ID
-	refunds := both(h, "refunds", func(b books) ([]order.Refund, error) { return sorted(b.Refunds(ctx, id)) })
+	refunds := both(h, "refunds", func(b books) ([]order.Refund, error) { return sorted(b.refunds.OfOrder(ctx, id)) })
 	parcels := both(h, "shipments", func(b books) ([]order.Shipment, error) {
-		parcels, err := b.Shipments(ctx, id)
+		parcels, err := b.shipments.OfOrder(ctx, id)
 		slices.SortFunc(parcels, func(a, b order.Shipment) int { return strings.Compare(string(a.ID), string(b.ID)) })
 		return parcels, err
 	})
 	both(h, "balances", func(b books) ([]order.Balance, error) {
-		balances, err := b.Balances(ctx, []order.ID{id})
+		balances, err := b.refunds.Balances(ctx, []order.ID{id})
 		for i := range balances {
 			balances[i].Unsettled = h.order.CreatedAt
 			slices.Sort(balances[i].Skipped)
@@ -231,7 +231,7 @@ func (h *history) check() {
 		return balances, err
 	})
 	both(h, "disputes", func(b books) ([]order.Dispute, error) {
-		disputes, err := b.Disputes(ctx, id)
+		disputes, err := b.refunds.Disputes(ctx, id)
 		for i := range disputes {
 			disputes[i].ClosedAt = h.order.CreatedAt
 		}

@@ -14,12 +14,12 @@ import (
 )
 
 // Refund returns a refund, or order.ErrNotFound.
-func (s *Books) Refund(ctx context.Context, id order.RefundID) (order.Refund, error) {
-	return s.changeRefund(ctx, "read", id, pgx.NamedArgs{"id": string(id)}, selectRefund)
+func (s *Refunds) Refund(ctx context.Context, id order.RefundID) (order.Refund, error) {
+	return s.change(ctx, "read", id, pgx.NamedArgs{"id": string(id)}, selectRefund)
 }
 
-// Refunds returns the refunds of an order, also those that were refused, newest last.
-func (s *Books) Refunds(ctx context.Context, id order.ID) ([]order.Refund, error) {
+// OfOrder returns the refunds of an order, also those that were refused, newest last.
+func (s *Refunds) OfOrder(ctx context.Context, id order.ID) ([]order.Refund, error) {
 	refunds, err := collect(ctx, s.pool, scanRefund,
 		selectRefunds+" WHERE r.order_id = $1 ORDER BY r.created_at, r.id", string(id))
 	if err != nil {
@@ -28,9 +28,9 @@ func (s *Books) Refunds(ctx context.Context, id order.ID) ([]order.Refund, error
 	return refunds, nil
 }
 
-// UnsettledRefunds returns a page of the refunds that are not at rest and that last changed more than minAge ago by the database's
+// Unsettled returns a page of the refunds that are not at rest and that last changed more than minAge ago by the database's
 // clock, oldest first, and the cursor of the next page, "" after the last one.
-func (s *Books) UnsettledRefunds(
+func (s *Refunds) Unsettled(
 	ctx context.Context, minAge time.Duration, cursor string, limit int,
 ) ([]order.Refund, string, error) {
 	return unsettled(ctx, s.pool, scanRefund, selectRefunds, "r", minAge, cursor, limit,
@@ -64,29 +64,30 @@ func unsettled[T any](
 	return rows[:size], cursorAt(place(rows[size-1])), nil
 }
 
-// PendingRefunds returns up to limit of the PENDING refunds that were last looked up at the gateway earlier than before, the
-// longest ago first. LookedUp moves a refund to the end.
-func (s *Books) PendingRefunds(ctx context.Context, before time.Time, limit int) ([]order.Refund, error) {
+// Pending returns up to limit of the PENDING refunds that were not looked up at the gateway for minAge by the database's
+// clock, the longest ago first. Looked moves a refund to the end.
+func (s *Refunds) Pending(ctx context.Context, minAge time.Duration, limit int) ([]order.Refund, error) {
 	refunds, err := collect(ctx, s.pool, scanRefund, selectRefunds+`
-		WHERE r.status = 'PENDING' AND r.looked_at < @before::timestamptz
+		WHERE r.status = 'PENDING' AND r.looked_at <= now() - @age::interval
 		ORDER BY r.looked_at, r.id LIMIT @limit::bigint`,
-		pgx.NamedArgs{"before": before, "limit": order.PageSize(limit)})
+		pgx.NamedArgs{"age": minAge, "limit": order.PageSize(limit)})
 	if err != nil {
 		return nil, fmt.Errorf("list pending refunds: %w", err)
 	}
 	return refunds, nil
 }
 
-// LookedUp records that a refund was looked up at the gateway, by the database's clock. The refund does not change.
-func (s *Books) LookedUp(ctx context.Context, id order.RefundID) error {
-	_, err := s.changeRefund(ctx, "note the look-up of", id, pgx.NamedArgs{"id": string(id)},
+// Looked records that a refund was looked up at the gateway. The refund does not change.
+func (s *Refunds) Looked(ctx context.Context, id order.RefundID) error {
+	_, err := s.change(ctx, "note the look-up of", id, pgx.NamedArgs{"id": string(id)},
 		`UPDATE refunds SET looked_at = greatest(looked_at, now()) WHERE id = @id::uuid`, selectRefund)
 	return err
 }
 
 // Balances returns what the books say about the money of the CONFIRMED orders among those asked for; the others are left out.
-func (s *Books) Balances(ctx context.Context, ids []order.ID) ([]order.Balance, error) {
-	balances, err := collect(ctx, s.pool, scanBalance, selectBalances, ids)
+func (s *Refunds) Balances(ctx context.Context, ids []order.ID) ([]order.Balance, error) {
+	balances, err := collect(ctx, s.pool, scanBalance, selectBalances,
+		each(ids, func(id order.ID) string { return string(id) }))
 	if err != nil {
 		return nil, fmt.Errorf("read the balances of %d orders: %w", len(ids), err)
 	}

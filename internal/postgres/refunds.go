@@ -14,26 +14,26 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// Books stores what happens to confirmed orders: refunds, disputes and shipments. It is safe for concurrent use.
-type Books struct{ pool *pgxpool.Pool }
+// Refunds stores refunds and disputes. It is safe for concurrent use.
+type Refunds struct{ pool *pgxpool.Pool }
 
-// NewBooks returns the books in the pool's database, whose schema Migrate creates. The caller closes the pool.
-func NewBooks(pool *pgxpool.Pool) *Books { return &Books{pool} }
+// NewRefunds returns the refunds in the pool's database, whose schema Migrate creates. The caller closes the pool.
+func NewRefunds(pool *pgxpool.Pool) *Refunds { return &Refunds{pool} }
 
 // Book stores the request as BOOKED, or as REFUSED by the books and settled. It computes the amount and the values of the
 // lines. If the row already exists, Book changes nothing and returns that row, whatever else the request says. Returns
 // order.ErrNotFound if there is no such order.
-func (s *Books) Book(ctx context.Context, req order.RefundRequest) (order.Refund, error) {
+func (s *Refunds) Book(ctx context.Context, req order.RefundRequest) (order.Refund, error) {
 	return s.book(ctx, "book", req, nil)
 }
 
 // Fence makes sure that the refund can no longer be booked. Without a row it stores the request as REFUSED with the cause,
 // and settled; otherwise it changes nothing. Returns order.ErrNotFound if there is no such order.
-func (s *Books) Fence(ctx context.Context, req order.RefundRequest, cause order.RefundCause) (order.Refund, error) {
+func (s *Refunds) Fence(ctx context.Context, req order.RefundRequest, cause order.RefundCause) (order.Refund, error) {
 	return s.book(ctx, "fence", req, &cause)
 }
 
-func (s *Books) book(
+func (s *Refunds) book(
 	ctx context.Context, verb string, req order.RefundRequest, cause *order.RefundCause,
 ) (order.Refund, error) {
 	if err := req.Check(); err != nil {
@@ -42,7 +42,7 @@ func (s *Books) book(
 		}
 		return order.Refund{}, fmt.Errorf("%s refund %s: %w", verb, req.ID, err)
 	}
-	return s.changeRefund(ctx, verb, req.ID, pgx.NamedArgs{
+	return s.change(ctx, verb, req.ID, pgx.NamedArgs{
 		"id": string(req.ID), "order": string(req.OrderID), "kind": string(req.Kind), "by": string(req.By),
 		"subject": storable(req.Subject), "money": string(req.Money), "whole": req.WholeOrder(), "items": itemsJSON(req.Items),
 		"amount": req.Amount.Amount, "currency": req.Amount.Currency, "replaces": orNull(string(req.Replaces)),
@@ -54,11 +54,11 @@ func (s *Books) book(
 // Settle records what the gateway said, if its status is of a higher rank than the row's: a stale look-up changes nothing.
 // A refund that was REFUSED and had happened becomes late. No sum is checked. Returns order.ErrNotFound if there is no such
 // refund.
-func (s *Books) Settle(ctx context.Context, id order.RefundID, outcome order.RefundOutcome) (order.Refund, error) {
+func (s *Refunds) Settle(ctx context.Context, id order.RefundID, outcome order.RefundOutcome) (order.Refund, error) {
 	if err := outcome.Check(); err != nil {
 		return order.Refund{}, fmt.Errorf("settle refund %s: %w", id, err)
 	}
-	return s.changeRefund(ctx, "settle", id, settleArgs(id, outcome), lockOrderOfRefund, settleRefund, selectRefund)
+	return s.change(ctx, "settle", id, settleArgs(id, outcome), lockOrderOfRefund, settleRefund, selectRefund)
 }
 
 func settleArgs(id order.RefundID, outcome order.RefundOutcome) pgx.NamedArgs {
@@ -96,7 +96,7 @@ SELECT order_id, type, updated_at, detail, id || '.' || type FROM changed, LATER
 // BookOutside stores a refund that was made at the gateway and that names no refund of ours, once per gateway ID, and then
 // records its status as Settle does. Returns order.ErrNotFound unless there is an order that was confirmed with this payment
 // and in this currency.
-func (s *Books) BookOutside(ctx context.Context, id order.ID, found order.GatewayRefund) (order.Refund, error) {
+func (s *Refunds) BookOutside(ctx context.Context, id order.ID, found order.GatewayRefund) (order.Refund, error) {
 	outcome := found.Outcome()
 	err := outcome.Check()
 	if err == nil {
@@ -109,7 +109,7 @@ func (s *Books) BookOutside(ctx context.Context, id order.ID, found order.Gatewa
 	args := settleArgs(refund, outcome)
 	args["order"], args["payment"] = string(id), storable(found.PaymentID)
 	args["amount"], args["currency"] = found.Amount.Amount, found.Amount.Currency
-	return s.changeRefund(ctx, "book", refund, args, lockOrder, bookOutside, settleRefund, selectRefund)
+	return s.change(ctx, "book", refund, args, lockOrder, bookOutside, settleRefund, selectRefund)
 }
 
 const bookOutside = `
@@ -120,11 +120,11 @@ ON CONFLICT (id) DO NOTHING`
 
 // ReturnedUnits records that the catalog has the units of an accepted refund (order.UnitsDone), or that an operator skipped
 // that (order.UnitsSkipped). Returns order.ErrNotFound if there is no such refund.
-func (s *Books) ReturnedUnits(ctx context.Context, id order.RefundID, units order.UnitsStatus) (order.Refund, error) {
+func (s *Refunds) ReturnedUnits(ctx context.Context, id order.RefundID, units order.UnitsStatus) (order.Refund, error) {
 	if units != order.UnitsDone && units != order.UnitsSkipped {
 		return order.Refund{}, fmt.Errorf("return the units of refund %s: unknown status %q", id, units)
 	}
-	return s.changeRefund(ctx, "return the units of", id, pgx.NamedArgs{"id": string(id), "units": string(units)},
+	return s.change(ctx, "return the units of", id, pgx.NamedArgs{"id": string(id), "units": string(units)},
 		returnedUnits, selectRefund)
 }
 
@@ -134,16 +134,16 @@ WHERE id = @id::uuid AND units = 'DUE' AND status IN ('PENDING', 'SUCCEEDED', 'F
 
 // Finish marks a refund as settled if its version is still the one that was announced, and nothing of it is left to do.
 // Returns order.ErrNotFound if there is no such refund.
-func (s *Books) Finish(ctx context.Context, id order.RefundID, version int64) (order.Refund, error) {
-	return s.changeRefund(ctx, "finish", id, pgx.NamedArgs{"id": string(id), "version": version}, finishRefund, selectRefund)
+func (s *Refunds) Finish(ctx context.Context, id order.RefundID, version int64) (order.Refund, error) {
+	return s.change(ctx, "finish", id, pgx.NamedArgs{"id": string(id), "version": version}, finishRefund, selectRefund)
 }
 
 const finishRefund = `
 UPDATE refunds SET settled = true, version = version + 1, updated_at = greatest(updated_at, now())
 WHERE id = @id::uuid AND version = @version::bigint AND NOT settled AND status <> 'BOOKED' AND units <> 'DUE'`
 
-// changeRefund sends the statements of a transition, of which the last reads the refund, and returns the resulting refund.
-func (s *Books) changeRefund(
+// change sends the statements of a transition, of which the last reads the refund, and returns the resulting refund.
+func (s *Refunds) change(
 	ctx context.Context, verb string, id order.RefundID, args pgx.NamedArgs, statements ...string,
 ) (order.Refund, error) {
 	r, err := transact(ctx, s.pool, scanRefund, args, statements...)

@@ -9,7 +9,7 @@ import (
 // At 60 % of the order each, one of them fits.
 func bookAtOnce(t *testing.T, b books) {
 	o := sold(t, b)
-	results := race(t, 50, func(int) (order.Refund, error) { return b.Book(t.Context(), goodwill(o, 1798)) })
+	results := race(t, 50, func(int) (order.Refund, error) { return b.refunds.Book(t.Context(), goodwill(o, 1798)) })
 	booked := 0
 	for _, r := range results {
 		if r.Status == order.RefundBooked {
@@ -25,7 +25,7 @@ func bookAtOnce(t *testing.T, b books) {
 	results = race(t, 10, func(int) (order.Refund, error) {
 		req := request(o, order.Return, units(1, 1))
 		req.Money = order.NoMoney // so only the units are in each other's way
-		return b.Book(t.Context(), req)
+		return b.refunds.Book(t.Context(), req)
 	})
 	booked = 0
 	for _, r := range results {
@@ -43,9 +43,9 @@ func oneRequestAtOnce(t *testing.T, b books) {
 	req := request(o, order.Cancellation)
 	results := race(t, 20, func(i int) (order.Refund, error) {
 		if i%2 == 0 {
-			return b.Book(t.Context(), req)
+			return b.refunds.Book(t.Context(), req)
 		}
-		return b.Fence(t.Context(), req, withdrawn)
+		return b.refunds.Fence(t.Context(), req, withdrawn)
 	})
 	for _, r := range results {
 		same(t, "a result", results[0], r)
@@ -60,12 +60,12 @@ func shipAndCancelAtOnce(t *testing.T, b books) {
 		o := sold(t, b)
 		won := race(t, 10, func(i int) (bool, error) {
 			if i%2 == 0 {
-				s, err := b.Ship(t.Context(), shipment(o, 2, 1))
+				s, err := b.shipments.Ship(t.Context(), shipment(o, 2, 1))
 				return s.Status == order.Shipped, err
 			}
 			req := request(o, order.Cancellation, units(2, 1))
 			req.Money = order.NoMoney
-			r, err := b.Book(t.Context(), req)
+			r, err := b.refunds.Book(t.Context(), req)
 			return r.Status == order.RefundBooked, err
 		})
 		winners := 0
@@ -87,9 +87,9 @@ func bookAndDisputeAtOnce(t *testing.T, b books) {
 		d := disputeOf(o, "dp_"+string(o.ID))
 		results := race(t, 10, func(i int) (order.Refund, error) {
 			if i == 5 {
-				return order.Refund{}, b.NoteDispute(t.Context(), d)
+				return order.Refund{}, b.refunds.NoteDispute(t.Context(), d)
 			}
-			return b.Book(t.Context(), goodwill(o, 1))
+			return b.refunds.Book(t.Context(), goodwill(o, 1))
 		})
 		disputed := false
 		entries := must(b.Timeline(t.Context(), o.ID))(t)
@@ -115,9 +115,9 @@ func settleAtOnce(t *testing.T, b books) {
 	r := b.book(t, goodwill(o, 1))
 	statuses := []order.RefundStatus{order.RefundPending, order.RefundSucceeded, order.RefundFailed}
 	race(t, 12, func(i int) (order.Refund, error) {
-		return b.Settle(t.Context(), r.ID, order.RefundOutcome{Status: statuses[i%3]})
+		return b.refunds.Settle(t.Context(), r.ID, order.RefundOutcome{Status: statuses[i%3]})
 	})
-	r = must(b.Refund(t.Context(), r.ID))(t)
+	r = must(b.refunds.Refund(t.Context(), r.ID))(t)
 	entries := must(b.Timeline(t.Context(), o.ID))(t)[2:]
 	if r.Status != order.RefundFailed || int64(len(entries)) != r.Version {
 		t.Errorf("%s, version %d, %d entries", r.Status, r.Version, len(entries))

@@ -62,21 +62,21 @@ func TestEveryTransitionOfTheBooksIsOneRoundTrip(t *testing.T) {
 			name string
 			call func() (any, error)
 		}{
-			{"ship", func() (any, error) { return b.Ship(ctx, parcel) }},
-			{"deliver", func() (any, error) { return b.Arrive(ctx, parcel.ID, order.Delivered) }},
-			{"finish a shipment", func() (any, error) { return b.FinishShipment(ctx, parcel.ID, 2) }},
-			{"read a shipment", func() (any, error) { return b.Shipment(ctx, parcel.ID) }},
-			{"book", func() (any, error) { return b.Book(ctx, asked) }},
-			{"fence", func() (any, error) { return b.Fence(ctx, fenced, withdrawn) }},
+			{"ship", func() (any, error) { return b.shipments.Ship(ctx, parcel) }},
+			{"deliver", func() (any, error) { return b.shipments.Arrive(ctx, parcel.ID, order.Delivered) }},
+			{"finish a shipment", func() (any, error) { return b.shipments.FinishShipment(ctx, parcel.ID, 2) }},
+			{"read a shipment", func() (any, error) { return b.shipments.Shipment(ctx, parcel.ID) }},
+			{"book", func() (any, error) { return b.refunds.Book(ctx, asked) }},
+			{"fence", func() (any, error) { return b.refunds.Fence(ctx, fenced, withdrawn) }},
 			{"settle", func() (any, error) {
-				return b.Settle(ctx, asked.ID, order.RefundOutcome{Status: order.RefundPending})
+				return b.refunds.Settle(ctx, asked.ID, order.RefundOutcome{Status: order.RefundPending})
 			}},
-			{"return units", func() (any, error) { return b.ReturnedUnits(ctx, asked.ID, order.UnitsDone) }},
-			{"finish", func() (any, error) { return b.bookStore.Finish(ctx, asked.ID, 3) }},
-			{"book outside", func() (any, error) { return b.BookOutside(ctx, o.ID, found) }},
-			{"note a dispute", func() (any, error) { return nil, b.NoteDispute(ctx, disputeOf(o, "dp_"+string(o.ID))) }},
-			{"look", func() (any, error) { return nil, b.LookedUp(ctx, asked.ID) }},
-			{"read", func() (any, error) { return b.Refund(ctx, asked.ID) }},
+			{"return units", func() (any, error) { return b.refunds.ReturnedUnits(ctx, asked.ID, order.UnitsDone) }},
+			{"finish", func() (any, error) { return b.refunds.Finish(ctx, asked.ID, 3) }},
+			{"book outside", func() (any, error) { return b.refunds.BookOutside(ctx, o.ID, found) }},
+			{"note a dispute", func() (any, error) { return nil, b.refunds.NoteDispute(ctx, disputeOf(o, "dp_"+string(o.ID))) }},
+			{"look", func() (any, error) { return nil, b.refunds.Looked(ctx, asked.ID) }},
+			{"read", func() (any, error) { return b.refunds.Refund(ctx, asked.ID) }},
 			{"read the order", func() (any, error) { return b.Order(ctx, o.ID) }},
 		} {
 			before := trips.Load()
@@ -87,7 +87,7 @@ func TestEveryTransitionOfTheBooksIsOneRoundTrip(t *testing.T) {
 				t.Errorf("%s takes %d round trips, want 1", c.name, n)
 			}
 		}
-		if r := must(b.Refund(ctx, asked.ID))(t); !r.Settled {
+		if r := must(b.refunds.Refund(ctx, asked.ID))(t); !r.Settled {
 			t.Errorf("the refund has not gone through all of it: %+v", r)
 		}
 	}

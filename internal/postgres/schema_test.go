@@ -210,14 +210,14 @@ func TestTheAPIsRoleCanOnlyRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	reader := asRole(t, url, "orders_api")
-	booked := must(postgres.NewBooks(pool).Fence(t.Context(), goodwill(o, 1), withdrawn))(t)
-	if _, err := postgres.NewBooks(reader).Refund(t.Context(), booked.ID); err != nil {
+	booked := must(postgres.NewRefunds(pool).Fence(t.Context(), goodwill(o, 1), withdrawn))(t)
+	if _, err := postgres.NewRefunds(reader).Refund(t.Context(), booked.ID); err != nil {
 		t.Error(err)
 	}
-	if _, err := postgres.NewBooks(reader).Shipments(t.Context(), o.ID); err != nil {
+	if _, err := postgres.NewShipments(reader).OfOrder(t.Context(), o.ID); err != nil {
 		t.Error(err)
 	}
-	if _, err := postgres.NewBooks(reader).Finish(t.Context(), booked.ID, 1); !denied(err) {
+	if _, err := postgres.NewRefunds(reader).Finish(t.Context(), booked.ID, 1); !denied(err) {
 		t.Errorf("finish a refund: %v, want permission denied", err)
 	}
 	r := postgres.NewOrders(reader)

@@ -33,7 +33,7 @@ func climbs(t *testing.T, b books) {
 		}
 		want.AcceptedAt = got.AcceptedAt
 		for _, stale := range step.stale {
-			again := must(b.Settle(t.Context(), r.ID, order.RefundOutcome{Status: stale, GatewayID: "re_stale"}))(t)
+			again := must(b.refunds.Settle(t.Context(), r.ID, order.RefundOutcome{Status: stale, GatewayID: "re_stale"}))(t)
 			same(t, string(step.status)+", then a stale "+string(stale), got, again)
 		}
 		b.refundStays(t, got)
@@ -50,7 +50,7 @@ func climbs(t *testing.T, b books) {
 func failsAtOnce(t *testing.T, b books) {
 	r := b.book(t, request(sold(t, b), order.Return, units(1, 1)))
 	cause := &order.RefundCause{Reason: order.GatewayFailed, Message: "the account is closed", By: order.RefusedByGateway}
-	r = must(b.Settle(t.Context(), r.ID, order.RefundOutcome{Status: order.RefundFailed, Cause: cause}))(t)
+	r = must(b.refunds.Settle(t.Context(), r.ID, order.RefundOutcome{Status: order.RefundFailed, Cause: cause}))(t)
 	same(t, "the cause", cause, r.Cause)
 	if r.Status != order.RefundFailed || r.AcceptedAt.IsZero() || r.AcceptedAt != r.FailedAt || r.Units != order.UnitsDue {
 		t.Errorf("got %+v", r)
@@ -76,7 +76,7 @@ func late(t *testing.T, b books) {
 	o := sold(t, b)
 	r := b.book(t, request(o, order.Cancellation))
 	refused := b.settle(t, r.ID, order.RefundRefused)
-	refused = must(b.bookStore.Finish(t.Context(), r.ID, refused.Version))(t)
+	refused = must(b.refunds.Finish(t.Context(), r.ID, refused.Version))(t)
 	other := b.book(t, request(o, order.Cancellation))
 	b.settle(t, other.ID, order.RefundSucceeded)
 
@@ -87,7 +87,7 @@ func late(t *testing.T, b books) {
 	if got.AcceptedAt.IsZero() || got.RefusedAt != refused.RefusedAt {
 		t.Errorf("refused at %v, accepted at %v", got.RefusedAt, got.AcceptedAt)
 	}
-	same(t, "the late refund, its units returned", got, must(b.ReturnedUnits(t.Context(), r.ID, order.UnitsDone))(t))
+	same(t, "the late refund, its units returned", got, must(b.refunds.ReturnedUnits(t.Context(), r.ID, order.UnitsDone))(t))
 	now := must(b.Order(t.Context(), o.ID))(t)
 	if now.Refunded != usd(2*2997) || now.Items[0].Returned != 2 {
 		t.Errorf("given back: %s, %d units of line 1", now.Refunded, now.Items[0].Returned)
@@ -95,7 +95,7 @@ func late(t *testing.T, b books) {
 	// Both fail. The late one never had the units, and the other one still has them.
 	b.settle(t, r.ID, order.RefundFailed)
 	b.settle(t, other.ID, order.RefundFailed)
-	cause := wantRefused(t, must(b.Book(t.Context(), request(o, order.Return, units(2, 1))))(t), order.QuantityTooLarge)
+	cause := wantRefused(t, must(b.refunds.Book(t.Context(), request(o, order.Return, units(2, 1))))(t), order.QuantityTooLarge)
 	same(t, "what is left", []order.LineLeft{{Line: 2, Asked: 1}}, cause.Lines)
 }
 
@@ -103,7 +103,7 @@ func replacedOnce(t *testing.T, b books) {
 	o := sold(t, b)
 	failed := b.book(t, request(o, order.Cancellation))
 	b.settle(t, failed.ID, order.RefundFailed)
-	wantRefused(t, must(b.Book(t.Context(), request(o, order.Cancellation)))(t), order.NothingLeft)
+	wantRefused(t, must(b.refunds.Book(t.Context(), request(o, order.Cancellation)))(t), order.NothingLeft)
 
 	replacement := func() order.RefundRequest {
 		req := request(o, order.Cancellation)
@@ -114,12 +114,12 @@ func replacedOnce(t *testing.T, b books) {
 	if first.Amount != o.Total || len(first.Lines) != 0 || first.Units != order.UnitsNone || first.Replaces != failed.ID {
 		t.Errorf("the replacement: %+v", first)
 	}
-	wantRefused(t, must(b.Book(t.Context(), replacement()))(t), order.NotReplaceable)
+	wantRefused(t, must(b.refunds.Book(t.Context(), replacement()))(t), order.NotReplaceable)
 	b.settle(t, first.ID, order.RefundRefused) // so it may be replaced after all
 	second := b.book(t, replacement())
 	b.settle(t, first.ID, order.RefundPending) // and the first had happened: a fact, however many replacements
 	b.settle(t, second.ID, order.RefundFailed)
-	wantRefused(t, must(b.Book(t.Context(), replacement()))(t), order.NotReplaceable)
+	wantRefused(t, must(b.refunds.Book(t.Context(), replacement()))(t), order.NotReplaceable)
 }
 
 func outside(t *testing.T, b books) {
@@ -128,15 +128,15 @@ func outside(t *testing.T, b books) {
 	found := order.GatewayRefund{
 		ID: "re_" + uuid.NewString(), PaymentID: o.PaymentID, Status: order.RefundPending, Amount: usd(2000),
 	}
-	r := must(b.BookOutside(t.Context(), o.ID, found))(t)
+	r := must(b.refunds.BookOutside(t.Context(), o.ID, found))(t)
 	alike(t, "the refund", order.Refund{
 		ID: order.OutsideRefundID(found.ID), OrderID: o.ID, UserID: 42, Kind: order.Outside, By: order.ByGateway,
 		Money: order.ThroughGateway, Amount: usd(2000), Status: order.RefundPending, PaymentID: o.PaymentID, GatewayID: found.ID,
 		Units: order.UnitsNone, Version: 2,
 	}, r)
-	same(t, "a repetition", r, must(b.BookOutside(t.Context(), o.ID, found))(t))
+	same(t, "a repetition", r, must(b.refunds.BookOutside(t.Context(), o.ID, found))(t))
 	found.Status, found.Failure = order.RefundFailed, "lost_or_stolen_card"
-	r = must(b.BookOutside(t.Context(), o.ID, found))(t)
+	r = must(b.refunds.BookOutside(t.Context(), o.ID, found))(t)
 	if r.Status != order.RefundFailed || r.Cause.Reason != order.GatewayFailed || r.Version != 3 {
 		t.Errorf("a newer look-up: %+v, %+v", r, r.Cause)
 	}
@@ -152,28 +152,28 @@ func outside(t *testing.T, b books) {
 			ID: "re_" + uuid.NewString(), PaymentID: o.PaymentID, Status: order.RefundPending, Amount: usd(1),
 		}
 		change(&found)
-		if _, err := b.BookOutside(t.Context(), o.ID, found); !errors.Is(err, order.ErrNotFound) {
+		if _, err := b.refunds.BookOutside(t.Context(), o.ID, found); !errors.Is(err, order.ErrNotFound) {
 			t.Errorf("%s: %v, want order.ErrNotFound", name, err)
 		}
 	}
 	found = order.GatewayRefund{ID: "re_new", PaymentID: o.PaymentID, Status: "", Amount: usd(1)}
-	if _, err := b.BookOutside(t.Context(), o.ID, found); err == nil {
+	if _, err := b.refunds.BookOutside(t.Context(), o.ID, found); err == nil {
 		t.Error("booked without a status")
 	}
 }
 
 func returnedUnits(t *testing.T, b books) {
 	r := b.book(t, request(sold(t, b), order.Return, units(1, 1)))
-	same(t, "while it is BOOKED", r, must(b.ReturnedUnits(t.Context(), r.ID, order.UnitsDone))(t))
+	same(t, "while it is BOOKED", r, must(b.refunds.ReturnedUnits(t.Context(), r.ID, order.UnitsDone))(t))
 	want := b.settle(t, r.ID, order.RefundPending)
-	got := must(b.ReturnedUnits(t.Context(), r.ID, order.UnitsDone))(t)
+	got := must(b.refunds.ReturnedUnits(t.Context(), r.ID, order.UnitsDone))(t)
 	want.Units, want.Version = order.UnitsDone, want.Version+1
 	alike(t, "its units returned", want, got)
-	same(t, "again, by an operator", got, must(b.ReturnedUnits(t.Context(), r.ID, order.UnitsSkipped))(t))
+	same(t, "again, by an operator", got, must(b.refunds.ReturnedUnits(t.Context(), r.ID, order.UnitsSkipped))(t))
 	b.refundStays(t, got)
 
 	money := b.settle(t, b.book(t, goodwill(sold(t, b), 1)).ID, order.RefundPending)
-	same(t, "without units", money, must(b.ReturnedUnits(t.Context(), money.ID, order.UnitsDone))(t))
+	same(t, "without units", money, must(b.refunds.ReturnedUnits(t.Context(), money.ID, order.UnitsDone))(t))
 }
 
 // FAILED comes between the announcement and its record: it must be announced as well.
@@ -181,23 +181,23 @@ func finished(t *testing.T, b books) {
 	r := b.book(t, goodwill(sold(t, b), 1))
 	announced := b.settle(t, r.ID, order.RefundSucceeded)
 	failed := b.settle(t, r.ID, order.RefundFailed)
-	same(t, "finished as a version that is gone", failed, must(b.bookStore.Finish(t.Context(), r.ID, announced.Version))(t))
-	got := must(b.bookStore.Finish(t.Context(), r.ID, failed.Version))(t)
+	same(t, "finished as a version that is gone", failed, must(b.refunds.Finish(t.Context(), r.ID, announced.Version))(t))
+	got := must(b.refunds.Finish(t.Context(), r.ID, failed.Version))(t)
 	want := failed
 	want.Settled, want.Version = true, failed.Version+1
 	alike(t, "finished", want, got)
-	same(t, "finished again", got, must(b.bookStore.Finish(t.Context(), r.ID, failed.Version))(t))
-	same(t, "finished again as it is", got, must(b.bookStore.Finish(t.Context(), r.ID, got.Version))(t))
+	same(t, "finished again", got, must(b.refunds.Finish(t.Context(), r.ID, failed.Version))(t))
+	same(t, "finished again as it is", got, must(b.refunds.Finish(t.Context(), r.ID, got.Version))(t))
 	b.refundStays(t, got)
 }
 
 func notFinished(t *testing.T, b books) {
 	r := b.book(t, request(sold(t, b), order.Return, units(1, 1)))
-	same(t, "BOOKED", r, must(b.bookStore.Finish(t.Context(), r.ID, r.Version))(t))
+	same(t, "BOOKED", r, must(b.refunds.Finish(t.Context(), r.ID, r.Version))(t))
 	r = b.settle(t, r.ID, order.RefundSucceeded)
-	same(t, "with units that are due", r, must(b.bookStore.Finish(t.Context(), r.ID, r.Version))(t))
-	r = must(b.ReturnedUnits(t.Context(), r.ID, order.UnitsSkipped))(t)
-	if r = must(b.bookStore.Finish(t.Context(), r.ID, r.Version))(t); !r.Settled {
+	same(t, "with units that are due", r, must(b.refunds.Finish(t.Context(), r.ID, r.Version))(t))
+	r = must(b.refunds.ReturnedUnits(t.Context(), r.ID, order.UnitsSkipped))(t)
+	if r = must(b.refunds.Finish(t.Context(), r.ID, r.Version))(t); !r.Settled {
 		t.Errorf("not settled: %+v", r)
 	}
 }
@@ -211,7 +211,7 @@ func disputeOf(o order.Order, id string) order.Dispute {
 
 func note(t testing.TB, b books, d order.Dispute) {
 	t.Helper()
-	if err := b.NoteDispute(t.Context(), d); err != nil {
+	if err := b.refunds.NoteDispute(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -221,7 +221,7 @@ func disputes(t *testing.T, b books) {
 	d := disputeOf(o, "dp_"+string(o.ID))
 	want := func(d order.Dispute) {
 		t.Helper()
-		same(t, "the disputes", []order.Dispute{d}, must(b.Disputes(t.Context(), o.ID))(t))
+		same(t, "the disputes", []order.Dispute{d}, must(b.refunds.Disputes(t.Context(), o.ID))(t))
 	}
 	note(t, b, d)
 	note(t, b, d)

@@ -7,21 +7,28 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype/zeronull"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
+// Shipments stores shipments. It is safe for concurrent use.
+type Shipments struct{ pool *pgxpool.Pool }
+
+// NewShipments returns the shipments in the pool's database, whose schema Migrate creates. The caller closes the pool.
+func NewShipments(pool *pgxpool.Pool) *Shipments { return &Shipments{pool} }
+
 // Ship stores the shipment as SHIPPED, or as REFUSED by the books and settled: when the order is not CONFIRMED, or a line has
 // fewer units that are neither shipped nor cancelled. If the row already exists, Ship changes nothing and returns that row.
 // Returns order.ErrNotFound if there is no such order.
-func (s *Books) Ship(ctx context.Context, req order.ShipmentRequest) (order.Shipment, error) {
+func (s *Shipments) Ship(ctx context.Context, req order.ShipmentRequest) (order.Shipment, error) {
 	if err := req.Check(); err != nil {
 		if known, found := s.Shipment(ctx, req.ID); found == nil {
 			return known, nil
 		}
 		return order.Shipment{}, fmt.Errorf("ship %s: %w", req.ID, err)
 	}
-	return s.changeShipment(ctx, "ship", req.ID, pgx.NamedArgs{
+	return s.change(ctx, "ship", req.ID, pgx.NamedArgs{
 		"id": string(req.ID), "order": string(req.OrderID), "items": toJSON(req.Items), "carrier": storable(req.Carrier),
 		"tracking": storable(req.Tracking), "subject": storable(req.Subject), "hash": storable(req.Hash),
 	}, lockOrder, shipLines, selectShipment)
@@ -65,11 +72,11 @@ FROM changed WHERE status <> 'REFUSED'`
 
 // Arrive makes a SHIPPED shipment DELIVERED or LOST. A repetition changes nothing. Returns order.ErrConflict if it has ended
 // differently, and order.ErrNotFound if there is no such shipment.
-func (s *Books) Arrive(ctx context.Context, id order.ShipmentID, status order.ShipmentStatus) (order.Shipment, error) {
+func (s *Shipments) Arrive(ctx context.Context, id order.ShipmentID, status order.ShipmentStatus) (order.Shipment, error) {
 	if status != order.Delivered && status != order.LostInTransit {
 		return order.Shipment{}, fmt.Errorf("end shipment %s: %q is no end", id, status)
 	}
-	shipment, err := s.changeShipment(ctx, "end", id, pgx.NamedArgs{"id": string(id), "status": string(status)},
+	shipment, err := s.change(ctx, "end", id, pgx.NamedArgs{"id": string(id), "status": string(status)},
 		lockOrderOfShipment, arrive, selectShipment)
 	if err == nil && shipment.Status != status {
 		return shipment, fmt.Errorf("end shipment %s as %s, which is %s: %w", id, status, shipment.Status, order.ErrConflict)
@@ -92,17 +99,17 @@ WITH changed AS (
 
 // FinishShipment marks a shipment as settled if its version is still the one that was announced. Returns order.ErrNotFound
 // if there is no such shipment.
-func (s *Books) FinishShipment(ctx context.Context, id order.ShipmentID, version int64) (order.Shipment, error) {
-	return s.changeShipment(ctx, "finish", id, pgx.NamedArgs{"id": string(id), "version": version}, finishShipment, selectShipment)
+func (s *Shipments) FinishShipment(ctx context.Context, id order.ShipmentID, version int64) (order.Shipment, error) {
+	return s.change(ctx, "finish", id, pgx.NamedArgs{"id": string(id), "version": version}, finishShipment, selectShipment)
 }
 
 const finishShipment = `
 UPDATE shipments SET settled = true, version = version + 1, updated_at = greatest(updated_at, now())
 WHERE id = @id::uuid AND version = @version::bigint AND NOT settled`
 
-// changeShipment sends the statements of a transition, of which the last reads the shipment, and returns the resulting
+// change sends the statements of a transition, of which the last reads the shipment, and returns the resulting
 // shipment.
-func (s *Books) changeShipment(
+func (s *Shipments) change(
 	ctx context.Context, verb string, id order.ShipmentID, args pgx.NamedArgs, statements ...string,
 ) (order.Shipment, error) {
 	shipment, err := transact(ctx, s.pool, scanShipment, args, statements...)
@@ -113,12 +120,12 @@ func (s *Books) changeShipment(
 }
 
 // Shipment returns a shipment, or order.ErrNotFound.
-func (s *Books) Shipment(ctx context.Context, id order.ShipmentID) (order.Shipment, error) {
-	return s.changeShipment(ctx, "read", id, pgx.NamedArgs{"id": string(id)}, selectShipment)
+func (s *Shipments) Shipment(ctx context.Context, id order.ShipmentID) (order.Shipment, error) {
+	return s.change(ctx, "read", id, pgx.NamedArgs{"id": string(id)}, selectShipment)
 }
 
-// Shipments returns the shipments of an order, also those that were refused, newest last.
-func (s *Books) Shipments(ctx context.Context, id order.ID) ([]order.Shipment, error) {
+// OfOrder returns the shipments of an order, also those that were refused, newest last.
+func (s *Shipments) OfOrder(ctx context.Context, id order.ID) ([]order.Shipment, error) {
 	shipments, err := collect(ctx, s.pool, scanShipment,
 		selectShipments+" WHERE s.order_id = $1 ORDER BY s.shipped_at, s.id", string(id))
 	if err != nil {
@@ -127,9 +134,9 @@ func (s *Books) Shipments(ctx context.Context, id order.ID) ([]order.Shipment, e
 	return shipments, nil
 }
 
-// UnsettledShipments returns a page of the shipments that are not announced as they are and that last changed more than minAge ago by
+// Unsettled returns a page of the shipments that are not announced as they are and that last changed more than minAge ago by
 // the database's clock, oldest first, and the cursor of the next page, "" after the last one.
-func (s *Books) UnsettledShipments(
+func (s *Shipments) Unsettled(
 	ctx context.Context, minAge time.Duration, cursor string, limit int,
 ) ([]order.Shipment, string, error) {
 	return unsettled(ctx, s.pool, scanShipment, selectShipments, "s", minAge, cursor, limit,

@@ -18,20 +18,20 @@ func shippedIsNotCancelled(t *testing.T, b books) {
 	o := sold(t, b)
 	b.ship(t, shipment(o, 1, 1))
 	whole := request(o, order.Cancellation)
-	cause := wantRefused(t, must(b.Book(t.Context(), whole))(t), order.OrderShipped)
+	cause := wantRefused(t, must(b.refunds.Book(t.Context(), whole))(t), order.OrderShipped)
 	same(t, "what could be cancelled", []order.LineLeft{{Line: 1, Asked: 2, Left: 1}}, cause.Lines)
 	byUser := request(o, order.Cancellation, units(2, 1)) // nothing of line 2 is shipped
 	byUser.By = order.ByUser
-	wantRefused(t, must(b.Book(t.Context(), byUser))(t), order.OrderShipped)
+	wantRefused(t, must(b.refunds.Book(t.Context(), byUser))(t), order.OrderShipped)
 	b.book(t, request(o, order.Cancellation, units(1, 1), units(2, 1)))
-	cause = wantRefused(t, must(b.Book(t.Context(), request(o, order.Cancellation, units(1, 1))))(t), order.OrderShipped)
+	cause = wantRefused(t, must(b.refunds.Book(t.Context(), request(o, order.Cancellation, units(1, 1))))(t), order.OrderShipped)
 	same(t, "what could be cancelled then", []order.LineLeft{{Line: 1, Asked: 1}}, cause.Lines)
 }
 
 func cancelledIsNotShipped(t *testing.T, b books) {
 	o := sold(t, b)
 	cancelled := b.book(t, request(o, order.Cancellation, units(1, 1)))
-	s := must(b.Ship(t.Context(), shipment(o, 2, 1, 1, 2)))(t)
+	s := must(b.shipments.Ship(t.Context(), shipment(o, 2, 1, 1, 2)))(t)
 	if s.Status != order.ShipmentRefused || s.Cause.Reason != order.QuantityTooLarge {
 		t.Fatalf("got %+v, %+v", s, s.Cause)
 	}
@@ -47,18 +47,18 @@ func cancelledIsNotShipped(t *testing.T, b books) {
 func returnsOfShipped(t *testing.T, b books) {
 	o := sold(t, b)
 	b.ship(t, shipment(o, 1, 1))
-	cause := wantRefused(t, must(b.Book(t.Context(), request(o, order.Return, units(1, 2), units(2, 1))))(t),
+	cause := wantRefused(t, must(b.refunds.Book(t.Context(), request(o, order.Return, units(1, 2), units(2, 1))))(t),
 		order.QuantityTooLarge)
 	same(t, "what could come back", []order.LineLeft{{Line: 1, Asked: 2, Left: 1}, {Line: 2, Asked: 1}}, cause.Lines)
 	b.book(t, request(o, order.Return, units(1, 1)))
 	b.book(t, request(o, order.Cancellation, units(1, 1), units(2, 1))) // the rest, which was never shipped
-	wantRefused(t, must(b.Book(t.Context(), request(o, order.Cancellation)))(t), order.NothingLeft)
+	wantRefused(t, must(b.refunds.Book(t.Context(), request(o, order.Cancellation)))(t), order.NothingLeft)
 }
 
 func refusedShipments(t *testing.T, b books) {
 	o := sold(t, b)
 	req := shipment(o, 3, 1, 1, 3, 2, 1)
-	s := must(b.Ship(t.Context(), req))(t)
+	s := must(b.shipments.Ship(t.Context(), req))(t)
 	cause := order.RefusalsOfShipping[order.QuantityTooLarge]
 	cause.Lines = []order.LineLeft{{Line: 1, Asked: 3, Left: 2}, {Line: 3, Asked: 1}}
 	alike(t, "the shipment", order.Shipment{
@@ -69,15 +69,15 @@ func refusedShipments(t *testing.T, b books) {
 	}, s)
 	smaller := shipment(o, 1, 1)
 	smaller.ID = req.ID
-	same(t, "a repetition", s, must(b.Ship(t.Context(), smaller))(t))
-	if _, err := b.Arrive(t.Context(), s.ID, order.Delivered); !errors.Is(err, order.ErrConflict) {
+	same(t, "a repetition", s, must(b.shipments.Ship(t.Context(), smaller))(t))
+	if _, err := b.shipments.Arrive(t.Context(), s.ID, order.Delivered); !errors.Is(err, order.ErrConflict) {
 		t.Errorf("delivered: %v, want order.ErrConflict", err)
 	}
 	b.wantEntries(t, o.ID)
 	b.ship(t, shipment(o, 1, 2, 2, 1)) // nothing of the refused one counts
 
 	unsold := must(b.Create(t.Context(), sold(t, fakeBooks())))(t)
-	s = must(b.Ship(t.Context(), shipment(unsold, 1, 1)))(t)
+	s = must(b.shipments.Ship(t.Context(), shipment(unsold, 1, 1)))(t)
 	if s.Status != order.ShipmentRefused || s.Cause.Reason != order.OrderNotConfirmed || s.Cause.Lines != nil {
 		t.Errorf("an order that is not confirmed: %+v, %+v", s, s.Cause)
 	}
@@ -92,35 +92,35 @@ func arrives(t *testing.T, b books) {
 		Hash: "c0ffee", Version: 1, Lines: []order.ShipmentLine{{Line: 1, ProductID: "mug", Name: "Mug", Quantity: 1}},
 	}
 	alike(t, "the shipment", want, shipped)
-	same(t, "shipped again", shipped, must(b.Ship(t.Context(), req))(t))
-	same(t, "the stored shipment", shipped, must(b.Shipment(t.Context(), req.ID))(t))
+	same(t, "shipped again", shipped, must(b.shipments.Ship(t.Context(), req))(t))
+	same(t, "the stored shipment", shipped, must(b.shipments.Shipment(t.Context(), req.ID))(t))
 
-	settled := must(b.FinishShipment(t.Context(), req.ID, 1))(t)
+	settled := must(b.shipments.FinishShipment(t.Context(), req.ID, 1))(t)
 	want.Settled, want.Version = true, 2
 	alike(t, "finished", want, settled)
-	same(t, "finished again", settled, must(b.FinishShipment(t.Context(), req.ID, 1))(t))
-	delivered := must(b.Arrive(t.Context(), req.ID, order.Delivered))(t)
+	same(t, "finished again", settled, must(b.shipments.FinishShipment(t.Context(), req.ID, 1))(t))
+	delivered := must(b.shipments.Arrive(t.Context(), req.ID, order.Delivered))(t)
 	want.Status, want.Settled, want.Version = order.Delivered, false, 3
 	alike(t, "delivered", want, delivered)
 	if delivered.DeliveredAt.Before(shipped.ShippedAt) || !delivered.LostAt.IsZero() {
 		t.Errorf("delivered at %v, lost at %v", delivered.DeliveredAt, delivered.LostAt)
 	}
-	same(t, "delivered again", delivered, must(b.Arrive(t.Context(), req.ID, order.Delivered))(t))
-	same(t, "finished as it was", delivered, must(b.FinishShipment(t.Context(), req.ID, 2))(t))
-	if _, err := b.Arrive(t.Context(), req.ID, order.LostInTransit); !errors.Is(err, order.ErrConflict) {
+	same(t, "delivered again", delivered, must(b.shipments.Arrive(t.Context(), req.ID, order.Delivered))(t))
+	same(t, "finished as it was", delivered, must(b.shipments.FinishShipment(t.Context(), req.ID, 2))(t))
+	if _, err := b.shipments.Arrive(t.Context(), req.ID, order.LostInTransit); !errors.Is(err, order.ErrConflict) {
 		t.Errorf("lost: %v, want order.ErrConflict", err)
 	}
-	if _, err := b.Arrive(t.Context(), req.ID, order.Shipped); err == nil {
+	if _, err := b.shipments.Arrive(t.Context(), req.ID, order.Shipped); err == nil {
 		t.Error("SHIPPED is no end")
 	}
-	same(t, "the shipment stays", delivered, must(b.Shipment(t.Context(), req.ID))(t))
+	same(t, "the shipment stays", delivered, must(b.shipments.Shipment(t.Context(), req.ID))(t))
 
 	other := b.ship(t, shipment(o, 2, 1))
-	lost := must(b.Arrive(t.Context(), other.ID, order.LostInTransit))(t)
+	lost := must(b.shipments.Arrive(t.Context(), other.ID, order.LostInTransit))(t)
 	if lost.Status != order.LostInTransit || lost.LostAt.IsZero() || !lost.DeliveredAt.IsZero() {
 		t.Errorf("got %+v", lost)
 	}
-	same(t, "the order's shipments", []order.Shipment{delivered, lost}, must(b.Shipments(t.Context(), o.ID))(t))
+	same(t, "the order's shipments", []order.Shipment{delivered, lost}, must(b.shipments.OfOrder(t.Context(), o.ID))(t))
 	b.wantEntries(t, o.ID,
 		order.Entry{Type: order.EntryShipped, Detail: "DHL JD01 (shipment " + string(req.ID) + ")"},
 		order.Entry{Type: order.EntryDelivered, Detail: "DHL JD01 (shipment " + string(req.ID) + ")"},
@@ -160,8 +160,8 @@ func orderBooks(t *testing.T, b books) {
 	gone := order.Line{Returned: 1, Cancelled: 1}
 	parcel := b.ship(t, shipment(o, 1, 1))
 	want(order.PartNone, order.PartSome, 0, order.Line{Shipped: 1}, order.Line{})
-	must(b.Ship(t.Context(), shipment(o, 1, 9)))(t) // refused
-	must(b.Arrive(t.Context(), parcel.ID, order.Delivered))(t)
+	must(b.shipments.Ship(t.Context(), shipment(o, 1, 9)))(t) // refused
+	must(b.shipments.Arrive(t.Context(), parcel.ID, order.Delivered))(t)
 	want(order.PartNone, order.PartSome, 0, order.Line{Shipped: 1, Delivered: 1}, order.Line{})
 	cancelled := b.book(t, request(o, order.Cancellation, units(2, 1)))
 	want(order.PartNone, order.PartSome, 0, order.Line{Shipped: 1, Delivered: 1}, order.Line{})
@@ -185,7 +185,7 @@ func balances(t *testing.T, b books) {
 	b.settle(t, b.book(t, goodwill(o, 100)).ID, order.RefundPending)
 	b.book(t, goodwill(o, 1))
 	skipped := b.settle(t, b.book(t, request(o, order.Return, units(1, 1))).ID, order.RefundSucceeded)
-	must(b.ReturnedUnits(t.Context(), skipped.ID, order.UnitsSkipped))(t)
+	must(b.refunds.ReturnedUnits(t.Context(), skipped.ID, order.UnitsSkipped))(t)
 	failed, owed := b.book(t, goodwill(o, 5)), b.book(t, goodwill(o, 7))
 	b.settle(t, failed.ID, order.RefundFailed)
 	b.settle(t, owed.ID, order.RefundFailed)
@@ -195,7 +195,7 @@ func balances(t *testing.T, b books) {
 
 	got := map[order.ID]order.Balance{}
 	ids := []order.ID{untouched.ID, o.ID, pendingOrder.ID}
-	for _, balance := range must(b.Balances(t.Context(), ids))(t) {
+	for _, balance := range must(b.refunds.Balances(t.Context(), ids))(t) {
 		got[balance.OrderID] = balance
 	}
 	same(t, "the balances", map[order.ID]order.Balance{
@@ -225,14 +225,14 @@ func unsettled(t *testing.T, b books) {
 	}
 	refunds = append(refunds[1:], b.settle(t, refunds[0].ID, order.RefundPending))
 	settled := b.settle(t, b.book(t, goodwill(o, 1)).ID, order.RefundSucceeded)
-	must(b.bookStore.Finish(t.Context(), settled.ID, settled.Version))(t)
-	must(b.Fence(t.Context(), goodwill(o, 1), withdrawn))(t)
+	must(b.refunds.Finish(t.Context(), settled.ID, settled.Version))(t)
+	must(b.refunds.Fence(t.Context(), goodwill(o, 1), withdrawn))(t)
 	var parcels []order.Shipment
 	for _, line := range []int{1, 2} {
 		parcels = append(parcels, b.ship(t, shipment(o, line, 1)))
 	}
 	done := b.ship(t, shipment(o, 1, 1))
-	must(b.FinishShipment(t.Context(), done.ID, done.Version))(t)
+	must(b.shipments.FinishShipment(t.Context(), done.ID, done.Version))(t)
 
 	slices.SortFunc(refunds, func(a, b order.Refund) int {
 		return cmp.Or(a.UpdatedAt.Compare(b.UpdatedAt), strings.Compare(string(a.ID), string(b.ID)))
@@ -242,17 +242,17 @@ func unsettled(t *testing.T, b books) {
 	})
 	for limit := 1; limit <= 4; limit++ {
 		same(t, "unsettled refunds", refunds, all(t, func(cursor string) ([]order.Refund, string, error) {
-			return b.UnsettledRefunds(t.Context(), 0, cursor, limit)
+			return b.refunds.Unsettled(t.Context(), 0, cursor, limit)
 		}))
 		same(t, "unsettled shipments", parcels, all(t, func(cursor string) ([]order.Shipment, string, error) {
-			return b.UnsettledShipments(t.Context(), 0, cursor, limit)
+			return b.shipments.Unsettled(t.Context(), 0, cursor, limit)
 		}))
 	}
-	young, next, err := b.UnsettledRefunds(t.Context(), time.Hour, "", 10)
+	young, next, err := b.refunds.Unsettled(t.Context(), time.Hour, "", 10)
 	if err != nil || len(young) != 0 || next != "" {
 		t.Errorf("refunds younger than an hour: %v, %q, %v", young, next, err)
 	}
-	if _, _, err := b.UnsettledRefunds(t.Context(), 0, "?", 10); !errors.Is(err, order.ErrCursor) {
+	if _, _, err := b.refunds.Unsettled(t.Context(), 0, "?", 10); !errors.Is(err, order.ErrCursor) {
 		t.Errorf("a cursor of nobody: %v", err)
 	}
 }
@@ -282,11 +282,11 @@ func pending(t *testing.T, b books) {
 	b.settle(t, b.book(t, goodwill(o, 1)).ID, order.RefundSucceeded)
 	list := func(minAge time.Duration, limit int) []order.Refund {
 		t.Helper()
-		return must(b.PendingRefunds(t.Context(), time.Now().Add(time.Minute-minAge), limit))(t)
+		return must(b.refunds.Pending(t.Context(), minAge, limit))(t)
 	}
 	same(t, "pending refunds", []order.Refund{first, second}, list(0, 10))
 	same(t, "the first of them", []order.Refund{first}, list(0, 1))
-	if err := b.LookedUp(t.Context(), first.ID); err != nil {
+	if err := b.refunds.Looked(t.Context(), first.ID); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "after a look at the first", []order.Refund{second, first}, list(0, 10))

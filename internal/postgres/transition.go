@@ -113,8 +113,8 @@ func storableCause(c order.Cause) order.Cause {
 }
 
 // each never returns nil, which JSON would show as null and not as an empty list.
-func each[T any](in []T, f func(T) T) []T {
-	out := make([]T, len(in))
+func each[T, U any](in []T, f func(T) U) []U {
+	out := make([]U, len(in))
 	for i, v := range in {
 		out[i] = f(v)
 	}

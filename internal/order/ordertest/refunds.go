@@ -14,12 +14,11 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
-// Books are the refunds, disputes and shipments of the orders in a Memory. They pass the contract in internal/postgres as
-// well.
-type Books struct{ m *Memory }
+// Refunds are the refunds and disputes of the orders in a Memory. They pass the contract in internal/postgres as well.
+type Refunds struct{ m *Memory }
 
-// Books returns the books of the store's orders.
-func (m *Memory) Books() Books { return Books{m} }
+// Refunds returns the refunds of the store's orders.
+func (m *Memory) Refunds() Refunds { return Refunds{m} }
 
 // refund is a stored refund with what callers do not see.
 type refund struct {
@@ -28,16 +27,16 @@ type refund struct {
 }
 
 // Book decides about a request, or returns the existing refund.
-func (s Books) Book(_ context.Context, req order.RefundRequest) (order.Refund, error) {
+func (s Refunds) Book(_ context.Context, req order.RefundRequest) (order.Refund, error) {
 	return s.book("book", req, nil)
 }
 
 // Fence refuses a request that was not booked.
-func (s Books) Fence(_ context.Context, req order.RefundRequest, cause order.RefundCause) (order.Refund, error) {
+func (s Refunds) Fence(_ context.Context, req order.RefundRequest, cause order.RefundCause) (order.Refund, error) {
 	return s.book("fence", req, &cause)
 }
 
-func (s Books) book(verb string, req order.RefundRequest, cause *order.RefundCause) (order.Refund, error) {
+func (s Refunds) book(verb string, req order.RefundRequest, cause *order.RefundCause) (order.Refund, error) {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	if r, ok := s.m.refunds[req.ID]; ok {
@@ -71,7 +70,7 @@ func (s Books) book(verb string, req order.RefundRequest, cause *order.RefundCau
 }
 
 // Settle records what the gateway said.
-func (s Books) Settle(_ context.Context, id order.RefundID, outcome order.RefundOutcome) (order.Refund, error) {
+func (s Refunds) Settle(_ context.Context, id order.RefundID, outcome order.RefundOutcome) (order.Refund, error) {
 	if err := outcome.Check(); err != nil {
 		return order.Refund{}, fmt.Errorf("settle refund %s: %w", id, err)
 	}
@@ -80,7 +79,7 @@ func (s Books) Settle(_ context.Context, id order.RefundID, outcome order.Refund
 	return s.settle(id, outcome)
 }
 
-func (s Books) settle(id order.RefundID, outcome order.RefundOutcome) (order.Refund, error) {
+func (s Refunds) settle(id order.RefundID, outcome order.RefundOutcome) (order.Refund, error) {
 	stored, ok := s.m.refunds[id]
 	if !ok {
 		return order.Refund{}, fmt.Errorf("settle refund %s: %w", id, order.ErrNotFound)
@@ -106,7 +105,7 @@ func (s Books) settle(id order.RefundID, outcome order.RefundOutcome) (order.Ref
 }
 
 // BookOutside records a refund that was made at the gateway.
-func (s Books) BookOutside(_ context.Context, id order.ID, found order.GatewayRefund) (order.Refund, error) {
+func (s Refunds) BookOutside(_ context.Context, id order.ID, found order.GatewayRefund) (order.Refund, error) {
 	outcome, refundID := found.Outcome(), order.OutsideRefundID(found.ID)
 	if err := cmp.Or(outcome.Check(), found.Amount.Validate()); err != nil {
 		return order.Refund{}, fmt.Errorf("book refund %s, made at the gateway: %w", found.ID, err)
@@ -127,7 +126,7 @@ func (s Books) BookOutside(_ context.Context, id order.ID, found order.GatewayRe
 }
 
 // ReturnedUnits records what became of the units.
-func (s Books) ReturnedUnits(_ context.Context, id order.RefundID, units order.UnitsStatus) (order.Refund, error) {
+func (s Refunds) ReturnedUnits(_ context.Context, id order.RefundID, units order.UnitsStatus) (order.Refund, error) {
 	if units != order.UnitsDone && units != order.UnitsSkipped {
 		return order.Refund{}, fmt.Errorf("return the units of refund %s: unknown status %q", id, units)
 	}
@@ -141,7 +140,7 @@ func (s Books) ReturnedUnits(_ context.Context, id order.RefundID, units order.U
 }
 
 // Finish marks a refund as settled.
-func (s Books) Finish(_ context.Context, id order.RefundID, version int64) (order.Refund, error) {
+func (s Refunds) Finish(_ context.Context, id order.RefundID, version int64) (order.Refund, error) {
 	return s.update(id, func(r *order.Refund) bool {
 		rests := r.Version == version && !r.Settled && r.Status != order.RefundBooked && r.Units != order.UnitsDue
 		r.Settled = r.Settled || rests
@@ -150,7 +149,7 @@ func (s Books) Finish(_ context.Context, id order.RefundID, version int64) (orde
 }
 
 // update applies a transition that adds nothing to the timeline and reports whether it changed the refund.
-func (s Books) update(id order.RefundID, change func(*order.Refund) bool) (order.Refund, error) {
+func (s Refunds) update(id order.RefundID, change func(*order.Refund) bool) (order.Refund, error) {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	stored, ok := s.m.refunds[id]
@@ -165,35 +164,35 @@ func (s Books) update(id order.RefundID, change func(*order.Refund) bool) (order
 }
 
 // Refund returns a refund, or order.ErrNotFound.
-func (s Books) Refund(_ context.Context, id order.RefundID) (order.Refund, error) {
+func (s Refunds) Refund(_ context.Context, id order.RefundID) (order.Refund, error) {
 	return s.update(id, func(*order.Refund) bool { return false })
 }
 
-// Refunds returns the refunds of an order, newest last.
-func (s Books) Refunds(_ context.Context, id order.ID) ([]order.Refund, error) {
-	return s.listRefunds(0, func(r refund) bool { return r.OrderID == id },
+// OfOrder returns the refunds of an order, newest last.
+func (s Refunds) OfOrder(_ context.Context, id order.ID) ([]order.Refund, error) {
+	return s.list(0, func(r refund) bool { return r.OrderID == id },
 		func(r refund) time.Time { return r.CreatedAt }), nil
 }
 
-// UnsettledRefunds returns a page of the refunds that are not at rest, oldest first.
-func (s Books) UnsettledRefunds(
+// Unsettled returns a page of the refunds that are not at rest, oldest first.
+func (s Refunds) Unsettled(
 	_ context.Context, minAge time.Duration, cursor string, limit int,
 ) ([]order.Refund, string, error) {
-	rows := s.listRefunds(0, func(r refund) bool {
+	rows := s.list(0, func(r refund) bool {
 		return !r.Settled && !r.UpdatedAt.After(s.m.clock().Add(-minAge))
 	}, func(r refund) time.Time { return r.UpdatedAt })
 	return pageOf(rows, cursor, limit, func(r order.Refund) string { return string(r.ID) })
 }
 
-// PendingRefunds returns the PENDING refunds that were last looked up earlier than before.
-func (s Books) PendingRefunds(_ context.Context, before time.Time, limit int) ([]order.Refund, error) {
-	return s.listRefunds(order.PageSize(limit), func(r refund) bool {
-		return r.Status == order.RefundPending && r.lookedAt.Before(before)
+// Pending returns the PENDING refunds that were not looked up for minAge.
+func (s Refunds) Pending(_ context.Context, minAge time.Duration, limit int) ([]order.Refund, error) {
+	return s.list(order.PageSize(limit), func(r refund) bool {
+		return r.Status == order.RefundPending && !r.lookedAt.After(s.m.clock().Add(-minAge))
 	}, func(r refund) time.Time { return r.lookedAt }), nil
 }
 
-// LookedUp records that a refund was looked up.
-func (s Books) LookedUp(_ context.Context, id order.RefundID) error {
+// Looked records that a refund was looked up.
+func (s Refunds) Looked(_ context.Context, id order.RefundID) error {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	r, ok := s.m.refunds[id]
@@ -205,8 +204,8 @@ func (s Books) LookedUp(_ context.Context, id order.RefundID) error {
 	return nil
 }
 
-// listRefunds returns the refunds that match, sorted by a time, and at most limit of them (0: all).
-func (s Books) listRefunds(limit int, match func(refund) bool, at func(refund) time.Time) []order.Refund {
+// list returns the refunds that match, sorted by a time, and at most limit of them (0: all).
+func (s Refunds) list(limit int, match func(refund) bool, at func(refund) time.Time) []order.Refund {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	rows := slices.SortedFunc(maps.Values(s.m.refunds), func(a, b refund) int {
@@ -238,52 +237,8 @@ func pageOf[T any](rows []T, cursor string, limit int, id func(T) string) ([]T, 
 	return rows, "", nil
 }
 
-// NoteDispute records a dispute, or its newer state.
-func (s Books) NoteDispute(_ context.Context, d order.Dispute) error {
-	s.m.mu.Lock()
-	defer s.m.mu.Unlock()
-	if _, ok := s.m.orders[d.OrderID]; !ok {
-		return fmt.Errorf("note dispute %s of order %s: %w", d.ID, d.OrderID, order.ErrNotFound)
-	}
-	known, ok := s.m.disputes[d.ID]
-	d.Closed = d.Closed || d.Lost
-	d.OpenedAt = cmp.Or(known.OpenedAt, d.OpenedAt, s.m.clock())
-	if !d.Closed {
-		d.ClosedAt = time.Time{}
-	} else if d.ClosedAt.IsZero() {
-		d.ClosedAt = s.m.clock()
-	}
-	d.OpenedAt, d.ClosedAt = d.OpenedAt.UTC().Truncate(time.Microsecond), d.ClosedAt.UTC().Truncate(time.Microsecond)
-	if known.Closed || ok && known.Amount == d.Amount && known.Status == d.Status && known.Reason == d.Reason && !d.Closed {
-		return nil
-	}
-	s.m.disputes[d.ID] = d
-	entry := order.Entry{
-		Detail: fmt.Sprintf("%s: %s, %s (dispute %s)", moneytext.Plain(d.Amount), d.Reason, d.Status, d.ID),
-	}
-	if !ok {
-		entry.Type, entry.At = order.EntryDisputeOpened, d.OpenedAt
-		s.m.add(d.OrderID, entry)
-	}
-	if d.Closed {
-		entry.Type, entry.At = order.EntryDisputeClosed, d.ClosedAt
-		s.m.add(d.OrderID, entry)
-	}
-	return nil
-}
-
-// Disputes returns the disputes of an order, oldest first.
-func (s Books) Disputes(_ context.Context, id order.ID) ([]order.Dispute, error) {
-	s.m.mu.Lock()
-	defer s.m.mu.Unlock()
-	disputes := slices.SortedFunc(maps.Values(s.m.disputes), func(a, b order.Dispute) int {
-		return cmp.Or(a.OpenedAt.Compare(b.OpenedAt), strings.Compare(a.ID, b.ID))
-	})
-	return slices.DeleteFunc(disputes, func(d order.Dispute) bool { return d.OrderID != id }), nil
-}
-
 // Balances returns what the books say about the money of the CONFIRMED orders.
-func (s Books) Balances(ctx context.Context, ids []order.ID) ([]order.Balance, error) {
+func (s Refunds) Balances(ctx context.Context, ids []order.ID) ([]order.Balance, error) {
 	var balances []order.Balance
 	for _, id := range ids {
 		o, err := s.m.Order(ctx, id)
@@ -291,7 +246,7 @@ func (s Books) Balances(ctx context.Context, ids []order.ID) ([]order.Balance, e
 			continue
 		}
 		b := order.Balance{OrderID: id, Kept: o.Total, Owed: money.Money{Currency: o.Total.Currency}}
-		refunds, _ := s.Refunds(ctx, id)
+		refunds, _ := s.OfOrder(ctx, id)
 		for _, r := range refunds {
 			if r.Money == order.ThroughGateway && (r.Status == order.RefundPending || r.Status == order.RefundSucceeded) {
 				b.Kept.Amount -= r.Amount.Amount

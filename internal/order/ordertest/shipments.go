@@ -12,8 +12,14 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
+// Shipments are the shipments of the orders in a Memory. They pass the contract in internal/postgres as well.
+type Shipments struct{ m *Memory }
+
+// Shipments returns the shipments of the store's orders.
+func (m *Memory) Shipments() Shipments { return Shipments{m} }
+
 // Ship decides about a shipment, or returns the existing one.
-func (s Books) Ship(_ context.Context, req order.ShipmentRequest) (order.Shipment, error) {
+func (s Shipments) Ship(_ context.Context, req order.ShipmentRequest) (order.Shipment, error) {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	if known, ok := s.m.shipments[req.ID]; ok {
@@ -49,7 +55,7 @@ func (s Books) Ship(_ context.Context, req order.ShipmentRequest) (order.Shipmen
 	if shipment.Cause = refusedShipment(o, short); shipment.Cause != nil {
 		shipment.Status, shipment.Settled = order.ShipmentRefused, true
 	}
-	return clone(s.storeShipment(shipment)), nil
+	return clone(s.store(shipment)), nil
 }
 
 func refusedShipment(o order.Order, short []order.LineLeft) *order.RefundCause {
@@ -65,8 +71,8 @@ func refusedShipment(o order.Order, short []order.LineLeft) *order.RefundCause {
 	return nil
 }
 
-// storeShipment stores a shipment with an entry of the timeline for its status.
-func (s Books) storeShipment(shipment order.Shipment) order.Shipment {
+// store stores a shipment with an entry of the timeline for its status.
+func (s Shipments) store(shipment order.Shipment) order.Shipment {
 	s.m.shipments[shipment.ID] = clone(shipment)
 	if shipment.Status != order.ShipmentRefused {
 		sent := strings.TrimSpace(shipment.Carrier + " " + shipment.Tracking)
@@ -78,7 +84,7 @@ func (s Books) storeShipment(shipment order.Shipment) order.Shipment {
 }
 
 // Arrive ends a shipment.
-func (s Books) Arrive(_ context.Context, id order.ShipmentID, status order.ShipmentStatus) (order.Shipment, error) {
+func (s Shipments) Arrive(_ context.Context, id order.ShipmentID, status order.ShipmentStatus) (order.Shipment, error) {
 	if status != order.Delivered && status != order.LostInTransit {
 		return order.Shipment{}, fmt.Errorf("end shipment %s: %q is no end", id, status)
 	}
@@ -95,16 +101,16 @@ func (s Books) Arrive(_ context.Context, id order.ShipmentID, status order.Shipm
 		return shipment, fmt.Errorf("end shipment %s as %s, which is %s: %w", id, status, shipment.Status, order.ErrConflict)
 	}
 	shipment.Status, shipment.Settled = status, false
-	s.changeShipment(&shipment)
+	s.change(&shipment)
 	if status == order.Delivered {
 		shipment.DeliveredAt = shipment.UpdatedAt
 	} else {
 		shipment.LostAt = shipment.UpdatedAt
 	}
-	return clone(s.storeShipment(shipment)), nil
+	return clone(s.store(shipment)), nil
 }
 
-func (s Books) changeShipment(shipment *order.Shipment) {
+func (s Shipments) change(shipment *order.Shipment) {
 	shipment.Version++
 	if now := s.m.clock(); now.After(shipment.UpdatedAt) {
 		shipment.UpdatedAt = now
@@ -112,7 +118,7 @@ func (s Books) changeShipment(shipment *order.Shipment) {
 }
 
 // FinishShipment marks a shipment as settled.
-func (s Books) FinishShipment(_ context.Context, id order.ShipmentID, version int64) (order.Shipment, error) {
+func (s Shipments) FinishShipment(_ context.Context, id order.ShipmentID, version int64) (order.Shipment, error) {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	known, ok := s.m.shipments[id]
@@ -122,14 +128,14 @@ func (s Books) FinishShipment(_ context.Context, id order.ShipmentID, version in
 	shipment := clone(known)
 	if shipment.Version == version && !shipment.Settled {
 		shipment.Settled = true
-		s.changeShipment(&shipment)
+		s.change(&shipment)
 		s.m.shipments[id] = clone(shipment)
 	}
 	return shipment, nil
 }
 
 // Shipment returns a shipment, or order.ErrNotFound.
-func (s Books) Shipment(_ context.Context, id order.ShipmentID) (order.Shipment, error) {
+func (s Shipments) Shipment(_ context.Context, id order.ShipmentID) (order.Shipment, error) {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	shipment, ok := s.m.shipments[id]
@@ -139,23 +145,23 @@ func (s Books) Shipment(_ context.Context, id order.ShipmentID) (order.Shipment,
 	return clone(shipment), nil
 }
 
-// Shipments returns the shipments of an order, newest last.
-func (s Books) Shipments(_ context.Context, id order.ID) ([]order.Shipment, error) {
-	return s.listShipments(func(shipment order.Shipment) bool { return shipment.OrderID == id },
+// OfOrder returns the shipments of an order, newest last.
+func (s Shipments) OfOrder(_ context.Context, id order.ID) ([]order.Shipment, error) {
+	return s.list(func(shipment order.Shipment) bool { return shipment.OrderID == id },
 		func(s order.Shipment) time.Time { return s.ShippedAt }), nil
 }
 
-// UnsettledShipments returns a page of the shipments that are not announced as they are, oldest first.
-func (s Books) UnsettledShipments(
+// Unsettled returns a page of the shipments that are not announced as they are, oldest first.
+func (s Shipments) Unsettled(
 	_ context.Context, minAge time.Duration, cursor string, limit int,
 ) ([]order.Shipment, string, error) {
-	rows := s.listShipments(func(shipment order.Shipment) bool {
+	rows := s.list(func(shipment order.Shipment) bool {
 		return !shipment.Settled && !shipment.UpdatedAt.After(s.m.clock().Add(-minAge))
 	}, func(s order.Shipment) time.Time { return s.UpdatedAt })
 	return pageOf(rows, cursor, limit, func(s order.Shipment) string { return string(s.ID) })
 }
 
-func (s Books) listShipments(match func(order.Shipment) bool, at func(order.Shipment) time.Time) []order.Shipment {
+func (s Shipments) list(match func(order.Shipment) bool, at func(order.Shipment) time.Time) []order.Shipment {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	rows := slices.SortedFunc(maps.Values(s.m.shipments), func(a, b order.Shipment) int {
