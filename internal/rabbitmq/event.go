@@ -27,6 +27,20 @@ func encodeAlert(a order.Alert) (amqp.Publishing, error) {
 	})
 }
 
+// encodeRefund is encode for events about refunds.
+func encodeRefund(e order.RefundEvent) (amqp.Publishing, error) {
+	return encodeJSON(e, amqp.Publishing{
+		MessageId: e.MessageID(), CorrelationId: string(e.OrderID), Type: string(e.Type), Timestamp: e.OccurredAt,
+	})
+}
+
+// encodeShipment is encode for events about shipments.
+func encodeShipment(e order.ShipmentEvent) (amqp.Publishing, error) {
+	return encodeJSON(e, amqp.Publishing{
+		MessageId: e.MessageID(), CorrelationId: string(e.OrderID), Type: string(e.Type), Timestamp: e.OccurredAt,
+	})
+}
+
 func encodeJSON(body any, message amqp.Publishing) (amqp.Publishing, error) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
@@ -53,6 +67,24 @@ func DecodeAlert(m Message) (order.Alert, error) {
 		return a, err
 	}
 	return a, check(m, a.Version, order.AlertVersion, a.OrderID, a.MessageID())
+}
+
+// DecodeRefund is DecodeEvent for events about refunds.
+func DecodeRefund(m Message) (order.RefundEvent, error) {
+	var e order.RefundEvent
+	if err := decode(m, &e); err != nil {
+		return e, err
+	}
+	return e, check(m, e.Version, order.EventVersion, e.OrderID, e.MessageID())
+}
+
+// DecodeShipment is DecodeEvent for events about shipments.
+func DecodeShipment(m Message) (order.ShipmentEvent, error) {
+	var e order.ShipmentEvent
+	if err := decode(m, &e); err != nil {
+		return e, err
+	}
+	return e, check(m, e.Version, order.EventVersion, e.OrderID, e.MessageID())
 }
 
 func decode(m Message, into any) error {

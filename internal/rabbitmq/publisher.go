@@ -33,7 +33,7 @@ const (
 )
 
 // Publisher publishes with confirms, over one connection with a pool of channels. It is safe for concurrent use, and
-// implements activities.Events and activities.Alerts.
+// implements activities.Events, RefundEvents, ShipmentEvents and Alerts.
 type Publisher struct {
 	supervisor *supervisor
 	topology   Topology
@@ -88,6 +88,18 @@ func (p *Publisher) Publish(ctx context.Context, e order.Event) error {
 // SendAlert publishes an alert to operators, with the same guarantees as Publish.
 func (p *Publisher) SendAlert(ctx context.Context, a order.Alert) error {
 	message, err := encodeAlert(a)
+	return p.publish(ctx, message, err)
+}
+
+// PublishRefund publishes an event about a refund, with the same guarantees as Publish.
+func (p *Publisher) PublishRefund(ctx context.Context, e order.RefundEvent) error {
+	message, err := encodeRefund(e)
+	return p.publish(ctx, message, err)
+}
+
+// PublishShipment publishes an event about a shipment, with the same guarantees as Publish.
+func (p *Publisher) PublishShipment(ctx context.Context, e order.ShipmentEvent) error {
+	message, err := encodeShipment(e)
 	return p.publish(ctx, message, err)
 }
 

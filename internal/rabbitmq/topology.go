@@ -8,6 +8,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // Names that the broker's operators see.
@@ -18,13 +20,26 @@ const (
 	DeadLetterQueue    = "failed_messages" // messages that no consumer could handle, kept for operators
 )
 
-// The queues of events. Each is bound under its own name, which is the type of its events. Publishers declare them too,
-// so that they keep events for a consumer that has never run.
+// The queues of events. Publishers declare them too, so that they keep events for a consumer that has never run.
 const (
 	QueueConfirmed      = "ORDER_CONFIRMED"
 	QueueCancelled      = "ORDER_CANCELLED"
 	QueueNeedsAttention = "ORDER_NEEDS_ATTENTION"
+	QueueRefunds        = "ORDER_REFUNDS"   // a refund may have several events: one consumer sees all of them
+	QueueShipments      = "ORDER_SHIPMENTS" // as may a shipment
 )
+
+// keysOf returns the types of the events in a queue: its own name, unless it holds several types.
+func keysOf(queue string) []string {
+	switch queue {
+	case QueueRefunds:
+		return []string{string(order.EventRefunded), string(order.EventRefundRefused), string(order.EventRefundFailed)}
+	case QueueShipments:
+		return []string{string(order.EventShipped), string(order.EventDelivered)}
+	default:
+		return []string{queue}
+	}
+}
 
 // deliveryLimit is how many times the broker redelivers a message that is not acknowledged, because it kills its consumer
 // or because connections break. Then the broker dead-letters it.
@@ -34,7 +49,7 @@ const deliveryLimit = 20
 // name. That is why the names of retry tiers hold their delay: after a change the old tiers drain by themselves and can
 // then be deleted.
 type Topology struct {
-	// Queues are declared and bound to the exchange under their own names.
+	// Queues are declared and bound to the exchange under the types of their events.
 	Queues []string
 	// Tiers are the delays before the second, third, … attempt at a message, in whole milliseconds.
 	Tiers []time.Duration
@@ -43,7 +58,7 @@ type Topology struct {
 // DefaultTopology is the topology of all programs.
 func DefaultTopology() Topology {
 	return Topology{
-		Queues: []string{QueueConfirmed, QueueCancelled, QueueNeedsAttention},
+		Queues: []string{QueueConfirmed, QueueCancelled, QueueNeedsAttention, QueueRefunds, QueueShipments},
 		Tiers:  []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute},
 	}
 }
@@ -129,15 +144,15 @@ type declaration struct {
 func (t Topology) declarations() []declaration {
 	all := []declaration{
 		exchange(DeadLetterExchange, amqp.ExchangeDirect),
-		queue(DeadLetterQueue, DeadLetterExchange, DeadLetterKey, deadLetterArguments()),
+		queue(DeadLetterQueue, DeadLetterExchange, deadLetterArguments(), DeadLetterKey),
 		exchange(Exchange, amqp.ExchangeTopic),
 	}
 	for _, name := range t.Queues {
-		all = append(all, queue(name, Exchange, name, eventArguments()))
+		all = append(all, queue(name, Exchange, eventArguments(), keysOf(name)...))
 	}
 	for _, delay := range t.Tiers {
 		name := TierName(delay)
-		all = append(all, exchange(name, amqp.ExchangeFanout), queue(name, name, "", tierArguments(delay)))
+		all = append(all, exchange(name, amqp.ExchangeFanout), queue(name, name, tierArguments(delay), ""))
 	}
 	return all
 }
@@ -148,12 +163,17 @@ func exchange(name, kind string) declaration {
 	}}
 }
 
-func queue(name, from, key string, arguments amqp.Table) declaration {
+func queue(name, from string, arguments amqp.Table, keys ...string) declaration {
 	return declaration{name, func(ch *amqp.Channel) error {
 		if _, err := ch.QueueDeclare(name, true, false, false, false, arguments); err != nil {
 			return err
 		}
-		return ch.QueueBind(name, key, from, false, nil)
+		for _, key := range keys {
+			if err := ch.QueueBind(name, key, from, false, nil); err != nil {
+				return err
+			}
+		}
+		return nil
 	}}
 }
 
