@@ -26,6 +26,7 @@ type Config struct {
 	StopTimeout    time.Duration `env:"WORKER_STOP_TIMEOUT" envDefault:"20s" help:"time for running activities after SIGTERM"`
 	PriceAge       time.Duration `env:"CATALOG_PRICE_MAX_AGE" envDefault:"5m" help:"age of prices during an outage; 0: none"`
 	RecoveryEvery  time.Duration `env:"RECOVERY_INTERVAL" envDefault:"1m" help:"pause between searches for interrupted orders"`
+	LookupEvery    time.Duration `env:"REFUND_LOOKUP_INTERVAL" envDefault:"1h" help:"pause between look-ups of refunds at the gateway"`
 	RecoveryMinAge time.Duration `env:"RECOVERY_MIN_AGE" envDefault:"2m" help:"age of unfinished orders that are recovered"`
 }
 
@@ -41,6 +42,7 @@ func (c Config) Validate() error {
 	check(c.StopTimeout > 0, "WORKER_STOP_TIMEOUT: must be more than 0, or SIGTERM would cut off running activities")
 	check(c.PriceAge >= 0, "CATALOG_PRICE_MAX_AGE: must not be negative")
 	check(c.RecoveryEvery >= time.Second, "RECOVERY_INTERVAL: must be at least 1s")
+	check(c.LookupEvery >= time.Second, "REFUND_LOOKUP_INTERVAL: must be at least 1s")
 	check(c.RecoveryMinAge >= time.Second, "RECOVERY_MIN_AGE: must be at least 1s")
 	return errors.Join(problems...)
 }

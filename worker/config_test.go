@@ -21,12 +21,13 @@ func TestDefaultsAreUsable(t *testing.T) {
 func TestEveryWrongVariableIsNamed(t *testing.T) {
 	t.Parallel()
 	tests := map[string][]string{
-		"DATABASE_URL":          nil,
-		"WORKER_CONCURRENCY":    append([]string{"WORKER_CONCURRENCY=0"}, required...),
-		"WORKER_STOP_TIMEOUT":   append([]string{"WORKER_STOP_TIMEOUT=0s"}, required...),
-		"CATALOG_PRICE_MAX_AGE": append([]string{"CATALOG_PRICE_MAX_AGE=-1s"}, required...),
-		"RECOVERY_INTERVAL":     append([]string{"RECOVERY_INTERVAL=1ms"}, required...),
-		"RECOVERY_MIN_AGE":      append([]string{"RECOVERY_MIN_AGE=soon"}, required...),
+		"DATABASE_URL":           nil,
+		"WORKER_CONCURRENCY":     append([]string{"WORKER_CONCURRENCY=0"}, required...),
+		"WORKER_STOP_TIMEOUT":    append([]string{"WORKER_STOP_TIMEOUT=0s"}, required...),
+		"CATALOG_PRICE_MAX_AGE":  append([]string{"CATALOG_PRICE_MAX_AGE=-1s"}, required...),
+		"RECOVERY_INTERVAL":      append([]string{"RECOVERY_INTERVAL=1ms"}, required...),
+		"REFUND_LOOKUP_INTERVAL": append([]string{"REFUND_LOOKUP_INTERVAL=0s"}, required...),
+		"RECOVERY_MIN_AGE":       append([]string{"RECOVERY_MIN_AGE=soon"}, required...),
 		// half a version, or one that the server would refuse
 		"WORKER_BUILD_ID":        append([]string{"WORKER_DEPLOYMENT_NAME=orders"}, required...),
 		"WORKER_DEPLOYMENT_NAME": append([]string{"WORKER_DEPLOYMENT_NAME=a.b", "WORKER_BUILD_ID=1"}, required...),

@@ -84,6 +84,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		return err
 	}
 	orders := postgres.NewOrders(pool)
+	refunds, shipments := postgres.NewRefunds(pool), postgres.NewShipments(pool)
 
 	payments, err := stripe.New(stripe.Config{URL: c.StripeURL, Key: c.StripeKey}, log)
 	if err != nil {
@@ -120,15 +121,29 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	if err := sagas.ScheduleRecovery(starting, c.RecoveryEvery); err != nil {
 		return err
 	}
+	if err := sagas.ScheduleRefundLookups(starting, c.LookupEvery); err != nil {
+		return err
+	}
 
 	fatal := make(chan error, 1)
 	sdk := newWorker(w.Temporal, c, fatal)
+	stock := catalogadapter.New(catalog)
 	sdk.RegisterActivity(&activities.Activities{
-		Catalog: catalogadapter.New(catalog), Payments: payments, Orders: deciding{orders, w.Decided},
+		Catalog: stock, Payments: payments, Orders: deciding{orders, w.Decided},
 		Events: events, Alerts: events,
 	})
 	sdk.RegisterActivity(&activities.Settlement{Payments: payments, Orders: orders})
 	sdk.RegisterActivity(&activities.Recovery{Workflows: sagas, Orders: orders, MinAge: c.RecoveryMinAge, Log: log})
+	sdk.RegisterActivity(&activities.Refunding{
+		Refunds: refunds, Gateway: payments, Catalog: stock, Events: events,
+	})
+	sdk.RegisterActivity(&activities.Shipping{Shipments: shipments, Events: events})
+	sdk.RegisterActivity(&activities.Following{
+		Gateway: payments, Payments: payments, Books: refunds, Orders: orders, Workflows: sagas,
+	})
+	sdk.RegisterActivity(&activities.BookRecovery{
+		Workflows: sagas, Refunds: refunds, Shipments: shipments, MinAge: c.RecoveryMinAge,
+	})
 	probes := httpserver.Probes(map[string]httpserver.Check{"temporal": w.Temporal.Check, "postgres": pool.Ping}, log)
 	return serve(ctx, sdk, fatal, c, log, withMetrics(probes, w.metrics))
 }
