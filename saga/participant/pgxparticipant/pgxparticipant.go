@@ -3,7 +3,6 @@ package pgxparticipant
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -30,20 +29,10 @@ type Store struct{ db DB }
 // New returns a store in db, which must have the table of [Schema].
 func New(db DB) *Store { return &Store{db} }
 
-// attempts is how often a transaction is begun that PostgreSQL aborts because of others.
-const attempts = 10
-
 // Transact implements [participant.Store]. It repeats a transaction that PostgreSQL aborts only because others ran beside it:
 // a serialization failure or a deadlock.
-func (s *Store) Transact(ctx context.Context, f func(tx pgx.Tx) error) (err error) {
-	for range attempts {
-		err = pgx.BeginFunc(ctx, s.db, f)
-		var aborted *pgconn.PgError
-		if !errors.As(err, &aborted) || aborted.Code != "40001" && aborted.Code != "40P01" {
-			return err
-		}
-	}
-	return err
+func (s *Store) Transact(ctx context.Context, f func(tx pgx.Tx) error) error {
+	return statements.Repeat(func() error { return pgx.BeginFunc(ctx, s.db, f) })
 }
 
 // Claim implements [participant.Store].

@@ -21,8 +21,13 @@ type Store struct{ db *sql.DB }
 // New returns a store in db, which must have the table of [Schema].
 func New(db *sql.DB) *Store { return &Store{db} }
 
-// Transact implements [participant.Store].
+// Transact implements [participant.Store]. It repeats a transaction that PostgreSQL aborts only because others ran beside it, a
+// serialization failure or a deadlock, if the driver's errors have the method SQLState, as those of pgx and lib/pq do.
 func (s *Store) Transact(ctx context.Context, f func(tx *sql.Tx) error) error {
+	return statements.Repeat(func() error { return s.transact(ctx, f) })
+}
+
+func (s *Store) transact(ctx context.Context, f func(tx *sql.Tx) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)

@@ -3,6 +3,7 @@ package sqlparticipant_test
 import (
 	"context"
 	"database/sql"
+	"net/url"
 	"path/filepath"
 	"testing"
 
@@ -16,7 +17,12 @@ import (
 
 func TestPostgreSQLKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	keepsTheContract(t, "pgx", dbtest.Postgres(t))
+	for _, level := range []string{"read committed", "serializable"} {
+		t.Run(level, func(t *testing.T) {
+			t.Parallel()
+			keepsTheContract(t, "pgx", dbtest.Postgres(t)+"&default_transaction_isolation="+url.PathEscape(level))
+		})
+	}
 }
 
 func TestSQLiteKeepsTheContract(t *testing.T) {
@@ -71,4 +77,30 @@ func TestAnUnreachableDatabaseIsAnError(t *testing.T) {
 func TestADatabaseWithoutTheTableIsAnError(t *testing.T) {
 	t.Parallel()
 	participanttest.Broken(t, sqlparticipant.New(open(t, "sqlite", filepath.Join(t.TempDir(), "empty.db"))))
+}
+
+func TestATransactionThatAnotherOneAbortsIsRepeated(t *testing.T) {
+	t.Parallel()
+	db := open(t, "pgx", dbtest.Postgres(t)+"&default_transaction_isolation="+url.PathEscape("repeatable read"))
+	if _, err := db.ExecContext(t.Context(), `CREATE TABLE counter AS SELECT 0 AS n`); err != nil {
+		t.Fatal(err)
+	}
+	const count = `UPDATE counter SET n = n + 1`
+	attempts, n := 0, 0
+	err := sqlparticipant.New(db).Transact(t.Context(), func(tx *sql.Tx) error {
+		attempts++
+		if err := tx.QueryRowContext(t.Context(), `SELECT n FROM counter`).Scan(&n); err != nil {
+			return err
+		}
+		if attempts == 1 {
+			if _, err := db.ExecContext(t.Context(), count); err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecContext(t.Context(), count)
+		return err
+	})
+	if err != nil || attempts != 2 || n != 1 {
+		t.Errorf("error %v after %d attempts, the last of which saw %d; want two, and to see what the other one wrote", err, attempts, n)
+	}
 }

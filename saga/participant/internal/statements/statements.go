@@ -1,5 +1,7 @@
-// Package statements holds the SQL that keeps marks, for PostgreSQL and SQLite.
+// Package statements holds the SQL that keeps marks, for PostgreSQL and SQLite, and repeats transactions.
 package statements
+
+import "errors"
 
 // Schema creates the table of marks.
 const Schema = `
@@ -26,3 +28,19 @@ const Update = `UPDATE saga_marks SET state = $1, result = $2, changed_at = $3 W
 
 // Prune deletes the old marks of a state.
 const Prune = `DELETE FROM saga_marks WHERE state = $1 AND changed_at < $2`
+
+// attempts is how often a transaction is begun that the database aborts because of others.
+const attempts = 10
+
+// Repeat runs a transaction, again when PostgreSQL aborts it only because others ran beside it: a serialization failure or a
+// deadlock. The drivers' errors tell the SQLSTATE.
+func Repeat(transaction func() error) (err error) {
+	for range attempts {
+		err = transaction()
+		var aborted interface{ SQLState() string }
+		if !errors.As(err, &aborted) || aborted.SQLState() != "40001" && aborted.SQLState() != "40P01" {
+			return err
+		}
+	}
+	return err
+}
