@@ -3,11 +3,11 @@ package saga_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
@@ -100,8 +100,8 @@ func TestTimelineSaysWhetherABrokenStepHealedOrWasGivenUp(t *testing.T) {
 			if err := env.GetWorkflowError(); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("timeline (-want +got):\n%s", diff)
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("timeline %q, want %q", got, tt.want)
 			}
 		})
 	}

@@ -3,12 +3,9 @@ module github.com/ordersaga/ordersaga/saga
 go 1.26.0
 
 require (
-	github.com/google/go-cmp v0.7.0
 	github.com/nexus-rpc/sdk-go v0.7.0
-	github.com/stretchr/testify v1.12.1
 	go.temporal.io/api v1.63.5
 	go.temporal.io/sdk v1.50.0
-	pgregory.net/rapid v1.3.0
 )
 
 require (
@@ -28,6 +25,7 @@ require (
 	github.com/nexus-rpc/nexus-proto-annotations v0.1.0 // indirect
 	github.com/robfig/cron v1.2.0 // indirect
 	github.com/stretchr/objx v0.5.3 // indirect
+	github.com/stretchr/testify v1.12.1 // indirect
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect

@@ -3,6 +3,7 @@ package saga_test
 import (
 	"cmp"
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,7 +20,6 @@ import (
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
-	"pgregory.net/rapid"
 
 	"github.com/ordersaga/ordersaga/saga"
 )
@@ -424,42 +424,87 @@ func TestAnySagaUnderAnyFaultsReachesOneOfItsTwoEnds(t *testing.T) {
 	for i := range campaigns {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
-			rapid.Check(t, anySaga)
+			for range 100 {
+				if anySaga(t, randomChoices()); t.Failed() {
+					return
+				}
+			}
 		})
 	}
 }
 
-func anySaga(t *rapid.T) {
-	in, l := drawShape(t, "S"), newLedger()
-	drawFaults(t, in, l)
+// FuzzAnySaga looks for sagas and faults that break the promise. When it finds some, it makes them smaller.
+func FuzzAnySaga(f *testing.F) {
+	for range 20 {
+		f.Add(randomChoices().all)
+	}
+	f.Fuzz(func(t *testing.T, all []byte) { anySaga(t, &choices{all: all, left: all}) })
+}
+
+// choices are bytes that choose a saga and what happens to it. When none are left, the simplest is chosen.
+type choices struct{ all, left []byte }
+
+func randomChoices() *choices {
+	all := make([]byte, 400)
+	_, _ = crand.Read(all)
+	return &choices{all, all}
+}
+
+// upTo chooses a number from 0 to most.
+func (c *choices) upTo(most int) int {
+	n := 0
+	for m := most; m > 0; m >>= 8 {
+		n <<= 8
+		if len(c.left) > 0 {
+			n += int(c.left[0])
+			c.left = c.left[1:]
+		}
+	}
+	return n % (most + 1)
+}
+
+func (c *choices) yes() bool { return c.upTo(1) == 1 }
+
+// oneIn is true once in n times.
+func (c *choices) oneIn(n int) bool { return c.upTo(n-1) == n-1 }
+
+func one[T any](c *choices, of []T) T { return of[c.upTo(len(of)-1)] }
+
+func anySaga(t *testing.T, c *choices) {
+	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Logf("to repeat it, or make it smaller, add this to FuzzAnySaga: %#v", c.all)
+		}
+	}()
+	in, l := drawShape(c, "S"), newLedger()
+	drawFaults(c, in, l)
 	names := in.Steps
-	if rapid.IntRange(0, 3).Draw(t, "two sagas") == 0 {
-		second := drawShape(t, "T")
+	if c.oneIn(4) {
+		second := drawShape(c, "T")
 		second.Of, in.Second = "T", &second
 		l.second = newLedger()
 		l.second.mu, l.second.death = l.mu, l.death
-		drawFaults(t, second, l.second)
+		drawFaults(c, second, l.second)
 		names = slices.Concat(names, second.Steps)
 	}
 	l.death.unlessRecorded = in.reliesOnHistory() || in.Second != nil && in.Second.reliesOnHistory()
-	lost := rapid.IntRange(0, 2).Draw(t, "lost runs")
+	lost := c.upTo(2)
 	for run := 0; ; run++ {
-		drawRun(t, run, run < lost, in, l)
+		drawRun(c, run, run < lost, in, l)
 		env := newEnv(l)
 		env.RegisterWorkflow(l.watched)
 		env.SetWorkerOptions(mortal(l))
-		at := func(what string) time.Duration {
-			return time.Duration(rapid.IntRange(0, 40_000).Draw(t, what+" at ms")) * time.Millisecond
-		}
-		if rapid.Bool().Draw(t, "cancelled") {
-			env.RegisterDelayedCallback(env.CancelWorkflow, at("cancelled"))
+		at := func() time.Duration { return time.Duration(c.upTo(40_000)) * time.Millisecond }
+		if c.yes() {
+			env.RegisterDelayedCallback(env.CancelWorkflow, at())
 		}
 		for _, name := range names {
-			signal(env, at(name), "go "+name, "go")
+			signal(env, at(), "go "+name, "go")
 		}
-		for _, name := range rapid.SliceOfN(rapid.SampledFrom(harmless), 0, 3).Draw(t, "signals") {
-			step := rapid.SampledFrom([]string{"", "S0"}).Draw(t, "of")
-			signal(env, at("signal"), name, saga.Command{Operator: "alice", Reason: "why not", Step: step})
+		for range c.upTo(3) {
+			step := one(c, []string{"", "S0"})
+			signal(env, at(), one(c, harmless), saga.Command{Operator: "alice", Reason: "why not", Step: step})
 		}
 		env.ExecuteWorkflow(l.watched, in)
 		if l.survived() {
@@ -476,19 +521,19 @@ func anySaga(t *rapid.T) {
 }
 
 // drawRun draws what is special about one run. Late calls of earlier runs may still come.
-func drawRun(t *rapid.T, run int, lost bool, in shape, l *ledger) {
+func drawRun(c *choices, run int, lost bool, in shape, l *ledger) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	// A run after a lost one may see another world: cancelled before it begins, or without what the lost run found.
-	l.death.cancelled = run > 0 && rapid.Bool().Draw(t, "cancelled before it begins")
+	l.death.cancelled = run > 0 && c.yes()
 	if run > 0 {
-		drawRefusal(t, in, l)
+		drawRefusal(c, in, l)
 		if in.Second != nil {
-			drawRefusal(t, *in.Second, l.second)
+			drawRefusal(c, *in.Second, l.second)
 		}
 	}
 	if lost {
-		l.death.after = rapid.IntRange(1, 12).Draw(t, "the worker dies after effects")
+		l.death.after = 1 + c.upTo(11)
 	}
 }
 
@@ -518,30 +563,30 @@ func (l *ledger) survived() bool {
 	return !died
 }
 
-func drawShape(t *rapid.T, prefix string) shape {
+func drawShape(c *choices, prefix string) shape {
 	in := shape{Undoable: map[string]bool{}, Shared: map[string]string{}, Beside: map[string]bool{}, Kind: map[string]string{},
 		Timeout: time.Hour}
-	in.History = rapid.Bool().Draw(t, "without a fence")
-	in.NoPivot = in.History && rapid.Bool().Draw(t, "without a pivot")
+	in.History = c.yes()
+	in.NoPivot = in.History && c.yes()
 	first, kinds := prefix+"0", []string{"", "", "", "", inChild, afterSignal, inNested}
-	if rapid.Bool().Draw(t, "only activities") {
+	if c.yes() {
 		kinds = kinds[:1]
 	}
-	for i := range rapid.IntRange(1, 6).Draw(t, "steps") {
+	for i := range 1 + c.upTo(5) {
 		name := fmt.Sprintf("%s%d", prefix, i)
 		in.Steps = append(in.Steps, name)
-		in.Undoable[name] = rapid.Bool().Draw(t, name+" has an undo")
-		in.Beside[name] = i > 0 && rapid.IntRange(0, 3).Draw(t, name+" runs beside") == 0
-		if i > 0 && in.Undoable[name] && in.Undoable[first] && rapid.IntRange(0, 3).Draw(t, name+" shares an undo") == 0 {
+		in.Undoable[name] = c.yes()
+		in.Beside[name] = i > 0 && c.oneIn(4)
+		if i > 0 && in.Undoable[name] && in.Undoable[first] && c.oneIn(4) {
 			in.Shared[name] = first
 		}
-		in.Kind[name] = rapid.SampledFrom(kinds).Draw(t, name+" is")
+		in.Kind[name] = one(c, kinds)
 		in.Undoable[name] = in.Undoable[name] || in.NoPivot // what cannot be undone comes after the pivot
 	}
 	return in
 }
 
-func drawFaults(t *rapid.T, in shape, l *ledger) {
+func drawFaults(c *choices, in shape, l *ledger) {
 	calls := []string{"Confirm", "Close", "Finish", "Tell"}
 	for _, s := range in.Steps {
 		calls = append(calls, s, "-"+s)
@@ -549,25 +594,27 @@ func drawFaults(t *rapid.T, in shape, l *ledger) {
 	for name, first := range in.Shared {
 		l.shares[first] = append(l.shares[first], name)
 	}
-	drawRefusal(t, in, l)
-	if rapid.Bool().Draw(t, "nothing is broken") {
+	drawRefusal(c, in, l)
+	if c.yes() {
 		return // so that a run can be lost while all is in its first workflow task
 	}
-	for _, c := range calls {
-		if c != "Close" {
-			l.hangs[c] = rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "hanging calls of "+c)
+	for _, call := range calls {
+		if call != "Close" {
+			l.hangs[call] = one(c, []int{0, 0, 0, 1, 2})
 		}
-		l.faults[c] = rapid.SliceOfN(rapid.Bool(), 0, 4).Draw(t, "faults of "+c)
+		for range c.upTo(4) {
+			l.faults[call] = append(l.faults[call], c.yes())
+		}
 	}
 }
 
-func drawRefusal(t *rapid.T, in shape, l *ledger) {
-	if l.refuse = ""; rapid.Bool().Draw(t, "a step is refused") {
-		l.refuse = rapid.SampledFrom(append(in.Steps[:len(in.Steps):len(in.Steps)], "Confirm")).Draw(t, "refused")
+func drawRefusal(c *choices, in shape, l *ledger) {
+	if l.refuse = ""; c.yes() {
+		l.refuse = one(c, append(in.Steps[:len(in.Steps):len(in.Steps)], "Confirm"))
 	}
 }
 
-func (l *ledger) check(t *rapid.T, in shape) {
+func (l *ledger) check(t *testing.T, in shape) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.land()
@@ -609,7 +656,7 @@ func (l *ledger) check(t *rapid.T, in shape) {
 
 // checkOrder verifies that in a run the undos came last step first (a lost response repeats one), and that none came after
 // the end was recorded.
-func checkOrder(t *rapid.T, log []string) {
+func checkOrder(t *testing.T, log []string) {
 	log = slices.DeleteFunc(slices.Clone(log), func(entry string) bool { return strings.HasPrefix(entry, "+") })
 	last := "\xff"
 	for _, entry := range log {
