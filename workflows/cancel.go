@@ -2,12 +2,17 @@ package workflows
 
 import (
 	"errors"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/saga"
 )
+
+// UpdateCancel is the update that asks to cancel the order, with a CancelRequest. Once it is accepted, the order's row will
+// say whether it was in time.
+const UpdateCancel = "cancel"
 
 // CancelRequest is the argument of UpdateCancel.
 type CancelRequest struct {
@@ -27,9 +32,17 @@ const (
 // maxCancelReason bounds CancelRequest.Reason, in bytes.
 const maxCancelReason = 500
 
+// cancellation is the first request to cancel the order, if any.
+type cancellation struct {
+	CancelRequest
+	at     time.Time
+	stored bool // in the order's timeline
+	unwind workflow.CancelFunc
+}
+
 // handleCancel registers the update and returns the context that it cancels.
 func (s *orderSaga) handleCancel(ctx workflow.Context) (workflow.Context, error) {
-	ctx, s.unwind = workflow.WithCancel(ctx)
+	ctx, s.cancel.unwind = workflow.WithCancel(ctx)
 	return ctx, workflow.SetUpdateHandlerWithOptions(ctx, UpdateCancel, s.requestCancel,
 		workflow.UpdateHandlerOptions{Description: "cancels the order, if it is not confirmed yet", Validator: validateCancel})
 }
@@ -37,10 +50,22 @@ func (s *orderSaga) handleCancel(ctx workflow.Context) (workflow.Context, error)
 // requestCancel does not wait for the saga: the client reads what became of the order from its row.
 func (s *orderSaga) requestCancel(ctx workflow.Context, req CancelRequest) error {
 	if !s.row.Decided() && s.cancel.By == "" {
-		s.cancel, s.cancelAt = req, workflow.Now(ctx)
-		s.unwind()
+		s.cancel.CancelRequest, s.cancel.at = req, workflow.Now(ctx)
+		s.cancel.unwind()
 	}
 	return nil
+}
+
+// entry is the entry that says who asked to cancel the order, until it is stored.
+func (c cancellation) entry() []order.Entry {
+	if c.By == "" || c.stored {
+		return nil
+	}
+	detail := "cancel asked by " + string(c.By)
+	if c.Reason != "" {
+		detail += ": " + c.Reason
+	}
+	return []order.Entry{{Type: order.EntryCommand, At: c.at, Detail: detail}}
 }
 
 func validateCancel(_ workflow.Context, req CancelRequest) error {

@@ -17,21 +17,16 @@ const (
 	CreateOrderWorkflow   = "CreateOrder"
 	RecoverOrderWorkflow  = "RecoverOrder"
 	RecoverOrdersWorkflow = "RecoverOrders"
-
-	// UpdateCancel asks to cancel the order (CancelRequest). Once it is accepted, the order's row will say whether it was in
-	// time.
-	UpdateCancel = "cancel"
 )
 
 // CreateOrder takes an order from its request to its end and returns how it ended, as the row says. A refused or cancelled
 // order is an outcome, not a failed workflow.
 func CreateOrder(ctx workflow.Context, req order.Request) (activities.Progress, error) {
-	if err := checkRequest(ctx, req, req.ID.WorkflowID()); err != nil {
+	s, err := newOrderSaga(ctx, req, req.ID.WorkflowID())
+	if err != nil {
 		return activities.Progress{}, err
 	}
-	s := newOrderSaga(ctx, req)
-	ctx, err := s.handleCancel(ctx)
-	if err != nil {
+	if ctx, err = s.handleCancel(ctx); err != nil {
 		return activities.Progress{}, err
 	}
 	return s.ended(s.plan().Run(ctx, s.options()))
@@ -43,23 +38,6 @@ func (s *orderSaga) ended(_ saga.Outcome, err error) (activities.Progress, error
 		err = nil
 	}
 	return activities.ProgressOf(s.row), err
-}
-
-// checkRequest rejects, before anything happens, a workflow that an operator started by hand with an invalid order, or
-// under an ID that is not the order's: two workflows for one order would not know of each other.
-func checkRequest(ctx workflow.Context, req order.Request, workflowID string) error {
-	if err := req.Validate(); err != nil {
-		return temporal.NewNonRetryableApplicationError(err.Error(), "InvalidRequest", nil)
-	}
-	return checkWorkflowID(ctx, workflowID)
-}
-
-func checkWorkflowID(ctx workflow.Context, want string) error {
-	if got := workflow.GetInfo(ctx).WorkflowExecution.ID; got != want {
-		return temporal.NewNonRetryableApplicationError(
-			fmt.Sprintf("the workflow of this input must have the ID %s, not %s", want, got), "InvalidRequest", nil)
-	}
-	return nil
 }
 
 // plan is the business process: each step, its undo, and the point of no return.
@@ -110,15 +88,27 @@ type orderSaga struct {
 	paymentID string
 	row       order.Order
 	stored    int // how many entries of the saga's timeline are stored with the order
-
-	cancel       CancelRequest // the first, if any
-	cancelAt     time.Time
-	cancelStored bool // in the timeline
-	unwind       workflow.CancelFunc
+	cancel    cancellation
 }
 
-func newOrderSaga(ctx workflow.Context, req order.Request) *orderSaga {
-	return &orderSaga{req: req, start: workflow.GetInfo(ctx).WorkflowStartTime}
+// newOrderSaga rejects, before anything happens, a workflow that an operator started by hand with an invalid order, or
+// under an ID that is not the order's: two workflows for one order would not know of each other.
+func newOrderSaga(ctx workflow.Context, req order.Request, workflowID string) (*orderSaga, error) {
+	if err := req.Validate(); err != nil {
+		return nil, temporal.NewNonRetryableApplicationError(err.Error(), "InvalidRequest", nil)
+	}
+	if err := checkWorkflowID(ctx, workflowID); err != nil {
+		return nil, err
+	}
+	return &orderSaga{req: req, start: workflow.GetInfo(ctx).WorkflowStartTime}, nil
+}
+
+func checkWorkflowID(ctx workflow.Context, want string) error {
+	if got := workflow.GetInfo(ctx).WorkflowExecution.ID; got != want {
+		return temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("the workflow of this input must have the ID %s, not %s", want, got), "InvalidRequest", nil)
+	}
+	return nil
 }
 
 func (s *orderSaga) options() saga.Options {
@@ -173,16 +163,13 @@ func (s *orderSaga) commitStock(ctx workflow.Context) error {
 
 // confirmOrder is the pivot. A row that is not CONFIRMED afterwards was closed by another run.
 func (s *orderSaga) confirmOrder(ctx workflow.Context) error {
-	confirmed, err := transition(ctx, s, steps.ConfirmOrder, func(entries []order.Entry) activities.ConfirmOrderInput {
+	err := progress(ctx, s, steps.ConfirmOrder, func(entries []order.Entry) activities.ConfirmOrderInput {
 		return activities.ConfirmOrderInput{OrderID: s.req.ID, PaymentID: s.paymentID, Entries: entries}
 	})
-	if err != nil {
-		return err
-	}
-	if confirmed.Apply(&s.row); s.row.Status != order.Confirmed {
+	if err == nil && s.row.Status != order.Confirmed {
 		return saga.ErrStop
 	}
-	return nil
+	return err
 }
 
 // closeOrder is the fence: the row says whether the pivot has happened, whatever this run remembers.
@@ -217,13 +204,9 @@ func (s *orderSaga) releaseStock(ctx workflow.Context) error {
 
 // finishOrder writes FAILED or CANCELLED, as the cause in the row says. It runs after all undos.
 func (s *orderSaga) finishOrder(ctx workflow.Context) error {
-	finished, err := transition(ctx, s, steps.FinishOrder, func(entries []order.Entry) activities.FinishOrderInput {
+	return progress(ctx, s, steps.FinishOrder, func(entries []order.Entry) activities.FinishOrderInput {
 		return activities.FinishOrderInput{OrderID: s.req.ID, Entries: entries}
 	})
-	if err == nil {
-		finished.Apply(&s.row)
-	}
-	return err
 }
 
 // publishEvent announces the end that the row has.

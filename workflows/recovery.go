@@ -14,10 +14,10 @@ import (
 // otherwise undone and announced. It leaves out nothing, whatever the row says: the row may be missing, and only the
 // announcement may be left.
 func RecoverOrder(ctx workflow.Context, req order.Request) (activities.Progress, error) {
-	if err := checkRequest(ctx, req, req.ID.RecoveryID()); err != nil {
+	s, err := newOrderSaga(ctx, req, req.ID.RecoveryID())
+	if err != nil {
 		return activities.Progress{}, err
 	}
-	s := newOrderSaga(ctx, req)
 	return s.ended(s.plan().Recover(ctx, s.options()))
 }
 

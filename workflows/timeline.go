@@ -16,12 +16,23 @@ import (
 func transition[I, O any](
 	ctx workflow.Context, s *orderSaga, activity func(context.Context, I) (O, error), input func([]order.Entry) I,
 ) (O, error) {
-	timeline, cancel := saga.Timeline(ctx), s.cancelEntry()
+	timeline, cancel := saga.Timeline(ctx), s.cancel.entry()
 	out, err := saga.Execute(ctx, activity, input(append(cancel, entries(timeline[s.stored:])...)))
 	if err == nil {
-		s.stored, s.cancelStored = len(timeline), s.cancelStored || cancel != nil
+		s.stored, s.cancel.stored = len(timeline), s.cancel.stored || cancel != nil
 	}
 	return out, err
+}
+
+// progress is a transition whose activity returns only what it changed of the row.
+func progress[I any](
+	ctx workflow.Context, s *orderSaga, activity func(context.Context, I) (activities.Progress, error), input func([]order.Entry) I,
+) error {
+	changed, err := transition(ctx, s, activity, input)
+	if err == nil {
+		changed.Apply(&s.row)
+	}
+	return err
 }
 
 func (s *orderSaga) appendTimeline(ctx workflow.Context) error {
@@ -39,18 +50,6 @@ func appendTimeline(ctx workflow.Context, id order.ID, stored int) error {
 	return saga.Do(ctx, steps.AppendTimeline, activities.AppendTimelineInput{
 		OrderID: id, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID, Entries: entries(left),
 	})
-}
-
-// cancelEntry is the entry that says who asked to cancel the order, until it is stored.
-func (s *orderSaga) cancelEntry() []order.Entry {
-	if s.cancel.By == "" || s.cancelStored {
-		return nil
-	}
-	detail := "cancel asked by " + string(s.cancel.By)
-	if s.cancel.Reason != "" {
-		detail += ": " + s.cancel.Reason
-	}
-	return []order.Entry{{Type: order.EntryCommand, At: s.cancelAt, Detail: detail}}
 }
 
 // entries turns a part of the saga's timeline into entries of the order's.
