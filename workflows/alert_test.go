@@ -13,9 +13,8 @@ import (
 func TestOperatorsAreAlertedToAnOrderThatStaysBroken(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
-	w.breakNext("SendAlert", 1, fault{before: errBroken}) // the first alert is lost; another comes an hour later
-	w.breakNext("FinishOrder", 110, fault{before: errBroken})
-	run(t, w, request(broke))
+	lost := breaks("SendAlert", 1, errBroken) // another comes an hour later
+	run(t, w, request(broke), lost, breaks("FinishOrder", 110, errBroken))
 	if len(w.alerts) == 0 {
 		t.Fatal("no alert")
 	}
@@ -35,8 +34,6 @@ func TestOperatorsAreAlertedToAnOrderThatStaysBroken(t *testing.T) {
 
 func TestOrderGoesOnWhenItsAlertsAreLost(t *testing.T) {
 	t.Parallel()
-	w := newWorld()
-	w.breakNext("SendAlert", 1000, fault{before: errBroken})
-	w.breakNext("PublishEvent", 40, fault{before: errBroken})
-	wantEnd(t, run(t, w, request(visa)), order.Confirmed, "")
+	row := run(t, newWorld(), request(visa), breaks("SendAlert", 1000, errBroken), breaks("PublishEvent", 40, errBroken))
+	wantEnd(t, row, order.Confirmed, "")
 }

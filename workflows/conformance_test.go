@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ordersaga/ordersaga/saga/sagatest"
 )
 
 const (
@@ -17,7 +19,11 @@ const (
 
 func TestConformanceDocumentShowsTheMatrix(t *testing.T) {
 	t.Parallel()
-	want := conformance()
+	scope, err := sagatest.Survey(explored())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := conformance(scope)
 	if os.Getenv(writeDoc) != "" {
 		if err := os.WriteFile(conformanceDoc, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -33,37 +39,40 @@ func TestConformanceDocumentShowsTheMatrix(t *testing.T) {
 }
 
 // conformance is the document. It shows what the tests run; only the tests say whether they pass.
-func conformance() string {
+func conformance(scope sagatest.Scope) string {
 	var b strings.Builder
-	operations := 0
-	for _, p := range paths {
-		operations += len(p.steps)
+	activities := 0
+	for _, p := range scope.Paths {
+		activities += len(p.Activities)
 	}
 	fmt.Fprintf(&b, `<!-- Generated: make conformance runs every trial below and, when all pass, writes this file. -->
 
 # Conformance of the order saga
 
 What the tests do to an order's saga, and what must hold afterwards. The workflow is the real one, in Temporal's test
-environment, over stateful fakes that pass the same contracts as the real adapters (`+"`internal/order/ordertest`"+`). What
-that environment cannot show (killed processes, a real server that discards tasks, terminations, resets) is in `+"`e2e`"+`, on
-real services.
+environment, over stateful fakes that pass the same contracts as the real adapters (`+"`internal/order/ordertest`"+`). The
+explorer is the one that any user of the saga library has (`+"[`saga/sagatest`](../saga/sagatest/doc.go)"+`). What that
+environment cannot show (killed processes, a real server that discards tasks, terminations, resets) is in `+"`e2e`"+`, on real
+services.
 
-Each of the %d disturbances strikes each operation on both paths through the saga: %d × %d = %d trials. Each is also combined
-with every other disturbance on the same path: %s pairs. Nothing is left out. After each trial all %d invariants must hold.
-`+"`make conformance`"+` runs all of it. `+"`make test`"+` runs every single disturbance, one in %d of the pairs, and random
-schedules of up to eight disturbances.
+Each of the %d disturbances strikes each activity on both paths through the saga: %d × %d = %d trials. Each is also combined
+with every other disturbance on the same path: %s pairs. Nothing is left out. After each trial the saga must have ended, what
+is in effect must suit its end, and all %d invariants must hold. `+"`make conformance`"+` runs all of it.
+`+"`make test`"+` runs every single disturbance, %d of the pairs, and %s random schedules of up to eight disturbances; after each
+of those the workflow is reset or recovered, which must change nothing.
 
 ## Paths
 
-| the order is | operations, in order |
+| path | activities, in order |
 |---|---|
-`, len(manners()), len(manners()), operations, len(singles()), thousands(len(pairs())), len(invariants), pairsInTest)
-	for _, p := range paths {
-		fmt.Fprintf(&b, "| %s | %s |\n", p.name, strings.Join(p.steps, ", "))
+`, len(scope.Disturbances), len(scope.Disturbances), activities, scope.Singles(), thousands(scope.Pairs()), len(invariants),
+		pairsInTest, thousands(randomInTest))
+	for _, p := range scope.Paths {
+		fmt.Fprintf(&b, "| %s | %s |\n", p.Name, strings.Join(p.Activities, ", "))
 	}
-	b.WriteString("\n## Disturbances\n\n| disturbance | what happens to the operation |\n|---|---|\n")
-	for _, m := range manners() {
-		fmt.Fprintf(&b, "| %s | %s |\n", m.name, m.about)
+	b.WriteString("\n## Disturbances\n\n| disturbance | what happens |\n|---|---|\n")
+	for _, d := range scope.Disturbances {
+		fmt.Fprintf(&b, "| %s | %s |\n", d.Name, d.About)
 	}
 	b.WriteString(`
 ## Invariants and seeded bugs

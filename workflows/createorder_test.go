@@ -2,22 +2,18 @@ package workflows_test
 
 import (
 	"context"
-	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/testsuite"
 
-	"github.com/ordersaga/ordersaga/activities"
 	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/saga"
+	"github.com/ordersaga/ordersaga/saga/sagatest"
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
@@ -30,38 +26,6 @@ func request(method string, items ...order.Item) order.Request {
 	return order.Request{ID: orderID, UserID: 42, Items: items, PaymentMethod: method, Hash: strings.Repeat("0", 64)}
 }
 
-// run runs the order saga to its end in w and checks every promise.
-func run(t *testing.T, w *world, req order.Request) order.Order {
-	t.Helper()
-	return runIn(t, newEnv(w), w, workflows.CreateOrder, req)
-}
-
-func runIn(t *testing.T, env *testsuite.TestWorkflowEnvironment, w *world, wf any, req order.Request) order.Order {
-	t.Helper()
-	id := req.ID.WorkflowID()
-	if reflect.ValueOf(wf).Pointer() == reflect.ValueOf(workflows.RecoverOrder).Pointer() {
-		id = req.ID.RecoveryID()
-	}
-	w.attach(env)
-	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id, TaskQueue: "orders"})
-	env.ExecuteWorkflow(wf, req)
-	if !env.IsWorkflowCompleted() {
-		t.Fatal("the workflow did not end")
-	}
-	if err := env.GetWorkflowError(); err != nil {
-		t.Fatalf("the workflow failed: %v", err)
-	}
-	var result activities.Progress
-	if err := env.GetWorkflowResult(&result); err != nil {
-		t.Fatal(err)
-	}
-	row := w.check(t, req.ID)
-	if diff := cmp.Diff(activities.ProgressOf(row), result); diff != "" {
-		t.Errorf("the workflow's result differs from the row (-row +result):\n%s", diff)
-	}
-	return row
-}
-
 func wantEnd(t *testing.T, got order.Order, status order.Status, reason order.Reason) {
 	t.Helper()
 	if got.Status != status || got.Reason() != reason {
@@ -71,11 +35,10 @@ func wantEnd(t *testing.T, got order.Order, status order.Status, reason order.Re
 
 func TestUndisturbedOrderIsConfirmedWithoutARegularActivity(t *testing.T) {
 	t.Parallel()
-	w := newWorld()
-	env := newEnv(w)
 	regular := 0
-	env.SetOnActivityStartedListener(func(*activity.Info, context.Context, converter.EncodedValues) { regular++ })
-	got := runIn(t, env, w, workflows.CreateOrder, request(visa))
+	got, _ := runPrepared(t, newWorld(), request(visa), func(env *testsuite.TestWorkflowEnvironment) {
+		env.SetOnActivityStartedListener(func(*activity.Info, context.Context, converter.EncodedValues) { regular++ })
+	})
 	wantEnd(t, got, order.Confirmed, "")
 	if want := (money.Money{Amount: 2598, Currency: "USD"}); got.Total != want {
 		t.Errorf("total %v, want %v", got.Total, want)
@@ -109,51 +72,51 @@ func TestRefusedOrderIsUndoneAndAnnounced(t *testing.T) {
 
 func TestTheRowTellsTheOutcomeBeforeTheUndosAndTheEvent(t *testing.T) {
 	t.Parallel()
-	for method, later := range map[string]string{visa: "PublishEvent", broke: "RefundPayment"} {
+	for method, calls := range map[string][2]string{visa: {"ConfirmOrder", "PublishEvent"}, broke: {"CloseOrder", "RefundPayment"}} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld()
-			run(t, w, request(method))
-			learned := slices.IndexFunc(w.log, func(e entry) bool { return e.kind == told })
-			if scheduled := (story{log: w.log}).first(-1, scheduled, later); learned < 0 || learned > scheduled {
-				t.Errorf("a client learns the outcome at %d, and %s is scheduled at %d of %v", learned, later, scheduled, w.log)
+			_, story := runPrepared(t, newWorld(), request(method), nil)
+			told := story.First(sagatest.AnyRun, sagatest.TookEffect, calls[0])
+			if later := story.First(sagatest.AnyRun, sagatest.Scheduled, calls[1]); told < 0 || told > later {
+				t.Errorf("a client learns the outcome at %d, and %s is scheduled at %d of %v", told, calls[1], later, story.Events)
 			}
 		})
 	}
 }
 
+// cancelling sends the update cancel a little after the start, and passes to rejected whether it was rejected.
+func cancelling(t *testing.T, req workflows.CancelRequest, rejected *error) func(*testsuite.TestWorkflowEnvironment) {
+	return func(env *testsuite.TestWorkflowEnvironment) {
+		env.RegisterDelayedCallback(func() {
+			env.UpdateWorkflow(workflows.UpdateCancel, "cancel", &testsuite.TestUpdateCallback{
+				OnAccept: func() {}, OnReject: func(err error) { *rejected = err },
+				OnComplete: func(_ any, err error) {
+					if err != nil {
+						t.Error(err)
+					}
+				},
+			}, req)
+		}, 200*time.Millisecond)
+	}
+}
+
 func TestCancelUpdateUndoesTheOrderUnlessItIsConfirmed(t *testing.T) {
 	t.Parallel()
-	w := newWorld()
-	w.breakNext("ChargePayment", 3, fault{before: errBroken})
-	env := newEnv(w)
-	env.RegisterDelayedCallback(func() {
-		env.UpdateWorkflow(workflows.UpdateCancel, "cancel", &testsuite.TestUpdateCallback{
-			OnAccept: func() {}, OnReject: func(err error) { t.Error(err) },
-			OnComplete: func(_ any, err error) {
-				if err != nil {
-					t.Error(err)
-				}
-			},
-		}, workflows.CancelRequest{By: workflows.ByUser, Reason: "changed my mind"})
-	}, 200*time.Millisecond)
-	got := runIn(t, env, w, workflows.CreateOrder, request(visa))
+	var rejected error
+	cancel := cancelling(t, workflows.CancelRequest{By: workflows.ByUser, Reason: "changed my mind"}, &rejected)
+	got, _ := runPrepared(t, newWorld(), request(visa), cancel, breaks("ChargePayment", 3, errBroken))
 	wantEnd(t, got, order.Cancelled, order.CancelledByUser)
+	if rejected != nil {
+		t.Error(rejected)
+	}
 }
 
 func TestCancelUpdateWithoutACancellerIsRejected(t *testing.T) {
 	t.Parallel()
-	w := newWorld()
-	w.breakNext("ChargePayment", 3, fault{before: errBroken})
-	env := newEnv(w)
-	rejected := false
-	env.RegisterDelayedCallback(func() {
-		env.UpdateWorkflow(workflows.UpdateCancel, "cancel", &testsuite.TestUpdateCallback{
-			OnAccept: func() {}, OnReject: func(error) { rejected = true }, OnComplete: func(any, error) {},
-		}, workflows.CancelRequest{})
-	}, 200*time.Millisecond)
-	wantEnd(t, runIn(t, env, w, workflows.CreateOrder, request(visa)), order.Confirmed, "")
-	if !rejected {
+	var rejected error
+	cancel := cancelling(t, workflows.CancelRequest{}, &rejected)
+	got, _ := runPrepared(t, newWorld(), request(visa), cancel, breaks("ChargePayment", 3, errBroken))
+	if wantEnd(t, got, order.Confirmed, ""); rejected == nil {
 		t.Error("the update was accepted")
 	}
 }
@@ -172,14 +135,21 @@ func TestWorkflowWithAnInvalidOrderFailsBeforeAnythingHappens(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld()
-			env := newEnv(w)
-			env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: tt.id, TaskQueue: "orders"})
-			env.ExecuteWorkflow(workflows.CreateOrder, tt.req)
-			if env.GetWorkflowError() == nil || len(w.calls) != 0 {
-				t.Errorf("error %v, calls %v", env.GetWorkflowError(), w.calls)
+			s := placing(tt.req)
+			s.ID, s.World = tt.id, func() sagatest.World { return sagatest.World{Activities: []any{newWorld().activities()}} }
+			if story, _ := sagatest.Run(s); story.Err == nil || len(story.Events) != 0 {
+				t.Errorf("error %v, events %v", story.Err, story.Events)
 			}
 		})
+	}
+}
+
+// sending sends the signal of an operator after a minute.
+func sending(signal, reason string) func(*testsuite.TestWorkflowEnvironment) {
+	return func(env *testsuite.TestWorkflowEnvironment) {
+		env.RegisterDelayedCallback(func() {
+			env.SignalWorkflow(signal, saga.Command{Operator: "alice", Reason: reason})
+		}, time.Minute)
 	}
 }
 
@@ -189,13 +159,8 @@ func TestCommandsAreInTheTimeline(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
-			w.breakNext(step, 12, fault{before: errBroken})
-			env := newEnv(w)
-			env.RegisterDelayedCallback(func() {
-				env.SignalWorkflow(saga.SignalRetry, saga.Command{Operator: "alice", Reason: "it is back"})
-			}, time.Minute)
-			runIn(t, env, w, workflows.CreateOrder, request(broke))
-			entries, err := w.Memory.Timeline(t.Context(), orderID)
+			runPrepared(t, w, request(broke), sending(saga.SignalRetry, "it is back"), breaks(step, 12, errBroken))
+			entries, err := w.orders.Timeline(t.Context(), orderID)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -212,13 +177,7 @@ func TestCommandsAreInTheTimeline(t *testing.T) {
 
 func TestCustomerDoesNotSeeTheOperatorsReason(t *testing.T) {
 	t.Parallel()
-	w := newWorld()
-	w.breakNext("ChargePayment", 100, fault{before: errBroken})
-	env := newEnv(w)
-	env.RegisterDelayedCallback(func() {
-		env.SignalWorkflow(saga.SignalCompensate, saga.Command{Operator: "alice", Reason: "suspected fraud"})
-	}, time.Minute)
-	got := runIn(t, env, w, workflows.CreateOrder, request(visa))
+	got, _ := runPrepared(t, newWorld(), request(visa), sending(saga.SignalCompensate, "suspected fraud"), breaks("ChargePayment", 100, errBroken))
 	wantEnd(t, got, order.Cancelled, order.CancelledByOperator)
 	if strings.Contains(got.Cause.Message, "fraud") {
 		t.Errorf("the customer sees %q", got.Cause.Message)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
@@ -20,13 +19,13 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	sdkpb "go.temporal.io/api/sdk/v1"
 
-	"github.com/ordersaga/ordersaga/activities"
 	"github.com/ordersaga/ordersaga/internal/logtest"
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/order/ordertest"
 	"github.com/ordersaga/ordersaga/internal/stripe"
+	"github.com/ordersaga/ordersaga/saga/sagatest"
 	"github.com/ordersaga/ordersaga/stripesim/gateway"
 	"github.com/ordersaga/ordersaga/stripesim/gateway/gatewaytest"
-	"github.com/ordersaga/ordersaga/workflows"
 )
 
 // The order saga over the real payment adapter and a real gateway that misbehaves. All other systems are fakes.
@@ -56,7 +55,7 @@ const (
 // outcomes are the ways in which an order may end, apart from the gateway's faults, and the gateway calls that each takes.
 var outcomes = map[string]struct {
 	method     string
-	before     func(*world)
+	strikes    []sagatest.Strike
 	want       order.Status
 	reason     order.Reason
 	operations []string
@@ -65,14 +64,10 @@ var outcomes = map[string]struct {
 	"declined": {method: broke, want: order.Failed, reason: order.PaymentDeclined,
 		operations: []string{"create", "confirm", "retrieve", "cancel"}},
 	"paid, then undone": {method: visa, want: order.Failed, reason: order.ReservationLost,
-		before: func(w *world) {
-			w.breakNext("CommitStock", 1, fault{before: order.Refuse(order.ReservationLost, "expired")})
-		},
+		strikes:    []sagatest.Strike{breaks("CommitStock", 1, refusal("CommitStock"))},
 		operations: []string{"create", "confirm", "retrieve", "cancel", "refund"}},
 	"never paid for": {method: visa, want: order.Failed, reason: order.OutOfStock,
-		before: func(w *world) {
-			w.breakNext("ReserveStock", 1, fault{before: order.Refuse(order.OutOfStock, "sold out")})
-		},
+		strikes:    []sagatest.Strike{breaks("ReserveStock", 1, refusal("ReserveStock"))},
 		operations: []string{"create", "cancel"}},
 }
 
@@ -88,13 +83,9 @@ func TestEveryFaultOfTheGatewayAtEveryCallOfTheSaga(t *testing.T) {
 					}
 					t.Run(fmt.Sprintf("%s, %s at %s %d times", name, fault, operation, times), func(t *testing.T) {
 						t.Parallel()
-						w := newWorld()
-						if outcome.before != nil {
-							outcome.before(w)
-						}
-						g := newShop(t, pool, w, patience(fault))
+						g := newShop(t, pool, patience(fault))
 						g.till.SetFaults(reach(operation, rule(fault, operation, times))...)
-						wantEnd(t, g.run(t, outcome.method), outcome.want, outcome.reason)
+						wantEnd(t, g.run(t, outcome.method, outcome.strikes...), outcome.want, outcome.reason)
 						if g.struck == 0 {
 							t.Error("the fault did not strike, so the test proves nothing")
 						}
@@ -127,12 +118,11 @@ func reach(operation string, rule gateway.Rule) []gateway.Rule {
 
 func TestThreeRetriesOfAChargeWhoseResponseWasLostAreOneCharge(t *testing.T) {
 	t.Parallel()
-	w := newWorld()
-	g := newShop(t, gatewaytest.Ledger(t), w, patience(""))
+	g := newShop(t, gatewaytest.Ledger(t), patience(""))
 	g.till.SetFaults(gateway.Rule{Fault: gateway.FaultDropResponse, Operation: "confirm"},
 		gateway.Rule{Fault: gateway.FaultOutage, Operation: "retrieve", Count: 3})
 	wantEnd(t, g.run(t, visa), order.Confirmed, "")
-	if got := w.calls["ChargePayment"]; got != 4 {
+	if got := g.story.Calls("ChargePayment"); got != 4 {
 		t.Errorf("charged %d times, want once and three retries", got)
 	}
 }
@@ -143,34 +133,37 @@ func TestOrderIsCancelledWhileTheResponseOfTheChargeIsLost(t *testing.T) {
 	for _, fault := range everyGatewayFault {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld()
-			g := newShop(t, pool, w, patience(fault))
+			g := newShop(t, pool, patience(fault))
 			g.till.SetFaults(rule(fault, "confirm", 0), gateway.Rule{Fault: gateway.FaultOutage, Operation: "retrieve"})
-			g.env.RegisterDelayedCallback(func() { g.till.SetFaults(); g.w.mu.Lock(); defer g.w.mu.Unlock(); g.w.cancel() }, time.Minute)
-			wantEnd(t, g.run(t, visa), order.Cancelled, order.CancelledByOperator)
+			fifth := sagatest.Strike{Activity: "ChargePayment", Call: 5, Disturbance: sagatest.Disturbance{
+				Name: "still broken, and cancelled", Error: errBroken,
+				OnCall: func(x *sagatest.Trial) { g.till.SetFaults(); x.Cancel() },
+			}}
+			wantEnd(t, g.run(t, visa, fifth), order.Cancelled, order.CancelledByOperator)
 		})
 	}
 }
 
 func TestWrongKeyNeedsAttentionAtOnceAndHeals(t *testing.T) {
 	t.Parallel()
-	w := newWorld()
-	g := newShop(t, gatewaytest.Ledger(t), w, patience(""))
+	g := newShop(t, gatewaytest.Ledger(t), patience(""))
 	right := g.key.Swap("sk_test_wrong")
 	said := ""
-	g.env.RegisterDelayedCallback(func() {
-		value, err := g.env.QueryWorkflow("__temporal_workflow_metadata")
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		var metadata sdkpb.WorkflowMetadata
-		if err := value.Get(&metadata); err != nil {
-			t.Error(err)
-		}
-		said = metadata.CurrentDetails
-		g.key.Swap(right)
-	}, 10*time.Second)
+	g.prepare = func(env *testsuite.TestWorkflowEnvironment) {
+		env.RegisterDelayedCallback(func() {
+			value, err := env.QueryWorkflow("__temporal_workflow_metadata")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			var metadata sdkpb.WorkflowMetadata
+			if err := value.Get(&metadata); err != nil {
+				t.Error(err)
+			}
+			said = metadata.CurrentDetails
+			g.key.Swap(right)
+		}, 10*time.Second)
+	}
 	wantEnd(t, g.run(t, visa), order.Confirmed, "")
 	if !strings.Contains(said, "ChargePayment") || !strings.Contains(said, "API key") {
 		t.Errorf("after ten seconds the details are %q", said)
@@ -179,56 +172,55 @@ func TestWrongKeyNeedsAttentionAtOnceAndHeals(t *testing.T) {
 
 // shop is the order saga over its own gateway.
 type shop struct {
-	t    *testing.T
-	w    *world
-	env  *testsuite.TestWorkflowEnvironment
-	till *gatewaytest.Gateway
-	key  *keyring
-	told *logtest.Buffer // the logs, and what goes into the workflow's history
-	id   order.ID
+	w        *world
+	till     *gatewaytest.Gateway
+	payments overGateway
+	key      *keyring
+	log      *slog.Logger
+	told     *logtest.Buffer // the logs, and what goes into the workflow's history
+	prepare  func(*testsuite.TestWorkflowEnvironment)
 
-	struck int // how often the first fault has struck; known after run
+	// Known after run.
+	story  sagatest.Story
+	struck int // how often the first fault has struck
 }
 
-func newShop(t *testing.T, pool *pgxpool.Pool, w *world, patience time.Duration) *shop {
+func newShop(t *testing.T, pool *pgxpool.Pool, patience time.Duration) *shop {
 	t.Helper()
-	s := &shop{t: t, w: w, key: &keyring{key: gatewaytest.APIKey}, told: &logtest.Buffer{}, id: order.ID(uuid.NewString())}
-	log := slog.New(slog.NewJSONHandler(s.told, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s.till = gatewaytest.Start(t, pool, log)
-	payments, err := stripe.New(stripe.Config{URL: s.till.URL, Key: gatewaytest.APIKey, Timeout: patience, Transport: s.key}, log)
+	s := &shop{w: newWorld(), key: &keyring{key: gatewaytest.APIKey}, told: &logtest.Buffer{}}
+	s.log = slog.New(slog.NewJSONHandler(s.told, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.till = gatewaytest.Start(t, pool, s.log)
+	config := stripe.Config{URL: s.till.URL, Key: gatewaytest.APIKey, Timeout: patience, Transport: s.key}
+	payments, err := stripe.New(config, s.log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := w.activities()
-	all.Payments = overGateway{payments, w, patience < late}
-	s.env = newGatewayEnv(s, all, log)
+	s.payments = overGateway{payments, s.w.payments, patience < late}
 	return s
 }
 
-func newGatewayEnv(s *shop, all *activities.Activities, log *slog.Logger) *testsuite.TestWorkflowEnvironment {
-	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(sdklog.NewStructuredLogger(log))
-	suite.SetDisableRegistrationAliasing(true)
-	env := suite.NewTestWorkflowEnvironment()
-	env.SetTestTimeout(stuckAfter)
-	env.SetWorkerOptions(watched(s.w))
-	env.SetDataConverter(spy{converter.GetDefaultDataConverter(), s.told})
-	env.RegisterWorkflow(workflows.CreateOrder)
-	env.RegisterActivityWithOptions(all, activity.RegisterOptions{})
-	return env
-}
-
 // run takes an order of two lamps to its end and checks every promise, the money in the gateway's own books.
-func (s *shop) run(t *testing.T, method string) order.Order {
+func (s *shop) run(t *testing.T, method string, strikes ...sagatest.Strike) order.Order {
 	t.Helper()
 	req := request(method)
-	req.ID = s.id
-	row := runIn(t, s.env, s.w, workflows.CreateOrder, req)
+	req.ID = order.ID(uuid.NewString())
+	all, placed := s.w.activities(), placing(req)
+	all.Payments = s.payments
+	placed.World = func() sagatest.World { return s.w.seen(all, req.ID) }
+	placed.Logger = sdklog.NewStructuredLogger(s.log)
+	placed.Setup = func(env *testsuite.TestWorkflowEnvironment) {
+		env.SetDataConverter(spy{converter.GetDefaultDataConverter(), s.told})
+		if s.prepare != nil {
+			s.prepare(env)
+		}
+	}
+	var row order.Order
+	row, s.story = runSaga(t, placed, s.w, req.ID, strikes...)
 	if rules := s.till.Faults(); len(rules) > 0 {
 		s.struck = rules[0].Struck
 	}
 	s.till.Close() // waits until late calls have taken effect
-	got := s.till.Money(string(s.id))
+	got := s.till.Money(string(req.ID))
 	want := int64(0)
 	if row.Status == order.Confirmed {
 		want = row.Total.Amount
@@ -253,30 +245,26 @@ func (s *shop) run(t *testing.T, method string) order.Order {
 // overGateway repeats in the fake's books what the real gateway did, so that the world's invariants see it too.
 type overGateway struct {
 	*stripe.Payments
-	w      *world
+	books  *ordertest.MemoryPayments
 	pauses bool // after broken calls
 }
 
 func (g overGateway) Charge(ctx context.Context, p order.Payment) (string, error) {
 	id, err := g.Payments.Charge(ctx, p)
+	if err == nil {
+		_, _ = g.books.Charge(ctx, p) // refused when an undo was faster
+	}
 	g.pause(err)
-	return id, g.w.call(0, "ChargePayment", func() error {
-		if err == nil {
-			_, _ = g.w.payments.Charge(ctx, p) // refused when an undo was faster
-		}
-		return err
-	})
+	return id, err
 }
 
 func (g overGateway) Refund(ctx context.Context, p order.Payment) error {
 	err := g.Payments.Refund(ctx, p)
+	if err == nil {
+		err = g.books.Refund(ctx, p)
+	}
 	g.pause(err)
-	return g.w.call(0, "RefundPayment", func() error {
-		if err == nil {
-			err = g.w.payments.Refund(ctx, p)
-		}
-		return err
-	})
+	return err
 }
 
 func (g overGateway) pause(err error) {

@@ -2,88 +2,46 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"time"
 
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/ordersaga/ordersaga/activities"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/order/ordertest"
+	"github.com/ordersaga/ordersaga/saga"
+	"github.com/ordersaga/ordersaga/saga/sagatest"
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
-// entry is a line of a world's log.
-type entry struct {
-	run  int
-	kind entryKind
-	op   string
-
-	cause   order.Cause   // of a refusal, or as the fence received it
-	payment order.Payment // as the gateway received it
-	at      time.Time     // when the fence was called
-}
-
-type entryKind string
-
-const (
-	began      entryKind = "began"       // the workflow, at at
-	scheduled  entryKind = "scheduled"   // by the workflow, as an activity of either kind
-	asked      entryKind = "asked"       // with which parameters
-	tookEffect entryKind = "took effect" // or had taken it before
-	refused    entryKind = "refused"     // and the saga received the refusal
-	cancelled  entryKind = "cancelled"   // the workflow was asked to cancel
-	told       entryKind = "told"        // a client learned the outcome, which is in cause
-	rerun      entryKind = "run again"   // the run's tasks are lost, and the workflow runs again
-	recovered  entryKind = "recovered"   // the same, by RecoverOrder
-	given      entryKind = "given up"    // an operator sent the signal compensate
-)
-
-// matches selects entries of a kind and an operation, of a run or of all (-1).
-func (e entry) matches(run int, kind entryKind, ops ...string) bool {
-	return e.kind == kind && (run < 0 || e.run == run) && (len(ops) == 0 || slices.Contains(ops, e.op))
-}
-
 // story is what happened to one order. The invariants judge it.
 type story struct {
+	sagatest.Story
 	row      order.Order
 	timeline []order.Entry
-	log      []entry
 	events   []order.Event
 	hold     ordertest.HoldState
 	till     ordertest.Till
 	lamps    int
 }
 
-func (s story) first(run int, kind entryKind, ops ...string) int {
-	return slices.IndexFunc(s.log, func(e entry) bool { return e.matches(run, kind, ops...) })
-}
-
-func (s story) happened(run int, kind entryKind, ops ...string) bool {
-	return s.first(run, kind, ops...) >= 0
-}
-
-func (s story) runs() int {
-	last := 0
-	for _, e := range s.log {
-		last = max(last, e.run)
-	}
-	return last + 1
-}
+// forwardSteps are the activities up to and including the pivot, in order.
+var forwardSteps = []string{"PriceItems", "CreateOrder", "ReserveStock", "ChargePayment", "CommitStock", "ConfirmOrder"}
 
 var undos = []string{"RefundPayment", "ReleaseStock"}
 
-// invariant is a promise about a finished order. holds returns what is wrong, or "".
-type invariant struct {
-	name  string
-	holds func(s story) string
-}
-
 func (s story) confirmed() bool { return s.row.Status == order.Confirmed }
 
-// invariants are all promises. docs/conformance.md shows their names.
-var invariants = []invariant{
+// invariants are the promises about a finished order. Each returns what is wrong, or "". docs/conformance.md shows their names.
+var invariants = []struct {
+	name  string
+	holds func(s story) string
+}{
 	{"the order ends", func(s story) string {
 		if !s.row.Status.Final() {
-			return "it is " + string(s.row.Status)
+			return fmt.Sprintf("its status is %q", s.row.Status)
 		}
 		return ""
 	}},
@@ -128,18 +86,18 @@ var invariants = []invariant{
 		return ""
 	}},
 	{"a CONFIRMED order is never undone", func(s story) string {
-		if s.confirmed() && s.happened(-1, tookEffect, undos...) {
+		if s.confirmed() && s.Happened(sagatest.AnyRun, sagatest.TookEffect, undos...) {
 			return "an undo took effect on a CONFIRMED order"
 		}
 		return ""
 	}},
 	{"the fence comes before any undo", func(s story) string {
-		for i, e := range s.log {
-			if e.kind != scheduled || !slices.Contains(undos, e.op) {
+		for i, e := range s.Events {
+			if e.Kind != sagatest.Scheduled || !slices.Contains(undos, e.Name) {
 				continue
 			}
-			if fence := s.first(e.run, tookEffect, "CloseOrder"); fence < 0 || fence > i {
-				return e.op + " started before the fence"
+			if !s.before(i).knows(e.Run, "CloseOrder") {
+				return e.Name + " started before the workflow had the verdict of the fence"
 			}
 		}
 		return ""
@@ -148,20 +106,20 @@ var invariants = []invariant{
 		if s.confirmed() || !s.row.Status.Final() {
 			return ""
 		}
-		fence := s.first(-1, tookEffect, "CloseOrder")
+		fence := s.First(sagatest.AnyRun, sagatest.TookEffect, "CloseOrder")
 		for _, undo := range undos {
 			if undo == "RefundPayment" && s.row.Total.IsZero() {
 				continue // never priced, so never charged
 			}
-			if at := s.first(-1, tookEffect, undo); at < fence {
+			if at := s.First(sagatest.AnyRun, sagatest.TookEffect, undo); at < fence {
 				return undo + " never took effect after the fence"
 			}
 		}
 		return ""
 	}},
 	{"undos run last step first", func(s story) string {
-		for run := range s.runs() {
-			refund, release := s.first(run, scheduled, "RefundPayment"), s.first(run, scheduled, "ReleaseStock")
+		for run := range s.Runs() {
+			refund, release := s.First(run, sagatest.Scheduled, "RefundPayment"), s.First(run, sagatest.Scheduled, "ReleaseStock")
 			if refund > release && release >= 0 {
 				return "ReleaseStock started before RefundPayment"
 			}
@@ -169,20 +127,18 @@ var invariants = []invariant{
 		return ""
 	}},
 	{"no step starts after unwinding began", func(s story) string {
-		for run := range s.runs() {
-			fence := s.first(run, scheduled, "CloseOrder")
-			for i, e := range s.log {
-				if fence >= 0 && i > fence && e.matches(run, scheduled, forwardSteps...) {
-					return e.op + " started after the fence"
-				}
+		for run := range s.Runs() {
+			fence := s.First(run, sagatest.Scheduled, "CloseOrder")
+			if fence >= 0 && s.after(fence).Happened(run, sagatest.Scheduled, forwardSteps...) {
+				return "a step started after the fence"
 			}
 		}
 		return ""
 	}},
 	{"the end is recorded after the last undo", func(s story) string {
-		finish := s.first(-1, tookEffect, "FinishOrder")
+		finish := s.First(sagatest.AnyRun, sagatest.TookEffect, "FinishOrder")
 		for _, undo := range undos {
-			if finish >= 0 && s.first(-1, tookEffect, undo) > finish {
+			if finish >= 0 && s.First(sagatest.AnyRun, sagatest.TookEffect, undo) > finish {
 				return "FinishOrder took effect before " + undo
 			}
 		}
@@ -208,9 +164,9 @@ var invariants = []invariant{
 		return ""
 	}},
 	{"clients learn what the row says", func(s story) string {
-		for _, e := range s.log {
-			if e.kind == told && e.cause.Reason != s.row.Reason() {
-				return fmt.Sprintf("a client learned %q, the row says %q", e.cause.Reason, s.row.Reason())
+		for _, learned := range s.learned() {
+			if learned != s.row.Reason() {
+				return fmt.Sprintf("a client learned %q, the row says %q", learned, s.row.Reason())
 			}
 		}
 		return ""
@@ -218,41 +174,91 @@ var invariants = []invariant{
 	{"the timeline has only legal transitions", legalTimeline},
 }
 
-// violations returns the broken invariants, each with its name and what is wrong.
-func (w *world) violations(id order.ID) []string {
-	ctx := context.Background()
-	row, err := w.Memory.Order(ctx, id)
-	if err != nil {
-		return []string{fmt.Sprintf("invariant %q: %v", invariants[0].name, err)}
+// invariants are the promises about an order in w.
+func (w *world) invariants(id order.ID) []sagatest.Invariant {
+	var out []sagatest.Invariant
+	for _, inv := range invariants {
+		out = append(out, sagatest.Invariant{Name: inv.name, Holds: func(happened sagatest.Story) error {
+			if wrong := inv.holds(w.story(happened, id)); wrong != "" {
+				return errors.New(wrong)
+			}
+			return nil
+		}})
 	}
-	s := story{row: row, log: w.log, hold: w.catalog.State(id), till: w.payments.Till(id), lamps: w.catalog.Units(lamp)}
-	s.timeline, _ = w.Memory.Timeline(ctx, id)
+	return out
+}
+
+// story is what happened to an order in w. An order that does not exist has no status.
+func (w *world) story(happened sagatest.Story, id order.ID) story {
+	ctx := context.Background()
+	s := story{Story: happened, hold: w.catalog.State(id), till: w.payments.Till(id), lamps: w.catalog.Units(lamp)}
+	s.row, _ = w.orders.Order(ctx, id)
+	s.timeline, _ = w.orders.Timeline(ctx, id)
 	for _, e := range w.events {
 		if e.OrderID == id {
 			s.events = append(s.events, e)
 		}
 	}
-	var out []string
-	for _, inv := range invariants {
-		if wrong := inv.holds(s); wrong != "" {
-			out = append(out, fmt.Sprintf("invariant %q: %s", inv.name, wrong))
+	return s
+}
+
+// before is the story before the event with the index i, and after the one after it.
+func (s story) before(i int) story {
+	s.Events = s.Events[:i]
+	return s
+}
+
+func (s story) after(i int) story {
+	s.Events = s.Events[i+1:]
+	return s
+}
+
+// knows reports whether the run has received a result of the activity other than an error.
+func (s story) knows(run int, activity string) bool {
+	return slices.ContainsFunc(s.Events, func(e sagatest.Event) bool {
+		return e.Run == run && e.Kind == sagatest.Received && e.Name == activity && e.Err == nil
+	})
+}
+
+// learned are the reasons for the order's end that clients learn: the API responds as soon as the row tells how the order
+// ends, whatever the workflow does next.
+func (s story) learned() []order.Reason {
+	var out []order.Reason
+	for _, e := range s.Events {
+		switch result := e.Result.(type) {
+		case activities.Progress:
+			if o := (order.Order{}); e.Name == "ConfirmOrder" {
+				if result.Apply(&o); o.Decided() {
+					out = append(out, o.Reason())
+				}
+			}
+		case order.Order:
+			if e.Name == "CloseOrder" && result.Decided() {
+				out = append(out, result.Reason())
+			}
 		}
+	}
+	var result activities.Progress
+	if s.Result != nil && s.Result(&result) == nil {
+		o := order.Order{}
+		result.Apply(&o)
+		out = append(out, o.Reason())
 	}
 	return out
 }
 
 func sameParameters(s story) string {
 	var first *order.Payment
-	for _, e := range s.log {
-		if e.kind != asked || e.payment.OrderID == "" {
+	for _, e := range s.Events {
+		if e.Kind != sagatest.Called || e.Name != "ChargePayment" && e.Name != "RefundPayment" {
 			continue
 		}
+		p := e.Args[0].(order.Payment)
 		if first == nil {
-			first = &e.payment
+			first = &p
 		}
-		same := e.payment.Amount == first.Amount && e.payment.Method == first.Method && e.payment.OrderedAt.Equal(first.OrderedAt)
-		if !same {
-			return fmt.Sprintf("called with %+v, then with %+v", *first, e.payment)
+		if p.Amount != first.Amount || p.Method != first.Method || !p.OrderedAt.Equal(first.OrderedAt) {
+			return fmt.Sprintf("called with %+v, then with %+v", *first, p)
 		}
 	}
 	return ""
@@ -261,61 +267,95 @@ func sameParameters(s story) string {
 // firstCause checks that every cause the fence received is right, and that the row keeps the first.
 func firstCause(s story) string {
 	kept := false
-	for i, e := range s.log {
-		if !e.matches(-1, asked, "CloseOrder") {
+	for i, e := range s.Events {
+		if e.Kind != sagatest.TookEffect || e.Name != "CloseOrder" {
 			continue
 		}
-		if wrong := s.explain(i, e); wrong != "" {
+		cause := e.Args[0].(activities.CloseOrderInput).Cause.Reason
+		if wrong := s.explain(i, e, cause); wrong != "" {
 			return wrong
 		}
-		if !kept && !s.confirmed() && s.row.Reason() != e.cause.Reason {
-			return fmt.Sprintf("the fence first received %s, the row says %s", e.cause.Reason, s.row.Reason())
+		if !kept && !s.confirmed() && s.row.Reason() != cause {
+			return fmt.Sprintf("the fence first received %s, the row says %s", cause, s.row.Reason())
 		}
 		kept = true
 	}
 	return ""
 }
 
-// explain says what is wrong with the cause that the fence received in entry i, given what happened before.
-func (s story) explain(i int, e entry) string {
-	before := story{log: s.log[:i], row: s.row}
-	refusal := before.first(e.run, refused, forwardSteps...)
-	cancel := before.happened(e.run, cancelled)
-	if refusal >= 0 && !cancel {
-		if want := s.log[refusal].cause.Reason; e.cause.Reason != want {
-			return fmt.Sprintf("the saga was refused with %s, the fence received %s", want, e.cause.Reason)
+// explain says what is wrong with the cause that the fence received in event i, given what happened before.
+func (s story) explain(i int, e sagatest.Event, got order.Reason) string {
+	before := s.before(i)
+	refusal := before.refusal(e.Run)
+	cancel := before.cancelled(e.Run)
+	if refusal != "" && !cancel && !before.givenUp(e.Run) {
+		if got != refusal {
+			return fmt.Sprintf("the saga was refused with %s, the fence received %s", refusal, got)
 		}
 		return ""
 	}
 	because := map[order.Reason]bool{
 		order.CancelledByUser:     cancel,
-		order.CancelledByOperator: cancel || before.happened(e.run, given),
-		order.TimedOut:            e.at.Sub(startOf(s.log)) >= workflows.PivotTimeout,
-		order.Interrupted: before.happened(-1, rerun) || before.happened(-1, recovered) ||
-			before.happened(-1, tookEffect, "CloseOrder"),
+		order.CancelledByOperator: cancel || before.givenUp(e.Run),
+		order.TimedOut:            e.At.Sub(s.Events[0].At) >= workflows.PivotTimeout,
+		order.Interrupted: before.Runs() > 1 || before.failed(e.Run) ||
+			before.Happened(sagatest.AnyRun, sagatest.TookEffect, "CloseOrder"),
+		refusal: true,
 	}
-	if refusal >= 0 {
-		because[s.log[refusal].cause.Reason] = true
-	}
-	if !because[e.cause.Reason] {
-		return fmt.Sprintf("the fence received %s without a reason", e.cause.Reason)
+	if !because[got] {
+		return fmt.Sprintf("the fence received %s without a reason", got)
 	}
 	return ""
 }
 
-// startOf returns when the workflow started, which the first entry says.
-func startOf(log []entry) time.Time { return log[0].at }
+// refusal is the reason of the first refusal that the run received from a step, or "".
+func (s story) refusal(run int) order.Reason {
+	for _, e := range s.received(run) {
+		var cause order.Cause
+		if _, ok := saga.Refusal(e.Err, &cause); ok {
+			return cause.Reason
+		}
+	}
+	return ""
+}
+
+// failed reports whether the run received an error from a step that is final and no refusal.
+func (s story) failed(run int) bool {
+	return slices.ContainsFunc(s.received(run), func(e sagatest.Event) bool {
+		var app *temporal.ApplicationError
+		return errors.As(e.Err, &app) && app.NonRetryable() && !saga.IsRefused(e.Err)
+	})
+}
+
+// received are the results of steps that the run received.
+func (s story) received(run int) []sagatest.Event {
+	var out []sagatest.Event
+	for _, e := range s.Events {
+		if (run == sagatest.AnyRun || e.Run == run) && e.Kind == sagatest.Received && slices.Contains(forwardSteps, e.Name) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// cancelled reports whether the workflow was asked to cancel, by Temporal or by the update.
+func (s story) cancelled(run int) bool {
+	return s.Happened(run, sagatest.Cancelled) || s.Happened(run, sagatest.Updated, workflows.UpdateCancel)
+}
+
+func (s story) givenUp(run int) bool {
+	return s.Happened(run, sagatest.Signalled, saga.SignalCompensate)
+}
 
 // prevented reports whether anything prevents the order from being confirmed.
 func (s story) prevented() bool {
-	for _, e := range s.log {
-		forward := slices.Contains(forwardSteps, e.op)
-		if e.kind == refused && forward || e.kind == cancelled || e.kind == recovered || e.kind == given ||
-			e.matches(-1, asked, "CloseOrder") && e.cause.Reason == order.TimedOut {
-			return true
-		}
+	const run = sagatest.AnyRun
+	late := func(e sagatest.Event) bool {
+		return e.Kind == sagatest.Called && e.Name == "CloseOrder" &&
+			e.Args[0].(activities.CloseOrderInput).Cause.Reason == order.TimedOut
 	}
-	return false
+	return s.refusal(run) != "" || s.failed(run) || s.cancelled(run) || s.givenUp(run) || s.Happened(run, sagatest.Recovered) ||
+		slices.ContainsFunc(s.Events, late)
 }
 
 // legalTimeline checks the order's transitions: each once, and only in a sequence that is allowed.

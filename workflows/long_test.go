@@ -2,7 +2,9 @@
 
 package workflows_test
 
+import "github.com/ordersaga/ordersaga/saga/sagatest"
+
 const (
-	pairsSampled = 1
-	campaigns    = 500
+	pairsTried  = sagatest.AllPairs
+	randomTried = 50_000
 )

@@ -5,10 +5,13 @@ package workflows_test
 import (
 	"context"
 	"crypto/sha1"
+	"errors"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,29 +43,56 @@ type recording struct {
 	recover bool // by RecoverOrder
 }
 
-// recorder is a recording in progress.
+// recorder is a recording in progress. As an interceptor of the worker it disturbs calls of activities.
 type recorder struct {
+	interceptor.WorkerInterceptorBase
 	t   *testing.T
 	w   *world
 	c   client.Client
 	req order.Request
+
+	mu    sync.Mutex
+	calls map[string]int
+	on    map[string][]func(ctx context.Context, call int) error
 }
 
-func (r *recorder) at(op string, call int, do func(ctx context.Context) error) {
-	before := r.w.onCall
-	r.w.onCall = func(called string) {
-		if before != nil {
-			before(called)
+func (r *recorder) InterceptActivity(
+	_ context.Context, next interceptor.ActivityInboundInterceptor,
+) interceptor.ActivityInboundInterceptor {
+	in := &disturbed{r: r}
+	in.Next = next
+	return in
+}
+
+type disturbed struct {
+	interceptor.ActivityInboundInterceptorBase
+	r *recorder
+}
+
+func (d *disturbed) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	name := activity.GetInfo(ctx).ActivityType.Name
+	d.r.mu.Lock()
+	call := d.r.calls[name]
+	d.r.calls[name]++
+	d.r.mu.Unlock()
+	for _, do := range d.r.on[name] {
+		if err := do(ctx, call); err != nil {
+			return nil, err
 		}
-		r.w.mu.Lock()
-		now := called == op && r.w.calls[op] == call
-		r.w.mu.Unlock()
-		if now {
+	}
+	return d.Next.ExecuteActivity(ctx, in)
+}
+
+// at does something before a call of the activity, counted from 0.
+func (r *recorder) at(name string, call int, do func(ctx context.Context) error) {
+	r.on[name] = append(r.on[name], func(_ context.Context, now int) error {
+		if now == call {
 			if err := do(context.Background()); err != nil {
 				r.t.Error(err)
 			}
 		}
-	}
+		return nil
+	})
 }
 
 func (r *recorder) cancel(ctx context.Context) error {
@@ -100,18 +130,22 @@ func (r *recorder) onceBroken(name, step string) {
 	}()
 }
 
-type wrongKey struct{}
+var errWrongKey = saga.NeedsAttention(errors.New("the key is wrong"))
 
-func (wrongKey) Error() string        { return "the key is wrong" }
-func (wrongKey) NeedsAttention() bool { return true }
-
-func breaks(op string, n int, err error) func(*recorder) {
-	return func(r *recorder) { r.w.breakNext(op, n, fault{before: err}) }
+func fails(name string, n int, err error) func(*recorder) {
+	return func(r *recorder) {
+		r.on[name] = append(r.on[name], func(_ context.Context, call int) error {
+			if call < n {
+				return err
+			}
+			return nil
+		})
+	}
 }
 
 func lostHold(then ...func(*recorder)) func(*recorder) {
 	return func(r *recorder) {
-		r.w.always["CommitStock"] = order.Refuse(order.ReservationLost, "the reserved units were not bought in time")
+		fails("CommitStock", math.MaxInt, refusal("CommitStock"))(r)
 		for _, f := range then {
 			f(r)
 		}
@@ -168,31 +202,31 @@ var recordings = map[string]recording{
 	"hold-lost":         {method: visa, prepare: lostHold()},
 
 	"regular-activities": {method: visa, options: interceptors(saga.NoFastPath())},
-	"fallback-early":     {method: visa, prepare: breaks("PriceItems", 1, errBroken)},
-	"fallback-late":      {method: visa, prepare: breaks("ConfirmOrder", 2, errBroken)},
-	"fallback-event":     {method: visa, prepare: breaks("PublishEvent", 2, errBroken)},
-	"fallback-fence":     {method: broke, prepare: breaks("CloseOrder", 2, errBroken)},
-	"fallback-refund":    {method: visa, prepare: lostHold(breaks("RefundPayment", 2, errBroken))},
-	"fallback-release":   {method: visa, prepare: lostHold(breaks("ReleaseStock", 2, errBroken))},
-	"fallback-finish":    {method: visa, prepare: lostHold(breaks("FinishOrder", 2, errBroken))},
+	"fallback-early":     {method: visa, prepare: fails("PriceItems", 1, errBroken)},
+	"fallback-late":      {method: visa, prepare: fails("ConfirmOrder", 2, errBroken)},
+	"fallback-event":     {method: visa, prepare: fails("PublishEvent", 2, errBroken)},
+	"fallback-fence":     {method: broke, prepare: fails("CloseOrder", 2, errBroken)},
+	"fallback-refund":    {method: visa, prepare: lostHold(fails("RefundPayment", 2, errBroken))},
+	"fallback-release":   {method: visa, prepare: lostHold(fails("ReleaseStock", 2, errBroken))},
+	"fallback-finish":    {method: visa, prepare: lostHold(fails("FinishOrder", 2, errBroken))},
 
-	"fallback-refused": {method: broke, prepare: breaks("ChargePayment", 2, errBroken)},
+	"fallback-refused": {method: broke, prepare: fails("ChargePayment", 2, errBroken)},
 	"fallback-twice": {method: visa, prepare: func(r *recorder) {
-		breaks("PriceItems", 1, errBroken)(r)
-		breaks("PublishEvent", 2, errBroken)(r)
+		fails("PriceItems", 1, errBroken)(r)
+		fails("PublishEvent", 2, errBroken)(r)
 	}},
 
 	"cancelled-task-lost": {method: visa, prepare: func(r *recorder) { r.at("ReserveStock", 0, r.cancel) }},
 	"cancelled-confirmed": {method: visa, prepare: func(r *recorder) {
-		breaks("PriceItems", 1, errBroken)(r)
+		fails("PriceItems", 1, errBroken)(r)
 		r.at("PublishEvent", 0, r.cancel)
 	}},
 	"cancelled-charging": {method: visa, prepare: func(r *recorder) {
-		breaks("PriceItems", 1, errBroken)(r)
+		fails("PriceItems", 1, errBroken)(r)
 		r.at("ChargePayment", 0, r.cancel)
 	}},
 	"cancel-update": {method: visa, prepare: func(r *recorder) {
-		breaks("ChargePayment", 3, errBroken)(r)
+		fails("ChargePayment", 3, errBroken)(r)
 		r.at("ChargePayment", 1, func(context.Context) error {
 			go func() { // it waits for the outcome
 				_, err := r.c.UpdateWorkflow(context.Background(), client.UpdateWorkflowOptions{
@@ -208,22 +242,22 @@ var recordings = map[string]recording{
 		})
 	}},
 	"task-lost": {method: visa, prepare: func(r *recorder) { r.at("CommitStock", 0, r.signal(saga.SignalRetry, "")) }},
-	"deadline":  {method: visa, prepare: breaks("ChargePayment", 20, errBroken), options: interceptors(&early{})},
+	"deadline":  {method: visa, prepare: fails("ChargePayment", 20, errBroken), options: interceptors(&early{})},
 
-	"attention-healed":      {method: visa, prepare: breaks("ChargePayment", 2, wrongKey{})},
-	"attention-undo-healed": {method: visa, prepare: lostHold(breaks("RefundPayment", 2, wrongKey{}))},
+	"attention-healed":      {method: visa, prepare: fails("ChargePayment", 2, errWrongKey)},
+	"attention-undo-healed": {method: visa, prepare: lostHold(fails("RefundPayment", 2, errWrongKey))},
 	"operator-retry": {method: visa, prepare: func(r *recorder) {
-		breaks("ChargePayment", 2, wrongKey{})(r)
+		fails("ChargePayment", 2, errWrongKey)(r)
 		r.onceBroken(saga.SignalRetry, "")
 	}},
 	"operator-compensate": {method: visa, prepare: func(r *recorder) {
-		breaks("ChargePayment", 20, wrongKey{})(r)
+		fails("ChargePayment", 20, errWrongKey)(r)
 		r.onceBroken(saga.SignalCompensate, "")
 	}},
-	"operator-skip": {method: visa, prepare: lostHold(breaks("RefundPayment", 20, wrongKey{}),
+	"operator-skip": {method: visa, prepare: lostHold(fails("RefundPayment", 20, errWrongKey),
 		func(r *recorder) { r.onceBroken(saga.SignalSkip, "RefundPayment") })},
 	"operator-mistaken": {method: visa, prepare: func(r *recorder) {
-		breaks("ChargePayment", 2, wrongKey{})(r)
+		fails("ChargePayment", 2, errWrongKey)(r)
 		r.onceBroken(saga.SignalSkip, "")
 	}},
 
@@ -250,14 +284,15 @@ func TestRecordHistories(t *testing.T) {
 }
 
 func record(t *testing.T, c client.Client, name string, rec recording) {
-	r := &recorder{t: t, w: newWorld(), c: c, req: request(rec.method, rec.items...)}
-	r.w.start = time.Now().Add(-workflows.PivotTimeout)
+	r := &recorder{t: t, w: newWorld(), c: c, req: request(rec.method, rec.items...), calls: map[string]int{},
+		on: map[string][]func(context.Context, int) error{}}
 	r.req.ID = order.ID(uuid.NewHash(sha1.New(), uuid.Nil, []byte(name), 5).String())
 	if rec.prepare != nil {
 		rec.prepare(r)
 	}
 	queue := "history-" + name
 	rec.options.Identity = "recorder"
+	rec.options.Interceptors = append(rec.options.Interceptors, r)
 	wk := worker.New(c, queue, rec.options)
 	wk.RegisterWorkflow(workflows.CreateOrder)
 	wk.RegisterWorkflow(workflows.RecoverOrder)

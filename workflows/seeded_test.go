@@ -171,7 +171,7 @@ func TestEverySeededBugViolatesItsInvariant(t *testing.T) {
 	}
 }
 
-var broken = regexp.MustCompile(`invariant "([^"]+)"`)
+var broken = regexp.MustCompile(`promise "([^"]+)"`)
 
 // buildSeeded builds the tests of this package over the patched source.
 func buildSeeded(t *testing.T) string {

@@ -3,8 +3,7 @@
 package workflows_test
 
 const (
-	// pairsSampled: the tests run one in this many pairs of disturbances, and all of them with the build tag long.
-	pairsSampled = pairsInTest
-	// campaigns of 100 random schedules each.
-	campaigns = 15
+	// The tests try a part of the pairs of disturbances. With the build tag long they try all.
+	pairsTried  = pairsInTest
+	randomTried = randomInTest
 )

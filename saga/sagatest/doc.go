@@ -4,7 +4,7 @@
 // first runs the workflow undisturbed, and then again for every activity and every disturbance: the call is refused, broken,
 // takes effect without a response, hangs and takes effect when all is over; the workflow is cancelled or given up by an
 // operator at that moment; the worker dies and the workflow task is lost. It also unwinds the saga, and disturbs each undo in
-// the same ways. A sample of pairs of disturbances follows.
+// the same ways. Pairs of disturbances follow, and random schedules of up to eight.
 //
 // The fakes need no faults of their own: the explorer sits between the workflow and its activities. They only have to say
 // what is in effect:
@@ -28,8 +28,18 @@
 //
 //	forward: BookHotel#1 response lost; CancelFlight#1 task lost
 //
-// Set SAGATEST_SCHEDULE to it to run that trial alone. SAGATEST_PAIRS sets the number of pairs, SAGATEST_SEED their
-// choice; with -short there are fewer pairs.
+// Set SAGATEST_SCHEDULE to it to run that trial alone. SAGATEST_PAIRS and SAGATEST_RANDOM set how many pairs and random
+// schedules there are, SAGATEST_SEED their choice; with -short there are fewer. A random schedule is reported without the
+// disturbances that the finding does not need.
+//
+// [Find] returns the findings, [Survey] says what there is to explore, and [Run] runs one trial that a test chooses.
+//
+// # Sagas with a fence in a store
+//
+// Such a saga promises more, and the explorer asks for it when [Saga] names the Fence: its workflow may forget everything, as
+// after a reset to its beginning, at any call and after its end; calls that hang may take effect between the fence and the
+// undos; and with Recover, the workflow may be terminated at any call. World Changes say how the world may have changed
+// meanwhile: a price, a hold that has expired.
 //
 // # What a lost task forgets
 //

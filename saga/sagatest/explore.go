@@ -8,11 +8,11 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
@@ -21,18 +21,63 @@ import (
 
 // Saga is what the explorer runs.
 type Saga struct {
-	Workflow any   // a workflow function that runs one saga or several
-	Args     []any // of the workflow
+	Workflow any    // a workflow function that runs one saga or several
+	ID       string // of the workflow. Default: "explored"
+	Args     []any  // of the workflow
 	// World returns what the activities act on. Each trial gets a fresh one.
 	World func() World
 	// Setup prepares the test environment of each run, for example with child workflows or delayed signals.
 	Setup func(env *testsuite.TestWorkflowEnvironment)
-	// Outage is how long an outage lasts, and how much later a workflow may run again. Default 20 minutes: longer than a saga's
-	// default patience. Make it longer than the saga's deadline, so that outages exceed it.
-	Outage time.Duration
+	// Deadline is the saga's PivotTimeout: some disturbances last a minute longer. Default 20 minutes.
+	Deadline time.Duration
 	// Ended says how the saga ended. It is for workflows that report an unwound saga without an error. Default: the workflow's
 	// error is one of [saga.Unwound], or a cancellation, or there is none. An error that it returns is a finding.
 	Ended func(env *testsuite.TestWorkflowEnvironment) (saga.End, error)
+
+	// Fence is the activity that the plan's fence calls, if it has one. Such a saga need not remember anything: its workflow is
+	// also reset to its beginning, at every call and after the end. It may also refuse a call that has taken effect before.
+	Fence string
+	// Recover is the workflow that finishes a saga whose workflow was terminated, with the same arguments: see
+	// [saga.Plan.Recover]. Nil: there is none. RecoverID is the ID under which it runs; default: that of the workflow.
+	Recover   any
+	RecoverID string
+	// Refused is the activity whose refusal leads to the path on which undos are disturbed. Default: the last that can be
+	// refused.
+	Refused string
+	// Refusal returns the error with which an activity refuses. Default: a refusal with the code REFUSED.
+	Refusal func(activity string) error
+	// Further are disturbances of your own.
+	Further []Disturbance
+	// Logger is that of the workflow and its activities. Default: none.
+	Logger log.Logger
+}
+
+func (s Saga) withDefaults() Saga {
+	if s.ID == "" {
+		s.ID = "explored"
+	}
+	if s.RecoverID == "" {
+		s.RecoverID = s.ID
+	}
+	if s.Deadline <= 0 {
+		s.Deadline = 20 * time.Minute
+	}
+	if s.Ended == nil {
+		s.Ended = ended
+	}
+	if s.Refusal == nil {
+		s.Refusal = func(string) error { return errRefused }
+	}
+	return s
+}
+
+// ended is how a saga ended whose workflow returns the saga's error.
+func ended(env *testsuite.TestWorkflowEnvironment) (saga.End, error) {
+	err := env.GetWorkflowError()
+	if _, unwound := saga.Unwound(err); unwound || temporal.IsCanceledError(err) {
+		return saga.WasUnwound, nil
+	}
+	return saga.WentForward, err
 }
 
 // World is everything outside the workflow: fakes that live as long as the trial.
@@ -43,58 +88,25 @@ type World struct {
 	InEffect func() any
 	// Invariants are further promises, checked after each trial.
 	Invariants []Invariant
-}
-
-// Invariant is a promise about an ended saga.
-type Invariant struct {
-	Name  string
-	Holds func(Story) error // what is wrong, or nil
-}
-
-// Story is what happened in a trial.
-type Story struct {
-	End   saga.End
-	Err   error  // the workflow's
-	Calls []Call // of activities, in order
-}
-
-// Call is one attempt of an activity.
-type Call struct {
-	Run      int    // how often the task had been lost before
-	Activity string // its type
-	Err      error  // the response
-}
-
-// InOrder is the promise that in each run the activities are first attempted in this order, if at all. Later
-// attempts do not count: an undo that stays broken does not hold up the others.
-func InOrder(activities ...string) Invariant {
-	return Invariant{"in order: " + strings.Join(activities, ", "), func(s Story) error {
-		seen, last := map[string]bool{}, -1
-		run := 0
-		for _, c := range s.Calls {
-			if c.Run != run {
-				run, last = c.Run, -1
-				clear(seen)
-			}
-			i := slices.Index(activities, c.Activity)
-			if i < 0 || seen[c.Activity] {
-				continue
-			}
-			if i < last {
-				return fmt.Errorf("%s came after %s", c.Activity, activities[last])
-			}
-			seen[c.Activity], last = true, i
-		}
-		return nil
-	}}
+	// Changes are how the world may differ when the workflow runs again. Every World of a saga has the same.
+	Changes []Change
+	// Clock is given the clock of the test environment before the workflow starts. Activities may read it. May be nil.
+	Clock func(now func() time.Time)
 }
 
 // Finding is a broken promise, and how to see it again.
 type Finding struct {
 	Schedule string // the disturbances
-	Promise  string
+	Promise  string // the name of an invariant, or one of the explorer's own promises
 	Problem  string
 }
+
+// The explorer's own promises.
+const (
+	PromiseEnds     = "the saga ends"
+	PromiseInEffect = "what is in effect suits the end"
+	PromiseSettled  = "an ended saga stays as it is" // when the workflow is reset, or recovered
+)
 
 func (f Finding) String() string {
 	return fmt.Sprintf("%s\n\t%s: %s", f.Schedule, f.Promise, f.Problem)
@@ -103,15 +115,18 @@ func (f Finding) String() string {
 // mostReported bounds how many findings Explore prints.
 const mostReported = 10
 
-// Explore runs every disturbance of every call of the saga, and a sample of pairs, and reports each broken promise.
+// Explore runs every disturbance of every call of the saga, a sample of pairs and random schedules, and reports each broken
+// promise.
 func Explore(t testing.TB, s Saga) {
 	t.Helper()
-	pairs := DefaultPairs
+	pairs, random := DefaultPairs, DefaultRandom
 	if testing.Short() {
-		pairs /= 10
+		pairs, random = pairs/10, random/10
 	}
-	found := Find(s, Bounds{Pairs: number("SAGATEST_PAIRS", pairs), Seed: number("SAGATEST_SEED", 1),
-		Only: os.Getenv("SAGATEST_SCHEDULE")})
+	found := Find(s, Bounds{
+		Pairs: number("SAGATEST_PAIRS", pairs), Random: number("SAGATEST_RANDOM", random), Seed: number("SAGATEST_SEED", 1),
+		Only: os.Getenv("SAGATEST_SCHEDULE"),
+	})
 	for i, f := range found {
 		if i == mostReported {
 			t.Errorf("and %d more", len(found)-i)
@@ -128,95 +143,141 @@ func number(variable string, otherwise int) int {
 	return otherwise
 }
 
-// DefaultPairs is how many pairs of disturbances Explore tries.
-const DefaultPairs = 200
+const (
+	// DefaultPairs is how many pairs of disturbances Explore tries.
+	DefaultPairs = 200
+	// DefaultRandom is how many random schedules Explore tries.
+	DefaultRandom = 100
+	// AllPairs is a number of pairs: all of them.
+	AllPairs = -1
+)
 
 // Bounds say how far Find goes.
 type Bounds struct {
-	Pairs int    // how many pairs of disturbances to try
-	Seed  int    // chooses the pairs
-	Only  string // the only schedule to run
-	First bool   // stop at the first finding
+	NoSingles bool   // leave out the schedules with one disturbance
+	Pairs     int    // how many pairs of disturbances to try, or AllPairs
+	Random    int    // how many random schedules of up to eight disturbances to try
+	Seed      int    // chooses the pairs and the random schedules
+	Only      string // the only schedule to run
+	First     bool   // stop at the first finding
+	StopAt    string // stop at the first finding about this promise
 }
 
 // Find explores the saga as [Explore] does, and returns what it finds.
 func Find(s Saga, b Bounds) []Finding {
-	if s.Outage <= 0 {
-		s.Outage = 20 * time.Minute
+	e, err := survey(s)
+	if err != nil {
+		return []Finding{{"undisturbed", "the saga can be explored", err.Error()}}
 	}
-	e := &explorer{saga: s, bounds: b, fresh: s.World().InEffect()}
-	calm := e.newTrial(schedule{path: path{name: "forward"}})
-	story, problem := calm.live()
-	if problem == "" && story.End != saga.WentForward {
-		problem = fmt.Sprintf("the undisturbed saga did not go forward: %v", story.Err)
+	e.bounds, e.random = b, rand.New(rand.NewPCG(uint64(b.Seed), 0))
+	if b.Only != "" {
+		only, err := parse(b.Only, e.paths, e.disturbances)
+		if err != nil {
+			return []Finding{{b.Only, "the schedule exists", err.Error()}}
+		}
+		return e.run([]schedule{only})
 	}
-	e.forward = calm.world.InEffect()
-	if problem == "" && reflect.DeepEqual(e.forward, e.fresh) {
-		problem = "InEffect does not tell a saga that went forward from a fresh world"
+	all := e.singles()
+	if b.NoSingles {
+		all = nil
 	}
-	if problem != "" {
-		return []Finding{{"undisturbed", "the saga can be explored", problem}}
+	return e.run(slices.Concat(all, e.pairs(), e.randoms()))
+}
+
+// Scope is what there is to explore in a saga.
+type Scope struct {
+	Paths        []Path
+	Disturbances []Disturbance
+}
+
+// Path is a way through the saga without disturbances, but for what leads to it.
+type Path struct {
+	Name       string
+	Activities []string // in the order of their calls
+}
+
+// Survey says what [Find] explores, for example for a document.
+func Survey(s Saga) (Scope, error) {
+	e, err := survey(s)
+	if err != nil {
+		return Scope{}, err
 	}
-	all := singles(path{name: "forward", ops: calm.ops})
-	if back, found := e.unwound(calm.ops); found {
-		all = append(all, singles(back)...)
+	out := Scope{Disturbances: e.disturbances}
+	for _, p := range e.paths {
+		shown := Path{Name: p.name}
+		for _, o := range p.ops {
+			shown.Activities = append(shown.Activities, o.activity)
+		}
+		out.Paths = append(out.Paths, shown)
 	}
-	if b.Only == "" || strings.Contains(b.Only, "; ") {
-		all = append(all, e.pairs(all)...)
+	return out, nil
+}
+
+// Singles returns the number of trials with one disturbance.
+func (s Scope) Singles() int {
+	n := 0
+	for _, p := range s.Paths {
+		n += len(p.Activities) * len(s.Disturbances)
 	}
-	return e.runAll(all)
+	return n
+}
+
+// Pairs returns the number of trials with two disturbances.
+func (s Scope) Pairs() int {
+	n := 0
+	for _, p := range s.Paths {
+		points := len(p.Activities) * len(s.Disturbances)
+		n += points * (points - 1) / 2
+	}
+	return n
 }
 
 // explorer explores one saga.
 type explorer struct {
 	saga           Saga
 	bounds         Bounds
+	random         *rand.Rand
+	disturbances   []Disturbance
+	paths          []path
 	fresh, forward any // what is in effect in a fresh world, and after an undisturbed saga
 
 	mu    sync.Mutex
 	found []Finding
 }
 
-// op is the nth call of an activity.
-type op struct {
-	activity string
-	n        int
-}
-
-func (o op) String() string { return fmt.Sprintf("%s#%d", o.activity, o.n) }
-
-// path is a way through the saga that disturbances can strike: the operations that an undisturbed run calls.
-type path struct {
-	name   string
-	refuse op // always refused; none when zero
-	ops    []op
-}
-
-// schedule is one trial: a path and its disturbances.
-type schedule struct {
-	path   path
-	points []point
-}
-
-// point is one disturbance of one operation.
-type point struct {
-	op     op
-	manner manner
-}
-
-func (s schedule) String() string {
-	var points []string
-	for _, p := range s.points {
-		points = append(points, fmt.Sprintf("%s %s", p.op, p.manner.name))
+// survey finds the saga's paths.
+func survey(s Saga) (*explorer, error) {
+	e := &explorer{saga: s.withDefaults(), disturbances: s.Disturbances(), fresh: s.World().InEffect()}
+	calm := newTrial(e.saga, schedule{})
+	story, problem := calm.live()
+	e.forward = calm.world.InEffect()
+	switch {
+	case problem != "":
+		return nil, fmt.Errorf("the undisturbed saga: %s", problem)
+	case story.End != saga.WentForward:
+		return nil, fmt.Errorf("the undisturbed saga did not go forward: %v", story.Err)
+	case reflect.DeepEqual(e.forward, e.fresh):
+		return nil, fmt.Errorf("InEffect does not tell a saga that went forward from a fresh world")
 	}
-	return s.path.name + ": " + strings.Join(points, "; ")
+	e.paths = append(e.paths, path{name: "forward", ops: calm.ops})
+	back, found := e.unwound(calm.ops)
+	switch {
+	case found:
+		e.paths = append(e.paths, back)
+	case s.Refused != "":
+		return nil, fmt.Errorf("the saga is not unwound when %s is refused", s.Refused)
+	}
+	return e, nil
 }
 
 // unwound finds the longest path back: the one that refuses the last call that the saga can still be refused at.
 func (e *explorer) unwound(ops []op) (path, bool) {
 	for _, o := range slices.Backward(ops) {
+		if e.saga.Refused != "" && e.saga.Refused != o.activity {
+			continue
+		}
 		back := path{name: fmt.Sprintf("unwound, %s refused", o), refuse: o}
-		x := e.newTrial(schedule{path: back})
+		x := newTrial(e.saga, schedule{path: back})
 		if story, problem := x.live(); problem == "" && story.End == saga.WasUnwound {
 			back.ops = x.ops
 			return back, true
@@ -225,105 +286,87 @@ func (e *explorer) unwound(ops []op) (path, bool) {
 	return path{}, false
 }
 
-func singles(p path) []schedule {
-	var out []schedule
-	for _, o := range p.ops {
-		for _, m := range manners {
-			out = append(out, schedule{p, []point{{o, m}}})
-		}
-	}
-	return out
-}
-
-// pairs draws pairs of disturbances on the same path.
-func (e *explorer) pairs(singles []schedule) []schedule {
-	random := rand.New(rand.NewPCG(uint64(e.bounds.Seed), 0))
-	byPath := map[string][]schedule{}
-	for _, s := range singles {
-		byPath[s.path.name] = append(byPath[s.path.name], s)
-	}
-	var out []schedule
-	for range e.bounds.Pairs {
-		a := singles[random.IntN(len(singles))]
-		same := byPath[a.path.name]
-		out = append(out, schedule{a.path, []point{a.points[0], same[random.IntN(len(same))].points[0]}})
-	}
-	return out
-}
-
-// runAll runs the trials, as many at a time as there are processors.
-func (e *explorer) runAll(all []schedule) []Finding {
+// run runs the trials, as many at a time as there are processors.
+func (e *explorer) run(all []schedule) []Finding {
 	work := make(chan schedule)
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for s := range work {
-				e.try(s)
+				e.keep(e.reduce(s, e.try(s)))
 			}
 		})
 	}
-	ran := 0
 	for _, s := range all {
-		if e.bounds.Only != "" && e.bounds.Only != s.String() || e.enough() {
-			continue
+		if e.enough() {
+			break
 		}
-		ran++
 		work <- s
 	}
 	close(work)
 	workers.Wait()
-	if ran == 0 {
-		return []Finding{{e.bounds.Only, "the schedule exists", "the saga makes no such calls, or the seed is another one"}}
-	}
 	return e.found
 }
 
-func (e *explorer) enough() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.bounds.First && len(e.found) > 0
-}
-
-// try runs one trial and keeps what it finds.
-func (e *explorer) try(s schedule) {
-	x := e.newTrial(s)
-	story, problem := x.live()
-	found := e.judge(s, x, story, problem)
+func (e *explorer) keep(found []Finding) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.found = append(e.found, found...)
 }
 
-// judge returns the promises that the trial broke.
-func (e *explorer) judge(s schedule, x *trial, story Story, problem string) []Finding {
-	var found []Finding
-	broken := func(promise, problem string) {
-		found = append(found, Finding{s.String(), promise, problem})
+func (e *explorer) enough() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.bounds.First && len(e.found) > 0 ||
+		slices.ContainsFunc(e.found, func(f Finding) bool { return e.bounds.StopAt != "" && f.Promise == e.bounds.StopAt })
+}
+
+// reduce leaves out the disturbances of a schedule that its first finding does not need.
+func (e *explorer) reduce(s schedule, found []Finding) []Finding {
+	for i := 0; len(found) > 0 && len(s.strikes) > 2 && i < len(s.strikes); {
+		less := s
+		less.strikes = slices.Delete(slices.Clone(s.strikes), i, i+1)
+		again := e.try(less)
+		if !slices.ContainsFunc(again, func(f Finding) bool { return f.Promise == found[0].Promise }) {
+			i++
+			continue
+		}
+		s, found = less, again
 	}
+	return found
+}
+
+// try runs one trial and returns what it finds.
+func (e *explorer) try(s schedule) []Finding {
+	x := newTrial(e.saga, s)
+	story, problem := x.live()
+	found := x.judge(s.String(), story, problem)
 	want, end := e.forward, "forward"
 	if story.End == saga.WasUnwound {
 		want, end = e.fresh, "unwound"
 	}
 	got := x.world.InEffect()
-	switch {
-	case problem != "":
-		broken("the saga ends", problem)
-	case !reflect.DeepEqual(got, want):
-		broken("what is in effect suits the end", fmt.Sprintf("the saga went %s, in effect is %+v, not %+v", end, got, want))
+	if problem == "" && !reflect.DeepEqual(got, want) {
+		found = append(found, Finding{s.String(), PromiseInEffect,
+			fmt.Sprintf("the saga went %s, in effect is %+v, not %+v", end, got, want)})
 	}
-	for _, i := range x.world.Invariants {
-		if err := i.Holds(story); err != nil {
-			broken(i.Name, err.Error())
-		}
+	if len(found) > 0 || s.after == nothing {
+		return found
+	}
+	later, problem := x.again(s.after)
+	found = x.judge(s.String(), later, problem)
+	if now := x.world.InEffect(); problem == "" && (later.End != story.End || !reflect.DeepEqual(got, now)) {
+		found = append(found, Finding{s.String(), PromiseSettled,
+			fmt.Sprintf("it ended as %v with %+v in effect, and now as %v with %+v", story.End, got, later.End, now)})
 	}
 	return found
 }
 
-// ended is how a saga ended whose workflow returns the saga's error.
-func ended(env *testsuite.TestWorkflowEnvironment) (saga.End, error) {
-	err := env.GetWorkflowError()
-	if _, unwound := saga.Unwound(err); unwound || temporal.IsCanceledError(err) {
-		return saga.WasUnwound, nil
-	}
-	return saga.WentForward, err
+// Run runs one trial of the saga, with the disturbances that a test has chosen, and returns what happened and which promises
+// are broken: that the saga ends, and the invariants. It does not check what is in effect.
+func Run(s Saga, strikes ...Strike) (Story, []Finding) {
+	chosen := schedule{path: path{name: "chosen"}, strikes: strikes}
+	x := newTrial(s.withDefaults(), chosen)
+	story, problem := x.live()
+	return story, x.judge(chosen.String(), story, problem)
 }

@@ -51,7 +51,7 @@ func TestFindingRepeatsUnderItsSchedule(t *testing.T) {
 func TestScheduleThatDoesNotExistIsReported(t *testing.T) {
 	t.Parallel()
 	found := sagatest.Find(trip(takeTrip, func(*agency) {}), sagatest.Bounds{Only: "forward: BookTrain#1 refused"})
-	if len(found) != 1 || !strings.Contains(found[0].Problem, "no such calls") {
+	if len(found) != 1 || !strings.Contains(found[0].Problem, "no disturbance of a call") {
 		t.Errorf("found %v", found)
 	}
 }

@@ -11,12 +11,15 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/ordersaga/ordersaga/saga"
 )
 
 // event is what a workflow has received, as a server's history would hold it.
 type event struct {
 	kind   eventKind
 	id     string // of the call or timer
+	name   string // of the activity; otherwise empty
 	result *commonpb.Payloads
 	err    error
 	signal *interceptor.HandleSignalInput
@@ -42,7 +45,7 @@ const (
 
 // line is what one workflow receives in one run: first the past that the server remembers, then what happens.
 type line struct {
-	x         *trial
+	x         *Trial
 	next      interceptor.WorkflowInboundInterceptor
 	out       *outbound
 	past      history
@@ -72,6 +75,14 @@ func (l *line) receive(e event, recorded bool) {
 	l.received = append(l.received, e)
 	if recorded {
 		l.recorded = len(l.received)
+	}
+	switch {
+	case e.kind == signalEvent:
+		l.x.note(Event{Kind: Signalled, Name: e.signal.SignalName})
+	case e.kind == cancelEvent:
+		l.x.note(Event{Kind: Cancelled})
+	case e.name != "":
+		l.x.note(Event{Kind: Received, Name: e.name, Err: e.err})
 	}
 }
 
@@ -138,10 +149,19 @@ func (l *line) replay(ctx workflow.Context, past []event) {
 // runsAway bounds how often a run makes the same call: far more often than a saga does in an outage.
 const runsAway = 300
 
+// activity is the result of an activity. The server records it with the task that receives it.
+func (l *line) activity(ctx workflow.Context, kind, name string, start func() workflow.Future) workflow.Future {
+	if name == saga.CheckpointActivity {
+		return l.future(ctx, name, "", false, start)
+	}
+	l.x.scheduled(name, l.live)
+	return l.future(ctx, kind+name, name, false, start)
+}
+
 // future is the result of a call that start makes, or its result in the past. The server records the results of timers and
-// child workflows by itself, those of activities with the task that receives them.
+// child workflows by itself.
 func (l *line) future(
-	ctx workflow.Context, name string, byServer bool, start func() workflow.Future,
+	ctx workflow.Context, name, activity string, byServer bool, start func() workflow.Future,
 ) workflow.Future {
 	l.scheduled[name]++
 	if l.scheduled[name] > runsAway {
@@ -172,7 +192,7 @@ func (l *line) future(
 			begun = start()
 		}
 		var raw converter.RawValue
-		e := event{id: id}
+		e := event{id: id, name: activity}
 		if e.err = begun.Get(free, nil); e.err == nil && !strings.HasPrefix(name, timerName) {
 			if e.err = begun.Get(free, &raw); e.err == nil && raw.Payload() != nil {
 				e.result = &commonpb.Payloads{Payloads: []*commonpb.Payload{raw.Payload()}}
@@ -199,7 +219,7 @@ func payloads(p *commonpb.Payloads) any {
 // between sits between the workflows of one run and their activities.
 type between struct {
 	interceptor.WorkerInterceptorBase
-	x   *trial
+	x   *Trial
 	run int
 }
 
@@ -284,17 +304,22 @@ func (i *inbound) HandleSignal(ctx workflow.Context, in *interceptor.HandleSigna
 	return i.Next.HandleSignal(ctx, in)
 }
 
+func (i *inbound) ExecuteUpdate(ctx workflow.Context, in *interceptor.UpdateInput) (any, error) {
+	i.line.x.updated(in.Name)
+	return i.Next.ExecuteUpdate(ctx, in)
+}
+
 type outbound struct {
 	interceptor.WorkflowOutboundInterceptorBase
 	line *line
 }
 
 func (o *outbound) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
-	return o.line.future(ctx, name, false, func() workflow.Future { return o.Next.ExecuteActivity(ctx, name, args...) })
+	return o.line.activity(ctx, "", name, func() workflow.Future { return o.Next.ExecuteActivity(ctx, name, args...) })
 }
 
 func (o *outbound) ExecuteLocalActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
-	return o.line.future(ctx, "local "+name, false, func() workflow.Future {
+	return o.line.activity(ctx, "local ", name, func() workflow.Future {
 		return o.Next.ExecuteLocalActivity(ctx, name, args...)
 	})
 }
@@ -305,7 +330,7 @@ func (o *outbound) ExecuteChildWorkflow(
 	c := &child{}
 	execution, settable := workflow.NewFuture(ctx)
 	c.execution = execution
-	c.Future = o.line.future(ctx, "child "+name, true, func() workflow.Future {
+	c.Future = o.line.future(ctx, "child "+name, "", true, func() workflow.Future {
 		c.begun = o.Next.ExecuteChildWorkflow(ctx, name, args...)
 		if !execution.IsReady() {
 			settable.Chain(c.begun.GetChildWorkflowExecution())
@@ -336,6 +361,15 @@ func (c *child) SignalChildWorkflow(ctx workflow.Context, signalName string, dat
 	return future
 }
 
+// GetInfo reports when the workflow first started.
+func (o *outbound) GetInfo(ctx workflow.Context) *workflow.Info {
+	info := *o.Next.GetInfo(ctx)
+	if x := o.line.x; info.WorkflowExecution.ID == x.saga.ID && !x.recovering {
+		info.WorkflowStartTime = x.start
+	}
+	return &info
+}
+
 func (o *outbound) Now(ctx workflow.Context) time.Time {
 	if !o.line.live {
 		return o.line.now
@@ -351,7 +385,7 @@ func (o *outbound) NewTimerWithOptions(
 	ctx workflow.Context, d time.Duration, options workflow.TimerOptions,
 ) workflow.Future {
 	due := o.Now(ctx).Add(d)
-	return o.line.future(ctx, timerName+options.Summary, true, func() workflow.Future {
+	return o.line.future(ctx, timerName+options.Summary, "", true, func() workflow.Future {
 		return o.Next.NewTimerWithOptions(ctx, max(due.Sub(o.Next.Now(ctx)), min(d, time.Millisecond)), options)
 	})
 }

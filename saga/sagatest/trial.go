@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,141 +21,166 @@ import (
 	"github.com/ordersaga/ordersaga/saga"
 )
 
-// manner is a way to disturb a call.
-type manner struct {
-	name  string
-	times int // how many calls it strikes; 0: one
-	// outage strikes every call until the outage is over.
-	outage bool
-	before error          // the call fails before it takes effect
-	after  error          // the call takes effect, then fails
-	late   bool           // the call fails, and takes effect when all is over
-	first  func(x *trial) // happens before the call takes effect
-	done   func(x *trial) // happens after the call took effect
+// Trial is one saga with its disturbances. It outlives the runs of the workflow.
+type Trial struct {
+	saga   Saga
+	refuse op
+	world  World
+
+	mu         sync.Mutex // held while an activity takes effect, so that effects come one at a time
+	env        *testsuite.TestWorkflowEnvironment
+	start      time.Time
+	run        int
+	over       bool // calls that the workflow abandoned find nothing to act on
+	dead       bool // the worker of this run has died: it does and records nothing more
+	loss       Loss // how it died
+	recovering bool // Saga.Recover runs
+	strikes    []strike
+	asked      map[string]int // schedulings, by activity
+	counts     map[string]int // calls, by activity
+	ops        []op
+	late       []lateCall
+	events     []Event
+	tookHold   map[string]bool  // calls, with their arguments, that have taken effect or may do so late
+	lines      map[string]*line // of the current run, by workflow ID
+	past       map[string]history
+	strays     string // in what the workflow was not deterministic
 }
 
-var errBroken = errors.New("connection reset")
+// strike is a disturbance and how many calls it still strikes.
+type strike struct {
+	Strike
+	left int
+}
 
-// manners are all disturbances.
-var manners = []manner{
-	{name: "refused", before: saga.Refuse("REFUSED", "a disturbance", nil)},
-	{name: "failed for good", before: temporal.NewNonRetryableApplicationError("a disturbance", "Final", nil)},
-	{name: "broken three times", times: 3, before: errBroken},
-	{name: "broken in an outage", outage: true, before: errBroken},
-	{name: "response lost", after: errBroken},
-	{name: "responses lost in an outage", outage: true, after: errBroken},
-	{name: "response lost and cancelled", after: errBroken, done: (*trial).cancel},
-	{name: "response lost and given up", after: errBroken, done: (*trial).giveUp},
-	{name: "hangs", late: true},
-	{name: "hangs and cancelled", late: true, first: (*trial).cancel},
-	{name: "hangs and given up", late: true, first: (*trial).giveUp},
-	{name: "cancelled before", first: (*trial).cancel},
-	{name: "cancelled after", done: (*trial).cancel},
-	{name: "given up", done: (*trial).giveUp},
-	{name: "broken and retried by an operator", times: 3, before: errBroken, first: (*trial).retry},
-	{name: "task lost", done: func(x *trial) { x.die(func() {}) }},
-	{name: "task lost and cancelled", done: func(x *trial) { x.die(func() { x.append(event{kind: cancelEvent}) }) }},
-	{name: "task lost and too late", done: func(x *trial) { x.die(func() { x.pause = x.saga.Outage + time.Minute }) }},
+// lateCall is a call that hangs.
+type lateCall struct {
+	at     Moment
+	effect func()
+}
+
+func newTrial(s Saga, c schedule) *Trial {
+	x := &Trial{saga: s, refuse: c.path.refuse, world: s.World(), asked: map[string]int{}, counts: map[string]int{},
+		past: map[string]history{}, tookHold: map[string]bool{}}
+	for _, s := range c.strikes {
+		x.strikes = append(x.strikes, strike{s, max(s.Times, 1)})
+	}
+	if x.world.Clock != nil {
+		x.world.Clock(func() time.Time { return x.env.Now() })
+	}
+	return x
 }
 
 // command is what the explorer's operator sends.
 var command = saga.Command{Operator: "sagatest", Reason: "a disturbance"}
 
-func (x *trial) cancel() { x.env.CancelWorkflow() }
-func (x *trial) giveUp() { x.env.SignalWorkflow(saga.SignalCompensate, command) }
-func (x *trial) retry()  { x.env.SignalWorkflow(saga.SignalRetry, command) }
-
-// die ends the run: its worker is dead. The world changes before the next run.
-func (x *trial) die(change func()) { x.dead, x.change = true, change }
-
-// fault is a disturbance and the calls that it still strikes.
-type fault struct {
-	point
-	left int
+// Cancel asks the workflow to cancel. Only disturbances call it and the other methods.
+func (x *Trial) Cancel() {
+	x.note(Event{Kind: Cancelled})
+	x.env.CancelWorkflow()
 }
 
-// trial is one saga with its disturbances. It outlives the runs of the workflow.
-type trial struct {
-	saga  Saga
-	path  path
-	world World
+// GiveUp sends the signal compensate.
+func (x *Trial) GiveUp() { x.env.SignalWorkflow(saga.SignalCompensate, command) }
 
-	mu       sync.Mutex // held while an activity takes effect, so that effects come one at a time
-	env      *testsuite.TestWorkflowEnvironment
-	start    time.Time
-	run      int
-	dead     bool   // the worker of this run has died: it does and records nothing more
-	change   func() // what happens between a lost run and the next
-	pause    time.Duration
-	faults   []fault
-	counts   map[string]int // calls, by activity
-	ops      []op
-	late     []func()
-	calls    []Call
-	tookHold map[string]bool  // calls, with their arguments, that have taken effect or may do so late
-	lines    map[string]*line // of the current run, by workflow ID
-	past     map[string]history
-	strays   string // in what the workflow was not deterministic
+// Retry sends the signal retry.
+func (x *Trial) Retry() { x.env.SignalWorkflow(saga.SignalRetry, command) }
+
+// Lose ends the run: its worker is dead.
+func (x *Trial) Lose(l Loss) { x.dead, x.loss = true, l }
+
+// note keeps an event of the current run. It is called with mu held.
+func (x *Trial) note(e Event) {
+	e.Run = x.run
+	x.keep(e)
 }
 
-func (e *explorer) newTrial(s schedule) *trial {
-	x := &trial{saga: e.saga, path: s.path, world: e.saga.World(), counts: map[string]int{}, past: map[string]history{},
-		tookHold: map[string]bool{}}
-	for _, p := range s.points {
-		f := fault{p, max(p.manner.times, 1)}
-		x.faults = append(x.faults, f)
+func (x *Trial) keep(e Event) {
+	if x.env != nil {
+		e.At = x.env.Now()
 	}
-	return x
+	x.events = append(x.events, e)
 }
-
-// workflowID is the ID of the workflow of every trial.
-const workflowID = "explored"
 
 // live runs the workflow, again each time its worker dies, until a run ends. It returns what happened, and what is wrong with
 // how the workflow ended.
-func (x *trial) live() (Story, string) {
+func (x *Trial) live() (Story, string) {
 	for {
 		lost, story, problem := x.once()
-		if !lost {
-			story.Calls = x.takeLate()
-			return story, problem
+		if lost {
+			x.restart(x.loss)
+			continue
 		}
-		x.restart()
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.over = true
+		x.land(AtEnd)
+		story.Events = slices.Clone(x.events)
+		return story, problem
 	}
 }
 
-// takeLate lets the calls that hang take effect, and returns all calls.
-func (x *trial) takeLate() []Call {
+// again runs the ended workflow once more, undisturbed.
+func (x *Trial) again(how afterwards) (Story, string) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	for _, effect := range x.late {
-		effect()
-	}
-	return x.calls
+	x.strikes, x.over = nil, false
+	x.mu.Unlock()
+	x.restart(Loss{Forget: true, Cancelled: how == isResetAndCancelled, Terminated: how == isRecoveredByAnother})
+	return x.live()
 }
 
-// restart prepares the next run. Calls of the dead one may still be coming.
-func (x *trial) restart() {
+// restart prepares the next run. Calls of the last one may still be coming.
+func (x *Trial) restart(l Loss) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.run++
-	x.dead = false
-	for id, l := range x.lines {
-		x.past[id] = l.remembered()
+	x.dead, x.loss = false, l
+	kind := RunAgain
+	switch {
+	case l.Terminated:
+		x.recovering, kind = true, Recovered
+		clear(x.past)
+	case l.Forget:
+		clear(x.past)
+	default:
+		for id, l := range x.lines {
+			x.past[id] = l.remembered()
+		}
 	}
-	x.change()
+	x.note(Event{Kind: kind})
+	if id, _ := x.workflow(); l.Cancelled {
+		h := x.past[id]
+		h.events = append(h.events, event{kind: cancelEvent, at: x.env.Now(), lost: true})
+		x.past[id] = h
+	}
+	if l.Change != nil {
+		l.Change()
+	}
 }
 
-// append adds to what the next run finds in its history.
-func (x *trial) append(e event) {
-	e.at, e.lost = x.env.Now(), true
-	h := x.past[workflowID]
-	h.events = append(h.events, e)
-	x.past[workflowID] = h
+// land lets the calls that hang until this moment take effect. It is called with mu held.
+func (x *Trial) land(now Moment) {
+	late := x.late
+	x.late = nil
+	for _, c := range late {
+		if c.at <= now {
+			c.effect()
+		} else {
+			x.late = append(x.late, c)
+		}
+	}
+}
+
+// workflow returns the workflow of the current run, and its ID.
+func (x *Trial) workflow() (id string, workflow any) {
+	if x.recovering {
+		return x.saga.RecoverID, x.saga.Recover
+	}
+	return x.saga.ID, x.saga.Workflow
 }
 
 // once is one run. It reports whether the worker died.
-func (x *trial) once() (lost bool, story Story, problem string) {
+func (x *Trial) once() (lost bool, story Story, problem string) {
 	defer func() {
 		if stuck := recover(); stuck != nil {
 			if lost = x.isDead(); !lost {
@@ -163,23 +189,20 @@ func (x *trial) once() (lost bool, story Story, problem string) {
 		}
 	}()
 	env := x.newEnv()
-	env.ExecuteWorkflow(x.saga.Workflow, x.saga.Args...)
+	_, workflow := x.workflow()
+	env.ExecuteWorkflow(workflow, x.saga.Args...)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.dead {
 		return true, story, ""
 	}
-	x.run = over
+	x.over = true
 	if !env.IsWorkflowCompleted() {
 		return false, story, "the workflow did not end"
 	}
-	end := x.saga.Ended
-	if end == nil {
-		end = ended
-	}
 	var err error
-	story.Err = env.GetWorkflowError()
-	if story.End, err = end(env); err != nil {
+	story.Err, story.Result = env.GetWorkflowError(), env.GetWorkflowResult
+	if story.End, err = x.saga.Ended(env); err != nil {
 		problem = err.Error()
 	} else {
 		problem = x.strays
@@ -187,15 +210,30 @@ func (x *trial) once() (lost bool, story Story, problem string) {
 	return false, story, problem
 }
 
-// over is the number of no run: calls that the workflow abandoned find nothing to act on.
-const over = -1
+// judge returns the broken promises.
+func (x *Trial) judge(schedule string, story Story, problem string) []Finding {
+	var found []Finding
+	if problem != "" {
+		found = append(found, Finding{schedule, PromiseEnds, problem})
+	}
+	for _, i := range x.world.Invariants {
+		if err := i.Holds(story); err != nil {
+			found = append(found, Finding{schedule, i.Name, err.Error()})
+		}
+	}
+	return found
+}
 
 // stuckAfter is how long a run may do nothing, in real time, before it counts as stuck.
-const stuckAfter = 30 * time.Second
+const stuckAfter = time.Minute
 
-func (x *trial) newEnv() *testsuite.TestWorkflowEnvironment {
+func (x *Trial) newEnv() *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	logger := x.saga.Logger
+	if logger == nil {
+		logger = sdklog.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	}
+	suite.SetLogger(logger)
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetTestTimeout(stuckAfter)
 	env.SetDetachedChildWait(false) // children of a dead run
@@ -203,8 +241,9 @@ func (x *trial) newEnv() *testsuite.TestWorkflowEnvironment {
 		DeadlockDetectionTimeout: time.Minute, // a busy machine is not a deadlock
 		Interceptors:             []interceptor.WorkerInterceptor{&between{x: x, run: x.run}},
 	})
-	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflowID, TaskQueue: "sagatest"})
-	env.RegisterWorkflow(x.saga.Workflow)
+	id, workflow := x.workflow()
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: id, TaskQueue: "sagatest"})
+	env.RegisterWorkflow(workflow)
 	saga.Register(env)
 	for _, a := range x.world.Activities {
 		env.RegisterActivity(a)
@@ -217,28 +256,52 @@ func (x *trial) newEnv() *testsuite.TestWorkflowEnvironment {
 	if x.env == nil {
 		x.start = env.Now()
 	} else {
-		env.SetStartTime(x.env.Now().Add(x.pause))
-		x.pause = 0
+		env.SetStartTime(x.env.Now().Add(x.loss.Later))
+		x.loss = Loss{}
 	}
 	x.env, x.lines = env, map[string]*line{}
 	return env
 }
 
-func (x *trial) isDead() bool {
+func (x *Trial) isDead() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.dead
 }
 
+// scheduled notes that the workflow asked for the activity. A call that replays one of the past strikes nothing.
+func (x *Trial) scheduled(name string, live bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.dead {
+		panic("the worker is dead")
+	}
+	x.note(Event{Kind: Scheduled, Name: name})
+	if !live {
+		return
+	}
+	x.asked[name]++
+	if d := x.due(op{name, x.asked[name]}, true); d.OnSchedule != nil {
+		d.OnSchedule(x)
+	}
+}
+
+// updated notes that the workflow received the update.
+func (x *Trial) updated(name string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.note(Event{Kind: Updated, Name: name})
+}
+
 // callNow runs effect as one call of the activity, with the disturbance that is due.
-func (x *trial) callNow(
+func (x *Trial) callNow(
 	ctx context.Context, run int, args []any, effect func(context.Context) (any, error),
 ) (any, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	info := activity.GetInfo(ctx)
-	if x.dead || run != x.run {
-		return nil, errBroken
+	if x.dead || x.over || run != x.run {
+		return nil, ErrBroken
 	}
 	name := info.ActivityType.Name
 	if l := x.lines[info.WorkflowExecution.ID]; l != nil && !info.IsLocalActivity {
@@ -250,39 +313,44 @@ func (x *trial) callNow(
 	x.counts[name]++
 	o := op{name, x.counts[name]}
 	x.ops = append(x.ops, o)
-	m, same := x.due(o), name+written(args)
-	if !isRetried(m.before) && x.tookHold[same] {
-		m = manner{} // what has taken effect, or still may, is not refused when it is called again
+	x.note(Event{Kind: Called, Name: name, Args: args})
+	d, same := x.due(o, false), name+written(args)
+	if x.saga.Fence == "" && !isRetried(d.Error) && x.tookHold[same] {
+		d = Disturbance{} // what has taken effect, or still may, is not refused when it is called again
 	}
-	if m.first != nil {
-		m.first(x)
+	if d.OnCall != nil {
+		d.OnCall(x)
 	}
 	take := func() (any, error) {
 		result, err := effect(context.WithoutCancel(ctx))
-		x.tookHold[same] = x.tookHold[same] || err == nil
+		if err == nil {
+			x.tookHold[same] = true
+			x.keep(Event{Kind: TookEffect, Run: run, Name: name, Args: args, Result: result})
+		}
 		return result, err
 	}
-	x.calls = append(x.calls, Call{Run: run, Activity: name})
-	call := len(x.calls) - 1
 	switch {
-	case m.late:
+	case d.Late != 0:
 		x.tookHold[same] = true
-		x.late = append(x.late, func() { _, _ = take() })
-		x.calls[call].Err = errBroken
-		return nil, errBroken
-	case m.before != nil:
-		x.calls[call].Err = m.before
-		return nil, m.before
+		x.late = append(x.late, lateCall{d.Late, func() { _, _ = take() }})
+		return nil, ErrBroken
+	case d.Error != nil:
+		return nil, d.Error
 	}
 	result, err := take()
-	if err == nil && m.done != nil {
-		m.done(x)
+	if err != nil {
+		return result, err
 	}
-	if err == nil {
-		err = m.after
+	if name == x.saga.Fence {
+		x.land(AfterFence)
 	}
-	x.calls[call].Err = err
-	return result, err
+	if d.OnEffect != nil {
+		d.OnEffect(x)
+	}
+	if d.ResponseLost {
+		return nil, ErrBroken
+	}
+	return result, nil
 }
 
 // written tells calls of an activity with different arguments apart.
@@ -300,21 +368,23 @@ func isRetried(err error) bool {
 	return !errors.As(err, &app) || !app.NonRetryable()
 }
 
-// due returns the disturbance of a call.
-func (x *trial) due(o op) manner {
-	for i := range x.faults {
-		f := &x.faults[i]
+// due returns the disturbance of a call, or of a scheduling.
+func (x *Trial) due(o op, scheduling bool) Disturbance {
+	for i := range x.strikes {
+		s := &x.strikes[i]
 		switch {
-		case f.op.activity != o.activity || o.n < f.op.n:
-		case f.manner.outage && x.env.Now().Sub(x.start) < x.saga.Outage:
-			return f.manner
-		case !f.manner.outage && f.left > 0:
-			f.left--
-			return f.manner
+		case s.Activity != o.activity || o.n < s.Call || (s.OnSchedule != nil) != scheduling:
+		case s.Until > 0 && x.env.Now().Sub(x.start) < s.Until, s.Until == 0 && s.left > 0:
+			s.left--
+			d := s.Disturbance
+			if d.Error == errRefused {
+				d.Error = x.saga.Refusal(o.activity)
+			}
+			return d
 		}
 	}
-	if r := x.path.refuse; r.activity == o.activity && o.n >= r.n {
-		return manner{before: saga.Refuse("REFUSED", "the path of this trial", nil)}
+	if r := x.refuse; !scheduling && r.activity == o.activity && o.n >= r.n {
+		return Disturbance{Error: x.saga.Refusal(o.activity)}
 	}
-	return manner{}
+	return Disturbance{}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/testsuite"
@@ -138,6 +139,9 @@ func TestExploredOrderKeepsItsPromises(t *testing.T) {
 	sagatest.Explore(t, sagatest.Saga{
 		Workflow: Place,
 		Args:     []any{in},
+		Deadline: 15 * time.Minute,
+		Fence:    "CloseOrder",
+		Recover:  Recover,
 		World: func() sagatest.World {
 			shop := newShop(2, 200)
 			return sagatest.World{
