@@ -65,11 +65,21 @@
 // mongoparticipant needs no transactions: there the mark lives in the document that the step changes. The package
 // participanttest checks the promises of any participant, whether it uses this package or not.
 //
+// # When your own row is the mark
+//
+// A step costs five round trips in a transaction: begin, claim, the step itself, update, commit. If the step changes a row
+// that the saga has to itself, one guarded statement on that row does the same, and the row is the mark. The orders of this
+// repository do without marks for that reason: an order's row, with its status, is the mark of the pivot and the fence; a
+// reservation's document is the mark of the stock; the gateway knows a payment by its idempotency key. Each of their calls
+// costs one round trip, or two, and would cost more with marks of their own. They must keep the same promises, so the tests of
+// the orders and of the catalog run participanttest over them. Use marks where a step has no such row: it changes a
+// counter, a balance, or rows that others change too.
+//
 // # What the database must do
 //
-// A transaction may run at any isolation level from READ COMMITTED upwards. An error that the database returns for a
-// conflict is a broken call: the saga retries it. What a step does outside its transaction (a mail, a call to another
-// service) is not covered by the mark.
+// A transaction may run at any isolation level from READ COMMITTED upwards. The stores repeat a transaction that PostgreSQL
+// aborts because of others, up to ten times. After that the call is broken, and the saga retries it. What a step does
+// outside its transaction (a mail, a call to another service) is not covered by the mark.
 //
 // # Marks that are no longer needed
 //
