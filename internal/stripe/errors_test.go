@@ -142,7 +142,7 @@ func TestARejectedKeyNeedsAttentionAtOnce(t *testing.T) {
 
 func TestAnUnknownPaymentNeedsAttentionAtOnce(t *testing.T) {
 	t.Parallel()
-	err := wrap("refund", &stripego.Error{HTTPStatusCode: 400, Type: stripego.ErrorTypeInvalidRequest, Code: stripego.ErrorCodeResourceMissing})
+	err := wrap("refund", &stripego.Error{HTTPStatusCode: 400, Code: stripego.ErrorCodeResourceMissing})
 	var response *Error
 	if !errors.As(err, &response) || !response.NeedsAttention() || !strings.Contains(err.Error(), "another account") {
 		t.Errorf("%v", err)

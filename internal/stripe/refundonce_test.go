@@ -70,7 +70,8 @@ func (w *world) atGateway(r order.Refund) (found []gateway.Refund) {
 
 func (w *world) wantRefundedOnce(r order.Refund) {
 	w.t.Helper()
-	if found := w.atGateway(r); len(found) != 1 || found[0].Amount != r.Amount.Amount || found[0].Metadata["order_id"] != string(r.OrderID) {
+	found := w.atGateway(r)
+	if len(found) != 1 || found[0].Amount != r.Amount.Amount || found[0].Metadata["order_id"] != string(r.OrderID) {
 		w.t.Errorf("refund %s of %s: the gateway has %+v, want it once", r.ID, r.Amount, found)
 	}
 }
@@ -154,7 +155,7 @@ func TestAnyHistoryOfAttemptsRefundsEachPartOnce(t *testing.T) {
 			case "faults":
 				w.gateway.SetFaults(drawFaults(t)...)
 			case "time":
-				w.clock.Advance(rapid.SampledFrom([]time.Duration{time.Minute, time.Hour, 22 * time.Hour, 24 * time.Hour}).Draw(t, "for"))
+				w.clock.Advance(rapid.SampledFrom(pauses).Draw(t, "for"))
 			case "hand": // an operator at the gateway's dashboard
 				w.gateway.SetFaults()
 				if w.books(p).Net >= 50 {
@@ -180,6 +181,8 @@ func TestAnyHistoryOfAttemptsRefundsEachPartOnce(t *testing.T) {
 		}
 	})
 }
+
+var pauses = []time.Duration{time.Minute, time.Hour, 22 * time.Hour, 24 * time.Hour}
 
 func drawFaults(t *rapid.T) (rules []gateway.Rule) {
 	for range rapid.IntRange(1, 3).Draw(t, "rules") {
@@ -225,7 +228,8 @@ func TestARefundThatLandsLate(t *testing.T) {
 	p, id := w.charged("pm_card_visa")
 	r := w.part(p, id, 300)
 	for _, rule := range []gateway.Rule{
-		{Fault: gateway.FaultLatency, LatencyMS: 1000, Operation: "refund", Count: 1}, {Fault: gateway.FaultHang, Operation: "refund", Count: 1},
+		{Fault: gateway.FaultLatency, LatencyMS: 1000, Operation: "refund", Count: 1},
+		{Fault: gateway.FaultHang, Operation: "refund", Count: 1},
 	} {
 		w.gateway.SetFaults(rule)
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)

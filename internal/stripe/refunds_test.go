@@ -126,7 +126,8 @@ func TestWhatBecameOfARefundIsLookedUp(t *testing.T) {
 	if outcome, err := w.refundPart(r); err != nil || outcome.Status != order.RefundSucceeded {
 		t.Fatalf("%+v, %v", outcome, err)
 	}
-	w.gateway.Post("/_sim/refunds/"+w.atGateway(r)[0].ID, url.Values{"status": {"failed"}, "failure_reason": {"lost_or_stolen_card"}})
+	failed := url.Values{"status": {"failed"}, "failure_reason": {"lost_or_stolen_card"}}
+	w.gateway.Post("/_sim/refunds/"+w.atGateway(r)[0].ID, failed)
 	outcome, err := w.refundPart(r) // the stored response says succeeded
 	if err != nil || outcome.Status != order.RefundFailed || outcome.Cause.Reason != order.GatewayFailed {
 		t.Errorf("%+v, %v; want the failure", outcome, err)
@@ -253,7 +254,9 @@ func TestLongListsAreReadToTheirEnd(t *testing.T) {
 func TestRefundsAreCountedAsTheirCurrencyIs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, gatewaytest.Ledger(t))
-	for _, total := range []money.Money{{Amount: 700, Currency: "ISK"}, {Amount: 120000, Currency: "MGA"}, {Amount: 1500, Currency: "KWD"}} {
+	for _, total := range []money.Money{
+		{Amount: 700, Currency: "ISK"}, {Amount: 120000, Currency: "MGA"}, {Amount: 1500, Currency: "KWD"},
+	} {
 		p := w.payment("pm_card_visa")
 		p.Amount = total
 		id, err := w.charge(p)

@@ -105,7 +105,8 @@ func TestEveryChangeOfARefundOrDisputeIsReported(t *testing.T) {
 	wantEvents("pending, then succeeded", sent{"charge.refunded", "charge", charge}, sent{"refund.created", "refund", pending},
 		sent{"refund.updated", "refund", pending})
 	dispute := s.post("/_sim/disputes", "", "payment_intent", id).id(t)
-	wantEvents("disputed", sent{"charge.dispute.created", "dispute", dispute}, sent{"charge.dispute.funds_withdrawn", "dispute", dispute})
+	wantEvents("disputed",
+		sent{"charge.dispute.created", "dispute", dispute}, sent{"charge.dispute.funds_withdrawn", "dispute", dispute})
 	s.post("/v1/disputes/"+dispute, "", "evidence[uncategorized_text]", "winning_evidence").id(t)
 	wantEvents("won", sent{"charge.dispute.closed", "dispute", dispute}, sent{"charge.dispute.funds_reinstated", "dispute", dispute})
 	select {
@@ -117,8 +118,10 @@ func TestEveryChangeOfARefundOrDisputeIsReported(t *testing.T) {
 
 func TestEventsGetLostComeTwiceAndLate(t *testing.T) {
 	s, got := receive(t, 1)
-	s.faults(`[{"fault": "event_lost", "event": "charge.refunded"}, {"fault": "event_twice", "event": "refund.updated"},
-		{"fault": "event_lost", "orderId": "order-2"}, {"fault": "event_late", "event": "payment_intent.succeeded", "afterMs": 60000}]`)
+	s.faults(`[
+		{"fault": "event_lost", "event": "charge.refunded"}, {"fault": "event_lost", "orderId": "order-2"},
+		{"fault": "event_twice", "event": "refund.updated"},
+		{"fault": "event_late", "event": "payment_intent.succeeded", "afterMs": 60000}]`)
 	other := s.create("", "pm_card_visa", "metadata[order_id]", "order-2").id(t)
 	s.post("/v1/payment_intents/"+other+"/confirm", "").id(t) // its event is lost
 	id := s.paid()

@@ -31,7 +31,7 @@ type Options struct {
 	Latency       time.Duration `env:"STRIPESIM_LATENCY" envDefault:"0s" help:"delay added to every call, before its effect"`
 	KeyLife       time.Duration `env:"STRIPESIM_IDEMPOTENCY_KEY_LIFE" envDefault:"24h" help:"age at which keys are forgotten"`
 	SearchDelay   time.Duration `env:"STRIPESIM_SEARCH_DELAY" envDefault:"1m" help:"age at which a search finds a payment"`
-	RefundDelay   time.Duration `env:"STRIPESIM_REFUND_DELAY" envDefault:"5s" help:"until refunds of pm_card_pendingRefund and pm_card_refundFail change"`
+	RefundDelay   time.Duration `env:"STRIPESIM_REFUND_DELAY" envDefault:"5s" help:"until refunds of pm_card_refundFail fail"`
 	WebhookURL    string        `env:"STRIPESIM_WEBHOOK_URL" form:"url" help:"receives payment events; if empty, none are sent"`
 	WebhookSecret string        `env:"STRIPESIM_WEBHOOK_SECRET" secret:"true" help:"signs payment events; the receiver must know it"`
 

@@ -362,7 +362,8 @@ func TestFaultsThatMakeNoSenseAreRejected(t *testing.T) {
 		`[{"fault": "refund_status"}]`, `[{"fault": "refund_status", "status": "lost"}]`, `[{"fault": "reset", "then": "failed"}]`,
 		`[{"fault": "refund_status", "status": "failed", "then": "succeeded"}]`, `[{"fault": "event_late"}]`,
 		`[{"fault": "event_lost", "operation": "refund"}]`, `[{"fault": "event_lost", "event": "charge.captured"}]`,
-		`[{"fault": "reset", "event": "refund.failed"}]`, `[{"fault": "event_late", "afterMs": -1}]`, `[{"fault": "reset", "orderID2": "x"}]`, `nonsense`,
+		`[{"fault": "reset", "event": "refund.failed"}]`, `[{"fault": "event_late", "afterMs": -1}]`,
+		`[{"fault": "reset", "orderID2": "x"}]`, `nonsense`,
 	} {
 		if r := s.do(http.MethodPut, "/_sim/faults", "", body, nil); r.status != 400 {
 			t.Errorf("%s returns %d: %s", body, r.status, r.text)

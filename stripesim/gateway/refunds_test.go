@@ -50,7 +50,8 @@ func TestWhatARefundTakesItsFailureReturns(t *testing.T) {
 		s.faults(`[{"fault": "refund_status", "status": "` + status + `", "count": 1}]`)
 		id := s.paid()
 		refund := s.refund(id, "1299").id(t)
-		if got := s.get("/v1/refunds/" + refund); got.body["status"] != status || (got.body["failure_reason"] != nil) != (status == "failed") {
+		got := s.get("/v1/refunds/" + refund)
+		if got.body["status"] != status || (got.body["failure_reason"] != nil) != (status == "failed") {
 			t.Errorf("%s: %s", status, got.text)
 		}
 		again := s.refund(id, "1299")
@@ -59,8 +60,9 @@ func TestWhatARefundTakesItsFailureReturns(t *testing.T) {
 			continue
 		}
 		wantProblem(t, again, alreadyRefunded)
-		if got := s.post("/_sim/refunds/"+refund, "", "status", "failed", "failure_reason", "declined"); got.body["failure_reason"] != "declined" {
-			t.Errorf("%s, then failed: %s", status, got.text)
+		failed := s.post("/_sim/refunds/"+refund, "", "status", "failed", "failure_reason", "declined")
+		if failed.body["failure_reason"] != "declined" {
+			t.Errorf("%s, then failed: %s", status, failed.text)
 		}
 		s.refund(id, "1299").id(t)
 	}
@@ -84,7 +86,8 @@ func TestRefundsChangeByThemselves(t *testing.T) {
 		t.Errorf("%d changed again", n)
 	}
 
-	s.faults(`[{"fault": "refund_status", "status": "pending", "then": "failed", "failureReason": "insufficient_funds", "afterMs": 60000}]`)
+	s.faults(`[{"fault": "refund_status", "status": "pending", "then": "failed", "failureReason": "insufficient_funds",
+		"afterMs": 60000}]`)
 	ruled, byHand := s.refund(s.paid(), "300"), s.refund(s.paid(), "300")
 	s.post("/_sim/refunds/"+byHand.id(t), "", "status", "canceled").id(t)
 	s.clock.Advance(59 * time.Second)
@@ -168,8 +171,9 @@ func TestADisputeKeepsTheMoneyFromBeingRefunded(t *testing.T) {
 		id := s.paid()
 		d := dispute(id, "")
 		wantProblem(t, s.refund(id, "100"), disputed)
-		if r := s.post("/v1/disputes/"+d, "", "evidence[uncategorized_text]", "winning_evidence", "submit", "true"); r.body["status"] != "won" {
-			t.Error(r.text)
+		evidence := s.post("/v1/disputes/"+d, "", "evidence[uncategorized_text]", "winning_evidence", "submit", "true")
+		if evidence.body["status"] != "won" {
+			t.Error(evidence.text)
 		}
 		s.refund(id, "100").id(t)
 		wantProblem(t, s.post("/v1/disputes/"+d+"/close", ""), map[string]any{"status": 400, "type": "invalid_request_error"})
@@ -211,7 +215,8 @@ func TestADisputeKeepsTheMoneyFromBeingRefunded(t *testing.T) {
 	t.Run("what makes no sense", func(t *testing.T) {
 		open := s.create("", "pm_card_visa").id(t)
 		for _, r := range []reply{
-			s.post("/_sim/disputes", "", "payment_intent", open), s.post("/_sim/disputes", ""), s.post("/_sim/disputes", "", "payment_intent", "pi_x"),
+			s.post("/_sim/disputes", "", "payment_intent", open), s.post("/_sim/disputes", ""),
+			s.post("/_sim/disputes", "", "payment_intent", "pi_x"),
 			s.post("/_sim/disputes", "", "payment_intent", s.paid(), "status", "won"),
 			s.post("/v1/disputes/"+dispute(s.paid(), ""), "", "evidence[uncategorized_text]", "he did it"),
 		} {
