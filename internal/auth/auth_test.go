@@ -238,8 +238,8 @@ func TestTokensAreCheckedAgainstTheKeySet(t *testing.T) {
 			t.Fatalf("got %d %s", w.Code, w.Body)
 		}
 	}
-	if n := fetched.Load(); n != 1 {
-		t.Errorf("the key set was fetched %d times for 100 requests, want once", n)
+	if n := fetched.Load(); n > 2 { // the first request may come during the first fetch, and ask for one that begins later
+		t.Errorf("the key set was fetched %d times for 100 requests", n)
 	}
 	for name, authorization := range map[string]string{
 		"the public key used as secret":  signed(t, jwt.SigningMethodHS256, public, kid("one")),
