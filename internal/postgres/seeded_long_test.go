@@ -53,7 +53,7 @@ var seeds = []seed{
 		{schema, "AFTER INSERT ON refunds", "AFTER INSERT OR UPDATE ON refunds"},
 		{schema, "WHEN (NEW.status = 'BOOKED') EXECUTE FUNCTION guard_booking", "EXECUTE FUNCTION guard_booking"},
 		{schema, "NEW.kind <> 'OUTSIDE' AND NEW.amount > 0", "NEW.amount > 0"}}},
-	{"a late refund takes its units", "what was cancelled cannot be shipped", []change{
+	{"a late refund takes its units", "a refund that was refused and had happened", []change{
 		{schema, counts, "r.status <> 'REFUSED'\n) AS back"}}},
 	{"a failed refund gives its units free", "a failed refund keeps its units", []change{
 		{schema, counts, "r.status NOT IN ('REFUSED', 'FAILED') AND NOT r.late\n) AS back"}}},
