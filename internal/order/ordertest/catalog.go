@@ -255,6 +255,13 @@ func (c *MemoryCatalog) State(id order.ID) HoldState {
 	return c.holds[id].state
 }
 
+// Available returns how many units of a product can be reserved.
+func (c *MemoryCatalog) Available(product string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.products[product].Quantity
+}
+
 // Units returns how many units of a product there are in all: in stock, held, sold and written off.
 func (c *MemoryCatalog) Units(product string) int {
 	c.mu.Lock()
