@@ -29,12 +29,12 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 func RunOn(ctx context.Context, c Config, log *slog.Logger, temporal *temporalclient.Client, outcomes *Outcomes) error {
 	who := auth.New(c.Auth, c.Audience, log)
 	defer background(ctx, who.Run)()
-	pool, err := pgdb.Open(ctx, c.DatabaseURL)
+	db, err := pgdb.OpenReader(ctx, c.DatabaseURL)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
-	store := postgres.NewOrders(pool)
+	defer db.Close()
+	store := postgres.NewOrders(db.Pool)
 	events := newEvents(ctx, c.Events, defaultWatchTimes, store, log)
 	defer background(ctx, events.watcher.run)()
 	defer background(ctx, func(ctx context.Context) { outcomes.run(ctx, store, log) })()

@@ -51,15 +51,20 @@ func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 func newStore(t *testing.T) (s *store, databaseURL string) {
 	t.Helper()
 	databaseURL = servicestest.Postgres(t)
-	pool, err := pgdb.Open(t.Context(), databaseURL)
+	return newStoreAt(t, databaseURL), databaseURL
+}
+
+func newStoreAt(t *testing.T, databaseURL string) *store {
+	t.Helper()
+	db, err := pgdb.Open(t.Context(), databaseURL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(pool.Close)
-	if err := pgdb.Migrate(t.Context(), pool, migrations); err != nil {
+	t.Cleanup(db.Close)
+	if err := pgdb.Migrate(t.Context(), db.Pool, migrations); err != nil {
 		t.Fatal(err)
 	}
-	return &store{pool}, databaseURL
+	return &store{db.Pool}
 }
 
 // newNotifier returns a notifier that uses the contacts.

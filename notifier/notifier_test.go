@@ -226,7 +226,7 @@ func TestWhileTheDatabaseIsDownMessagesWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nowhere.Close()
-	dead := &store{nowhere}
+	dead := &store{nowhere.Pool}
 	var mu sync.Mutex
 	var failed error
 	c, err := rabbitmq.NewConsumer(rabbitmq.ConsumerConfig{

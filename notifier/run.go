@@ -28,19 +28,19 @@ import (
 
 // Run consumes and sends until ctx is done. To start it needs its database. For the broker it waits.
 func Run(ctx context.Context, config Config, log *slog.Logger) (err error) {
-	pool, err := pgdb.Open(ctx, config.DatabaseURL)
+	db, err := pgdb.Open(ctx, config.DatabaseURL)
 	if err != nil {
 		return fmt.Errorf("NOTIFIER_DATABASE_URL: %w", err)
 	}
-	defer pool.Close()
-	if err := pgdb.Migrate(ctx, pool, migrations); err != nil {
+	defer db.Close()
+	if err := pgdb.Migrate(ctx, db.Pool, migrations); err != nil {
 		return err
 	}
 	mail, err := config.mailer()
 	if err != nil {
 		return err
 	}
-	store := &store{pool}
+	store := &store{db.Pool}
 	sender := newSender(store, mail, log, config.Senders)
 
 	broker := rabbitmq.Config{URL: config.RabbitMQURL, Name: "notifier", Topology: config.topology(), Log: log}
@@ -54,7 +54,7 @@ func Run(ctx context.Context, config Config, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	checks := map[string]httpserver.Check{"database": pool.Ping, "rabbitmq": consumer.Ready}
+	checks := map[string]httpserver.Check{"database": db.Ready, "rabbitmq": consumer.Ready}
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return consumer.Run(ctx) })

@@ -66,17 +66,17 @@ type paymentCount struct {
 // report compares, repairs if the change is to be applied, and says what it found. The offer is what the report says about
 // a difference that can be repaired.
 func (c *compared) report(ctx context.Context, out *output, change change, offer string) error {
-	pool, err := pgdb.Open(ctx, c.config.Orders)
+	db, err := pgdb.OpenReader(ctx, c.config.Orders)
 	if err != nil {
 		return misconfigured{fmt.Errorf("DATABASE_URL: %w", err)}
 	}
-	defer pool.Close()
+	defer db.Close()
 	gateway, err := stripe.New(stripe.Config{URL: c.config.Gateway, Key: c.config.Key}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return misconfigured{fmt.Errorf("STRIPE_API_URL, STRIPE_API_KEY: %w", err)}
 	}
 	b := books{
-		orders: postgres.NewOrders(pool), payments: gateway, now: time.Now(),
+		orders: postgres.NewOrders(db.Pool), payments: gateway, now: time.Now(),
 		readOrders: out.counting("orders read"), readPayments: out.counting("payments read"),
 	}
 	found, err := b.compare(ctx, c.Since, c.MinAge)

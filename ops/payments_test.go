@@ -56,12 +56,12 @@ func newWorld(t *testing.T) *world {
 
 func open(t *testing.T, database string) *pgxpool.Pool {
 	t.Helper()
-	pool, err := pgdb.Open(context.Background(), database)
+	db, err := pgdb.Open(context.Background(), database)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(pool.Close)
-	return pool
+	t.Cleanup(db.Close)
+	return db.Pool
 }
 
 // run runs ops payments.

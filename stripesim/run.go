@@ -14,18 +14,18 @@ import (
 )
 
 func Run(ctx context.Context, c Config, log *slog.Logger) error {
-	pool, err := pgdb.Open(ctx, c.DatabaseURL)
+	db, err := pgdb.Open(ctx, c.DatabaseURL)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
-	if err := gateway.Migrate(ctx, pool); err != nil {
+	defer db.Close()
+	if err := gateway.Migrate(ctx, db); err != nil {
 		return err
 	}
 	if c.DeclineRate > 0 || c.Latency > 0 {
 		log.Warn("misbehaves on purpose", "decline_rate", c.DeclineRate, "latency", c.Latency.String())
 	}
-	payments := gateway.New(pool, c.Options, log)
+	payments := gateway.New(db, c.Options, log)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { payments.Run(ctx); return nil })
 	g.Go(func() error { return httpserver.Serve(ctx, c.Addr, httpserver.TLS{}, payments.Handler(), log) })

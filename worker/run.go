@@ -75,16 +75,16 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	defer cancel()
 	c, log := w.config, w.log
 
-	pool, err := pgdb.Open(ctx, c.DatabaseURL)
+	db, err := pgdb.Open(ctx, c.DatabaseURL)
 	if err != nil {
 		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	defer pool.Close()
-	if err := postgres.Migrate(starting, pool); err != nil {
+	defer db.Close()
+	if err := postgres.Migrate(starting, db.Pool); err != nil {
 		return err
 	}
-	orders := postgres.NewOrders(pool)
-	refunds, shipments := postgres.NewRefunds(pool), postgres.NewShipments(pool)
+	orders := postgres.NewOrders(db.Pool)
+	refunds, shipments := postgres.NewRefunds(db.Pool), postgres.NewShipments(db.Pool)
 
 	payments, err := stripe.New(stripe.Config{URL: c.StripeURL, Key: c.StripeKey}, log)
 	if err != nil {
@@ -144,7 +144,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	sdk.RegisterActivity(&activities.BookRecovery{
 		Workflows: sagas, Refunds: refunds, Shipments: shipments, MinAge: c.RecoveryMinAge,
 	})
-	probes := httpserver.Probes(map[string]httpserver.Check{"temporal": w.Temporal.Check, "postgres": pool.Ping}, log)
+	probes := httpserver.Probes(map[string]httpserver.Check{"temporal": w.Temporal.Check, "postgres": db.Ready}, log)
 	return serve(ctx, sdk, fatal, c, log, withMetrics(probes, w.metrics))
 }
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/converter"
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
@@ -22,6 +21,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/logtest"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/order/ordertest"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
 	"github.com/ordersaga/ordersaga/internal/stripe"
 	"github.com/ordersaga/ordersaga/saga/sagatest"
 	"github.com/ordersaga/ordersaga/stripesim/gateway"
@@ -185,7 +185,7 @@ type shop struct {
 	struck int // how often the first fault has struck
 }
 
-func newShop(t *testing.T, pool *pgxpool.Pool, patience time.Duration) *shop {
+func newShop(t *testing.T, pool *pgdb.DB, patience time.Duration) *shop {
 	t.Helper()
 	s := &shop{w: newWorld(), key: &keyring{key: gatewaytest.APIKey}, told: &logtest.Buffer{}}
 	s.log = slog.New(slog.NewJSONHandler(s.told, &slog.HandlerOptions{Level: slog.LevelDebug}))

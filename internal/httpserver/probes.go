@@ -3,28 +3,31 @@ package httpserver
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/ordersaga/ordersaga/internal/readiness"
 )
 
-// Check returns an error if something that a program needs is not available.
+// Check returns an error if something that a program needs is not available. /readyz shows the text of a readiness.Problem; any
+// other error is only logged.
 type Check func(ctx context.Context) error
 
-// Probes serves GET /livez (the process runs) and GET /readyz (200 if every check passes, otherwise 503). The response names
-// the failed checks; their errors are only logged. The checks run at most once a second, however often /readyz is requested.
+// Probes serves GET /livez (the process runs) and GET /readyz (200 if every check passes, otherwise 503). The response says of
+// each check "ok", what cannot be done, or "unavailable". The checks run at most once a second, however often /readyz is requested.
 func Probes(checks map[string]Check, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		respond(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
-	ready := &readiness{checks: checks, log: log, turn: make(chan struct{}, 1)}
+	ready := &checkup{checks: checks, log: log, turn: make(chan struct{}, 1)}
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		status, code := map[string]string{}, http.StatusOK
-		for name, ok := range ready.now() {
-			status[name] = "ok"
-			if !ok {
-				status[name], code = "unavailable", http.StatusServiceUnavailable
+		status, code := ready.now(), http.StatusOK
+		for _, said := range status {
+			if said != statusOK {
+				code = http.StatusServiceUnavailable
 			}
 		}
 		respond(w, code, status)
@@ -32,21 +35,27 @@ func Probes(checks map[string]Check, log *slog.Logger) http.Handler {
 	return mux
 }
 
-// readiness remembers the results of the checks for a short time.
-type readiness struct {
+// What /readyz says of a check, besides a readiness.Problem.
+const (
+	statusOK          = "ok"
+	statusUnavailable = "unavailable"
+)
+
+// checkup remembers the results of the checks for a short time.
+type checkup struct {
 	checks map[string]Check
 	log    *slog.Logger
 
 	turn chan struct{} // full while the checks run: simultaneous probes wait for one run
 	at   time.Time     // when they ended
-	was  map[string]bool
+	was  map[string]string
 }
 
 // readyFor is how long the results of the checks count.
 const readyFor = time.Second
 
-// now returns which checks pass.
-func (r *readiness) now() map[string]bool {
+// now says how each check went.
+func (r *checkup) now() map[string]string {
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
 	if r.was == nil || time.Since(r.at) >= readyFor {
@@ -59,7 +68,7 @@ func (r *readiness) now() map[string]bool {
 // checkTimeout bounds the checks, so that the response arrives before the prober gives up.
 const checkTimeout = 2 * time.Second
 
-func run(ctx context.Context, checks map[string]Check, log *slog.Logger) map[string]bool {
+func run(ctx context.Context, checks map[string]Check, log *slog.Logger) map[string]string {
 	type result struct {
 		name string
 		err  error
@@ -70,15 +79,26 @@ func run(ctx context.Context, checks map[string]Check, log *slog.Logger) map[str
 	for name, check := range checks {
 		go func() { results <- result{name, check(ctx)} }()
 	}
-	ok := map[string]bool{}
+	status := map[string]string{}
 	for range checks {
 		r := <-results
-		ok[r.name] = r.err == nil
+		status[r.name] = said(r.err)
 		if r.err != nil {
 			log.Warn("not ready", "check", r.name, "error", r.err.Error())
 		}
 	}
-	return ok
+	return status
+}
+
+func said(err error) string {
+	var problem readiness.Problem
+	switch {
+	case err == nil:
+		return statusOK
+	case errors.As(err, &problem):
+		return string(problem)
+	}
+	return statusUnavailable
 }
 
 func respond(w http.ResponseWriter, code int, body any) {

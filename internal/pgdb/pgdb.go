@@ -3,10 +3,10 @@ package pgdb
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,46 +14,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
+
+	"github.com/ordersaga/ordersaga/internal/readiness"
 )
 
-const (
-	// connectTimeout bounds the opening of one connection.
-	connectTimeout = 5 * time.Second
-	// minPool is the smallest limit of a pool's connections, unless the URL sets one by pool_max_conns. With the library's
-	// default, the number of CPUs, calls queue for connections long before PostgreSQL is busy.
-	minPool = 16
-	// migrateTimeout bounds a migration, including the wait for another program's.
-	migrateTimeout = 5 * time.Minute
-)
-
-// Open returns a pool for the database at url (postgres://user:password@host:port/name). It does not connect: while a
-// database is down, calls fail, but the program starts. The URL may set the pool's size (?pool_max_conns=32). Errors do not
-// show the password. The caller closes the pool.
-func Open(ctx context.Context, url string) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, hideURL(err)
-	}
-	config.ConnConfig.ConnectTimeout = connectTimeout
-	if !strings.Contains(url, "pool_max_conns") {
-		config.MaxConns = max(config.MaxConns, minPool)
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("open the database %s: %w", config.ConnConfig.Database, err)
-	}
-	return pool, nil
-}
-
-// hideURL replaces a parse error, which could contain the password.
-func hideURL(err error) error {
-	var parse *pgconn.ParseConfigError
-	if errors.As(err, &parse) {
-		return errors.New("the database URL cannot be parsed: want postgres://user:password@host:port/name")
-	}
-	return err
-}
+// migrateTimeout bounds a migration, including the wait for another program's.
+const migrateTimeout = 5 * time.Minute
 
 // Collect runs a query on a pool or in a transaction and reads all its rows.
 func Collect[T any](
@@ -65,34 +31,52 @@ func Collect[T any](
 	return pgx.CollectRows(rows, scan)
 }
 
-// Migrate applies the migrations (goose SQL files in the folder migrations of fsys) that the schema does not have yet. An
-// advisory lock makes programs that start at the same time wait for each other.
+// JSON returns v as a parameter of a statement that casts it ($1::jsonb). The driver would encode v itself, but only where it
+// asks the server for the types of parameters, which not every way of sending statements does (default_query_exec_mode). v is
+// made of structs, maps, strings, numbers and times, which can always be marshaled.
+func JSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("marshal %T: %v", v, err))
+	}
+	return string(b)
+}
+
+// Migrate applies the migrations (goose SQL files in the folder migrations of fsys) that the schema does not have yet.
+// Programs that start at the same time wait for each other.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, fsys fs.FS) error {
 	ctx, cancel := context.WithTimeout(ctx, migrateTimeout)
 	defer cancel()
-	// Try every second: with goose's default of 5 s, the second of two programs would start 5 s later.
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, uint64(migrateTimeout/time.Second)))
-	if err != nil {
-		return fmt.Errorf("migrate the database: %w", err)
-	}
 	files, err := fs.Sub(fsys, "migrations")
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
 	db := stdlib.OpenDBFromPool(pool)
 	defer db.Close()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker))
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files)
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
-	if _, err := provider.Up(ctx); err != nil {
+	// The lock belongs to a transaction that stays open beside the migrations. A session's lock, which goose offers, would not
+	// work through a pooler that gives each transaction another session.
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
+			return err
+		}
+		_, err := provider.Up(ctx)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
 	}
 	return nil
 }
 
+// migrationLock is the key of the advisory lock that migrations hold. It means nothing.
+const migrationLock = 7_306_172_401
+
 // ErrOutdated means that a schema lacks migrations that the caller needs.
-var ErrOutdated = errors.New("the schema is not up to date yet")
+const ErrOutdated = readiness.Problem("the schema is not up to date yet")
 
 // Current checks that the schema has all migrations of fsys. It returns nil, ErrOutdated, or the reason why it cannot tell. It only
 // reads: it is for programs that use a schema which another program migrates.
@@ -115,12 +99,6 @@ func Current(ctx context.Context, pool *pgxpool.Pool, fsys fs.FS) error {
 	}
 	return nil
 }
-
-// PostgreSQL's error codes, from the appendix of its manual.
-const (
-	undefinedTable        = "42P01"
-	insufficientPrivilege = "42501"
-)
 
 // newest returns the highest version among the migrations.
 func newest(fsys fs.FS) (int64, error) {

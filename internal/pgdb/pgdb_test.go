@@ -30,14 +30,14 @@ func TestErrorsDoNotShowThePassword(t *testing.T) {
 
 func TestCallsToADatabaseThatIsDownFailWithoutThePassword(t *testing.T) {
 	t.Parallel()
-	pool, err := pgdb.Open(t.Context(), "postgres://user:hunter2@127.0.0.1:1/name")
+	db, err := pgdb.Open(t.Context(), "postgres://user:hunter2@127.0.0.1:1/name")
 	if err != nil {
 		t.Fatalf("opening must not connect: %v", err)
 	}
-	defer pool.Close()
+	defer db.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := pool.Ping(ctx); err == nil || strings.Contains(err.Error(), "hunter2") {
+	if err := db.Ping(ctx); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("ping: %v", err)
 	}
 }
@@ -48,65 +48,65 @@ func TestTheURLSetsThePoolsSize(t *testing.T) {
 		"postgres://user@host/name":                  16,
 		"postgres://user@host/name?pool_max_conns=3": 3,
 	} {
-		pool, err := pgdb.Open(t.Context(), url)
+		db, err := pgdb.Open(t.Context(), url)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := pool.Config().MaxConns; got < want || (want < 16 && got != want) {
+		if got := db.Config().MaxConns; got < want || (want < 16 && got != want) {
 			t.Errorf("%s: %d connections, want %d", url, got, want)
 		}
-		pool.Close()
+		db.Close()
 	}
 }
 
 func TestASchemaIsCurrentOnceAllMigrationsHaveRun(t *testing.T) {
 	t.Parallel()
-	pool, err := pgdb.Open(t.Context(), servicestest.Postgres(t))
+	db, err := pgdb.Open(t.Context(), servicestest.Postgres(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pool.Close()
+	defer db.Close()
 	first := fstest.MapFS{"migrations/00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (x int);\n")}}
 	both := fstest.MapFS{
 		"migrations/00001_a.sql": first["migrations/00001_a.sql"],
 		"migrations/00002_b.sql": {Data: []byte("-- +goose Up\nCREATE TABLE b (x int);\n")},
 	}
-	if err := pgdb.Current(t.Context(), pool, first); !errors.Is(err, pgdb.ErrOutdated) {
+	if err := pgdb.Current(t.Context(), db.Pool, first); !errors.Is(err, pgdb.ErrOutdated) {
 		t.Errorf("an empty database: %v, want ErrOutdated", err)
 	}
-	if err := pgdb.Migrate(t.Context(), pool, first); err != nil {
+	if err := pgdb.Migrate(t.Context(), db.Pool, first); err != nil {
 		t.Fatal(err)
 	}
-	if err := pgdb.Current(t.Context(), pool, first); err != nil {
+	if err := pgdb.Current(t.Context(), db.Pool, first); err != nil {
 		t.Error(err)
 	}
-	if err := pgdb.Current(t.Context(), pool, both); !errors.Is(err, pgdb.ErrOutdated) {
+	if err := pgdb.Current(t.Context(), db.Pool, both); !errors.Is(err, pgdb.ErrOutdated) {
 		t.Errorf("one migration of two: %v, want ErrOutdated", err)
 	}
-	if err := pgdb.Migrate(t.Context(), pool, both); err != nil {
+	if err := pgdb.Migrate(t.Context(), db.Pool, both); err != nil {
 		t.Fatal(err)
 	}
-	if err := pgdb.Current(t.Context(), pool, both); err != nil {
+	if err := pgdb.Current(t.Context(), db.Pool, both); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestAMigrationThatFailsLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
-	pool, err := pgdb.Open(t.Context(), servicestest.Postgres(t))
+	db, err := pgdb.Open(t.Context(), servicestest.Postgres(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pool.Close()
+	defer db.Close()
 	broken := fstest.MapFS{"migrations/00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (x int);\nSELECT 1/0;\n")}}
-	if err := pgdb.Migrate(t.Context(), pool, broken); err == nil {
+	if err := pgdb.Migrate(t.Context(), db.Pool, broken); err == nil {
 		t.Fatal("no error")
 	}
-	if err := pgdb.Current(t.Context(), pool, broken); !errors.Is(err, pgdb.ErrOutdated) {
+	if err := pgdb.Current(t.Context(), db.Pool, broken); !errors.Is(err, pgdb.ErrOutdated) {
 		t.Errorf("after the failure: %v, want ErrOutdated", err)
 	}
 	repaired := fstest.MapFS{"migrations/00001_a.sql": {Data: []byte("-- +goose Up\nCREATE TABLE a (x int);\n")}}
-	if err := pgdb.Migrate(t.Context(), pool, repaired); err != nil {
+	if err := pgdb.Migrate(t.Context(), db.Pool, repaired); err != nil {
 		t.Errorf("the repaired migration: %v", err)
 	}
 }

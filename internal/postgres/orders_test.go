@@ -41,10 +41,10 @@ func openWith(t testing.TB, url string, change func(*pgxpool.Config)) *pgxpool.P
 
 func open(t testing.TB, url string) *pgxpool.Pool {
 	t.Helper()
-	pool, err := pgdb.Open(t.Context(), url)
+	db, err := pgdb.Open(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(pool.Close)
-	return pool
+	t.Cleanup(db.Close)
+	return db.Pool
 }

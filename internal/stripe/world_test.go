@@ -9,12 +9,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ordersaga/ordersaga/internal/clocktest"
 	"github.com/ordersaga/ordersaga/internal/logtest"
 	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
 	"github.com/ordersaga/ordersaga/internal/stripe"
 	"github.com/ordersaga/ordersaga/stripesim/gateway"
 	"github.com/ordersaga/ordersaga/stripesim/gateway/gatewaytest"
@@ -31,7 +31,7 @@ type world struct {
 	told     *logtest.Buffer // everything logged or returned as an error
 }
 
-func newWorld(t *testing.T, ledger *pgxpool.Pool, change ...func(*gateway.Options)) *world {
+func newWorld(t *testing.T, ledger *pgdb.DB, change ...func(*gateway.Options)) *world {
 	t.Helper()
 	w := &world{t: t, clock: clocktest.At(time.Now()), told: &logtest.Buffer{}}
 	log := slog.New(slog.NewJSONHandler(w.told, &slog.HandlerOptions{Level: slog.LevelDebug}))

@@ -126,7 +126,7 @@ func (g *Gateway) sendDue(ctx context.Context) (int, error) {
 			g.log.Info("an event was not taken", "event", e.ID, "attempt", e.Attempts, "error", err.Error())
 			continue
 		}
-		if _, err := g.pool.Exec(ctx, `
+		if _, err := g.db.Exec(ctx, `
 			UPDATE events SET copies = copies - 1, delivered = true, due_at = CASE WHEN copies > 1 THEN $2::timestamptz END
 			WHERE id = $1`, e.ID, g.now()); err != nil {
 			return len(due), fmt.Errorf("mark an event as delivered: %w", err)
@@ -141,7 +141,7 @@ func (g *Gateway) claimDue(ctx context.Context) ([]event, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	now := g.now()
-	due, err := pgdb.Collect(ctx, g.pool, pgx.RowToStructByPos[event], `
+	due, err := pgdb.Collect(ctx, g.db, pgx.RowToStructByPos[event], `
 		UPDATE events SET attempts = attempts + 1, due_at = CASE WHEN attempts + 1 < $3 THEN
 			$1::timestamptz + least(3600, 2 ^ least(attempts, 12)) * interval '1 second' END
 		WHERE id IN (SELECT id FROM events WHERE due_at <= $1 ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ordersaga/ordersaga/internal/httpserver"
 	"github.com/ordersaga/ordersaga/internal/pgdb"
@@ -19,8 +18,8 @@ import (
 var migrations embed.FS
 
 // Migrate brings the ledger's schema up to date.
-func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
-	return pgdb.Migrate(ctx, pool, migrations)
+func Migrate(ctx context.Context, db *pgdb.DB) error {
+	return pgdb.Migrate(ctx, db.Pool, migrations)
 }
 
 // Options say how the gateway behaves without fault rules. Stripe keeps responses for at least 24 h, and its searches lag by
@@ -40,7 +39,7 @@ type Options struct {
 
 // Gateway is the simulator over one ledger.
 type Gateway struct {
-	pool    *pgxpool.Pool
+	db      *pgdb.DB
 	options Options
 	log     *slog.Logger
 	faults  *faults
@@ -48,11 +47,11 @@ type Gateway struct {
 }
 
 // New returns a gateway over a migrated ledger.
-func New(pool *pgxpool.Pool, options Options, log *slog.Logger) *Gateway {
+func New(db *pgdb.DB, options Options, log *slog.Logger) *Gateway {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	return &Gateway{pool: pool, options: options, log: log, faults: newFaults(options)}
+	return &Gateway{db: db, options: options, log: log, faults: newFaults(options)}
 }
 
 // now is the time for the ledger, in PostgreSQL's precision.
@@ -90,15 +89,10 @@ func (g *Gateway) Handler() http.Handler {
 	router.POST("/_sim/disputes", g.authenticate, g.byHand(createDispute))
 	router.GET("/", g.getPage)
 
-	probes := gin.WrapH(httpserver.Probes(map[string]httpserver.Check{"postgres": g.schemaIsThere}, g.log))
+	probes := gin.WrapH(httpserver.Probes(map[string]httpserver.Check{"postgres": g.db.Ready}, g.log))
 	router.GET("/livez", probes)
 	router.GET("/readyz", probes)
 	router.HEAD("/livez", probes)
 	router.HEAD("/readyz", probes)
 	return router
-}
-
-func (g *Gateway) schemaIsThere(ctx context.Context) error {
-	_, err := g.pool.Exec(ctx, `SELECT 1 FROM idempotency_keys LIMIT 1`)
-	return err
 }

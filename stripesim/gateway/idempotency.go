@@ -32,7 +32,7 @@ func fingerprint(method, path string, params url.Values) string {
 func (g *Gateway) once(
 	ctx context.Context, key, print string, effect func(pgx.Tx) (response, bool, error),
 ) (r response, err error) {
-	err = pgx.BeginFunc(ctx, g.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, g.db, func(tx pgx.Tx) error {
 		if key != "" {
 			known, err := g.claim(ctx, tx, key, print)
 			if err != nil {

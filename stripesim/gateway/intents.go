@@ -107,8 +107,8 @@ func newIntent(c *call) (*intent, error) {
 func (i *intent) insert(c *call) error {
 	_, err := c.tx.Exec(c, `
 		INSERT INTO payment_intents (id, amount, currency, status, payment_method, metadata, client_secret, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		i.ID, i.Amount, i.Currency, i.Status, i.Method, i.Metadata, i.ClientSecret, i.CreatedAt)
+		VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8)`,
+		i.ID, i.Amount, i.Currency, i.Status, i.Method, pgdb.JSON(i.Metadata), i.ClientSecret, i.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("insert a payment intent: %w", err)
 	}
@@ -206,8 +206,9 @@ func (i *intent) unexpected(format string, args ...any) *apiError {
 
 // saved writes the intent's changes and returns it as an object.
 func (i *intent) saved(c *call) (*intentObject, error) {
-	_, err := c.tx.Exec(c, `UPDATE payment_intents SET status = $2, payment_method = $3, last_payment_error = $4 WHERE id = $1`,
-		i.ID, i.Status, i.Method, i.LastError)
+	_, err := c.tx.Exec(c, `
+		UPDATE payment_intents SET status = $2, payment_method = $3, last_payment_error = nullif($4::jsonb, 'null') WHERE id = $1`,
+		i.ID, i.Status, i.Method, pgdb.JSON(i.LastError))
 	if err != nil {
 		return nil, fmt.Errorf("update a payment intent: %w", err)
 	}

@@ -123,7 +123,7 @@ func (g *Gateway) Audit(ctx context.Context, orderID string) (Ledger, error) {
 
 // payments reads intents with their charges and refunds. which is a condition on i, an order or a limit.
 func (g *Gateway) payments(ctx context.Context, which string, args ...any) ([]PaymentIntent, error) {
-	payments, err := pgdb.Collect(ctx, g.pool, pgx.RowToStructByPos[PaymentIntent], `
+	payments, err := pgdb.Collect(ctx, g.db, pgx.RowToStructByPos[PaymentIntent], `
 		SELECT coalesce(i.order_id, ''), i.id, i.status, i.amount, upper(i.currency), coalesce(i.payment_method, ''),
 			i.created_at,
 			coalesce((SELECT jsonb_agg(`+chargeJSON+` ORDER BY c.seq) FROM charges c WHERE c.payment_intent_id = i.id), '[]'),

@@ -87,7 +87,7 @@ func refundsOf(payments []PaymentIntent) (all []shownRefund) {
 type totals struct{ Payments, Succeeded, Declined, Refunds int }
 
 func (g *Gateway) totals(ctx context.Context) (t totals, err error) {
-	err = g.pool.QueryRow(ctx, `
+	err = g.db.QueryRow(ctx, `
 		SELECT (SELECT count(*) FROM payment_intents), count(*) FILTER (WHERE status = 'succeeded'),
 			count(*) FILTER (WHERE status = 'failed'), (SELECT count(*) FROM refunds)
 		FROM charges`).Scan(&t.Payments, &t.Succeeded, &t.Declined, &t.Refunds)

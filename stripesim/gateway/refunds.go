@@ -177,8 +177,8 @@ func (r *refund) insert(c *call, goes course) error {
 	_, err := c.tx.Exec(c, `
 		INSERT INTO refunds (id, charge_id, payment_intent_id, amount, status, failure_reason, metadata, next_status, next_reason,
 			due_at, created_at)
-		VALUES ($1, $2, $3, $4, $5, nullif($6, ''), $7, nullif($8, ''), nullif($9, ''), $10, $11)`,
-		r.ID, r.ChargeID, r.IntentID, r.Amount, r.Status, r.FailureReason, r.Metadata, goes.then, goes.reason, due, r.CreatedAt)
+		VALUES ($1, $2, $3, $4, $5, nullif($6, ''), $7::jsonb, nullif($8, ''), nullif($9, ''), $10, $11)`,
+		r.ID, r.ChargeID, r.IntentID, r.Amount, r.Status, r.FailureReason, pgdb.JSON(r.Metadata), goes.then, goes.reason, due, r.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("insert a refund: %w", err)
 	}
@@ -271,13 +271,13 @@ func lockRefund(c *call, id string) (*refund, *intent, error) {
 func (g *Gateway) ChangeRefunds(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	due, err := pgdb.Collect(ctx, g.pool, pgx.RowTo[string],
+	due, err := pgdb.Collect(ctx, g.db, pgx.RowTo[string],
 		`SELECT id FROM refunds WHERE due_at <= $1 ORDER BY due_at, seq LIMIT 100`, g.now())
 	if err != nil {
 		return 0, fmt.Errorf("find due refunds: %w", err)
 	}
 	for _, id := range due {
-		err := pgx.BeginFunc(ctx, g.pool, func(tx pgx.Tx) error {
+		err := pgx.BeginFunc(ctx, g.db, func(tx pgx.Tx) error {
 			c := &call{Context: ctx, gateway: g, tx: tx, now: g.now()}
 			r, i, err := lockRefund(c, id)
 			if err != nil || r.NextStatus == "" { // it was changed by hand, or by another process

@@ -166,7 +166,7 @@ func (g *Gateway) strikeOf(ctx context.Context, e endpoint, id string, params ur
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 		// Without a row, and also without a database, the conditions on order and method are not met.
-		_ = g.pool.QueryRow(ctx, `
+		_ = g.db.QueryRow(ctx, `
 			SELECT coalesce(order_id, ''), coalesce(payment_method, '') FROM payment_intents WHERE id = coalesce(
 				(SELECT payment_intent_id FROM refunds WHERE id = $1), (SELECT payment_intent_id FROM disputes WHERE id = $1), $1)`,
 			intent).Scan(&orderID, &method)

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ordersaga/ordersaga/internal/clocktest"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
 	"github.com/ordersaga/ordersaga/stripesim/gateway"
 	"github.com/ordersaga/ordersaga/stripesim/gateway/gatewaytest"
 )
@@ -24,7 +24,7 @@ const apiKey = gatewaytest.APIKey
 type sim struct {
 	t     *testing.T
 	url   string
-	pool  *pgxpool.Pool
+	pool  *pgdb.DB
 	clock *clocktest.Clock
 	*gateway.Gateway
 }

@@ -28,11 +28,11 @@ func (s *stack) openActivities(ctx context.Context) (*activities.Activities, err
 	if s.activities != nil {
 		return s.activities, nil
 	}
-	pool, err := pgdb.Open(ctx, s.c.DatabaseURL)
+	db, err := pgdb.Open(ctx, s.c.DatabaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	s.atClose(func() error { pool.Close(); return nil })
+	s.atClose(func() error { db.Close(); return nil })
 	payments, err := stripe.New(stripe.Config{URL: s.c.StripeURL, Key: s.c.StripeKey}, discard)
 	if err != nil {
 		return nil, fmt.Errorf("STRIPE_API_URL, STRIPE_API_KEY: %w", err)
@@ -48,7 +48,7 @@ func (s *stack) openActivities(ctx context.Context) (*activities.Activities, err
 	}
 	s.atClose(events.Close)
 	s.activities = &activities.Activities{
-		Catalog: catalogadapter.New(catalog), Payments: payments, Orders: postgres.NewOrders(pool), Events: events,
+		Catalog: catalogadapter.New(catalog), Payments: payments, Orders: postgres.NewOrders(db.Pool), Events: events,
 	}
 	return s.activities, nil
 }

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/ordersaga/ordersaga/internal/pgdb"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
 	"github.com/ordersaga/ordersaga/stripesim/gateway"
@@ -25,17 +23,23 @@ const APIKey = "sk_test_never_show_this"
 
 // Ledger returns a new database for gateways. Gateways over the same ledger are like processes of one service: they share
 // the money but not the faults.
-func Ledger(t testing.TB) *pgxpool.Pool {
+func Ledger(t testing.TB) *pgdb.DB {
 	t.Helper()
-	pool, err := pgdb.Open(context.Background(), servicestest.Postgres(t))
+	return LedgerAt(t, servicestest.Postgres(t))
+}
+
+// LedgerAt returns the database at the URL for gateways.
+func LedgerAt(t testing.TB, databaseURL string) *pgdb.DB {
+	t.Helper()
+	db, err := pgdb.Open(context.Background(), databaseURL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(pool.Close)
-	if err := gateway.Migrate(context.Background(), pool); err != nil {
+	t.Cleanup(db.Close)
+	if err := gateway.Migrate(context.Background(), db); err != nil {
 		t.Fatal(err)
 	}
-	return pool
+	return db
 }
 
 // Gateway is a running gateway. Its URL is the one for clients.
@@ -46,7 +50,7 @@ type Gateway struct {
 }
 
 // Start runs a gateway over the ledger until the test ends. change may set options.
-func Start(t testing.TB, ledger *pgxpool.Pool, log *slog.Logger, change ...func(*gateway.Options)) *Gateway {
+func Start(t testing.TB, ledger *pgdb.DB, log *slog.Logger, change ...func(*gateway.Options)) *Gateway {
 	t.Helper()
 	options := gateway.Options{APIKey: APIKey, KeyLife: 24 * time.Hour}
 	for _, c := range change {
