@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/ordersaga/ordersaga/internal/readiness"
 )
 
 // MaxPrefetch bounds how many unacknowledged messages a worker holds, and so the size of a batch. If the consumer dies,
@@ -47,6 +50,7 @@ type Consumer struct {
 	supervisor *supervisor
 	publisher  *Publisher // moves messages that fail
 	log        *slog.Logger
+	consuming  atomic.Int64 // workers to which the broker delivers
 }
 
 // NewConsumer returns a consumer, which does nothing until Run. The publisher moves messages that fail.
@@ -68,8 +72,22 @@ func NewConsumer(config ConsumerConfig, publisher *Publisher) (*Consumer, error)
 	return c, nil
 }
 
-// Ready returns nil while the consumer is connected, otherwise what is wrong.
-func (c *Consumer) Ready(context.Context) error { return c.supervisor.ready() }
+// What /readyz says about a broker that is connected.
+const (
+	NotConsuming = readiness.Problem("not consuming from every queue")
+	Paused       = readiness.Problem("publishing is paused: the broker is short of memory or disk")
+)
+
+// Ready returns nil while the broker delivers the messages of every queue, otherwise what is wrong.
+func (c *Consumer) Ready(context.Context) error {
+	if err := c.supervisor.ready(); err != nil {
+		return err
+	}
+	if int(c.consuming.Load()) < len(c.config.Queues)*c.config.Workers {
+		return NotConsuming
+	}
+	return nil
+}
 
 // Run consumes until ctx is done. Then it takes no more messages, finishes the batches in hand (which takes at most
 // handlerTimeout, plus the time to move a message that failed), returns the other messages to their queues and returns
@@ -123,6 +141,7 @@ func (c *Consumer) startWorker(s *session, queue string) (*worker, error) {
 		if err != nil {
 			return err
 		}
+		c.consuming.Add(1)
 		go w.prefetch(deliveries)
 		return nil
 	})
@@ -130,9 +149,11 @@ func (c *Consumer) startWorker(s *session, queue string) (*worker, error) {
 
 // prefetch collects what the broker delivers while a batch is handled. The client library passes deliveries on one at a time,
 // so without this the worker could not tell what has arrived. It never blocks, because the broker sends no more than the
-// prefetch, and it ends with the channel.
+// prefetch, and it ends with the channel, or when the broker cancels the consumer. Readiness says so at once, while the worker
+// may still have a batch in hand.
 func (w *worker) prefetch(deliveries <-chan amqp.Delivery) {
 	defer close(w.prefetched)
+	defer w.consumer.consuming.Add(-1)
 	for d := range deliveries {
 		w.prefetched <- d
 	}

@@ -299,6 +299,48 @@ func TestAQueueThatWasDeletedIsDeclaredAgain(t *testing.T) {
 	eventually(t, "the second message", func() bool { return calls.times() == 2 })
 }
 
+// While the consumer has work in hand, it does not reconnect yet. Readiness must not wait for that.
+func TestAConsumerThatTheBrokerTookOffItsQueueIsNotReadyAndConsumesAgain(t *testing.T) {
+	t.Parallel()
+	config := testConfig(t)
+	begun, finish := make(chan string, 5), make(chan struct{})
+	c, err := NewConsumer(ConsumerConfig{
+		Config: config, Queues: []string{QueueConfirmed, QueueCancelled},
+		Handle: func(_ context.Context, batch []Message) error {
+			begun <- batch[0].ID
+			<-finish
+			return nil
+		},
+	}, startPublisher(t, config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Ready(t.Context()) == nil {
+		t.Error("ready before it runs")
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	eventually(t, "the consumer to be ready", func() bool { return c.Ready(t.Context()) == nil })
+	p := startPublisher(t, config)
+	publish(t, p, confirmed(1))
+	receive(t, "the first message", begun)
+	if _, err := rabbitmqtest.Channel(t, config.URL).QueueDelete(QueueConfirmed, false, false, false); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "readiness to say so", func() bool { return errors.Is(c.Ready(t.Context()), NotConsuming) })
+	close(finish)
+	eventually(t, "the consumer to be ready again", func() bool { return c.Ready(t.Context()) == nil })
+	publishAtLast(t, p, confirmed(2))
+	if id := receive(t, "the second message", begun); id != confirmed(2).MessageID() {
+		t.Errorf("got %s", id)
+	}
+	stop()
+	if err := receive(t, "the consumer's end", ended); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAStopFinishesTheBatchInHandAndGivesBackTheOthers(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)

@@ -145,7 +145,7 @@ func (s *supervisor) watchBlocked(conn *amqp.Connection, g *gate) func() {
 		for change := range changes {
 			if change.Active {
 				s.log.Warn("RabbitMQ asks publishers to pause", "reason", change.Reason)
-				s.state.Store(&state{fmt.Errorf("RabbitMQ asks publishers to pause: %s", change.Reason)})
+				s.state.Store(&state{fmt.Errorf("%w: %s", Paused, change.Reason)})
 				g.close()
 			} else {
 				s.log.Info("RabbitMQ lets publishers continue")
