@@ -18,6 +18,7 @@ import (
 
 	"github.com/ordersaga/ordersaga/internal/httpapi"
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/httpclient"
 	"github.com/ordersaga/ordersaga/internal/moneytext"
 )
 
@@ -61,7 +62,7 @@ func newPage(catalogURL string, needsToken bool) (*page, error) {
 	}{needsToken, string(decimals)}); err != nil {
 		return nil, fmt.Errorf("the page: %w", err)
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport := httpclient.NewTransport()
 	transport.Proxy = nil // the catalog is on the same network
 	transport.ResponseHeaderTimeout = catalogTimeout
 	return &page{html.Bytes(), &httputil.ReverseProxy{

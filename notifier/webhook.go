@@ -10,13 +10,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ordersaga/ordersaga/internal/httpclient"
 	"github.com/ordersaga/ordersaga/internal/webhook"
 )
 
 // newWebhookClient returns a client that calls only the address in the contacts, which operators have entered.
 func newWebhookClient() *http.Client {
 	return &http.Client{
-		Transport:     http.DefaultTransport.(*http.Transport).Clone(),
+		Transport:     httpclient.NewTransport(),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

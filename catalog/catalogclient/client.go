@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/ordersaga/ordersaga/internal/httpclient"
 )
 
 // Options configure a Client. Only BaseURL is required.
@@ -72,7 +74,7 @@ func New(o Options) (*Client, error) {
 
 // newTransport keeps as many connections open as a worker runs activities at once.
 func newTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
+	t := httpclient.NewTransport()
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 200, 200
 	t.Proxy = nil // the catalog is in the same network
 	return t

@@ -12,6 +12,7 @@ import (
 
 	stripego "github.com/stripe/stripe-go/v86"
 
+	"github.com/ordersaga/ordersaga/internal/httpclient"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
@@ -54,7 +55,7 @@ func New(c Config, log *slog.Logger) (*Payments, error) {
 		return nil, errors.New("the payment gateway's API key is empty")
 	}
 	if c.Transport == nil {
-		c.Transport = http.DefaultTransport.(*http.Transport).Clone()
+		c.Transport = httpclient.NewTransport()
 	}
 	if c.Now == nil {
 		c.Now = time.Now
