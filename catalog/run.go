@@ -16,6 +16,7 @@ import (
 	"github.com/ordersaga/ordersaga/catalog/stock"
 	"github.com/ordersaga/ordersaga/internal/auth"
 	"github.com/ordersaga/ordersaga/internal/httpserver"
+	"github.com/ordersaga/ordersaga/internal/readiness"
 )
 
 // Config is the program's configuration.
@@ -72,13 +73,13 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 	api := newAPI(product.New(store, time.Now), units, options{
 		log:         log,
 		who:         who,
-		unavailable: mongodb.Unavailable,
+		unavailable: store.Unavailable,
 		checks: map[string]httpserver.Check{
 			"keys":    who.Ready,
-			"mongodb": store.Ping,
+			"mongodb": store.Ready,
 			"indexes": func(context.Context) error {
 				if !indexed.Load() {
-					return errors.New("the indexes do not exist yet")
+					return readiness.Problem("being created")
 				}
 				return nil
 			},

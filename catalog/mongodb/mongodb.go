@@ -18,10 +18,15 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	"github.com/ordersaga/ordersaga/internal/readiness"
 )
 
 // timeout bounds every operation including its retries; the driver's default is to wait 30 s for a server.
 const timeout = 2 * time.Second
+
+// idleTime is how long a connection may be unused. A firewall or a failover that ended it unseen then costs no call its timeout.
+const idleTime = 2 * time.Minute
 
 // Store is a product.Store and a stock.Store.
 type Store struct {
@@ -36,6 +41,7 @@ type Store struct {
 	foundAdjustments  *mongo.Collection
 	counters          *mongo.Collection // the number of the newest product
 	indexed           atomic.Bool       // the indexes exist
+	recent            readiness.Recent  // how the server responded that it cannot serve
 }
 
 // errURI replaces the driver's error, which may show a password.
@@ -49,13 +55,14 @@ func CheckURI(uri string) error {
 	return nil
 }
 
-// Open returns the store in a database. It connects in the background; Ping tells whether the server is there.
+// Open returns the store in a database. It connects in the background; Ready tells whether the server is there.
 func Open(uri, database string) (*Store, error) {
 	client, err := mongo.Connect(options.Client().ApplyURI(uri).
 		SetAppName("catalog").
 		SetTimeout(timeout).
 		SetServerSelectionTimeout(timeout).
 		SetMaxPoolSize(100).
+		SetMaxConnIdleTime(idleTime).
 		SetReadPreference(readpref.Primary()).
 		SetReadConcern(readconcern.Majority()).
 		SetWriteConcern(writeconcern.Majority()))
@@ -80,9 +87,6 @@ func (s *Store) Close(ctx context.Context) error { return s.client.Disconnect(ct
 
 // Drop removes everything.
 func (s *Store) Drop(ctx context.Context) error { return s.products.Database().Drop(ctx) }
-
-// Ping returns an error unless the server responds.
-func (s *Store) Ping(ctx context.Context) error { return s.client.Ping(ctx, readpref.Primary()) }
 
 // indexTimeout bounds the creation of the indexes, which takes a minute or two with a million products.
 const indexTimeout = 30 * time.Minute
@@ -111,11 +115,6 @@ func (s *Store) Prepare(ctx context.Context) error {
 	}
 	s.indexed.Store(true)
 	return nil
-}
-
-// Unavailable reports whether an error means that the server could not be reached or did not respond in time.
-func Unavailable(err error) bool {
-	return mongo.IsNetworkError(err) || mongo.IsTimeout(err) || errors.Is(err, mongo.ErrClientDisconnected)
 }
 
 // insert stores a new document, or returns exists if its ID is taken.
@@ -202,4 +201,6 @@ func keys(names ...string) bson.D {
 	return d
 }
 
-func in[T any](values []T) bson.M { return bson.M{"$in": values} }
+// in is the condition that a field has one of the values. Of no values it is never true: nil would be sent as null, which the
+// server rejects.
+func in[T any](values []T) bson.M { return bson.M{"$in": append([]T{}, values...)} }

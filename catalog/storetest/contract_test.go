@@ -35,6 +35,7 @@ var contract = map[string]func(*testing.T, Store){
 	"a created product can be read back, once":                   createdOnce,
 	"changes touch only what they name":                          changes,
 	"changes apply only to the version that was seen":            onlyTheVersionThatWasSeen,
+	"a question about nothing has an empty answer":               nothing,
 	"a deleted product is gone, and its ID stays taken":          deleted,
 	"a product with open holds cannot be deleted":                openHolds,
 	"a product is either reserved or deleted":                    deletedOrReserved,
@@ -100,6 +101,22 @@ func fails(t *testing.T, what string, got, want error) {
 	if !errors.Is(got, want) {
 		t.Errorf("%s: got error %v, want %v", what, got, want)
 	}
+}
+
+// An empty list and no list are the same question.
+func nothing(t *testing.T, s Store) {
+	create(t, s, sample("kettle"))
+	for _, none := range [][]string{nil, {}} {
+		equal(t, "products", len(must[map[string]product.Product](t)(s.Products(t.Context(), none))), 0)
+		equal(t, "views", len(must[map[string]stock.View](t)(s.View(t.Context(), "owner", none))), 0)
+		equal(t, "snapshots", len(must[map[string]stock.Snapshot](t)(s.Snapshots(t.Context(), none))), 0)
+		equal(t, "marks", len(must[map[string]stock.Mark](t)(s.FinalMarks(t.Context(), "kettle", none))), 0)
+		never := func(stock.Reservation) error { return errors.New("a reservation") }
+		fails(t, "reservations", s.Reservations(t.Context(), none, time.Time{}, never), nil)
+		fails(t, "adjustments", s.Adjustments(t.Context(), none, time.Time{},
+			func(stock.Adjustment) error { return errors.New("an adjustment") }), nil)
+	}
+	equal(t, "due", len(must[[]stock.Reservation](t)(s.Due(t.Context(), stock.Due{}))), 0)
 }
 
 func createdOnce(t *testing.T, s Store) {
