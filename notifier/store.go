@@ -71,18 +71,18 @@ func (s *store) record(
 		WITH recorded AS (
 			INSERT INTO notifications (message_id, order_id, user_id, audience, type, text)
 			SELECT "messageId", "orderId", "userId", audience, type, text
-			FROM jsonb_to_recordset($1) AS n(
+			FROM jsonb_to_recordset($1::jsonb) AS n(
 				"messageId" text, "orderId" uuid, "userId" bigint, audience text, type text, text text)
 			ON CONFLICT (message_id) DO NOTHING
 			RETURNING id, message_id
 		), queued AS (
 			INSERT INTO outbox (notification_id, channel, address, secret, subject, body, html)
 			SELECT r.id, channel, address, secret, subject, body, html
-			FROM jsonb_to_recordset($2) AS d(
+			FROM jsonb_to_recordset($2::jsonb) AS d(
 				"messageId" text, channel text, address text, secret text, subject text, body text, html text)
 			JOIN recorded r ON r.message_id = d."messageId"
 		)
-		SELECT message_id FROM recorded`, notifications, outbox)
+		SELECT message_id FROM recorded`, pgdb.JSON(notifications), pgdb.JSON(outbox))
 	if err != nil {
 		return nil, classify(fmt.Errorf("record %d notifications: %w", len(notes), err))
 	}

@@ -3,6 +3,7 @@ package postgres
 import (
 	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
 )
 
 // bookRefund decides about a request, unless there is a row: it stores the refund, its lines, and an entry of the timeline.
@@ -41,7 +42,7 @@ WITH o AS (
 		WHEN @money::text = 'NONE' THEN 0
 		WHEN @amount::bigint > 0 THEN @amount::bigint
 		WHEN @money::text = 'GATEWAY'
-			THEN computed - computed % coalesce(('` + toJSON(money.CardSteps) + `'::jsonb ->> currency)::bigint, 1)
+			THEN computed - computed % coalesce(('` + pgdb.JSON(money.CardSteps) + `'::jsonb ->> currency)::bigint, 1)
 		ELSE computed
 	END AS amount
 	FROM (
@@ -68,7 +69,7 @@ WITH o AS (
 	END AS reason
 	FROM o, amount
 ), verdict AS (
-	SELECT coalesce(@cause::jsonb, '` + toJSON(order.RefusalsOfBooks) + `'::jsonb -> reason || CASE
+	SELECT coalesce(@cause::jsonb, '` + pgdb.JSON(order.RefusalsOfBooks) + `'::jsonb -> reason || CASE
 		WHEN reason = 'REFUND_TOO_LARGE'
 			THEN jsonb_build_object('left', jsonb_build_object('amount', money_left, 'currency', currency))
 		WHEN reason IN ('QUANTITY_TOO_LARGE', 'ORDER_SHIPPED') THEN jsonb_build_object('lines', (

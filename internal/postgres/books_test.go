@@ -16,6 +16,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/order/ordertest"
 	"github.com/ordersaga/ordersaga/internal/postgres"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // books are the stores of orders, refunds and shipments in one place: the adapters, and the fakes.
@@ -78,6 +79,16 @@ var bookTests = map[string]func(*testing.T, books){
 func TestBooksKeepTheContract(t *testing.T) {
 	t.Parallel()
 	bookContract(t, realBooks)
+}
+
+func TestBooksKeepTheContractHoweverStatementsAreSent(t *testing.T) {
+	t.Parallel()
+	for _, mode := range servicestest.OtherExecModes() {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			bookContract(t, func(t testing.TB) books { return booksIn(migratedIn(t, mode)) })
+		})
+	}
 }
 
 func TestMemoryBooksKeepTheContract(t *testing.T) {

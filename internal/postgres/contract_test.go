@@ -15,6 +15,7 @@ import (
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/order/ordertest"
 	"github.com/ordersaga/ordersaga/internal/postgres"
+	"github.com/ordersaga/ordersaga/internal/servicestest"
 )
 
 // store is a store of orders: the adapter, and the fake for tests of what is above it.
@@ -70,6 +71,17 @@ var ofAllOrders = map[string]test{
 func TestOrdersKeepTheContract(t *testing.T) {
 	t.Parallel()
 	contract(t, func(t *testing.T) store { return postgres.NewOrders(migrated(t)) })
+}
+
+// The ways of sending statements that the driver has besides its default. Poolers need one that prepares nothing.
+func TestOrdersKeepTheContractHoweverStatementsAreSent(t *testing.T) {
+	t.Parallel()
+	for _, mode := range servicestest.OtherExecModes() {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			contract(t, func(t *testing.T) store { return postgres.NewOrders(migratedIn(t, mode)) })
+		})
+	}
 }
 
 func TestMemoryKeepsTheContract(t *testing.T) {

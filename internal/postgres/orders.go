@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
 )
 
 // callTimeout bounds every call, including the wait for a connection and for row locks. It is far above what a healthy
@@ -73,13 +73,9 @@ WITH changed AS (
 func (s *Orders) Close(
 	ctx context.Context, req order.Request, cause order.Cause, entries []order.Entry,
 ) (order.Order, error) {
-	causeJSON, err := json.Marshal(storableCause(cause))
-	if err != nil {
-		return order.Order{}, fmt.Errorf("close order %s: %w", req.ID, err)
-	}
 	return s.transition(ctx, "close", req.ID, closeOrder, pgx.NamedArgs{
 		"id": string(req.ID), "user": req.UserID, "method": storable(req.PaymentMethod), "hash": storable(req.Hash),
-		"cause": string(causeJSON), "end": string(cause.Reason.FinalStatus()),
+		"cause": pgdb.JSON(storableCause(cause)), "end": string(cause.Reason.FinalStatus()),
 		"lines": linesJSON(order.Unpriced(req.Items)), "entries": entriesJSON(entries),
 	})
 }

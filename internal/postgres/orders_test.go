@@ -23,6 +23,16 @@ func migrated(t testing.TB) *pgxpool.Pool {
 	return pool
 }
 
+// migratedIn is migrated with a way of sending statements.
+func migratedIn(t testing.TB, mode string) *pgxpool.Pool {
+	t.Helper()
+	pool := open(t, servicestest.InExecMode(servicestest.Postgres(t), mode))
+	if err := postgres.Migrate(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	return pool
+}
+
 // openWith returns a pool whose configuration the caller changes first.
 func openWith(t testing.TB, url string, change func(*pgxpool.Config)) *pgxpool.Pool {
 	t.Helper()

@@ -70,11 +70,16 @@ WITH page AS (
 SELECT ` + orderColumns + bookColumns + ` FROM page JOIN orders o ON o.id = page.id ORDER BY page.at DESC, page.id DESC`
 
 // statuses returns the statuses that the query asks for.
-func statuses(q order.Query) []order.Status {
+func statuses(q order.Query) []string {
 	if q.Status != "" {
-		return []order.Status{q.Status}
+		return []string{string(q.Status)}
 	}
-	return []order.Status{order.Pending, order.Confirmed, order.Failed, order.Cancelled}
+	return texts([]order.Status{order.Pending, order.Confirmed, order.Failed, order.Cancelled})
+}
+
+// texts returns values as plain strings: the driver knows the type of those, however it sends statements.
+func texts[T ~string](values []T) []string {
+	return each(values, func(v T) string { return string(v) })
 }
 
 // Unfinished returns a page of the PENDING orders, closing or not, that were created more than minAge ago by the
@@ -117,7 +122,7 @@ func (s *Orders) page(
 // PENDING or without a row. It is one statement, and reads the lines only of the orders that it returns, so it can be
 // called often.
 func (s *Orders) Decided(ctx context.Context, ids []order.ID) ([]order.Order, error) {
-	orders, err := collect(ctx, s.pool, scanOrder, selectDecided, ids)
+	orders, err := collect(ctx, s.pool, scanOrder, selectDecided, texts(ids))
 	if err != nil {
 		return nil, fmt.Errorf("read how %d orders end: %w", len(ids), err)
 	}

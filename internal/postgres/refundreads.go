@@ -86,8 +86,7 @@ func (s *Refunds) Looked(ctx context.Context, id order.RefundID) error {
 
 // Balances returns what the books say about the money of the CONFIRMED orders among those asked for; the others are left out.
 func (s *Refunds) Balances(ctx context.Context, ids []order.ID) ([]order.Balance, error) {
-	balances, err := collect(ctx, s.pool, scanBalance, selectBalances,
-		each(ids, func(id order.ID) string { return string(id) }))
+	balances, err := collect(ctx, s.pool, scanBalance, selectBalances, texts(ids))
 	if err != nil {
 		return nil, fmt.Errorf("read the balances of %d orders: %w", len(ids), err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ordersaga/ordersaga/internal/moneytext"
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
 )
 
 // Refunds stores refunds and disputes. It is safe for concurrent use.
@@ -164,11 +165,11 @@ func plainAmount(amount, currency string) string {
 		WHEN %[2]s IS NULL THEN '–'
 		WHEN digits IS NULL THEN %[1]s || ' minor units of ' || %[2]s
 		ELSE round(%[1]s / 10::numeric ^ digits, digits) || ' ' || %[2]s
-	END FROM (SELECT ('%[3]s'::jsonb ->> %[2]s)::integer AS digits) AS currency)`, amount, currency, toJSON(moneytext.Decimals()))
+	END FROM (SELECT ('%[3]s'::jsonb ->> %[2]s)::integer AS digits) AS currency)`, amount, currency, pgdb.JSON(moneytext.Decimals()))
 }
 
 func itemsJSON(items []order.RefundItem) string {
-	return toJSON(each(items, func(it order.RefundItem) order.RefundItem { return it }))
+	return pgdb.JSON(each(items, func(it order.RefundItem) order.RefundItem { return it }))
 }
 
 func refundCauseJSON(cause *order.RefundCause) *string {
@@ -177,7 +178,7 @@ func refundCauseJSON(cause *order.RefundCause) *string {
 	}
 	c := *cause
 	c.Message = storable(c.Message)
-	text := toJSON(c)
+	text := pgdb.JSON(c)
 	return &text
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
 )
 
 // Shipments stores shipments. It is safe for concurrent use.
@@ -29,7 +30,7 @@ func (s *Shipments) Ship(ctx context.Context, req order.ShipmentRequest) (order.
 		return order.Shipment{}, fmt.Errorf("ship %s: %w", req.ID, err)
 	}
 	return s.change(ctx, "ship", req.ID, pgx.NamedArgs{
-		"id": string(req.ID), "order": string(req.OrderID), "items": toJSON(req.Items), "carrier": storable(req.Carrier),
+		"id": string(req.ID), "order": string(req.OrderID), "items": pgdb.JSON(req.Items), "carrier": storable(req.Carrier),
 		"tracking": storable(req.Tracking), "subject": storable(req.Subject), "hash": storable(req.Hash),
 	}, lockOrder, shipLines, selectShipment)
 }
@@ -43,7 +44,7 @@ WITH o AS (
 	FROM jsonb_to_recordset(@items::jsonb) AS asked (line integer, quantity integer)
 	LEFT JOIN line_books b ON b.order_id = @order::uuid AND b.position = line
 ), verdict AS (
-	SELECT '` + toJSON(order.RefusalsOfShipping) + `'::jsonb -> CASE
+	SELECT '` + pgdb.JSON(order.RefusalsOfShipping) + `'::jsonb -> CASE
 			WHEN status <> 'CONFIRMED' THEN 'ORDER_NOT_CONFIRMED'
 			WHEN short IS NOT NULL THEN 'QUANTITY_TOO_LARGE'
 		END || CASE WHEN status = 'CONFIRMED' THEN jsonb_build_object('lines', short) ELSE '{}' END AS cause

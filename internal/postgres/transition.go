@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/internal/pgdb"
 )
 
 // transition sends a guarded statement and the read of its order as one implicit transaction, in one round trip, and
@@ -78,28 +78,19 @@ SELECT id, type, at, coalesce(step, ''), coalesce(detail, '') FROM (
 ) AS entries
 ORDER BY position NULLS LAST`
 
-// linesJSON and entriesJSON build parameters of the statements above. They marshal plain structs of strings, numbers and
-// times from a clock, which cannot fail.
+// linesJSON and entriesJSON build parameters of the statements above.
 func linesJSON(lines []order.Line) string {
-	return toJSON(each(lines, func(l order.Line) order.Line {
+	return pgdb.JSON(each(lines, func(l order.Line) order.Line {
 		l.ProductID, l.Name, l.Price.Currency = storable(l.ProductID), storable(l.Name), storable(l.Price.Currency)
 		return l
 	}))
 }
 
 func entriesJSON(entries []order.Entry) string {
-	return toJSON(each(entries, func(e order.Entry) order.Entry {
+	return pgdb.JSON(each(entries, func(e order.Entry) order.Entry {
 		e.Step, e.Detail = storable(e.Step), storable(e.Detail)
 		return e
 	}))
-}
-
-func toJSON(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("marshal %T: %v", v, err))
-	}
-	return string(b)
 }
 
 func storableCause(c order.Cause) order.Cause {

@@ -56,6 +56,20 @@ func Postgres(t testing.TB) string {
 	return withPath(t, admin, name)
 }
 
+// OtherExecModes are the ways in which pgx sends statements, besides its default, which prepares each once per session.
+func OtherExecModes() []string {
+	return []string{"cache_describe", "describe_exec", "exec", "simple_protocol"}
+}
+
+// InExecMode returns the URL of a database with a way of sending statements.
+func InExecMode(databaseURL, mode string) string {
+	separator := "?"
+	if strings.Contains(databaseURL, "?") {
+		separator = "&"
+	}
+	return databaseURL + separator + "default_query_exec_mode=" + mode
+}
+
 // withPath returns a URL with another path.
 func withPath(t testing.TB, base, path string) string {
 	t.Helper()

@@ -14,15 +14,26 @@ import (
 
 func TestPostgreSQLKeepsTheContract(t *testing.T) {
 	t.Parallel()
-	for _, level := range []string{"read committed", "serializable"} {
-		t.Run(level, func(t *testing.T) {
+	for name, test := range map[string]struct {
+		level string
+		mode  pgx.QueryExecMode // how statements are sent
+	}{
+		"read committed":  {"read committed", pgx.QueryExecModeCacheStatement},
+		"serializable":    {"serializable", pgx.QueryExecModeCacheStatement},
+		"cache_describe":  {"read committed", pgx.QueryExecModeCacheDescribe},
+		"describe_exec":   {"read committed", pgx.QueryExecModeDescribeExec},
+		"exec":            {"read committed", pgx.QueryExecModeExec},
+		"simple_protocol": {"read committed", pgx.QueryExecModeSimpleProtocol},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			config, err := pgxpool.ParseConfig(dbtest.Postgres(t))
 			if err != nil {
 				t.Fatal(err)
 			}
 			config.MaxConns = 16
-			config.ConnConfig.RuntimeParams["default_transaction_isolation"] = level
+			config.ConnConfig.RuntimeParams["default_transaction_isolation"] = test.level
+			config.ConnConfig.DefaultQueryExecMode = test.mode
 			pool, err := pgxpool.NewWithConfig(t.Context(), config)
 			if err != nil {
 				t.Fatal(err)
