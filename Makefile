@@ -90,14 +90,14 @@ EACH := bash -c 'status=0; for m in $(MODULES); do go -C $$m test "$$@" ./... ||
 
 .PHONY: test test-unit test-long conformance histories check race-detector chromium
 .PHONY: bench bench-api bench-memory bench-messages bench-catalog
-test: bin/devstack build race-detector chromium ## run all tests, on real services in a throwaway stack
+test: bin/devstack build race-detector chromium bin/promtool ## run all tests, on real services in a throwaway stack
 	bin/devstack exec --services-only -- $(EACH) -race -timeout 20m
 	cd tools/devstack && CGO_ENABLED=0 go test ./...
 
 test-unit: race-detector ## run the tests that need no services
 	$(EACH) -short -race
 
-test-long: bin/devstack build tools race-detector chromium ## also run campaigns, large data and long random runs
+test-long: bin/devstack build tools race-detector chromium bin/promtool ## also run campaigns, large data and long random runs
 	bin/devstack exec --services-only -- $(EACH) -race -timeout 3h -tags long
 	cd tools/devstack && CGO_ENABLED=0 go test -timeout 30m -tags long ./...
 
@@ -142,6 +142,14 @@ bench-catalog: bin/devstack ## measure how fast the catalog sells, prices and li
 # The race detector needs a C compiler.
 race-detector:
 	@command -v $${CC:-gcc} >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends gcc libc6-dev; }
+
+# Prometheus's own tool checks its configuration, our alerts and our metrics. The package is not installed, which would start a
+# server.
+bin/promtool bin/prometheus:
+	@command -v dpkg-deb >/dev/null || { echo "$@: needs Debian or Ubuntu"; exit 1; }
+	@mkdir -p bin && dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && apt-get update -q >/dev/null && \
+		(cd "$$dir" && apt-get download -q prometheus >/dev/null && dpkg-deb -x prometheus_*.deb .) && \
+		cp "$$dir/usr/bin/prometheus" "$$dir/usr/bin/promtool" bin/
 
 # The tests of the page and of the API documentation need a browser.
 chromium:

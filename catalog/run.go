@@ -49,6 +49,11 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 		return fmt.Errorf("open the store: %w", err)
 	}
 	defer closeStore(ctx, store, log)
+	stopShowing, err := showHolds(store, log)
+	if err != nil {
+		return err
+	}
+	defer stopShowing()
 	background := stock.NewBackground(stock.BackgroundRoom)
 	units := stock.New(store, stock.Options{Later: background.Later, Log: log})
 

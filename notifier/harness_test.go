@@ -69,7 +69,7 @@ func newStoreAt(t *testing.T, databaseURL string) *store {
 
 // newNotifier returns a notifier that uses the contacts.
 func newNotifier(s *store, log *slog.Logger) *notifier {
-	return &notifier{store: s, mails: true, recorded: func() {}, log: log}
+	return &notifier{store: s, mails: true, recorded: func() {}, counters: newCounters(), log: log}
 }
 
 // sendAll sends until nothing is due.

@@ -54,7 +54,7 @@ func (s *store) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	defer cancel()
 	notes, err := s.ofOrder(ctx, id)
 	if err != nil {
-		httpapi.Log(ctx).Error("list notifications", "order_id", id, "error", err.Error())
+		httpapi.Log(ctx).Error("list notifications", "orderId", id, "error", err.Error())
 		return nil, problem.Unavailable.New("the notifications cannot be read at the moment").RetryAfter(retryAfter)
 	}
 	var out listOutput

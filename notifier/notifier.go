@@ -6,8 +6,11 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/rabbitmq"
+	"github.com/ordersaga/ordersaga/internal/telemetry"
 )
 
 // The audiences of notifications.
@@ -31,6 +34,7 @@ type notification struct {
 type note struct {
 	notification
 	content
+	trace trace.SpanContext // of the message
 }
 
 // notifier turns events into notifications, and puts into the outbox what is to be sent about them.
@@ -39,6 +43,7 @@ type notifier struct {
 	mails     bool    // whether mail can be sent
 	operators contact // where operators are told
 	recorded  func()  // called for each new notification
+	counters  counters
 	log       *slog.Logger
 }
 
@@ -57,7 +62,8 @@ func (n *notifier) handle(ctx context.Context, batch []rabbitmq.Message) error {
 		return err
 	}
 	for _, note := range notes {
-		log := n.log.With("order_id", note.OrderID, "message_id", note.MessageID)
+		log := n.log.With("orderId", note.OrderID, "messageId", note.MessageID).With(telemetry.SpanAttrs(note.trace)...)
+		n.counters.consumed(ctx, recorded[note.MessageID], 1)
 		if !recorded[note.MessageID] {
 			log.Info("seen before, dropped")
 			continue
@@ -94,7 +100,7 @@ func newNote(m rabbitmq.Message, n notification, c content, err error) (note, er
 		return note{}, rabbitmq.Poison(fmt.Errorf("write the notification: %w", err))
 	}
 	n.MessageID, n.Text = m.ID, c.Short
-	return note{n, c}, nil
+	return note{n, c, m.Trace}, nil
 }
 
 // deliveries returns what to send: a mail and a webhook if there are addresses, otherwise a line in the log.

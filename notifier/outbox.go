@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // channel is a way to reach an audience.
@@ -26,7 +28,10 @@ type claimed struct {
 	Type      string
 	Audience  string
 	UserID    int64
+	OrderID   order.ID
 	CreatedAt time.Time
+	// Traceparent is the event's trace context; empty without one.
+	Traceparent string
 	delivery
 }
 
@@ -41,8 +46,8 @@ func (s *store) claim(ctx context.Context, lease time.Duration) (*claimed, error
 			WHERE sent_at IS NULL AND given_up_at IS NULL AND next_at <= now()
 			ORDER BY next_at LIMIT 1
 			FOR UPDATE SKIP LOCKED)
-		RETURNING o.id, o.attempts, n.message_id, n.type, n.audience, n.user_id, o.created_at,
-			o.channel, o.address, o.secret, o.subject, o.body, o.html`, lease) // CollectExactlyOneRow returns its error
+		RETURNING o.id, o.attempts, n.message_id, n.type, n.audience, n.user_id, n.order_id::text, o.created_at,
+			o.traceparent, o.channel, o.address, o.secret, o.subject, o.body, o.html`, lease) // CollectExactlyOneRow returns its error
 	d, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByPos[claimed])
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil

@@ -42,6 +42,11 @@ func Run(ctx context.Context, config Config, log *slog.Logger) (err error) {
 	}
 	store := &store{db.Pool}
 	sender := newSender(store, mail, log, config.Senders)
+	stopShowing, err := showOutbox(store, log)
+	if err != nil {
+		return err
+	}
+	defer stopShowing()
 
 	broker := rabbitmq.Config{URL: config.RabbitMQURL, Name: "notifier", Topology: config.topology(), Log: log}
 	publisher, err := rabbitmq.NewPublisher(broker) // moves messages that fail
@@ -49,7 +54,7 @@ func Run(ctx context.Context, config Config, log *slog.Logger) (err error) {
 		return fmt.Errorf("RABBITMQ_URL: %w", err)
 	}
 	defer func() { err = errors.Join(err, publisher.Close()) }()
-	n := &notifier{store: store, mails: mail != nil, operators: config.operators(), recorded: sender.nudge, log: log}
+	n := &notifier{store: store, mails: mail != nil, operators: config.operators(), recorded: sender.nudge, counters: newCounters(), log: log}
 	consumer, err := newConsumer(broker, n, publisher, config.Workers)
 	if err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/ordersaga/ordersaga/internal/telemetry"
 )
 
 // sender sends what is in the outbox, at least once: it claims a delivery for a limited time (the lease), sends it and
@@ -21,6 +23,7 @@ type sender struct {
 	log      *slog.Logger
 	workers  int
 	timing   timing
+	counters counters
 	wake     chan struct{} // receives when this process has put something into the outbox
 }
 
@@ -42,7 +45,7 @@ var defaultTiming = timing{
 
 func newSender(store *store, mail *mailer, log *slog.Logger, workers int) *sender {
 	return &sender{
-		store: store, mail: mail, webhooks: newWebhookClient(), log: log, workers: workers, timing: defaultTiming,
+		store: store, mail: mail, webhooks: newWebhookClient(), log: log, workers: workers, timing: defaultTiming, counters: newCounters(),
 		wake: make(chan struct{}, workers),
 	}
 }
@@ -99,20 +102,26 @@ const recordTimeout = 10 * time.Second
 
 // attempt sends the delivery and records the outcome.
 func (s *sender) attempt(ctx context.Context, d *claimed) {
-	log := s.log.With("message_id", d.MessageID, "channel", d.Channel, "attempt", d.Attempt)
-	err := s.send(ctx, d)
+	ctx, end := traceAttempt(ctx, d)
+	log := s.log.With("orderId", d.OrderID, "messageId", d.MessageID, "channel", d.Channel, "attempt", d.Attempt).
+		With(telemetry.TraceAttrs(ctx)...)
+	err := s.send(ctx, d, log)
+	end(err)
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	var final *finalError
 	switch {
 	case err == nil:
+		s.counters.delivered(ctx, d.Channel, outcomeSent, 1)
 		err = s.store.sent(ctx, d)
 	case errors.As(err, &final) || d.Attempt >= s.timing.maxAttempts:
+		s.counters.delivered(ctx, d.Channel, outcomeGivenUp, 1)
 		log.Error("delivery given up", "error", err.Error())
 		err = s.store.giveUp(ctx, d, err)
 	default:
+		s.counters.delivered(ctx, d.Channel, outcomeFailed, 1)
 		pause := s.timing.after(d.Attempt)
-		log.Warn("delivery failed", "error", err.Error(), "again_in", pause.String())
+		log.Warn("delivery failed", "error", err.Error(), "againIn", pause.String())
 		err = s.store.again(ctx, d, err, pause)
 	}
 	if err != nil {
@@ -125,7 +134,7 @@ type finalError struct{ error }
 
 func (e *finalError) Unwrap() error { return e.error }
 
-func (s *sender) send(ctx context.Context, d *claimed) error {
+func (s *sender) send(ctx context.Context, d *claimed, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timing.timeout)
 	defer cancel()
 	switch d.Channel {
@@ -137,15 +146,15 @@ func (s *sender) send(ctx context.Context, d *claimed) error {
 	case toWebhook:
 		return callWebhook(ctx, s.webhooks, d)
 	case toLog:
-		s.write(d)
+		write(d, log)
 		return nil
 	}
 	return &finalError{fmt.Errorf("the unknown channel %q", d.Channel)}
 }
 
 // write delivers to the log.
-func (s *sender) write(d *claimed) {
-	log := s.log.With("message_id", d.MessageID, "type", d.Type, "user_id", d.UserID, "text", d.Body)
+func write(d *claimed, log *slog.Logger) {
+	log = log.With("type", d.Type, "userId", d.UserID, "text", d.Body)
 	if d.Audience == forOperators {
 		log.Warn("operators notified")
 		return

@@ -64,7 +64,7 @@ func TestAfterASenderDiesBetweenSendingAndRecordingAnotherRepeatsTheDelivery(t *
 	if err != nil || first == nil {
 		t.Fatalf("claimed %v (%v)", first, err)
 	}
-	if err := dying.send(t.Context(), first); err != nil { // and then it dies
+	if err := dying.send(t.Context(), first, discard()); err != nil { // and then it dies
 		t.Fatal(err)
 	}
 	if second, err := s.claim(t.Context(), lease); err != nil || second != nil {

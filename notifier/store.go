@@ -56,7 +56,8 @@ func (s *store) record(
 		return nil, classify(fmt.Errorf("read the contacts of %d users: %w", len(notes), err))
 	}
 	type outboxRow struct {
-		MessageID string `json:"messageId"`
+		MessageID   string `json:"messageId"`
+		Traceparent string `json:"traceparent"`
 		delivery
 	}
 	outbox := []outboxRow{}
@@ -64,7 +65,7 @@ func (s *store) record(
 	for i, n := range notes {
 		notifications[i] = n.notification
 		for _, d := range deliveries(n, contacts[n.UserID]) {
-			outbox = append(outbox, outboxRow{n.MessageID, d})
+			outbox = append(outbox, outboxRow{n.MessageID, traceparent(n.trace), d})
 		}
 	}
 	ids, err := pgdb.Collect(ctx, s.pool, pgx.RowTo[string], `
@@ -76,10 +77,10 @@ func (s *store) record(
 			ON CONFLICT (message_id) DO NOTHING
 			RETURNING id, message_id
 		), queued AS (
-			INSERT INTO outbox (notification_id, channel, address, secret, subject, body, html)
-			SELECT r.id, channel, address, secret, subject, body, html
+			INSERT INTO outbox (notification_id, channel, address, secret, subject, body, html, traceparent)
+			SELECT r.id, channel, address, secret, subject, body, html, traceparent
 			FROM jsonb_to_recordset($2::jsonb) AS d(
-				"messageId" text, channel text, address text, secret text, subject text, body text, html text)
+				"messageId" text, channel text, address text, secret text, subject text, body text, html text, traceparent text)
 			JOIN recorded r ON r.message_id = d."messageId"
 		)
 		SELECT message_id FROM recorded`, pgdb.JSON(notifications), pgdb.JSON(outbox))

@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/ordersaga/ordersaga/internal/httpclient"
+	"github.com/ordersaga/ordersaga/internal/telemetry"
 	"github.com/ordersaga/ordersaga/internal/webhook"
 )
 
 // newWebhookClient returns a client that calls only the address in the contacts, which operators have entered.
 func newWebhookClient() *http.Client {
 	return &http.Client{
-		Transport:     httpclient.NewTransport(),
+		Transport:     telemetry.Transport("webhook", httpclient.NewTransport()),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

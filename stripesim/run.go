@@ -23,7 +23,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 		return err
 	}
 	if c.DeclineRate > 0 || c.Latency > 0 {
-		log.Warn("misbehaves on purpose", "decline_rate", c.DeclineRate, "latency", c.Latency.String())
+		log.Warn("misbehaves on purpose", "declineRate", c.DeclineRate, "latency", c.Latency.String())
 	}
 	payments := gateway.New(db, c.Options, log)
 	g, ctx := errgroup.WithContext(ctx)

@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/ordersaga/ordersaga/activities"
 	"github.com/ordersaga/ordersaga/catalog/catalogclient"
 	"github.com/ordersaga/ordersaga/internal/catalogadapter"
+	"github.com/ordersaga/ordersaga/internal/httpclient"
 	"github.com/ordersaga/ordersaga/internal/httpserver"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/pgdb"
@@ -47,23 +47,17 @@ type Worker struct {
 	// Decided, unless it is nil, gets each order right after the commit that decided its end. It must not block.
 	Decided func(...order.Order)
 
-	config  Config
-	log     *slog.Logger
-	metrics *telemetry.Metrics
+	config Config
+	log    *slog.Logger
 }
 
 // Open returns a worker that does not work yet. It connects to nothing. The caller closes it.
 func Open(c Config, log *slog.Logger) (*Worker, error) {
-	metrics, err := telemetry.New()
+	temporal, err := temporalclient.Open(c.Temporal, log)
 	if err != nil {
 		return nil, err
 	}
-	measured := opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{Meter: metrics.Meter("temporal")})
-	temporal, err := temporalclient.Open(c.Temporal, log, temporalclient.Metrics(measured))
-	if err != nil {
-		return nil, err
-	}
-	return &Worker{Temporal: temporal, config: c, log: log, metrics: metrics}, nil
+	return &Worker{Temporal: temporal, config: c, log: log}, nil
 }
 
 // Close closes the connection to Temporal.
@@ -85,15 +79,20 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	}
 	orders := postgres.NewOrders(db.Pool)
 	refunds, shipments := postgres.NewRefunds(db.Pool), postgres.NewShipments(db.Pool)
+	if orders.Changed, err = countOrders(); err != nil {
+		return err
+	}
 
-	payments, err := stripe.New(stripe.Config{URL: c.StripeURL, Key: c.StripeKey}, log)
+	payments, err := stripe.New(stripe.Config{
+		URL: c.StripeURL, Key: c.StripeKey, Transport: telemetry.Transport("gateway", httpclient.NewTransport()),
+	}, log)
 	if err != nil {
 		return fmt.Errorf("STRIPE_API_URL, STRIPE_API_KEY: %w", err)
 	}
 	if err := checkGateway(starting, payments.Check, log); err != nil {
 		return err
 	}
-	breakerChanged, err := watchBreaker(w.metrics.Meter("worker"))
+	breakerChanged, err := watchBreaker()
 	if err != nil {
 		return err
 	}
@@ -103,6 +102,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	}
 	catalog, err := catalogclient.New(catalogclient.Options{
 		BaseURL: c.CatalogURL, Token: token, PriceAge: c.priceAge(), Log: log, OnStateChange: breakerChanged,
+		Transport: telemetry.Transport("catalog", catalogclient.NewTransport()),
 	})
 	if err != nil {
 		return fmt.Errorf("CATALOG_URL: %w", err)
@@ -125,6 +125,12 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		return err
 	}
 
+	stopShowing, err := observed{orders.Pending, sagas.Troubled}.show(log)
+	if err != nil {
+		return err
+	}
+	defer stopShowing()
+
 	fatal := make(chan error, 1)
 	sdk := newWorker(w.Temporal, c, fatal)
 	stock := catalogadapter.New(catalog)
@@ -145,7 +151,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		Workflows: sagas, Refunds: refunds, Shipments: shipments, MinAge: c.RecoveryMinAge,
 	})
 	probes := httpserver.Probes(map[string]httpserver.Check{"temporal": w.Temporal.Check, "postgres": db.Ready}, log)
-	return serve(ctx, sdk, fatal, c, log, withMetrics(probes, w.metrics))
+	return serve(ctx, sdk, fatal, c, log, probes)
 }
 
 // newWorker returns a worker that knows the workflows. It says on fatal why it cannot go on.

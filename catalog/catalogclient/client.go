@@ -27,7 +27,7 @@ type Options struct {
 	// PriceAge is the greatest age of a price that may be used while the catalog is down; 5 min by default. A negative
 	// value switches the fallback off.
 	PriceAge time.Duration
-	// Transport sends the requests; by default it keeps connections of its own alive.
+	// Transport sends the requests; by default NewTransport's.
 	Transport http.RoundTripper
 	Log       *slog.Logger // slog.Default by default
 	// OnStateChange, if set, is called with the breaker's states: closed, open, half-open. It must return quickly.
@@ -55,7 +55,7 @@ func New(o Options) (*Client, error) {
 		return nil, errors.New("the catalog's URL must look like http://host:port")
 	}
 	if o.Transport == nil {
-		o.Transport = newTransport()
+		o.Transport = NewTransport()
 	}
 	if o.Token == nil {
 		o.Token = func(context.Context) (string, error) { return "", nil }
@@ -72,8 +72,9 @@ func New(o Options) (*Client, error) {
 	}, nil
 }
 
-// newTransport keeps as many connections open as a worker runs activities at once.
-func newTransport() *http.Transport {
+// NewTransport returns the default Transport, for callers that wrap it. It keeps as many connections open as a worker runs
+// activities at once.
+func NewTransport() *http.Transport {
 	t := httpclient.NewTransport()
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 200, 200
 	t.Proxy = nil // the catalog is in the same network

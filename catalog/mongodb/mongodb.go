@@ -59,6 +59,7 @@ func CheckURI(uri string) error {
 func Open(uri, database string) (*Store, error) {
 	client, err := mongo.Connect(options.Client().ApplyURI(uri).
 		SetAppName("catalog").
+		SetMonitor(traced()).
 		SetTimeout(timeout).
 		SetServerSelectionTimeout(timeout).
 		SetMaxPoolSize(100).

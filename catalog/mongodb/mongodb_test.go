@@ -137,3 +137,25 @@ func TestTheErrorOfAMalformedURIShowsNoPassword(t *testing.T) {
 		t.Errorf("open: %v", err)
 	}
 }
+
+func TestHoldsAreCountedAndThoseThatHaveExpired(t *testing.T) {
+	t.Parallel()
+	store := storetest.InMongoDB(t)
+	if err := store.CreateProduct(t.Context(), product.Product{ID: "kettle", Stock: 10}); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	service := stock.New(store, stock.Options{Now: func() time.Time { return now.Add(-time.Hour) }})
+	lines := []stock.Line{{ProductID: "kettle", Quantity: 1}}
+	for id, expiry := range map[string]time.Time{"open": now.Add(time.Hour), "overdue": now.Add(-time.Minute), "sold": now.Add(time.Hour)} {
+		if _, err := service.Reserve(t.Context(), id, lines, expiry); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := service.Commit(t.Context(), "sold"); err != nil {
+		t.Fatal(err)
+	}
+	if open, overdue, err := store.Holds(t.Context()); open != 2 || overdue != 1 || err != nil {
+		t.Errorf("%d holds, %d overdue, %v; want 2 and 1", open, overdue, err)
+	}
+}

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
 )
 
 // sweepBatch bounds how much of each kind one sweep takes on; the next sweep takes the rest.
@@ -74,6 +77,12 @@ func (s *Service) expire(ctx context.Context, hold Reservation) error {
 
 // RunSweeper sweeps at the interval until ctx is done. Several instances may do so.
 func (s *Service) RunSweeper(ctx context.Context, interval time.Duration) {
+	swept, err := otel.Meter("catalog").Int64Counter("catalog.swept",
+		metric.WithDescription("Reservations and adjustments that sweeps took on: expired holds and unfinished work."))
+	if err != nil {
+		otel.Handle(err)
+	}
+	swept.Add(ctx, 0)
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
@@ -86,8 +95,9 @@ func (s *Service) RunSweeper(ctx context.Context, interval time.Duration) {
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("sweep", "error", err.Error())
 		}
+		swept.Add(ctx, int64(n))
 		if n > 0 {
-			s.log.Debug("swept", "taken on", n)
+			s.log.Debug("swept", "count", n)
 		}
 	}
 }

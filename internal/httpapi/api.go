@@ -72,6 +72,7 @@ func New(c Config) *API {
 	probes := gin.WrapH(httpserver.Probes(c.Checks, c.Log))
 	router.GET("/livez", probes)
 	router.GET("/readyz", probes)
+	router.GET("/metrics", probes)
 	a.documentation(c.Title)
 	return a
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ordersaga/ordersaga/internal/httpapi/problem"
+	"github.com/ordersaga/ordersaga/internal/telemetry"
 )
 
 // RequestIDHeader holds the request's ID, in requests (optional) and in every response.
@@ -76,7 +77,9 @@ func requests(log *slog.Logger) gin.HandlerFunc {
 		if !saneRequestID.MatchString(id) {
 			id = uuid.Must(uuid.NewV7()).String()
 		}
-		r := &request{id: id, log: log.With("requestId", id)}
+		c.Request.Pattern = c.FullPath() // for traces and metrics
+		attrs := append([]any{"requestId", id}, telemetry.TraceAttrs(c.Request.Context())...)
+		r := &request{id: id, log: log.With(attrs...)}
 		c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), requestKey{}, r))
 		c.Header(RequestIDHeader, id)
 		c.Next()
@@ -89,7 +92,7 @@ func requests(log *slog.Logger) gin.HandlerFunc {
 func accessLog(c *gin.Context, took time.Duration) {
 	route, level := c.FullPath(), slog.LevelInfo
 	switch route {
-	case "/livez", "/readyz": // requested every few seconds
+	case "/livez", "/readyz", "/metrics": // requested every few seconds
 		level = slog.LevelDebug
 	case "":
 		route = "(none)"

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/ordersaga/ordersaga/internal/telemetry"
 )
 
 // Limits of every server. WriteTimeout is longer than the longest wait of any handler (60 s, by Prefer: wait in the api).
@@ -35,7 +37,7 @@ func Serve(ctx context.Context, addr string, certificate TLS, handler http.Handl
 		return fmt.Errorf("listen on %s: %w", addr, err)
 	}
 	server := &http.Server{
-		Handler:           closeAmbiguous(handler),
+		Handler:           telemetry.Server(closeAmbiguous(handler)),
 		ReadHeaderTimeout: ReadHeaderTimeout,
 		ReadTimeout:       ReadTimeout,
 		WriteTimeout:      WriteTimeout,

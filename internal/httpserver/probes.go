@@ -9,16 +9,19 @@ import (
 	"time"
 
 	"github.com/ordersaga/ordersaga/internal/readiness"
+	"github.com/ordersaga/ordersaga/internal/telemetry"
 )
 
 // Check returns an error if something that a program needs is not available. /readyz shows the text of a readiness.Problem; any
 // other error is only logged.
 type Check func(ctx context.Context) error
 
-// Probes serves GET /livez (the process runs) and GET /readyz (200 if every check passes, otherwise 503). The response says of
-// each check "ok", what cannot be done, or "unavailable". The checks run at most once a second, however often /readyz is requested.
+// Probes serves GET /livez (the process runs) and GET /readyz (200 if every check passes, otherwise 503), and the
+// program's metrics at GET /metrics. The response of /readyz says of each check "ok", what cannot be done, or "unavailable". The
+// checks run at most once a second, however often /readyz is requested.
 func Probes(checks map[string]Check, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", telemetry.Handler())
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
 		respond(w, http.StatusOK, map[string]string{"status": "ok"})
 	})

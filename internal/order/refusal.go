@@ -19,6 +19,14 @@ const (
 	Interrupted         Reason = "INTERRUPTED" // the workflow was terminated or failed; recovery ended the order
 )
 
+// Reasons returns all reasons.
+func Reasons() []Reason {
+	return []Reason{
+		OutOfStock, ProductNotFound, MixedCurrencies, InvalidAmount, PaymentDeclined, ReservationLost, TimedOut,
+		CancelledByUser, CancelledByOperator, Interrupted,
+	}
+}
+
 // FinalStatus is the status in which an order with this reason ends.
 func (r Reason) FinalStatus() Status {
 	if r == CancelledByUser || r == CancelledByOperator {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -74,6 +75,7 @@ func open(ctx context.Context, url string, writes bool) (*DB, error) {
 		})
 	}
 	var pool atomic.Pointer[pgxpool.Pool] // sessions may be opened before NewWithConfig returns
+	config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableConnectionDetailsInAttributes())
 	usable := config.ConnConfig.OnPgError
 	config.ConnConfig.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
 		if p := outOfResources(err); p != "" {
@@ -91,6 +93,10 @@ func open(ctx context.Context, url string, writes bool) (*DB, error) {
 		return nil, fmt.Errorf("open the database %s: %w", config.ConnConfig.Database, err)
 	}
 	pool.Store(db.Pool)
+	if err := otelpgx.RecordStats(db.Pool); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("measure the pool of the database %s: %w", config.ConnConfig.Database, err)
+	}
 	return db, nil
 }
 

@@ -13,7 +13,7 @@ import (
 // NoteDispute records a dispute, or its newer state. A closed one never changes again. Returns order.ErrNotFound if there is
 // no such order.
 func (s *Refunds) NoteDispute(ctx context.Context, d order.Dispute) error {
-	_, err := transact(ctx, s.pool, pgx.RowTo[string], pgx.NamedArgs{
+	_, _, err := transact(ctx, s.pool, pgx.RowTo[string], pgx.NamedArgs{
 		"id": storable(d.ID), "order": string(d.OrderID), "payment": storable(d.PaymentID), "amount": d.Amount.Amount,
 		"currency": d.Amount.Currency, "status": storable(d.Status), "reason": storable(d.Reason), "closed": d.Closed || d.Lost,
 		"lost": d.Lost, "opened": orNull(d.OpenedAt), "ended": orNull(d.ClosedAt),

@@ -17,10 +17,14 @@ import (
 const callTimeout = 3 * time.Second
 
 // Orders stores orders. It is safe for concurrent use.
-type Orders struct{ pool *pgxpool.Pool }
+type Orders struct {
+	pool *pgxpool.Pool
+	// Changed, unless it is nil, gets each order that a call has changed, after the commit. It must not block.
+	Changed func(context.Context, order.Order)
+}
 
 // NewOrders returns the orders in the pool's database, whose schema Migrate creates. The caller closes the pool.
-func NewOrders(pool *pgxpool.Pool) *Orders { return &Orders{pool} }
+func NewOrders(pool *pgxpool.Pool) *Orders { return &Orders{pool: pool} }
 
 // Create stores o as PENDING with its priced lines, whose sum must be its total; it uses only the ID, UserID, Items,
 // Total, PaymentMethod and Hash. If the row already exists, Create changes nothing and returns that row, whatever its

@@ -19,7 +19,7 @@ import (
 
 // Order returns an order with its books, or order.ErrNotFound.
 func (s *Orders) Order(ctx context.Context, id order.ID) (order.Order, error) {
-	o, err := transact(ctx, s.pool, scanBooks, pgx.NamedArgs{"id": string(id)},
+	o, _, err := transact(ctx, s.pool, scanBooks, pgx.NamedArgs{"id": string(id)},
 		"SELECT "+orderColumns+bookColumns+" FROM orders o WHERE o.id = @id")
 	if err != nil {
 		return order.Order{}, fmt.Errorf("read order %s: %w", id, err)
@@ -116,6 +116,20 @@ func (s *Orders) page(
 	orders = orders[:size]
 	last := orders[size-1]
 	return orders, cursorAt(last.CreatedAt, string(last.ID)), nil
+}
+
+// Pending returns how many orders have no final status, and the age of the oldest of them.
+func (s *Orders) Pending(ctx context.Context) (count int64, oldest time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var seconds float64
+	err = s.pool.QueryRow(ctx, `
+		SELECT count(*), coalesce(extract(epoch FROM greatest(now() - min(created_at), interval '0')), 0)::float8
+		FROM orders WHERE status = 'PENDING'`).Scan(&count, &seconds)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count the unfinished orders: %w", err)
+	}
+	return count, time.Duration(seconds * float64(time.Second)), nil
 }
 
 // Decided returns those of the orders with a known end: final, or closing with a cause. The others are left out, whether

@@ -147,7 +147,7 @@ WHERE id = @id::uuid AND version = @version::bigint AND NOT settled AND status <
 func (s *Refunds) change(
 	ctx context.Context, verb string, id order.RefundID, args pgx.NamedArgs, statements ...string,
 ) (order.Refund, error) {
-	r, err := transact(ctx, s.pool, scanRefund, args, statements...)
+	r, _, err := transact(ctx, s.pool, scanRefund, args, statements...)
 	if err != nil {
 		return order.Refund{}, fmt.Errorf("%s refund %s: %w", verb, id, err)
 	}

@@ -113,7 +113,7 @@ WHERE id = @id::uuid AND version = @version::bigint AND NOT settled`
 func (s *Shipments) change(
 	ctx context.Context, verb string, id order.ShipmentID, args pgx.NamedArgs, statements ...string,
 ) (order.Shipment, error) {
-	shipment, err := transact(ctx, s.pool, scanShipment, args, statements...)
+	shipment, _, err := transact(ctx, s.pool, scanShipment, args, statements...)
 	if err != nil {
 		return order.Shipment{}, fmt.Errorf("%s shipment %s: %w", verb, id, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ordersaga/ordersaga/internal/order"
@@ -14,37 +15,48 @@ import (
 )
 
 // transition sends a guarded statement and the read of its order as one implicit transaction, in one round trip, and
-// returns the resulting order. It does not report whether the guard held: the caller sees that in the order.
+// returns the resulting order. It does not report whether the guard held: the caller sees that in the order. Only Changed is
+// told, from the transition's own entry in the timeline.
 func (s *Orders) transition(
 	ctx context.Context, verb string, id order.ID, statement string, args pgx.NamedArgs,
 ) (order.Order, error) {
-	o, err := transact(ctx, s.pool, scanOrder, args, statement, selectOrders+" WHERE o.id = @id")
+	o, written, err := transact(ctx, s.pool, scanOrder, args, statement, selectOrders+" WHERE o.id = @id")
 	if err != nil {
 		return order.Order{}, fmt.Errorf("%s order %s: %w", verb, id, err)
+	}
+	if written > 0 && s.Changed != nil {
+		s.Changed(ctx, o)
 	}
 	return o, nil
 }
 
-// transact sends statements as one implicit transaction, in one round trip, and returns what the last one reads.
+// transact sends statements as one implicit transaction, in one round trip, and returns what the last one reads, and how many
+// rows the first one has written.
 func transact[T any](
 	ctx context.Context, pool *pgxpool.Pool, scan pgx.RowToFunc[T], args pgx.NamedArgs, statements ...string,
-) (result T, err error) {
+) (result T, written int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var batch pgx.Batch
 	for i, statement := range statements {
 		queued := batch.Queue(statement, args)
-		if i == len(statements)-1 {
+		switch i {
+		case len(statements) - 1:
 			queued.Query(func(rows pgx.Rows) (err error) {
 				result, err = pgx.CollectExactlyOneRow(rows, scan)
 				return err
 			})
+		case 0:
+			queued.Exec(func(tag pgconn.CommandTag) error {
+				written = tag.RowsAffected()
+				return nil
+			})
 		}
 	}
 	if err := pool.SendBatch(ctx, &batch).Close(); err != nil {
-		return result, translate(err)
+		return result, 0, translate(err)
 	}
-	return result, nil
+	return result, written, nil
 }
 
 // translate turns the driver's errors into the domain's. All others pass unchanged: they mean broken, and are retried.

@@ -1,4 +1,5 @@
-// Package program is what every program's main does: --help, --version, configuration, JSON logs, signals and exit codes.
+// Package program is what every program's main does: --help, --version, configuration, JSON logs, metrics and traces, signals
+// and exit codes.
 //
 // A main is three lines around a run function:
 //
@@ -19,6 +20,7 @@ import (
 	"syscall"
 
 	"github.com/ordersaga/ordersaga/internal/env"
+	"github.com/ordersaga/ordersaga/internal/telemetry"
 )
 
 // Exit codes of every program.
@@ -37,6 +39,7 @@ type configuration[C any] struct {
 	Program   C
 	LogLevel  slog.Level `env:"LOG_LEVEL" envDefault:"INFO" help:"DEBUG, INFO, WARN or ERROR"`
 	Profiling profiling
+	Telemetry telemetry.Config
 }
 
 // garbagePercent is GOGC unless the environment sets it. Our programs keep a few megabytes in memory, and what they
@@ -80,6 +83,12 @@ func Execute[C any](
 		return ExitFailed
 	}
 	defer stop()
+	flush, err := telemetry.Start(ctx, build(name), config.Telemetry, log)
+	if err != nil {
+		log.Error("stopped", "error", err.Error())
+		return ExitFailed
+	}
+	defer flush()
 	if err := run(ctx, config.Program, log); err != nil && !errors.Is(err, context.Canceled) {
 		log.Error("stopped", "error", err.Error())
 		return ExitFailed

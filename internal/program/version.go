@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/ordersaga/ordersaga/internal/telemetry"
 )
 
 // version is the release, set by `go build -ldflags "-X …/internal/program.version=v0.1.0"` where the source has no
@@ -19,6 +21,22 @@ func Version() string {
 		info = &debug.BuildInfo{}
 	}
 	return describe(version, info)
+}
+
+// build is what telemetry says about the running program.
+func build(name string) telemetry.Build {
+	b := telemetry.Build{Program: name, Release: cmp.Or(version, "(devel)")}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	b.Release = cmp.Or(version, info.Main.Version, b.Release)
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			b.Commit = s.Value
+		}
+	}
+	return b
 }
 
 func describe(release string, info *debug.BuildInfo) string {

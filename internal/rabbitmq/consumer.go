@@ -265,8 +265,8 @@ func (c *Consumer) handleWhenAvailable(ctx context.Context, queue string, batch 
 			return err
 		}
 		pause := backoff(tries, unavailableBackoff)
-		c.log.Warn("messages wait in hand", "queue", queue, "messages", len(batch), "first_message_id", messages[0].ID,
-			"error", err.Error(), "again_in", pause.String())
+		c.log.Warn("messages wait in hand", "queue", queue, "messages", len(batch), "firstMessageId", messages[0].ID,
+			"error", err.Error(), "againIn", pause.String())
 		if sleep(ctx, pause) != nil {
 			return err
 		}
@@ -282,9 +282,11 @@ const unavailableBackoff = 5 * time.Second
 func (c *Consumer) handle(ctx context.Context, batch []Message) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handlerTimeout)
 	defer cancel()
+	ctx, end := startHandling(ctx, batch)
+	defer func() { end(err) }()
 	defer func() {
 		if p := recover(); p != nil {
-			c.log.Error("the handler panicked", "queue", batch[0].Queue, "messages", len(batch), "first_message_id", batch[0].ID,
+			c.log.Error("the handler panicked", "queue", batch[0].Queue, "messages", len(batch), "firstMessageId", batch[0].ID,
 				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = fmt.Errorf("the handler panicked: %v", p)
 		}

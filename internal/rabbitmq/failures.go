@@ -22,7 +22,7 @@ func (c *Consumer) move(ctx context.Context, m Message, d amqp.Delivery, cause e
 			return nil
 		}
 		c.log.Error("a failed message could not be moved",
-			"message_id", m.ID, "queue", m.Queue, "to", exchange, "error", err.Error())
+			"messageId", m.ID, "queue", m.Queue, "to", exchange, "error", err.Error())
 		if err := sleep(ctx, backoff(tries, unavailableBackoff)); err != nil {
 			return fmt.Errorf("move message %s to %s: %w", m.ID, exchange, err)
 		}
@@ -40,11 +40,14 @@ func (c *Consumer) republish(ctx context.Context, exchange, key string, message 
 
 // next returns where the message goes, and logs it.
 func (c *Consumer) next(m Message, d amqp.Delivery, cause error) (exchange, key string, message amqp.Publishing) {
-	log := c.log.With("message_id", m.ID, "queue", m.Queue, "order_id", m.CorrelationID, "attempt", m.Attempt,
+	log := c.log.With("messageId", m.ID, "queue", m.Queue, "orderId", m.CorrelationID, "attempt", m.Attempt,
 		"error", cause.Error())
+	if m.Trace.HasTraceID() {
+		log = log.With("trace_id", m.Trace.TraceID().String())
+	}
 	if !isPoison(cause) && m.Attempt <= len(c.config.Topology.Tiers) {
 		delay := c.config.Topology.Tiers[m.Attempt-1]
-		log.Warn("message failed", "again_in", delay.String())
+		log.Warn("message failed", "againIn", delay.String())
 		headers := amqp.Table{HeaderAttempt: int32(m.Attempt + 1), HeaderReason: headerText(cause)}
 		return TierName(delay), m.Queue, again(d, headers)
 	}

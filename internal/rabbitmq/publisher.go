@@ -10,6 +10,7 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ordersaga/ordersaga/internal/order"
@@ -106,8 +107,12 @@ func (p *Publisher) PublishShipment(ctx context.Context, e order.ShipmentEvent) 
 // publish publishes a message that was encoded with this result.
 func (p *Publisher) publish(ctx context.Context, message amqp.Publishing, err error) error {
 	if err == nil {
+		var span trace.Span
+		ctx, span = tracer().Start(ctx, "publish "+message.Type, trace.WithSpanKind(trace.SpanKindProducer),
+			attributes(message.MessageId, message.CorrelationId, Exchange))
 		inject(ctx, &message)
 		err = p.send(ctx, Exchange, message.Type, message)
+		endSpan(span, err)
 	}
 	if err != nil {
 		return fmt.Errorf("publish %s: %w", message.MessageId, err)

@@ -83,7 +83,7 @@ func (s *supervisor) run(ctx context.Context, use use) error {
 		}
 		pause := backoff(failures, s.config.MaxBackoff)
 		failures++
-		s.log.Warn("no connection to RabbitMQ", "error", err.Error(), "again_in", pause.String())
+		s.log.Warn("no connection to RabbitMQ", "error", err.Error(), "againIn", pause.String())
 		if sleep(ctx, pause) != nil {
 			return nil
 		}

@@ -159,7 +159,7 @@ func (p *Payments) refusedOrBroken(what string, pay order.Payment, err error) er
 	}
 	var e *stripego.Error
 	if errors.As(err, &e) {
-		p.log.Info("payment refused", "order", string(pay.OrderID), "code", declineCode(e), "request", e.RequestID)
+		p.log.Info("payment refused", "orderId", pay.OrderID, "code", declineCode(e), "gatewayRequestId", e.RequestID)
 	}
 	return refusal
 }

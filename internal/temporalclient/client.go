@@ -23,11 +23,15 @@ import (
 	"log/slog"
 	"net"
 
+	"go.opentelemetry.io/otel"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.temporal.io/sdk/converter"
-	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/interceptor"
 	"google.golang.org/grpc"
+
+	"github.com/ordersaga/ordersaga/internal/telemetry"
 )
 
 // DefaultAddress is the address unless a variable or a profile sets one.
@@ -90,11 +94,6 @@ func (c Config) Environ() []string { return nil }
 // Option changes how Open connects.
 type Option func(*client.Options)
 
-// Metrics sends the metrics of the SDK, and those of workflows, to handler.
-func Metrics(handler client.MetricsHandler) Option {
-	return func(o *client.Options) { o.MetricsHandler = handler }
-}
-
 // DataConverter sets what writes and reads every payload: inputs, results, memos. The default is the SDK's JSON in plain
 // text; one with a codec encrypts it. All programs of a system need the same.
 func DataConverter(dc converter.DataConverter) Option {
@@ -109,7 +108,8 @@ type Client struct {
 	converter converter.DataConverter // the SDK's client has the same and does not show it
 }
 
-// Open returns a client that connects when it is first used. The caller closes it. Logs of the SDK go to log.
+// Open returns a client that connects when it is first used. The caller closes it. Logs of the SDK go to log, its metrics and
+// traces to the process's providers (package telemetry).
 func Open(c Config, log *slog.Logger, more ...Option) (*Client, error) {
 	options, err := c.options()
 	if err != nil {
@@ -119,7 +119,12 @@ func Open(c Config, log *slog.Logger, more ...Option) (*Client, error) {
 	for _, set := range more {
 		set(&options)
 	}
-	options.Logger = sdklog.NewStructuredLogger(log)
+	options.Logger = logger{log}
+	options.Interceptors = []interceptor.ClientInterceptor{new(tracing)}
+	options.MetricsHandler = opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
+		Meter: otel.Meter(telemetry.TemporalMeter), UseMonotonicCounters: true,
+		OnError: func(err error) { log.Warn("measure Temporal's client", "error", err.Error()) },
+	})
 	if loopback(options.HostPort) {
 		options.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{} // costs more than it saves
 	}

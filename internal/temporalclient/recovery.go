@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/ordersaga/ordersaga/internal/order"
+	"github.com/ordersaga/ordersaga/saga"
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
@@ -105,6 +106,37 @@ func input[T any](ctx context.Context, w *Workflows, workflowID, runID string) (
 		return none, nil
 	}
 	return in, nil
+}
+
+// OtherSteps stands for the steps of workflows that older or newer builds run.
+const OtherSteps = "other"
+
+// Troubled counts the running workflows whose saga needs attention, by the step that stays broken. It asks once if there are
+// none, and otherwise once more for each of the steps. The rest is under OtherSteps.
+func (w *Workflows) Troubled(ctx context.Context, steps []string) (map[string]int64, error) {
+	query := fmt.Sprintf("TaskQueue = '%s' AND ExecutionStatus = 'Running' AND SagaStatus = '%s'",
+		w.taskQueue, saga.StatusNeedsAttention)
+	all, err := w.count(ctx, query)
+	counts := map[string]int64{}
+	if err != nil || all == 0 {
+		return counts, err
+	}
+	for _, step := range steps {
+		if counts[step], err = w.count(ctx, query+fmt.Sprintf(" AND SagaStep = '%s'", step)); err != nil {
+			return nil, err
+		}
+		all -= counts[step]
+	}
+	counts[OtherSteps] = max(0, all) // a saga may have healed meanwhile
+	return counts, nil
+}
+
+func (w *Workflows) count(ctx context.Context, query string) (int64, error) {
+	res, err := w.client.SDK.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: query})
+	if err != nil {
+		return 0, fmt.Errorf("count workflows (%s): %w", query, err)
+	}
+	return res.GetCount(), nil
 }
 
 // Recover starts the order's recovery workflow, unless one runs or has completed.

@@ -39,6 +39,7 @@ CREATE TABLE outbox (
     subject         text        NOT NULL,
     body            text        NOT NULL,
     html            text        NOT NULL, -- of a mail
+    traceparent     text        NOT NULL, -- of the event's trace (W3C); empty without one
     created_at      timestamptz NOT NULL DEFAULT now(),
 
     attempts        integer     NOT NULL DEFAULT 0, -- begun

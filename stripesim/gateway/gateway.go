@@ -63,6 +63,7 @@ func (g *Gateway) Handler() http.Handler {
 		gin.SetMode(gin.ReleaseMode)
 	}
 	router := gin.New()
+	router.Use(func(c *gin.Context) { c.Request.Pattern = c.FullPath() }) // for traces and metrics
 	router.HandleMethodNotAllowed = true
 	router.NoRoute(unrecognized)
 	router.NoMethod(unrecognized)
@@ -94,5 +95,6 @@ func (g *Gateway) Handler() http.Handler {
 	router.GET("/readyz", probes)
 	router.HEAD("/livez", probes)
 	router.HEAD("/readyz", probes)
+	router.GET("/metrics", probes)
 	return router
 }
