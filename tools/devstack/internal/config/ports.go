@@ -27,12 +27,14 @@ const (
 	RabbitMQManagement = "RABBITMQ_MANAGEMENT"
 	RabbitMQNode       = "RABBITMQ_NODE"
 	RabbitMQNames      = "RABBITMQ_NAMES"
+	RabbitMQMetrics    = "RABBITMQ_METRICS"
 	MongoDB            = "MONGODB"
 	Temporal           = "TEMPORAL"
 	TemporalHistory    = "TEMPORAL_HISTORY"
 	TemporalMatching   = "TEMPORAL_MATCHING"
 	TemporalWorker     = "TEMPORAL_WORKER"
 	TemporalUI         = "TEMPORAL_UI"
+	TemporalMetrics    = "TEMPORAL_METRICS"
 	API                = "API"
 	Catalog            = "CATALOG"
 	Worker             = "WORKER"
@@ -44,20 +46,22 @@ const (
 var Ports = []Port{
 	{Name: API, Default: 8080, Purpose: "api: orders over HTTP", Program: true},
 	{Name: Catalog, Default: 4002, Purpose: "catalog: products and stock over HTTP", Program: true},
-	{Name: Worker, Default: 4003, Purpose: "worker: health probes", Program: true},
-	{Name: Notifier, Default: 4004, Purpose: "notifier: health probes", Program: true},
+	{Name: Worker, Default: 4003, Purpose: "worker: probes and metrics", Program: true},
+	{Name: Notifier, Default: 4004, Purpose: "notifier: probes, metrics and notifications", Program: true},
 	{Name: StripeSim, Default: 12111, Purpose: "stripesim: payment gateway", Program: true},
 	{Name: Postgres, Default: 15432, Purpose: "PostgreSQL"},
 	{Name: RabbitMQ, Default: 15673, Purpose: "RabbitMQ (AMQP)"},
 	{Name: RabbitMQManagement, Default: 15674, Purpose: "RabbitMQ management page and API"},
 	{Name: RabbitMQNode, Default: 15675, Purpose: "RabbitMQ's own (Erlang distribution)"},
 	{Name: RabbitMQNames, Default: 15676, Purpose: "RabbitMQ's own (Erlang port mapper)"},
+	{Name: RabbitMQMetrics, Default: 15692, Purpose: "RabbitMQ: metrics for Prometheus"},
 	{Name: MongoDB, Default: 27117, Purpose: "MongoDB protocol (FerretDB)"},
 	{Name: Temporal, Default: 7233, Purpose: "Temporal (gRPC)"},
 	{Name: TemporalHistory, Default: 7234, Purpose: "Temporal's own (history service)"},
 	{Name: TemporalMatching, Default: 7235, Purpose: "Temporal's own (matching service)"},
 	{Name: TemporalWorker, Default: 7239, Purpose: "Temporal's own (system workers)"},
 	{Name: TemporalUI, Default: 8233, Purpose: "Temporal Web UI"},
+	{Name: TemporalMetrics, Default: 8234, Purpose: "Temporal: metrics for Prometheus"},
 }
 
 // portsFrom returns the ports, with those that variables choose. The error names every wrong variable and every repeated port.

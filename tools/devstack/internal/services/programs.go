@@ -67,7 +67,8 @@ func version(file string, env []string) (string, error) {
 // inherited returns the variables of devstack's own environment that programs also get.
 func inherited() []string {
 	var env []string
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TZ", "LANG", "LOG_LEVEL", "GOMAXPROCS", "GOTRACEBACK"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "TZ", "LANG", "LOG_LEVEL", "GOMAXPROCS", "GOTRACEBACK",
+		"OTEL_EXPORTER_OTLP_ENDPOINT"} {
 		if v, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+v)
 		}

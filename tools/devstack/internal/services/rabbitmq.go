@@ -47,13 +47,15 @@ func (s *Stack) configureRabbitMQ() error {
 		"rabbitmq.conf": fmt.Sprintf(`listeners.tcp.1 = %s
 management.tcp.ip = 127.0.0.1
 management.tcp.port = %d
+prometheus.tcp.ip = 127.0.0.1
+prometheus.tcp.port = %d
 load_definitions = %s/rabbitmq-definitions.json
 log.console = true
 log.console.level = info
 log.console.use_colors = off
 log.file = false
-`, s.Address(config.RabbitMQ), s.Ports[config.RabbitMQManagement], setupDir),
-		"enabled_plugins": "[rabbitmq_management].\n",
+`, s.Address(config.RabbitMQ), s.Ports[config.RabbitMQManagement], s.Ports[config.RabbitMQMetrics], setupDir),
+		"enabled_plugins": "[rabbitmq_management,rabbitmq_prometheus].\n",
 	}
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(s.Data, "rabbitmq", name), []byte(content), 0o644); err != nil {
