@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	html "html/template"
+	"slices"
 	"strings"
 	text "text/template"
 	"time"
@@ -35,6 +36,7 @@ var (
 	customerText = text.Must(text.ParseFS(templates, "templates/customer.txt.tmpl"))
 	customerHTML = html.Must(html.ParseFS(templates, "templates/customer.html.tmpl"))
 	alertText    = text.Must(text.ParseFS(templates, "templates/alert.txt.tmpl"))
+	refundText   = text.Must(text.ParseFS(templates, "templates/refund.txt.tmpl"))
 )
 
 // page is what the customer's templates show.
@@ -44,15 +46,43 @@ type page struct {
 	Intro   string
 	OrderID order.ID
 	Lines   []row
-	Total   string // empty when the order was never priced
+	Total   string // empty when no amount is known, or none moves
+	TotalOf string // what Total is called
 	Outro   string
 }
 
-// row is a line of the order. Prices are empty when the order was never priced.
+// row is a line of the order, or what an event says of it. Amounts that are not known, or that do not matter, are empty.
 type row struct {
 	Name           string
 	Quantity       int
 	UnitPrice, Sum string
+}
+
+// HasPrices reports whether a line shows the price of one unit, and HasSums whether it shows a sum.
+func (p page) HasPrices() bool {
+	return slices.ContainsFunc(p.Lines, func(r row) bool { return r.UnitPrice != "" })
+}
+func (p page) HasSums() bool {
+	return slices.ContainsFunc(p.Lines, func(r row) bool { return r.Sum != "" })
+}
+
+// words lists the lines in a sentence, for example "2 × Espresso cup, 1 × Tamper".
+func (p page) words() string {
+	words := make([]string, len(p.Lines))
+	for i, r := range p.Lines {
+		words[i] = fmt.Sprintf("%d × %s", r.Quantity, r.Name)
+	}
+	return strings.Join(words, ", ")
+}
+
+// content writes the page as a mail and its event as a webhook's body.
+func (p page) content(t order.EventType, at time.Time, event []byte) (content, error) {
+	var words, rich bytes.Buffer
+	if err := errors.Join(customerText.Execute(&words, p), customerHTML.Execute(&rich, p)); err != nil {
+		return content{}, err
+	}
+	body, err := payload(t, at, event)
+	return content{Subject: p.Title, Short: p.Short, Plain: words.String(), HTML: rich.String(), Payload: body}, err
 }
 
 // customerContent is what the customer reads about a finished order. It returns an error for an unknown type of event and
@@ -62,25 +92,17 @@ func customerContent(e order.Event, body []byte) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	var words, rich bytes.Buffer
-	if err := errors.Join(customerText.Execute(&words, p), customerHTML.Execute(&rich, p)); err != nil {
-		return content{}, err
-	}
-	c := content{Subject: p.Title, Short: p.Short, Plain: words.String(), HTML: rich.String()}
-	c.Payload, err = payload(e.Type, e.OccurredAt, body)
-	return c, err
+	return p.content(e.Type, e.OccurredAt, body)
 }
 
 func newPage(e order.Event) (p page, err error) {
-	p.OrderID = e.OrderID
-	words := make([]string, len(e.Items)) // for example "2 × Espresso cup"
-	for i, l := range e.Items {
+	p.OrderID, p.TotalOf = e.OrderID, "Total"
+	for _, l := range e.Items {
 		r, err := newRow(l)
 		if err != nil {
 			return p, err
 		}
 		p.Lines = append(p.Lines, r)
-		words[i] = fmt.Sprintf("%d × %s", r.Quantity, r.Name)
 	}
 	// Only an order that was never priced has no total, and it cannot be confirmed.
 	if !e.Total.IsZero() || e.Type == order.EventConfirmed {
@@ -92,7 +114,7 @@ func newPage(e order.Event) (p page, err error) {
 	case e.Type == order.EventConfirmed:
 		p.Title = fmt.Sprintf("Your order %s is confirmed", e.OrderID)
 		p.Intro = "Thank you! Your order is confirmed."
-		p.Short = fmt.Sprintf("Thank you! %s: %s. You were charged %s.", p.Title, strings.Join(words, ", "), p.Total)
+		p.Short = fmt.Sprintf("Thank you! %s: %s. You were charged %s.", p.Title, p.words(), p.Total)
 		return p, nil
 	case e.Type != order.EventCancelled:
 		return p, fmt.Errorf("an event of the unknown type %q", e.Type)
@@ -168,5 +190,8 @@ func sentence(reason string) string {
 	}
 	first, size := utf8.DecodeRuneInString(reason)
 	reason = string(unicode.ToUpper(first)) + reason[size:]
-	return strings.TrimSuffix(reason, ".") + ". "
+	if !strings.HasSuffix(reason, "!") && !strings.HasSuffix(reason, "?") {
+		reason = strings.TrimSuffix(reason, ".") + "."
+	}
+	return reason + " "
 }

@@ -92,7 +92,7 @@ func TestWhatCustomersRead(t *testing.T) {
 func TestEventsThatCannotBeSummarizedAreErrors(t *testing.T) {
 	t.Parallel()
 	unknown := event(1, order.Confirmed)
-	unknown.Type = "ORDER_SHIPPED"
+	unknown.Type = "ORDER_LOST"
 	noCurrency := event(1, order.Confirmed)
 	noCurrency.Total = money.Money{}
 	for name, e := range map[string]order.Event{"unknown type": unknown, "no currency": noCurrency} {

@@ -15,15 +15,16 @@ func TestTheOutboxWorksHoweverStatementsAreSent(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			s := newStoreAt(t, servicestest.InExecMode(servicestest.Postgres(t), mode))
-			setContact(t, s, contact{Email: "a@shop.test", WebhookURL: "https://shop.test/hook", WebhookSecret: "whsec_c2VjcmV0"})
+			setContact(t, s, contact{Email: "a@shop.test", WebhookURL: "https://shop.test/hook", WebhookSecret: webhookSecret})
 			n := newNotifier(s, discard())
 			e := event(1, order.Failed)
 			for range 2 {
-				if err := n.handle(t.Context(), messages(t, e, event(2, order.Confirmed))); err != nil {
+				batch := append(messages(t, e, event(2, order.Confirmed)), refundMessages(t, order.RefundPending)...)
+				if err := n.handle(t.Context(), batch); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if notes, err := s.ofOrder(t.Context(), e.OrderID); err != nil || len(notes) != 1 {
+			if notes, err := s.ofOrder(t.Context(), e.OrderID); err != nil || len(notes) != 2 { // its end, and a refund
 				t.Errorf("notifications %+v (%v)", notes, err)
 			}
 			claim := func() *claimed {

@@ -2,8 +2,8 @@ package notifier
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -19,9 +19,12 @@ const (
 	forOperators = "operators"
 )
 
+// alsoOperators ends the ID of what operators are told in addition to the customer.
+const alsoOperators = "." + forOperators
+
 // notification is what a customer, or the operators, are told about one event.
 type notification struct {
-	MessageID string    `json:"messageId"` // of the event, and of every delivery of the notification
+	MessageID string    `json:"messageId" doc:"Of the event; with .operators for what operators are told in addition."`
 	OrderID   order.ID  `json:"orderId"`
 	UserID    int64     `json:"userId"`
 	Audience  string    `json:"audience" enum:"customer,operators"`
@@ -34,7 +37,10 @@ type notification struct {
 type note struct {
 	notification
 	content
-	trace trace.SpanContext // of the message
+	// overtakenBy are the message IDs of later events about the same thing. Once one of them is known, this one is not told
+	// any more: after "the refund failed" nobody reads "you get a refund".
+	overtakenBy []string
+	trace       trace.SpanContext // of the message
 }
 
 // notifier turns events into notifications, and puts into the outbox what is to be sent about them.
@@ -50,12 +56,13 @@ type notifier struct {
 // handle records the notifications for a batch of events with their deliveries, each once. When it returns nil, all of
 // them are committed and the messages can be acknowledged; otherwise none is.
 func (n *notifier) handle(ctx context.Context, batch []rabbitmq.Message) error {
-	notes := make([]note, len(batch))
-	for i, m := range batch {
-		var err error
-		if notes[i], err = read(m); err != nil {
+	var notes []note
+	for _, m := range batch {
+		of, err := read(m)
+		if err != nil {
 			return err
 		}
+		notes = append(notes, of...)
 	}
 	recorded, err := n.store.record(ctx, notes, n.deliveries)
 	if err != nil {
@@ -63,9 +70,11 @@ func (n *notifier) handle(ctx context.Context, batch []rabbitmq.Message) error {
 	}
 	for _, note := range notes {
 		log := n.log.With("orderId", note.OrderID, "messageId", note.MessageID).With(telemetry.SpanAttrs(note.trace)...)
-		n.counters.consumed(ctx, recorded[note.MessageID], 1)
+		if !strings.HasSuffix(note.MessageID, alsoOperators) { // one event, one count
+			n.counters.consumed(ctx, recorded[note.MessageID], 1)
+		}
 		if !recorded[note.MessageID] {
-			log.Info("seen before, dropped")
+			log.Info("seen before or overtaken, dropped")
 			continue
 		}
 		delete(recorded, note.MessageID) // a copy in the same batch is dropped
@@ -75,32 +84,95 @@ func (n *notifier) handle(ctx context.Context, batch []rabbitmq.Message) error {
 	return nil
 }
 
-// read decodes a message and writes its notification. The queue says which kind of event it is.
-func read(m rabbitmq.Message) (note, error) {
-	if m.Queue == rabbitmq.QueueNeedsAttention {
-		a, err := rabbitmq.DecodeAlert(m)
-		if err != nil {
-			return note{}, err
-		}
-		c, err := alertContent(a, m.Body)
-		n := notification{OrderID: a.OrderID, UserID: a.UserID, Audience: forOperators, Type: string(a.Type)}
-		return newNote(m, n, c, err)
+// read decodes a message and writes its notifications. The queue says which kind of event it is. A message that cannot be
+// read, and one that cannot be told, is poison.
+func read(m rabbitmq.Message) (notes []note, err error) {
+	switch m.Queue {
+	case rabbitmq.QueueNeedsAttention:
+		notes, err = readAlert(m)
+	case rabbitmq.QueueRefunds:
+		notes, err = readRefund(m)
+	case rabbitmq.QueueShipments:
+		notes, err = readShipment(m)
+	default:
+		notes, err = readFinished(m)
 	}
-	e, err := rabbitmq.DecodeEvent(m)
 	if err != nil {
-		return note{}, err
+		return nil, rabbitmq.Poison(err)
 	}
-	c, err := customerContent(e, m.Body)
-	n := notification{OrderID: e.OrderID, UserID: e.UserID, Audience: forCustomer, Type: string(e.Type)}
-	return newNote(m, n, c, err)
+	for i := range notes {
+		notes[i].Text, notes[i].trace = notes[i].Short, m.Trace
+	}
+	return notes, nil
 }
 
-func newNote(m rabbitmq.Message, n notification, c content, err error) (note, error) {
+func readFinished(m rabbitmq.Message) ([]note, error) {
+	e, err := rabbitmq.DecodeEvent(m)
 	if err != nil {
-		return note{}, rabbitmq.Poison(fmt.Errorf("write the notification: %w", err))
+		return nil, err
 	}
-	n.MessageID, n.Text = m.ID, c.Short
-	return note{n, c, m.Trace}, nil
+	n := notification{MessageID: m.ID, OrderID: e.OrderID, UserID: e.UserID, Audience: forCustomer, Type: string(e.Type)}
+	c, err := customerContent(e, m.Body)
+	return []note{{notification: n, content: c}}, err
+}
+
+func readAlert(m rabbitmq.Message) ([]note, error) {
+	a, err := rabbitmq.DecodeAlert(m)
+	if err != nil {
+		return nil, err
+	}
+	n := notification{MessageID: m.ID, OrderID: a.OrderID, UserID: a.UserID, Audience: forOperators, Type: string(a.Type)}
+	c, err := alertContent(a, m.Body)
+	return []note{{notification: n, content: c}}, err
+}
+
+// readRefund writes to the customer, and to the operators too if the customer got nothing.
+func readRefund(m rabbitmq.Message) ([]note, error) {
+	e, err := rabbitmq.DecodeRefund(m)
+	if err != nil {
+		return nil, err
+	}
+	n := notification{MessageID: m.ID, OrderID: e.OrderID, UserID: e.UserID, Audience: forCustomer, Type: string(e.Type)}
+	var later []string // a refund's status only climbs: REFUSED, accepted, FAILED
+	switch e.Type {
+	case order.EventRefundRefused:
+		later = messageIDs(e.RefundID, order.EventRefunded, order.EventRefundFailed)
+	case order.EventRefunded:
+		later = messageIDs(e.RefundID, order.EventRefundFailed)
+	}
+	c, err := refundContent(e, m.Body)
+	if err != nil || e.Type == order.EventRefunded {
+		return []note{{notification: n, content: c, overtakenBy: later}}, err
+	}
+	operators := n
+	operators.MessageID, operators.Audience = m.ID+alsoOperators, forOperators
+	o, err := refundAlertContent(e, m.Body)
+	return []note{
+		{notification: n, content: c, overtakenBy: later}, {notification: operators, content: o, overtakenBy: later},
+	}, err
+}
+
+func readShipment(m rabbitmq.Message) ([]note, error) {
+	e, err := rabbitmq.DecodeShipment(m)
+	if err != nil {
+		return nil, err
+	}
+	n := notification{MessageID: m.ID, OrderID: e.OrderID, UserID: e.UserID, Audience: forCustomer, Type: string(e.Type)}
+	var later []string
+	if e.Type == order.EventShipped {
+		later = messageIDs(e.ShipmentID, order.EventDelivered)
+	}
+	c, err := shipmentContent(e, m.Body)
+	return []note{{notification: n, content: c, overtakenBy: later}}, err
+}
+
+// messageIDs are the IDs of the messages about a refund or a shipment.
+func messageIDs[ID order.RefundID | order.ShipmentID](id ID, types ...order.EventType) []string {
+	ids := make([]string, len(types))
+	for i, t := range types {
+		ids[i] = string(id) + "." + string(t)
+	}
+	return ids
 }
 
 // deliveries returns what to send: a mail and a webhook if there are addresses, otherwise a line in the log.

@@ -30,13 +30,15 @@ type claimed struct {
 	UserID    int64
 	OrderID   order.ID
 	CreatedAt time.Time
+	Overtaken bool // a later event about the same thing is known: nothing is to be sent
 	// Traceparent is the event's trace context; empty without one.
 	Traceparent string
 	delivery
 }
 
 // claim takes the delivery that has been due longest, or returns nil if none is due. No other sender gets it before the
-// lease expires, so a sender that crashes delays it by that much. Concurrent claims skip each other's rows.
+// lease expires, so a sender that crashes delays it by that much. Concurrent claims skip each other's rows. Every claim looks
+// whether a later event has overtaken the notification.
 func (s *store) claim(ctx context.Context, lease time.Duration) (*claimed, error) {
 	rows, _ := s.pool.Query(ctx, `
 		UPDATE outbox o SET attempts = attempts + 1, next_at = now() + $1
@@ -47,6 +49,7 @@ func (s *store) claim(ctx context.Context, lease time.Duration) (*claimed, error
 			ORDER BY next_at LIMIT 1
 			FOR UPDATE SKIP LOCKED)
 		RETURNING o.id, o.attempts, n.message_id, n.type, n.audience, n.user_id, n.order_id::text, o.created_at,
+			EXISTS (SELECT FROM notifications later WHERE later.message_id = ANY (n.overtaken_by)),
 			o.traceparent, o.channel, o.address, o.secret, o.subject, o.body, o.html`, lease) // CollectExactlyOneRow returns its error
 	d, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByPos[claimed])
 	if errors.Is(err, pgx.ErrNoRows) {

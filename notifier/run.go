@@ -1,5 +1,5 @@
-// Package notifier tells customers how their orders ended, and operators which orders need attention. It consumes
-// ORDER_CONFIRMED, ORDER_CANCELLED and ORDER_NEEDS_ATTENTION, in batches:
+// Package notifier tells customers how their orders ended, what they get back and what is on its way, and operators which
+// orders need attention and which refunds did not reach the customer. It consumes the events of docs/events.md in batches:
 //
 //	messages ──▶ notifications + outbox ──commit──▶ one ack for the batch
 //	                               │
@@ -7,7 +7,8 @@
 //
 // The first half takes effect once per event, even if the event comes again (store.go). The second half takes effect at
 // least once: after a crash between sending and recording, the delivery is sent again under the same Message-ID or
-// webhook-id (sender.go, outbox.go). content.go writes what people read. The table contacts says where each
+// webhook-id (sender.go, outbox.go). content.go, refundcontent.go and shipmentcontent.go write what
+// people read. The table contacts says where each
 // user wants to be told; users without an address are told by a line in the log.
 //
 // GET /notifications?orderId=ID lists what was told about an order. `notifier --help` lists the configuration.
@@ -73,7 +74,7 @@ func Run(ctx context.Context, config Config, log *slog.Logger) (err error) {
 func newConsumer(broker rabbitmq.Config, n *notifier, publisher *rabbitmq.Publisher, workers int) (*rabbitmq.Consumer, error) {
 	return rabbitmq.NewConsumer(rabbitmq.ConsumerConfig{
 		Config:  broker,
-		Queues:  []string{rabbitmq.QueueConfirmed, rabbitmq.QueueCancelled, rabbitmq.QueueNeedsAttention},
+		Queues:  rabbitmq.DefaultTopology().Queues,
 		Handle:  n.handle,
 		Workers: workers,
 	}, publisher)

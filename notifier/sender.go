@@ -100,8 +100,14 @@ func (s *sender) idle(ctx context.Context, d time.Duration) {
 // recordTimeout bounds recording an outcome.
 const recordTimeout = 10 * time.Second
 
-// attempt sends the delivery and records the outcome.
+var errOvertaken = errors.New("a later event about the same thing has overtaken it")
+
+// attempt sends the delivery, unless a later event has overtaken it, and records the outcome.
 func (s *sender) attempt(ctx context.Context, d *claimed) {
+	if d.Overtaken {
+		s.leaveOut(ctx, d)
+		return
+	}
 	ctx, end := traceAttempt(ctx, d)
 	log := s.log.With("orderId", d.OrderID, "messageId", d.MessageID, "channel", d.Channel, "attempt", d.Attempt).
 		With(telemetry.TraceAttrs(ctx)...)
@@ -126,6 +132,17 @@ func (s *sender) attempt(ctx context.Context, d *claimed) {
 	}
 	if err != nil {
 		log.Warn("the outcome is not recorded, so the delivery is sent again when its lease expires", "error", err.Error())
+	}
+}
+
+// leaveOut records that a delivery is not made, because a later event has overtaken it.
+func (s *sender) leaveOut(ctx context.Context, d *claimed) {
+	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
+	defer cancel()
+	log := s.log.With("orderId", d.OrderID, "messageId", d.MessageID, "channel", d.Channel)
+	log.Info("delivery left out", "reason", errOvertaken.Error())
+	if err := s.store.giveUp(ctx, d, errOvertaken); err != nil {
+		log.Warn("the outcome is not recorded, so it is left out again when its lease expires", "error", err.Error())
 	}
 }
 

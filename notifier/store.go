@@ -38,11 +38,12 @@ type delivery struct {
 	HTML    string  `json:"html"`
 }
 
-// record stores the notifications and their deliveries, except for messages that it has seen before, and returns the IDs
-// of those that were new. deliveries returns what to send about a note to a user with that contact.
+// record stores the notifications and their deliveries, except for messages that it has seen before or that later ones have
+// overtaken, and returns the IDs of those that were new. deliveries returns what to send about a note to a user with that contact.
 //
 // All of it is one statement and so one transaction: all notes are recorded or none. Two transactions with copies of a
-// message wait for each other at the unique message ID. Both insert in the order of the IDs, so they cannot deadlock.
+// message wait for each other at the unique message ID. Both insert in the order of the IDs, so they cannot deadlock. Of two
+// transactions that run at the same time, neither sees that the other's notification overtakes its own: claim does.
 //
 // While the database is out of reach or takes no writes, the error is rabbitmq.Unavailable. If the database will never
 // take one of the notes, it is rabbitmq.Poison.
@@ -51,6 +52,7 @@ func (s *store) record(
 ) (recorded map[string]bool, err error) {
 	notes = slices.SortedFunc(slices.Values(notes), func(a, b note) int { return strings.Compare(a.MessageID, b.MessageID) })
 	notes = slices.CompactFunc(notes, func(a, b note) bool { return a.MessageID == b.MessageID })
+	notes = withoutOvertaken(notes)
 	contacts, err := s.contactsOf(ctx, notes)
 	if err != nil {
 		return nil, classify(fmt.Errorf("read the contacts of %d users: %w", len(notes), err))
@@ -60,20 +62,26 @@ func (s *store) record(
 		Traceparent string `json:"traceparent"`
 		delivery
 	}
+	type notificationRow struct {
+		notification
+		OvertakenBy []string `json:"overtakenBy"`
+	}
 	outbox := []outboxRow{}
-	notifications := make([]notification, len(notes))
+	notifications := make([]notificationRow, len(notes))
 	for i, n := range notes {
-		notifications[i] = n.notification
+		notifications[i] = notificationRow{n.notification, n.overtakenBy}
 		for _, d := range deliveries(n, contacts[n.UserID]) {
 			outbox = append(outbox, outboxRow{n.MessageID, traceparent(n.trace), d})
 		}
 	}
 	ids, err := pgdb.Collect(ctx, s.pool, pgx.RowTo[string], `
 		WITH recorded AS (
-			INSERT INTO notifications (message_id, order_id, user_id, audience, type, text)
-			SELECT "messageId", "orderId", "userId", audience, type, text
-			FROM jsonb_to_recordset($1::jsonb) AS n(
-				"messageId" text, "orderId" uuid, "userId" bigint, audience text, type text, text text)
+			INSERT INTO notifications (message_id, order_id, user_id, audience, type, text, overtaken_by)
+			SELECT "messageId", "orderId", "userId", audience, type, text, coalesce("overtakenBy", '{}')
+			FROM jsonb_to_recordset($1::jsonb) AS n("messageId" text, "orderId" uuid, "userId" bigint, audience text, type text,
+				text text, "overtakenBy" text[])
+			WHERE NOT EXISTS (SELECT FROM notifications later WHERE later.message_id = ANY ("overtakenBy"))
+			ORDER BY "messageId"
 			ON CONFLICT (message_id) DO NOTHING
 			RETURNING id, message_id
 		), queued AS (
@@ -92,6 +100,16 @@ func (s *store) record(
 		recorded[id] = true
 	}
 	return recorded, nil
+}
+
+// withoutOvertaken leaves out the notes that others among them overtake. notes are in the order of their message IDs.
+func withoutOvertaken(notes []note) []note {
+	return slices.DeleteFunc(slices.Clone(notes), func(n note) bool {
+		return slices.ContainsFunc(n.overtakenBy, func(later string) bool {
+			_, found := slices.BinarySearchFunc(notes, later, func(n note, id string) int { return strings.Compare(n.MessageID, id) })
+			return found
+		})
+	})
 }
 
 // contactsOf returns where the users want to be told, by user ID.
@@ -138,7 +156,7 @@ func notReached(err error) bool {
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// maxListed bounds a list. An order has one final event, and perhaps a few alerts.
+// maxListed bounds a list. An order has one final event, and perhaps a few alerts, refunds and shipments.
 const maxListed = 100
 
 // ofOrder returns the order's notifications, oldest first.

@@ -25,7 +25,7 @@ type RefundEvent struct {
 	UserID     int64        `json:"userId"`
 	Kind       RefundKind   `json:"kind"`
 	Money      RefundMoney  `json:"money"`
-	Amount     money.Money  `json:"amount,omitzero"` // absent when no money moves
+	Amount     money.Money  `json:"amount,omitzero"` // 0 when no money moves; absent if a refused refund never had one
 	Lines      []RefundLine `json:"lines,omitempty"`
 	Reason     RefundReason `json:"reason,omitempty"`  // of ORDER_REFUND_REFUSED and ORDER_REFUND_FAILED
 	Message    string       `json:"message,omitempty"` // for the customer

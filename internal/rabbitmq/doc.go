@@ -5,10 +5,10 @@
 //
 //	Publisher ──mandatory, persistent, confirmed──▶ exchange orders (topic)
 //	                                                      │ routing key = event type
-//	                                     ┌────────────────┼───────────────────┐
-//	                                     ▼                ▼                   ▼
-//	                              ORDER_CONFIRMED  ORDER_CANCELLED  ORDER_NEEDS_ATTENTION
-//	                                     └───────┬────────┴───────────────────┘
+//	                    ┌─────────────────┬───────────────┼────────────────┬─────────────────┐
+//	                    ▼                 ▼               ▼                ▼                 ▼
+//	             ORDER_CONFIRMED  ORDER_CANCELLED  ORDER_REFUNDS  ORDER_SHIPMENTS  ORDER_NEEDS_ATTENTION
+//	                    └─────────────────┴──────┬────────┴────────────────┴─────────────────┘
 //	                                             ▼
 //	   ┌──after the tier's delay──────────── Consumer ──handled──▶ ack
 //	   │                                     │      │

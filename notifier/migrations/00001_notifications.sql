@@ -17,12 +17,14 @@ INSERT INTO contacts (user_id, email) VALUES (42, 'customer42@example.com');
 -- its ID here and is dropped.
 CREATE TABLE notifications (
     id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    message_id text        NOT NULL UNIQUE, -- of the event
+    message_id text        NOT NULL UNIQUE, -- of the event; with .operators for what operators are told in addition
     order_id   uuid        NOT NULL,
     user_id    bigint      NOT NULL,
     audience   text        NOT NULL CHECK (audience IN ('customer', 'operators')),
     type       text        NOT NULL, -- of the event, for example ORDER_CONFIRMED
     text       text        NOT NULL CHECK (text <> ''),
+    -- The IDs of later events about the same thing. Once one of them is known, this one is not sent any more.
+    overtaken_by text[]    NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
