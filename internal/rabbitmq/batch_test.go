@@ -61,7 +61,7 @@ func TestWhatArrivesWhileTheHandlerIsBusyIsOneBatch(t *testing.T) {
 
 func TestABatchIsAtMostThePrefetchInTheOrderOfDelivery(t *testing.T) {
 	t.Parallel()
-	w := &worker{prefetched: make(chan amqp.Delivery, 3)}
+	w := &worker{consumer: &Consumer{}, prefetched: make(chan amqp.Delivery, 3)}
 	deliveries := make(chan amqp.Delivery)
 	go w.prefetch(deliveries)
 	for tag := range 3 {
