@@ -53,15 +53,15 @@ func TestCancellationReportsWhatBecameOfTheOrder(t *testing.T) {
 	}{
 		"in time, being undone":                    {fences, 202, "PENDING CANCELLED_BY_USER"},
 		"in time, undone":                          {undoes, 200, "CANCELLED CANCELLED_BY_USER"},
-		"too late":                                 {comesTooLate, 409, "/problems/order-confirmed"},
+		"too late: it is given back":               {comesTooLate, 200, "CONFIRMED "},
 		"accepted, not decided yet":                {nothing, 202, "PENDING "},
-		"the saga ended meanwhile: confirmed":      {after(comesTooLate, temporalclient.ErrClosed), 409, "/problems/order-confirmed"},
+		"the saga ended meanwhile: confirmed":      {after(comesTooLate, temporalclient.ErrClosed), 200, "CONFIRMED "},
 		"the saga ended meanwhile: undone":         {after(undoes, temporalclient.ErrClosed), 200, "CANCELLED CANCELLED_BY_USER"},
 		"the saga was terminated: it is recovered": {after(nothing, temporalclient.ErrClosed), 202, "PENDING "},
 		"temporal is down":                         {after(nothing, temporalclient.ErrUnavailable), 503, "/problems/unavailable"},
 		"perhaps accepted":                         {after(nothing, temporalclient.ErrUnknown), 503, "/problems/outcome-unknown"},
 		"perhaps accepted, but the row tells":      {after(fences, temporalclient.ErrUnknown), 202, "PENDING CANCELLED_BY_USER"},
-		"perhaps accepted, and too late":           {after(comesTooLate, temporalclient.ErrUnknown), 409, "/problems/order-confirmed"},
+		"perhaps accepted, and too late":           {after(comesTooLate, temporalclient.ErrUnknown), 200, "CONFIRMED "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,7 +98,6 @@ func TestEndedOrderIsNotCancelledAgain(t *testing.T) {
 		status int
 		want   string
 	}{
-		"confirmed": {confirms, 409, "/problems/order-confirmed"},
 		"declined":  {ended(order.Cause{Reason: order.PaymentDeclined}), 200, "FAILED PAYMENT_DECLINED"},
 		"cancelled": {ended(order.Cause{Reason: order.CancelledByUser}), 200, "CANCELLED CANCELLED_BY_USER"},
 	} {

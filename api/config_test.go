@@ -34,6 +34,7 @@ func TestWrongConfigurationIsNamedByItsVariable(t *testing.T) {
 		"a guessable webhook secret":  {[]string{"STRIPE_WEBHOOK_SECRET=x"}, "STRIPE_WEBHOOK_SECRET"},
 		"a short webhook secret":      {[]string{"STRIPE_WEBHOOK_SECRET=whsec_hunter2"}, "STRIPE_WEBHOOK_SECRET"},
 		"a webhook secret":            {[]string{"STRIPE_WEBHOOK_SECRET=whsec_hunter2hunter2hu"}, ""},
+		"a negative cancel window":    {[]string{"CANCEL_WINDOW=-1h"}, "CANCEL_WINDOW"},
 		"card number as the default":  {[]string{"DEFAULT_PAYMENT_METHOD=4242424242424242"}, "DEFAULT_PAYMENT_METHOD"},
 		"Temporal's address no port":  {[]string{"TEMPORAL_ADDRESS=temporal"}, "TEMPORAL_ADDRESS"},
 		"several mistakes, all named": {[]string{"AUTH_MODE=maybe", "TEMPORAL_ADDRESS=temporal"}, "TEMPORAL_ADDRESS"},

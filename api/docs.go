@@ -2,7 +2,7 @@ package api
 
 import "github.com/ordersaga/ordersaga/internal/httpapi"
 
-const description = `Place orders and follow them.
+const description = `Place orders, follow them, and refund them.
 
 A saga completes each order: it reserves the stock and charges the payment, or it undoes everything. Send an
 **Idempotency-Key** with every POST /orders, and repeat the request with the same key and body whenever you do not know its
@@ -37,14 +37,55 @@ var texts = httpapi.Texts{
 		"Money.currency": "An ISO 4217 code.",
 		"OrderPage.next": "The cursor of the next page; absent on the last one.",
 
+		"Order.refunded":   "What was given back, of a CONFIRMED order: refunds that were accepted and did not fail.",
+		"Order.givenBack":  "How much of the total that is. Absent unless CONFIRMED.",
+		"Order.fulfilment": "How many of the units were shipped, of those that were not cancelled. Absent unless CONFIRMED.",
+		"Line.returned":    "Units that were given back by refunds.",
+		"Line.shipped":     "Units that were handed to a carrier.",
+		"Line.delivered":   "Units that have arrived.",
+
+		"NewRefund.kind": "RETURN: units that came back. CANCELLATION: units that were not shipped; without lines, all that is " +
+			"left of the order. GOODWILL: an amount, without lines.",
+		"NewRefund.amount": "In the order's currency. Without it: what the lines are worth, or all that is left. More than what " +
+			"is left is refused, never cut down.",
+		"NewRefund.money":    "GATEWAY (the default): back to the payment. OTHER: paid in another way. NONE: only units move.",
+		"NewRefund.replaces": "The FAILED refund of this order that this one makes good.",
+		"NewRefund.reason":   "For operators.",
+		"NewRefund.message":  "For the customer.",
+		"RefundItem.line":    "The position in the order's items, from 1.",
+		"RefundItem.restock": "Units that go back on sale, all of them by default. The rest is written off.",
+		"Refund.status": "REQUESTED: accepted, not booked yet. BOOKED: its money and units are set aside. REFUSED: nothing moved. " +
+			"PENDING: the gateway has accepted it. SUCCEEDED: the money is on its way. FAILED: it was accepted, and the money came " +
+			"back. It only goes forward in this order.",
+		"Refund.amount":           "Absent while REQUESTED, unless the request named it. 0 when no money moves.",
+		"Refund.message":          "For the customer.",
+		"Refund.reason":           "Why it is REFUSED or FAILED.",
+		"Refund.acceptedAt":       "When the gateway accepted it.",
+		"Refund.endedAt":          "When it was refused or failed.",
+		"Refund.operator":         "Only operators see it.",
+		"RefundLine.line":         "The position in the order's items, from 1.",
+		"RefundLine.restock":      "Units that go back on sale; the rest is written off.",
+		"RefundLine.value":        "Its share of the line.",
+		"RefundTrail.subject":     "The subject (sub) of the token that asked for it.",
+		"RefundTrail.reason":      "The requester's reason.",
+		"RefundTrail.replaces":    "The FAILED refund that this one makes good.",
+		"RefundTrail.explanation": "Why it is REFUSED or FAILED, in words.",
+		"RefundTrail.units":       "What became of the units in the catalog: NONE, DUE, DONE, or SKIPPED by an operator.",
+		"RefundTrail.late":        "It was REFUSED, and turned out to have happened: its units were not moved.",
+
 		"Timeline.entries": "In the order in which they were stored. New entries are only added at the end.",
 		"Entry.step":       "The step concerned; absent when the entry is about the order's status.",
 		"Entry.detail":     "Only operators see it.",
 
-		"*.id": "The order's ID, in lower case.",
+		"*.id":       "The ID, in lower case.",
+		"*.refundId": "The refund's ID, in lower case.",
 		"placeOrder.Idempotency-Key": "A name of your choice for this order, unique among your orders. The same key and body always " +
 			"mean the same order and get the same response, marked by Idempotency-Replayed. Another body under the same key is " +
 			"rejected.",
+		"refundOrder.Idempotency-Key": "A name of your choice for this refund, unique among those of the order. The same key and " +
+			"body always mean the same refund and get the same response, marked by Idempotency-Replayed.",
+		"refundOrder.Prefer": "wait=N: wait at most N seconds for the gateway's answer (10 by default, 60 at most). " +
+			"respond-async: do not wait.",
 		"placeOrder.Prefer": "wait=N: wait at most N seconds for the outcome (10 by default, 60 at most). " +
 			"respond-async: do not wait.",
 		"getOrder.If-None-Match":   "The ETag of your copy; the response is 304 if the order has not changed.",
@@ -58,9 +99,9 @@ var texts = httpapi.Texts{
 
 		"*.ETag":                 "The order's version, for If-None-Match.",
 		"*.Link":                 "A page that shows the order's saga (rel=monitor).",
-		"*.Location":             "The order.",
-		"*.Retry-After":          "How many seconds to wait before you look again, while the order is PENDING.",
-		"*.Idempotency-Replayed": "true if an earlier request with the same key placed the order.",
+		"*.Location":             "The order, or the refund.",
+		"*.Retry-After":          "How many seconds to wait before you look again, while the order or refund is not decided.",
+		"*.Idempotency-Replayed": "true if an earlier request with the same key placed the order, or asked for the refund.",
 	},
 	Patterns: map[string]string{
 		`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`: "1 to 64 letters, digits, dots, underscores and hyphens",
@@ -68,5 +109,6 @@ var texts = httpapi.Texts{
 		`^[\x21-\x7e]+$`:                    "visible ASCII characters",
 		orderIDPattern:                      "a UUID in lower case",
 		`^[0-9]{1,18}$`:                     "the ID of an event",
+		`^[A-Z]{3}$`:                        "an ISO 4217 code",
 	},
 }

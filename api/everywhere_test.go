@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/ordersaga/ordersaga/internal/order"
 )
 
 // everyOperation is a request to each operation, about the order keyed.
@@ -14,6 +16,15 @@ var everyOperation = map[string]string{
 	"GET /orders/" + string(keyed) + "/timeline": "",
 	"GET /orders/" + string(keyed) + "/events":   "",
 	"POST /orders/" + string(keyed) + "/cancel":  `{"reason":"ordered twice"}`,
+
+	"GET /orders/" + string(keyed) + "/refunds":                                   "",
+	"GET " + refundPath(order.Refund{OrderID: keyed, ID: refundID(keyed, "k-1")}): "",
+	"POST /orders/" + string(keyed) + "/refunds":                                  oneBack,
+}
+
+// operatorsOnly reports whether a customer's token is not enough for a request to an operation.
+func operatorsOnly(request string) bool {
+	return strings.HasPrefix(request, "POST ") && strings.HasSuffix(request, "/refunds")
 }
 
 func TestEveryOperationRejectsAlike(t *testing.T) {
@@ -21,6 +32,9 @@ func TestEveryOperationRejectsAlike(t *testing.T) {
 	for request, body := range everyOperation {
 		method, path, _ := strings.Cut(request, " ")
 		mine := token(t, "42", scopeOrders)
+		if operatorsOnly(request) {
+			mine = token(t, "1", scopeOperator)
+		}
 		for name, test := range map[string]struct {
 			query   string
 			headers []string
@@ -49,7 +63,7 @@ func TestEveryOperationRejectsAlike(t *testing.T) {
 func TestErrorsOfTheStoreDoNotLeak(t *testing.T) {
 	t.Parallel()
 	for request, body := range everyOperation {
-		api := newTestAPI(t, hesitates)
+		api := newTestAPI(t, confirms)
 		api.send(t, "POST", "/orders", twoMugs, "Idempotency-Key: k-1")
 		api.store.breakIt(errors.New("dial tcp 10.0.0.7:5432: password=hunter2"))
 		method, path, _ := strings.Cut(request, " ")

@@ -85,6 +85,9 @@ type fakeEngine struct {
 	started   map[order.ID]temporalclient.Started
 	describes error // when set, Describe returns it
 	cancels   []workflows.CancelRequest
+
+	refund  refundScript
+	refunds map[order.RefundID]order.RefundRequest // that were started
 }
 
 func (f *fakeEngine) Start(ctx context.Context, req order.Request) (bool, error) {
@@ -230,7 +233,17 @@ func newLimitedAPI(t testing.TB, perUser *httpapi.Limiter) *testAPI {
 // newPatientAPI lets requests wait as long as the program does. It is for tests in a bubble, where time costs nothing.
 func newPatientAPI(t testing.TB, s script) *testAPI {
 	t.Helper()
-	return buildAPIThatWaits(t, s, withoutTokens, testEvents, testTimes, httpapi.NewLimiter("user", 1e6, 1e6), maxWait)
+	return buildAPIThatWaits(t, s, withoutTokens, testEvents, testTimes, httpapi.NewLimiter("user", 1e6, 1e6), maxWait, wideEdge)
+}
+
+// wideEdge limits no address of a test.
+var wideEdge = httpapi.Edge{AddressRate: 1e6, AddressBurst: 1e6}
+
+// newCrowdedAPI lets one request of an address through, and requires tokens.
+func newCrowdedAPI(t testing.TB) *testAPI {
+	t.Helper()
+	return buildAPIThatWaits(t, confirms, withTokens, testEvents, testTimes, httpapi.NewLimiter("user", 1e6, 1e6), shortWait,
+		httpapi.Edge{AddressRate: 0.001, AddressBurst: 1})
 }
 
 // shortWait cuts the waits of most tests: what their scripts decide is decided when the start returns.
@@ -240,12 +253,12 @@ func buildAPI(
 	t testing.TB, s script, tokens auth.Config, streams eventsConfig, times watchTimes, perUser *httpapi.Limiter,
 ) *testAPI {
 	t.Helper()
-	return buildAPIThatWaits(t, s, tokens, streams, times, perUser, shortWait)
+	return buildAPIThatWaits(t, s, tokens, streams, times, perUser, shortWait, wideEdge)
 }
 
 func buildAPIThatWaits(
 	t testing.TB, s script, tokens auth.Config, streams eventsConfig, times watchTimes, perUser *httpapi.Limiter,
-	longestWait time.Duration,
+	longestWait time.Duration, edge httpapi.Edge,
 ) *testAPI {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -254,16 +267,20 @@ func buildAPIThatWaits(
 	store := &brokenStore{Memory: memory}
 	engine := &fakeEngine{
 		store: memory, script: s, started: map[order.ID]temporalclient.Started{},
+		refund: answers(order.RefundSucceeded), refunds: map[order.RefundID]order.RefundRequest{},
 		cancel: func(*ordertest.Memory, order.ID) error { return temporalclient.ErrClosed },
 	}
 	running, stop := context.WithCancel(t.Context())
 	events, outcomes := newEvents(running, streams, times, store, log), newOutcomes(askPause)
 	t.Cleanup(background(running, events.watcher.run))
-	t.Cleanup(background(running, func(ctx context.Context) { outcomes.run(ctx, store, log) }))
+	t.Cleanup(background(running, func(ctx context.Context) { outcomes.run(ctx, store.Decided, log) }))
+	refunds, refunded := brokenRefunds{store}, newRefunded()
+	t.Cleanup(background(running, func(ctx context.Context) { refunded.run(ctx, refunds.Answered, log) }))
 	api := newAPI(dependencies{
-		store: store, engine: engine, outcomes: outcomes, running: running, longestWait: longestWait,
+		store: store, refunds: refunds, engine: engine, outcomes: outcomes, refunded: refunded, running: running,
+		longestWait: longestWait, cancelWindow: testCancelWindow,
 		who: who, log: log, checks: map[string]httpserver.Check{}, events: events,
-		edge: httpapi.Edge{AddressRate: 1e6, AddressBurst: 1e6}, perUser: perUser,
+		edge: edge, perUser: perUser,
 		defaultPaymentMethod: "pm_card_visa", now: func() time.Time { return now },
 		sagaURL: func(id order.ID) string { return "http://ui/workflows/" + id.WorkflowID() },
 	})

@@ -22,8 +22,11 @@ import (
 // dependencies are what the API needs.
 type dependencies struct {
 	store                store
+	refunds              refundStore
 	engine               engine
 	outcomes             *Outcomes
+	refunded             *waiters[order.RefundID, order.Refund]
+	cancelWindow         time.Duration   // since an order was confirmed; 0: customers can cancel it until it is shipped
 	running              context.Context // done when the program must stop
 	longestWait          time.Duration   // the longest wait for an outcome
 	who                  *auth.Authenticator
@@ -52,6 +55,11 @@ func newAPI(d dependencies) *httpapi.API {
 		op.Tags = []string{"orders"}
 		return d.who.Require(op, scopeOrders, scopeOperator)
 	})
+	o.registerRefunds(api, func(op huma.Operation, scopes ...string) huma.Operation {
+		op.Tags = []string{"refunds"}
+		return d.who.Require(op, scopes...)
+	})
+	describeProblems(api)
 	api.Describe(texts)
 	return api
 }
@@ -62,7 +70,7 @@ func (a *orders) register(api *httpapi.API, secure func(huma.Operation) huma.Ope
 		OperationID: "placeOrder", Method: http.MethodPost, Path: "/orders", Summary: "Place an order",
 		Description: "Waits for the outcome, for 10 seconds unless Prefer names another time. 201: confirmed and paid. " +
 			"202: accepted, but not decided in time; look at Location. A problem about an order has its orderId.",
-		DefaultStatus: http.StatusCreated, Responses: alsoResponds(api, http.StatusAccepted, "Accepted: not decided yet"),
+		DefaultStatus: http.StatusCreated, Responses: alsoResponds(api, http.StatusAccepted, "Accepted: not decided yet", orderType),
 	}), a.place, outOfStock, paymentDeclined, mixedCurrencies, invalidAmount, productNotFound, orderCancelled, orderTimedOut,
 		orderFailed, keyReused, problem.Unavailable, outcomeUnknown)
 	httpapi.Register(api, secure(huma.Operation{
@@ -78,15 +86,20 @@ func (a *orders) register(api *httpapi.API, secure func(huma.Operation) huma.Ope
 	a.registerEvents(api, secure)
 	httpapi.Register(api, secure(huma.Operation{
 		OperationID: "cancelOrder", Method: http.MethodPost, Path: "/orders/{id}/cancel", Summary: "Cancel an order",
-		Description: "200: the order has ended; no stock is held and no money kept. 202: the order is being undone. " +
-			"409: the order was confirmed first. Repeating the request is harmless.",
-		Responses: alsoResponds(api, http.StatusAccepted, "Accepted: the order is being undone"),
-	}), a.cancel, orderNotFound, orderConfirmed, problem.Unavailable, outcomeUnknown)
+		Description: "A PENDING order is undone. 200: it has ended; no stock is held and no money kept. 202: it is being " +
+			"undone.\n\nOf a CONFIRMED order, all that is left is given back, and Location names the refund: the order stays " +
+			"CONFIRMED. 200: the payment gateway has accepted the refund. 202: it has not answered yet. A customer can do that " +
+			"while nothing is shipped, and within the shop's time for it. Repeating the request is harmless.",
+		Responses: alsoResponds(api, http.StatusAccepted, "Accepted: the order is being undone or refunded", orderType),
+	}), a.cancel, orderNotFound, orderShipped, cancelWindowOver, nothingLeft, paymentDisputed, refundRefused, problem.Unavailable,
+		outcomeUnknown)
 }
 
-// alsoResponds documents a second status of a response with an order.
-func alsoResponds(api *httpapi.API, status int, text string) map[string]*huma.Response {
-	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[orderclient.Order](), true, "Order")
+var orderType = reflect.TypeFor[orderclient.Order]()
+
+// alsoResponds documents a second status of a response with a body of this type.
+func alsoResponds(api *httpapi.API, status int, text string, body reflect.Type) map[string]*huma.Response {
+	schema := api.OpenAPI().Components.Schemas.Schema(body, true, body.Name())
 	return map[string]*huma.Response{strconv.Itoa(status): {
 		Description: text, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}},
 		Headers: map[string]*huma.Param{

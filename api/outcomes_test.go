@@ -55,7 +55,7 @@ func inBubble(t *testing.T, firstPause time.Duration, test func(t *testing.T, o 
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		o, s := newOutcomes(firstPause), &askedStore{}
-		t.Cleanup(background(t.Context(), func(ctx context.Context) { o.run(ctx, s, slog.New(slog.DiscardHandler)) }))
+		t.Cleanup(background(t.Context(), func(ctx context.Context) { o.run(ctx, s.Decided, slog.New(slog.DiscardHandler)) }))
 		test(t, o, s)
 	})
 }
@@ -129,7 +129,7 @@ func TestAWorkerInTheSameProcessWakesTheRequests(t *testing.T) {
 		time.Sleep(30 * time.Millisecond)
 		o.Decided(order.Order{ID: "a", Status: order.Pending, Closing: true})
 		o.Decided(order.Order{ID: "a", Status: order.Failed, Closing: true}) // later, and harmless
-		for _, x := range []*expected{one, two} {
+		for _, x := range []*expected[order.ID, order.Order]{one, two} {
 			if got, ok := x.await(t.Context()); !ok || !got.Closing {
 				t.Errorf("got %+v, %v; want the order as it was decided", got, ok)
 			}

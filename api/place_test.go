@@ -14,9 +14,11 @@ import (
 	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
-const confirmedOrder = `{"id":"ID","userId":42,"status":"CONFIRMED",
+const pricedOrder = `{"id":"ID","userId":42,"status":"PENDING",
 	"items":[{"productId":"mug","name":"MUG","quantity":2,"price":{"amount":999,"currency":"USD"}}],
 	"total":{"amount":1998,"currency":"USD"},"createdAt":"2026-11-01T12:00:00Z","updatedAt":"2026-11-01T12:00:00Z"}`
+
+var confirmedOrder = strings.Replace(pricedOrder, `"PENDING"`, `"CONFIRMED","givenBack":"NONE","fulfilment":"NONE"`, 1)
 
 func withID(body string, id order.ID) string {
 	return strings.ReplaceAll(body, `"ID"`, `"`+string(id)+`"`)
@@ -154,7 +156,7 @@ func TestUndecidedOrderIs202WithWhatIsKnown(t *testing.T) {
 		script script
 		want   string
 	}{
-		"priced already": {hesitates, strings.Replace(confirmedOrder, "CONFIRMED", "PENDING", 1)},
+		"priced already": {hesitates, pricedOrder},
 		"no worker":      {sleeps, `{"id":"ID","userId":42,"status":"PENDING","items":[{"productId":"mug","quantity":2}],"createdAt":"2026-11-01T12:00:00Z","updatedAt":"2026-11-01T12:00:00Z"}`},
 	} {
 		for _, key := range []bool{true, false} {
@@ -410,7 +412,7 @@ func TestOrderIDsAndHashesStayTheSameForEver(t *testing.T) {
 	if parsed, err := order.ParseID(string(id)); err != nil || parsed != id || id[14] != '8' {
 		t.Errorf("%s is not a UUIDv8: %v", id, err)
 	}
-	hash := requestHash(orderclient.NewOrder{UserID: 42, Items: []orderclient.Item{{ProductID: "mug", Quantity: 2}}, PaymentMethod: "pm_card_visa"})
+	hash := requestHash(requestDomain, orderclient.NewOrder{UserID: 42, Items: []orderclient.Item{{ProductID: "mug", Quantity: 2}}, PaymentMethod: "pm_card_visa"})
 	if want := order.ID("ca086e36-0a97-814f-88af-effabc0891c3"); id != want {
 		t.Errorf("got order ID %s, want %s: keys that clients have used would mean other orders", id, want)
 	}

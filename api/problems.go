@@ -50,24 +50,20 @@ var (
 		Name: "order-failed", Status: http.StatusConflict, Title: "Order failed",
 		Advice: "The order could not be completed; reason says why. No money is kept and no stock held. Place a new order.",
 	}
-	orderConfirmed = problem.Type{
-		Name: "order-confirmed", Status: http.StatusConflict, Title: "Order is already confirmed",
-		Advice: "The order was confirmed before it could be cancelled. It can no longer be cancelled here.",
-	}
 	orderNotFound = problem.Type{
 		Name: "order-not-found", Status: http.StatusNotFound, Title: "Order not found",
 		Advice: "There is no such order, or it belongs to another user. Check the ID.",
 	}
 	keyReused = problem.Type{
 		Name: "idempotency-key-reused", Status: http.StatusUnprocessableEntity, Title: "Idempotency key reused",
-		Advice: "The Idempotency-Key belongs to another order, the one in orderId. Use a new key for a new order, and the same " +
-			"body to repeat a request.",
+		Advice: "The Idempotency-Key belongs to another order, the one in orderId, or to another refund, the one in refundId. " +
+			"Use a new key for something new, and the same body to repeat a request.",
 	}
 	outcomeUnknown = problem.Type{
 		Name: "outcome-unknown", Status: http.StatusServiceUnavailable, Title: "Outcome unknown",
-		Advice: "The result was lost, so the request may or may not have been accepted. Get the order in orderId after the number " +
-			"of seconds in Retry-After. It is safe to repeat the request with the same Idempotency-Key. Without a key, repeat " +
-			"it only if the order is still not found.",
+		Advice: "The result was lost, so the request may or may not have been accepted. Get the order in orderId, or its refund " +
+			"in refundId, after the number of seconds in Retry-After. It is safe to repeat the request with the same " +
+			"Idempotency-Key. Without a key, repeat it only if the order is still not found.",
 	}
 )
 

@@ -22,6 +22,14 @@ type store interface {
 	changeReader
 }
 
+// refundStore reads the rows of refunds.
+type refundStore interface {
+	// Refund returns a refund, or order.ErrNotFound.
+	Refund(ctx context.Context, id order.RefundID) (order.Refund, error)
+	// OfOrder returns the refunds of an order, newest last.
+	OfOrder(ctx context.Context, id order.ID) ([]order.Refund, error)
+}
+
 // find returns an order: its row, or the input of its saga until the saga has written the row. It returns
 // order.ErrNotFound if there is neither.
 func (a *orders) find(ctx context.Context, id order.ID) (order.Order, error) {
@@ -61,8 +69,8 @@ func (a *orders) findVisible(ctx context.Context, id order.ID) (order.Order, err
 	return o, nil
 }
 
-// etag returns the ETag of an order's version.
-func etag(o order.Order) string { return fmt.Sprintf(`"%d"`, o.Version) }
+// etag returns the ETag of an order with its books. Both versions only grow, and the order's own no longer when the other begins.
+func etag(o order.Order) string { return fmt.Sprintf(`"%d"`, o.Version+o.BooksVersion) }
 
 // matches reports whether a header If-None-Match names the tag. GET compares weakly (RFC 9110, section 13.1.2).
 func matches(ifNoneMatch, tag string) bool {

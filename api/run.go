@@ -37,10 +37,13 @@ func RunOn(ctx context.Context, c Config, log *slog.Logger, temporal *temporalcl
 	store := postgres.NewOrders(db.Pool)
 	events := newEvents(ctx, c.Events, defaultWatchTimes, store, log)
 	defer background(ctx, events.watcher.run)()
-	defer background(ctx, func(ctx context.Context) { outcomes.run(ctx, store, log) })()
+	defer background(ctx, func(ctx context.Context) { outcomes.run(ctx, store.Decided, log) })()
+	refunds, refunded := postgres.NewRefunds(db.Pool), newRefunded()
+	defer background(ctx, func(ctx context.Context) { refunded.run(ctx, refunds.Answered, log) })()
 	sagas := temporalclient.NewWorkflows(temporal, c.TaskQueue)
 	api := newAPI(dependencies{
-		store: store, engine: sagas, outcomes: outcomes, running: ctx, longestWait: maxWait, who: who, log: log,
+		store: store, refunds: refunds, engine: sagas, outcomes: outcomes, refunded: refunded, cancelWindow: c.CancelWindow,
+		running: ctx, longestWait: maxWait, who: who, log: log,
 		defaultPaymentMethod: c.DefaultPaymentMethod, sagaURL: c.sagaURL(), now: time.Now, events: events,
 		edge: c.Edge, perUser: httpapi.NewLimiter("user", c.UserRate, c.UserBurst),
 		checks: map[string]httpserver.Check{"database": store.Ready, "temporal": temporal.Check, "keys": who.Ready},

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type shop struct {
 	once     sync.Once
 	down     bool          // the payment gateway
 	held     chan struct{} // when set, refunds and events wait until it is closed
+	refunded atomic.Int64  // refunds of confirmed orders that were asked for
 }
 
 func (s *shop) PriceItems(_ context.Context, items []order.Item) ([]order.Line, error) {
@@ -50,6 +52,22 @@ func (s *shop) Release(context.Context, order.ID) error                         
 func (s *shop) Refund(ctx context.Context, _ order.Payment) error                { return s.hold(ctx) }
 func (s *shop) Publish(ctx context.Context, _ order.Event) error                 { return s.hold(ctx) }
 func (s *shop) Chargeable(money.Money) error                                     { return nil }
+
+func (s *shop) RefundPart(_ context.Context, r order.Refund) (order.RefundOutcome, error) {
+	s.refunded.Add(1)
+	return order.RefundOutcome{Status: order.RefundSucceeded, GatewayID: "re_" + string(r.ID)}, nil
+}
+
+func (s *shop) FindRefund(context.Context, order.Refund) (order.RefundOutcome, bool, error) {
+	return order.RefundOutcome{}, false, nil
+}
+
+func (s *shop) RefundsOf(context.Context, string) ([]order.GatewayRefund, error) { return nil, nil }
+func (s *shop) DisputesOf(context.Context, string) ([]order.Dispute, error)      { return nil, nil }
+func (s *shop) PublishRefund(context.Context, order.RefundEvent) error           { return nil }
+func (s *shop) Return(context.Context, order.ID, order.RefundID, []order.ReturnLine) error {
+	return nil
+}
 
 func (s *shop) hold(ctx context.Context) error {
 	if s.held == nil {
@@ -102,9 +120,11 @@ func newRealAPIOn(t *testing.T, orders *ordertest.Memory) *realAPI {
 	events := newEvents(t.Context(), testEvents, defaultWatchTimes, r.orders, log)
 	outcomes := newOutcomes(askPause)
 	t.Cleanup(background(t.Context(), events.watcher.run))
-	t.Cleanup(background(t.Context(), func(ctx context.Context) { outcomes.run(ctx, r.orders, log) }))
+	t.Cleanup(background(t.Context(), func(ctx context.Context) { outcomes.run(ctx, r.orders.Decided, log) }))
+	refunds, refunded := r.orders.Refunds(), newRefunded()
+	t.Cleanup(background(t.Context(), func(ctx context.Context) { refunded.run(ctx, refunds.Answered, log) }))
 	r.testAPI = &testAPI{API: newAPI(dependencies{
-		store: r.orders, engine: temporalclient.NewWorkflows(c, taskQueue), outcomes: outcomes,
+		store: r.orders, refunds: refunds, refunded: refunded, engine: temporalclient.NewWorkflows(c, taskQueue), outcomes: outcomes,
 		running: t.Context(), longestWait: maxWait, who: who, log: log,
 		checks:               map[string]httpserver.Check{"temporal": c.Check},
 		defaultPaymentMethod: "pm_card_visa", now: time.Now, events: events,
@@ -117,7 +137,9 @@ func (r *realAPI) work(t *testing.T) {
 	t.Helper()
 	w := worker.New(r.temporal.SDK, r.taskQueue, worker.Options{})
 	w.RegisterWorkflow(workflows.CreateOrder)
+	w.RegisterWorkflow(workflows.RefundOrder)
 	w.RegisterActivity(&activities.Activities{Catalog: r.shop, Payments: r.shop, Orders: r.orders, Events: r.shop})
+	w.RegisterActivity(&activities.Refunding{Refunds: r.orders.Refunds(), Gateway: r.shop, Catalog: r.shop, Events: r.shop})
 	if err := w.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -259,14 +281,45 @@ func TestRealCancellationUndoesAnOrderThatIsBeingCharged(t *testing.T) {
 	}
 }
 
-func TestRealCancellationOfAConfirmedOrderIsRefused(t *testing.T) {
+func TestRealCancellationOfAConfirmedOrderGivesEverythingBack(t *testing.T) {
 	t.Parallel()
 	r := newRealAPI(t)
 	r.work(t)
 	body, key, id := newBody("pm_card_visa")
 	r.send(t, "POST", "/orders", body, key)
-	if got := r.send(t, "POST", "/orders/"+string(id)+"/cancel", ""); got.status != 409 || got.body["type"] != "/problems/order-confirmed" {
-		t.Errorf("got %d %s, want 409 order-confirmed", got.status, got.raw)
+	for range 2 {
+		got := r.send(t, "POST", "/orders/"+string(id)+"/cancel", "")
+		if got.status != 200 || got.body["status"] != "CONFIRMED" || got.body["givenBack"] != "ALL" {
+			t.Errorf("got %d %s, want all of it given back", got.status, got.raw)
+		}
+	}
+	if n := r.shop.refunded.Load(); n != 1 {
+		t.Errorf("the gateway was asked for %d refunds, want 1", n)
+	}
+}
+
+func TestRealRefundWithoutAWorkerIsAcceptedAndKnown(t *testing.T) {
+	t.Parallel()
+	r := newRealAPI(t)
+	id := sellMugs(t, r.orders)
+	path, key := "/orders/"+string(id)+"/refunds", "Idempotency-Key: "+uuid.NewString()
+	for i, replayed := range []string{"", "true"} {
+		got := r.send(t, "POST", path, oneBack, key, "Prefer: wait=1")
+		if got.status != 202 || got.body["status"] != "REQUESTED" {
+			t.Errorf("request %d: got %d %s, want 202 REQUESTED", i, got.status, got.raw)
+		}
+		got.wantHeader(t, "Idempotency-Replayed", replayed)
+		if shown := r.send(t, "GET", got.header.Get("Location"), ""); shown.status != 200 || shown.body["status"] != "REQUESTED" {
+			t.Errorf("shown: got %d %s, want it REQUESTED", shown.status, shown.raw)
+		}
+	}
+	if got := r.send(t, "POST", path, `{"kind":"CANCELLATION"}`, key, "Prefer: wait=1"); got.status != 422 {
+		t.Errorf("another body: got %d %s, want 422", got.status, got.raw)
+	}
+	r.work(t)
+	got := r.send(t, "POST", path, oneBack, key, "Prefer: wait=30")
+	if got.status != 201 || got.body["status"] != "SUCCEEDED" {
+		t.Errorf("got %d %s, want 201 once there is a worker", got.status, got.raw)
 	}
 }
 

@@ -17,7 +17,14 @@ func toWire(o order.Order) orderclient.Order {
 		Total: toMoney(o.Total), CreatedAt: o.CreatedAt.UTC(), UpdatedAt: o.UpdatedAt.UTC(),
 	}
 	for i, l := range o.Items {
-		w.Items[i] = orderclient.Line{ProductID: l.ProductID, Name: l.Name, Quantity: l.Quantity, Price: toMoney(l.Price)}
+		w.Items[i] = orderclient.Line{
+			ProductID: l.ProductID, Name: l.Name, Quantity: l.Quantity, Price: toMoney(l.Price),
+			Returned: l.Returned, Shipped: l.Shipped, Delivered: l.Delivered,
+		}
+	}
+	if o.Status == order.Confirmed {
+		w.Refunded = toMoney(o.Refunded)
+		w.GivenBack, w.Fulfilment = orderclient.Part(o.GivenBack()), orderclient.Part(o.Fulfilment())
 	}
 	if o.Cause != nil {
 		w.Reason, w.Message = string(o.Cause.Reason), o.Cause.Message

@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/ordersaga/ordersaga/api/orderclient"
 	"github.com/ordersaga/ordersaga/internal/servicestest"
@@ -23,8 +24,19 @@ func TestTheGoClientOnTheRealAPI(t *testing.T) {
 	if same, err := orders.GetIfChanged(t.Context(), placed.ID, again.ETag); same != nil || err != nil {
 		t.Errorf("unchanged: got %+v, %v", same, err)
 	}
-	_, err = orders.Cancel(t.Context(), placed.ID, "too late")
-	wantProblem(t, err, orderclient.OrderConfirmed)
+	for range 2 { // all of a confirmed order is given back, once
+		back, err := orders.Cancel(t.Context(), placed.ID, "ordered twice")
+		if err != nil || back.Status != orderclient.Confirmed || back.RefundID == "" {
+			t.Fatalf("cancelled: %+v, %v; want a refund of all of it", back, err)
+		}
+		servicestest.Eventually(t, 20*time.Second, "the order is given back", func() bool {
+			o, err := orders.Get(t.Context(), placed.ID)
+			return err == nil && o.GivenBack == orderclient.PartAll && *o.Refunded == *o.Total
+		})
+	}
+	if refunds, err := orders.Refunds(t.Context(), placed.ID); err != nil || len(refunds) != 1 {
+		t.Errorf("refunds: %+v, %v; want one", refunds, err)
+	}
 	asyncKey := orderclient.WithKey(servicestest.Name("async"))
 	async, err := orders.Place(t.Context(), ask(visa), asyncKey, orderclient.Wait(0))
 	if err != nil {

@@ -91,7 +91,8 @@ func (c *Client) GetIfChanged(ctx context.Context, id, etag string) (*Order, err
 }
 
 // Cancel cancels an order and returns it: ended, or PENDING while it is being undone. The reason is optional, in the caller's
-// words. For a confirmed order it returns a *Problem of type OrderConfirmed.
+// words. Of a confirmed order, all that is left is given back: it stays CONFIRMED, and RefundID names the refund, which may
+// still be at work. A confirmed order that can no longer be cancelled is a *Problem, of type OrderShipped for example.
 func (c *Client) Cancel(ctx context.Context, id, reason string) (*Order, error) {
 	return c.order(ctx, http.MethodPost, orderPath(id)+"/cancel", CancelOrder{reason}, nil)
 }
@@ -163,6 +164,9 @@ func (c *Client) order(ctx context.Context, method, path string, body any, heade
 	}
 	o.ETag = res.Header.Get("ETag")
 	o.Replayed = res.Header.Get("Idempotency-Replayed") == "true"
+	if path, id, ok := strings.Cut(res.Header.Get("Location"), "/refunds/"); ok && path != "" {
+		o.RefundID = id
+	}
 	if link, relation, ok := strings.Cut(res.Header.Get("Link"), ">"); ok && strings.Contains(relation, `rel="monitor"`) {
 		o.SagaURL = strings.TrimPrefix(link, "<")
 	}

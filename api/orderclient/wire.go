@@ -48,11 +48,27 @@ type Order struct {
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
 
+	// What happened to a CONFIRMED order since; empty for the others.
+	Refunded   *Money `json:"refunded,omitempty"`                        // accepted refunds that did not fail; nil: none
+	GivenBack  Part   `json:"givenBack,omitempty" enum:"NONE,PART,ALL"`  // of the total
+	Fulfilment Part   `json:"fulfilment,omitempty" enum:"NONE,PART,ALL"` // shipped units, of those that were not cancelled
+
 	// The client fills in the rest from headers of the response to Place, Get and Cancel.
 	ETag     string `json:"-"` // the order's version, for GetIfChanged
 	Replayed bool   `json:"-"` // an earlier request with the same key placed the order
 	SagaURL  string `json:"-"` // a page that shows the order's saga, if the server has one
+	RefundID string `json:"-"` // after Cancel of a confirmed order: the refund of what was left of it
 }
+
+// Part says how much of something has happened.
+type Part string
+
+// The parts.
+const (
+	PartNone Part = "NONE"
+	PartSome Part = "PART"
+	PartAll  Part = "ALL"
+)
 
 // Line is an item with its name and price from the catalog.
 type Line struct {
@@ -60,7 +76,10 @@ type Line struct {
 	ProductID string   `json:"productId" example:"mug-blue"`
 	Name      string   `json:"name,omitempty" example:"Blue mug"` // empty until the order is priced
 	Quantity  int      `json:"quantity" example:"2"`
-	Price     *Money   `json:"price,omitempty"` // of one unit; nil until the order is priced
+	Price     *Money   `json:"price,omitempty"`                 // of one unit; nil until the order is priced
+	Returned  int      `json:"returned,omitempty" example:"1"`  // units that were given back
+	Shipped   int      `json:"shipped,omitempty" example:"2"`   // units that were handed to a carrier
+	Delivered int      `json:"delivered,omitempty" example:"2"` // units of them that have arrived
 }
 
 // Money is an amount in minor units of a currency: cents of USD, whole JPY.
@@ -100,21 +119,30 @@ type CancelOrder struct {
 
 // The types of problems that a caller may want to tell apart. GET /problems explains every type.
 const (
-	OutOfStock      = "/problems/out-of-stock"
-	PaymentDeclined = "/problems/payment-declined"
-	ProductNotFound = "/problems/product-not-found"
-	MixedCurrencies = "/problems/mixed-currencies"
-	OrderCancelled  = "/problems/order-cancelled"
-	OrderTimedOut   = "/problems/order-timed-out"
-	OrderConfirmed  = "/problems/order-confirmed"
-	OrderNotFound   = "/problems/order-not-found"
-	KeyReused       = "/problems/idempotency-key-reused"
-	OutcomeUnknown  = "/problems/outcome-unknown"
-	Unavailable     = "/problems/unavailable"
-	TooMany         = "/problems/too-many-requests"
-	Invalid         = "/problems/invalid-request"
-	Unauthenticated = "/problems/unauthenticated"
-	Forbidden       = "/problems/forbidden"
+	OutOfStock        = "/problems/out-of-stock"
+	PaymentDeclined   = "/problems/payment-declined"
+	ProductNotFound   = "/problems/product-not-found"
+	MixedCurrencies   = "/problems/mixed-currencies"
+	OrderCancelled    = "/problems/order-cancelled"
+	OrderTimedOut     = "/problems/order-timed-out"
+	OrderNotFound     = "/problems/order-not-found"
+	OrderNotConfirmed = "/problems/order-not-confirmed"
+	OrderShipped      = "/problems/order-shipped"
+	CancelWindowOver  = "/problems/cancel-window-over"
+	RefundNotFound    = "/problems/refund-not-found"
+	RefundTooLarge    = "/problems/refund-too-large"
+	QuantityTooLarge  = "/problems/quantity-too-large"
+	NothingLeft       = "/problems/nothing-left"
+	NotReplaceable    = "/problems/not-replaceable"
+	PaymentDisputed   = "/problems/payment-disputed"
+	RefundRefusal     = "/problems/refund-refused"
+	KeyReused         = "/problems/idempotency-key-reused"
+	OutcomeUnknown    = "/problems/outcome-unknown"
+	Unavailable       = "/problems/unavailable"
+	TooMany           = "/problems/too-many-requests"
+	Invalid           = "/problems/invalid-request"
+	Unauthenticated   = "/problems/unauthenticated"
+	Forbidden         = "/problems/forbidden"
 )
 
 // Problem is an error response (RFC 9457).
@@ -127,10 +155,13 @@ type Problem struct {
 	Errors   []Field `json:"errors"`   // what is wrong with the request
 
 	OrderID     string     `json:"orderId"`     // the order concerned, if any
-	Reason      string     `json:"reason"`      // why that order ended
+	Reason      string     `json:"reason"`      // why that order ended, or the refund was refused
 	DeclineCode string     `json:"declineCode"` // why the card was declined
 	Shortages   []Shortage `json:"shortages"`   // products with too few units in stock
 	ProductIDs  []string   `json:"productIds"`  // products that the catalog does not know
+	RefundID    string     `json:"refundId"`    // the refund concerned, if any
+	Left        *Money     `json:"left"`        // RefundTooLarge: what could be given back
+	Lines       []LineLeft `json:"lines"`       // QuantityTooLarge, OrderShipped: the lines that ask for too much
 
 	RetryAfter time.Duration `json:"-"` // how long to wait before a repeat; 0: the server did not say
 }

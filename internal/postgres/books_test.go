@@ -31,6 +31,7 @@ type refundStore interface {
 	activities.RefundBooks
 	activities.Unsettled[order.Refund]
 	OfOrder(ctx context.Context, id order.ID) ([]order.Refund, error)
+	Answered(ctx context.Context, ids []order.RefundID) ([]order.Refund, error)
 	Disputes(ctx context.Context, id order.ID) ([]order.Dispute, error)
 	Balances(ctx context.Context, ids []order.ID) ([]order.Balance, error)
 }
@@ -51,6 +52,7 @@ var bookTests = map[string]func(*testing.T, books){
 	"a request that fits no order is an error":                           impossibleRequests,
 	"a fenced refund cannot be booked, and a booked one is not fenced":   fenced,
 	"a refund's status only climbs":                                      climbs,
+	"a refund is answered once it is no longer booked":                   answered,
 	"a refund that fails at once was accepted":                           failsAtOnce,
 	"a refused refund gives its money and units free":                    refusedByGateway,
 	"a refund that was refused and had happened is late":                 late,

@@ -28,6 +28,17 @@ func (s *Refunds) OfOrder(ctx context.Context, id order.ID) ([]order.Refund, err
 	return refunds, nil
 }
 
+// Answered returns those of the refunds that the books or the gateway have answered: they are no longer BOOKED. The others
+// are left out, whether BOOKED or without a row.
+func (s *Refunds) Answered(ctx context.Context, ids []order.RefundID) ([]order.Refund, error) {
+	refunds, err := collect(ctx, s.pool, scanRefund,
+		selectRefunds+" WHERE r.id = ANY($1::uuid[]) AND r.status <> 'BOOKED'", ids)
+	if err != nil {
+		return nil, fmt.Errorf("read how %d refunds were answered: %w", len(ids), err)
+	}
+	return refunds, nil
+}
+
 // Unsettled returns a page of the refunds that are not at rest and that last changed more than minAge ago by the database's
 // clock, oldest first, and the cursor of the next page, "" after the last one.
 func (s *Refunds) Unsettled(

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -45,6 +46,22 @@ func climbs(t *testing.T, b books) {
 		order.Entry{Type: order.EntryRefundSucceeded, Detail: detail + " (refund " + string(r.ID) + ")"},
 		order.Entry{Type: order.EntryRefundFailed, Detail: detail + ": GATEWAY_FAILED (refund " + string(r.ID) + ")"},
 	)
+}
+
+func answered(t *testing.T, b books) {
+	o := sold(t, b)
+	booked := b.book(t, request(o, order.Return, units(1, 1)))
+	accepted := b.book(t, request(o, order.Return, units(1, 1)))
+	refused := must(b.refunds.Book(t.Context(), request(o, order.Return, units(1, 9))))(t)
+	unknown := order.RefundID(uuid.NewString())
+	check := func(want ...order.Refund) {
+		t.Helper()
+		got := must(b.refunds.Answered(t.Context(), []order.RefundID{booked.ID, accepted.ID, refused.ID, unknown}))(t)
+		slices.SortFunc(got, func(x, y order.Refund) int { return x.Status.Rank() - y.Status.Rank() })
+		same(t, "the refunds that are answered", want, got)
+	}
+	check(refused)
+	check(refused, b.settle(t, accepted.ID, order.RefundPending))
 }
 
 func failsAtOnce(t *testing.T, b books) {

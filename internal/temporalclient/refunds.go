@@ -12,13 +12,27 @@ import (
 	"github.com/ordersaga/ordersaga/workflows"
 )
 
-// StartRefund makes sure that the refund's workflow runs or has completed. The refund's row tells what becomes of it. It ends
-// in ErrUnavailable or ErrUnknown, and goes on when ctx is cancelled.
-func (w *Workflows) StartRefund(ctx context.Context, req order.RefundRequest) error {
+// StartRefund makes sure that the refund's workflow runs or has completed, and reports whether this call started it. The
+// refund's row tells what becomes of it. It ends in ErrUnavailable or ErrUnknown, and goes on when ctx is cancelled.
+func (w *Workflows) StartRefund(ctx context.Context, req order.RefundRequest) (started bool, err error) {
 	options := w.afterOrder(req.ID.WorkflowID(), fmt.Sprintf("%s of order %s", req.Kind, req.OrderID))
 	options.EnableEagerStart = true
-	_, err := w.execute(ctx, options, workflows.RefundOrderWorkflow, workflows.RefundOrderInput{Request: req})
-	return err
+	return w.execute(ctx, options, workflows.RefundOrderWorkflow, workflows.RefundOrderInput{Request: req})
+}
+
+// RefundRequest returns what the refund's workflow was started with. It is order.ErrNotFound when there was no such workflow
+// or Temporal has forgotten it; any other error means that Temporal could not be asked.
+func (w *Workflows) RefundRequest(ctx context.Context, id order.RefundID) (order.RefundRequest, error) {
+	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+	defer cancel()
+	in, err := input[workflows.RefundOrderInput](ctx, w, id.WorkflowID(), "")
+	if notFound(err) || err == nil && in.Request.ID != id {
+		return order.RefundRequest{}, order.ErrNotFound
+	}
+	if err != nil {
+		return order.RefundRequest{}, fmt.Errorf("read the request of refund %s: %w", id, err)
+	}
+	return in.Request, nil
 }
 
 // ResumeRefund makes sure that a workflow brings the refund to rest: one that runs, or a new one that begins with the fence.

@@ -174,6 +174,12 @@ func (s Refunds) OfOrder(_ context.Context, id order.ID) ([]order.Refund, error)
 		func(r refund) time.Time { return r.CreatedAt }), nil
 }
 
+// Answered returns those of the refunds that are no longer BOOKED.
+func (s Refunds) Answered(_ context.Context, ids []order.RefundID) ([]order.Refund, error) {
+	return s.list(0, func(r refund) bool { return slices.Contains(ids, r.ID) && r.Status != order.RefundBooked },
+		func(r refund) time.Time { return r.CreatedAt }), nil
+}
+
 // Unsettled returns a page of the refunds that are not at rest, oldest first.
 func (s Refunds) Unsettled(
 	_ context.Context, minAge time.Duration, cursor string, limit int,
