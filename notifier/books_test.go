@@ -384,6 +384,7 @@ func TestARefundThatFailsIsToldToCustomerAndOperators(t *testing.T) {
 	}
 	sender := newSender(s, nil, discard(), 1)
 	defer sender.webhooks.CloseIdleConnections()
+	sender.operators = n.operators
 	sendAll(t, sender)
 	for name, r := range map[string]*receiver{"": customers, "_operators": operators} {
 		calls, acted := r.seen()

@@ -185,9 +185,7 @@ func (n *notifier) deliveries(note note, to contact) []delivery {
 		out = append(out, delivery{Channel: toMail, Address: to.Email, Subject: note.Subject, Body: note.Plain, HTML: note.HTML})
 	}
 	if to.WebhookURL != "" {
-		out = append(out, delivery{
-			Channel: toWebhook, Address: to.WebhookURL, Secret: to.WebhookSecret, Subject: note.Subject, Body: note.Payload,
-		})
+		out = append(out, delivery{Channel: toWebhook, Address: to.WebhookURL, Subject: note.Subject, Body: note.Payload})
 	}
 	if len(out) == 0 {
 		out = append(out, delivery{Channel: toLog, Subject: note.Subject, Body: note.Short})

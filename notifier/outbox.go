@@ -33,6 +33,8 @@ type claimed struct {
 	Overtaken bool // a later event about the same thing is known: nothing is to be sent
 	// Traceparent is the event's trace context; empty without one.
 	Traceparent string
+	// Secret signs a call of a customer's webhook. It is the one in the contacts now; empty if they no longer have the webhook.
+	Secret string
 	delivery
 }
 
@@ -50,7 +52,9 @@ func (s *store) claim(ctx context.Context, lease time.Duration) (*claimed, error
 			FOR UPDATE SKIP LOCKED)
 		RETURNING o.id, o.attempts, n.message_id, n.type, n.audience, n.user_id, n.order_id::text, o.created_at,
 			EXISTS (SELECT FROM notifications later WHERE later.message_id = ANY (n.overtaken_by)),
-			o.traceparent, o.channel, o.address, o.secret, o.subject, o.body, o.html`, lease) // CollectExactlyOneRow returns its error
+			o.traceparent, coalesce((SELECT c.webhook_secret FROM contacts c
+				WHERE n.audience = 'customer' AND c.user_id = n.user_id AND c.webhook_url = o.address), ''),
+			o.channel, o.address, o.subject, o.body, o.html`, lease) // CollectExactlyOneRow returns its error
 	d, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByPos[claimed])
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil

@@ -43,6 +43,7 @@ func Run(ctx context.Context, config Config, log *slog.Logger) (err error) {
 	}
 	store := &store{db.Pool}
 	sender := newSender(store, mail, log, config.Senders)
+	sender.operators = config.operators()
 	stopShowing, err := showOutbox(store, log)
 	if err != nil {
 		return err

@@ -20,11 +20,13 @@ type sender struct {
 	store    *store
 	mail     *mailer // nil if no mail server is configured; the outbox may still hold mails from before
 	webhooks *http.Client
-	log      *slog.Logger
-	workers  int
-	timing   timing
-	counters counters
-	wake     chan struct{} // receives when this process has put something into the outbox
+	// operators are where operators are told now; their secret signs the calls.
+	operators contact
+	log       *slog.Logger
+	workers   int
+	timing    timing
+	counters  counters
+	wake      chan struct{} // receives when this process has put something into the outbox
 }
 
 // timing says when deliveries are attempted.
@@ -161,7 +163,14 @@ func (s *sender) send(ctx context.Context, d *claimed, log *slog.Logger) error {
 		}
 		return s.mail.send(ctx, d)
 	case toWebhook:
-		return callWebhook(ctx, s.webhooks, d)
+		secret := d.Secret
+		if d.Audience == forOperators && d.Address == s.operators.WebhookURL {
+			secret = s.operators.WebhookSecret
+		}
+		if secret == "" {
+			return &finalError{errors.New("the webhook is no longer configured")}
+		}
+		return callWebhook(ctx, s.webhooks, d, secret)
 	case toLog:
 		write(d, log)
 		return nil

@@ -32,7 +32,6 @@ type contact struct{ Email, WebhookURL, WebhookSecret string }
 type delivery struct {
 	Channel channel `json:"channel"`
 	Address string  `json:"address"` // e-mail address or URL; empty for the log
-	Secret  string  `json:"secret"`  // signs a webhook
 	Subject string  `json:"subject"`
 	Body    string  `json:"body"`
 	HTML    string  `json:"html"`
@@ -85,10 +84,10 @@ func (s *store) record(
 			ON CONFLICT (message_id) DO NOTHING
 			RETURNING id, message_id
 		), queued AS (
-			INSERT INTO outbox (notification_id, channel, address, secret, subject, body, html, traceparent)
-			SELECT r.id, channel, address, secret, subject, body, html, traceparent
+			INSERT INTO outbox (notification_id, channel, address, subject, body, html, traceparent)
+			SELECT r.id, channel, address, subject, body, html, traceparent
 			FROM jsonb_to_recordset($2::jsonb) AS d(
-				"messageId" text, channel text, address text, secret text, subject text, body text, html text, traceparent text)
+				"messageId" text, channel text, address text, subject text, body text, html text, traceparent text)
 			JOIN recorded r ON r.message_id = d."messageId"
 		)
 		SELECT message_id FROM recorded`, pgdb.JSON(notifications), pgdb.JSON(outbox))

@@ -28,8 +28,8 @@ const maxResponse = 64 << 10
 
 // callWebhook calls a webhook, signed by the Standard Webhooks scheme, and returns nil if the receiver has returned 2xx.
 // 410 Gone means that it wants no further calls, so that error is final.
-func callWebhook(ctx context.Context, client *http.Client, d *claimed) error {
-	key, err := webhook.ParseKey(d.Secret)
+func callWebhook(ctx context.Context, client *http.Client, d *claimed, secret string) error {
+	key, err := webhook.ParseKey(secret)
 	if err != nil {
 		return &finalError{err}
 	}

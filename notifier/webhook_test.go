@@ -120,13 +120,14 @@ func TestAWebhookThatIsGoneOrWantsAnotherSecretIsGivenUp(t *testing.T) {
 	if err := newNotifier(s, discard()).handle(t.Context(), messages(t, event(1, order.Confirmed))); err != nil {
 		t.Fatal(err)
 	}
-	setContact(t, s, contact{WebhookURL: r.URL, WebhookSecret: "whsec_" + strings.Repeat("QUJD", 10)}) // not the receiver's
-	if err := newNotifier(s, discard()).handle(t.Context(), messages(t, event(2, order.Confirmed))); err != nil {
-		t.Fatal(err)
-	}
 	sender := newSender(s, nil, discard(), 1)
 	defer sender.webhooks.CloseIdleConnections()
 	sender.timing.backoff, sender.timing.maxAttempts = time.Millisecond, 3
+	sendAll(t, sender)
+	setContact(t, s, contact{WebhookURL: r.URL, WebhookSecret: otherSecret})
+	if err := newNotifier(s, discard()).handle(t.Context(), messages(t, event(2, order.Confirmed))); err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, "both to be given up", func() bool {
 		sendAll(t, sender)
 		all := outbox(t, s)
@@ -137,12 +138,65 @@ func TestAWebhookThatIsGoneOrWantsAnotherSecretIsGivenUp(t *testing.T) {
 	}
 }
 
+// otherSecret is not the receiver's.
+var otherSecret = "whsec_" + strings.Repeat("QUJD", 10)
+
+// TestAWebhookIsSignedWithThePresentSecret: one that is replaced, because it was stolen for example, signs nothing more.
+func TestAWebhookIsSignedWithThePresentSecret(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	r := startReceiver(t)
+	n := newNotifier(s, discard())
+	n.operators = contact{WebhookURL: r.URL, WebhookSecret: otherSecret}
+	setContact(t, s, contact{WebhookURL: r.URL, WebhookSecret: otherSecret})
+	if err := n.handle(t.Context(), refundMessages(t, order.RefundFailed)); err != nil {
+		t.Fatal(err)
+	}
+	setContact(t, s, contact{WebhookURL: r.URL, WebhookSecret: webhookSecret})
+	sender := newSender(s, nil, discard(), 1)
+	defer sender.webhooks.CloseIdleConnections()
+	sender.operators = contact{WebhookURL: r.URL, WebhookSecret: webhookSecret}
+	sendAll(t, sender)
+	if _, acted := r.seen(); len(acted) != 2 {
+		t.Errorf("the webhook accepted %d calls, want the customer's and the operators': %+v", len(acted), outbox(t, s))
+	}
+	for _, d := range outbox(t, s) {
+		if !d.Sent || d.Attempts != 1 {
+			t.Errorf("outbox %+v", d)
+		}
+	}
+}
+
+func TestAWebhookThatIsNoLongerConfiguredIsNotCalled(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	r := startReceiver(t)
+	n := newNotifier(s, discard())
+	n.operators = contact{WebhookURL: r.URL, WebhookSecret: webhookSecret}
+	setContact(t, s, contact{WebhookURL: r.URL, WebhookSecret: webhookSecret})
+	if err := n.handle(t.Context(), refundMessages(t, order.RefundFailed)); err != nil {
+		t.Fatal(err)
+	}
+	setContact(t, s, contact{WebhookURL: r.URL + "/new", WebhookSecret: webhookSecret})
+	sender := newSender(s, nil, discard(), 1)
+	defer sender.webhooks.CloseIdleConnections()
+	sendAll(t, sender)
+	if calls, _ := r.seen(); calls != 0 {
+		t.Errorf("%d calls", calls)
+	}
+	for _, d := range outbox(t, s) {
+		if !d.GivenUp || d.Attempts != 1 {
+			t.Errorf("outbox %+v", d)
+		}
+	}
+}
+
 func TestErrorsDoNotShowTheWebhooksURL(t *testing.T) {
 	t.Parallel()
 	c := newWebhookClient()
 	defer c.CloseIdleConnections()
-	d := &claimed{delivery: delivery{Channel: toWebhook, Address: "http://127.0.0.1:1/hook?token=t0ken", Secret: webhookSecret}}
-	if err := callWebhook(t.Context(), c, d); err == nil || strings.Contains(err.Error(), "t0ken") {
+	d := &claimed{delivery: delivery{Channel: toWebhook, Address: "http://127.0.0.1:1/hook?token=t0ken"}}
+	if err := callWebhook(t.Context(), c, d, webhookSecret); err == nil || strings.Contains(err.Error(), "t0ken") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -166,6 +220,7 @@ func TestOperatorsGetAnAlertOnceAtEachOfTheirAddresses(t *testing.T) {
 	}
 	sender := newSender(s, server.mailer(t), discard(), 1)
 	defer sender.webhooks.CloseIdleConnections()
+	sender.operators = n.operators
 	sendAll(t, sender)
 	calls, acted := r.seen()
 	if mails := server.received(); len(mails) != 1 || mails[0].To != "ops@shop.example" || calls != 1 || len(acted) != 1 {

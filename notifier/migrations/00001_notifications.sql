@@ -37,7 +37,6 @@ CREATE TABLE outbox (
     notification_id bigint      NOT NULL REFERENCES notifications,
     channel         text        NOT NULL CHECK (channel IN ('log', 'mail', 'webhook')),
     address         text        NOT NULL, -- e-mail address or URL; empty for the log
-    secret          text        NOT NULL, -- signs a webhook; empty for the others
     subject         text        NOT NULL,
     body            text        NOT NULL,
     html            text        NOT NULL, -- of a mail
