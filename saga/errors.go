@@ -67,6 +67,17 @@ var ErrStop = errors.New("the saga's end is already decided")
 
 var errTimedOut = errors.New("the saga's deadline has passed")
 
+// IsBroken reports whether err is that of a [Try] whose attempt broke: not a refusal, not a failure for good, and not the end of
+// the saga.
+func IsBroken(err error) bool {
+	var broken brokenError
+	return errors.As(err, &broken)
+}
+
+type brokenError struct{ error }
+
+func (e brokenError) Unwrap() error { return e.error }
+
 // finalError is a failure that trying again does not change, or must not: a bound is reached, or a result is unreadable.
 type finalError struct{ error }
 

@@ -21,12 +21,27 @@ import (
 // interrupted: the step returns these as they are. In a fence, an undo, Finish or a retriable step it returns only when the
 // activity succeeded, or an operator skipped the step.
 //
+// Each check says whether a result is possible. An activity that returns an impossible one, for example because an operator
+// completed it by hand, counts as broken and runs again.
+//
 // It panics on mistakes in the plan's code, which no retry would mend: outside a step, and in a coroutine that has outlived
 // its step. The workflow then stands still until the code is right, and nothing is lost.
-func Execute[I, O any](ctx workflow.Context, activity func(context.Context, I) (O, error), in I) (O, error) {
-	var out O
-	err := currentScope(ctx).execute(ctx, activity, []any{in}, &out)
-	return out, err
+func Execute[I, O any](
+	ctx workflow.Context, activity func(context.Context, I) (O, error), in I, checks ...func(O) error,
+) (O, error) {
+	out := &expected[O]{checks: checks}
+	err := currentScope(ctx).execute(ctx, activity, []any{in}, out)
+	return out.value, err
+}
+
+// Try is Execute with a single attempt. If that breaks, [IsBroken] reports it, and the step decides what to do before it goes
+// on with Execute. A step that returns the error has failed for good.
+func Try[I, O any](
+	ctx workflow.Context, activity func(context.Context, I) (O, error), in I, checks ...func(O) error,
+) (O, error) {
+	out := &expected[O]{checks: checks}
+	err := currentScope(ctx).try(ctx, activity, []any{in}, out)
+	return out.value, err
 }
 
 // Do is Execute for an activity that returns nothing but an error.
@@ -78,6 +93,24 @@ func (s scope) execute(ctx workflow.Context, activity any, args []any, out any) 
 	})
 }
 
+// try makes one attempt, on the fast path if that may be. An error that settles nothing is a brokenError.
+func (s scope) try(ctx workflow.Context, activity any, args []any, out any) (err error) {
+	local := s.mayRunLocally(ctx)
+	if local {
+		err = s.tryLocally(ctx, activity, args, out)
+	} else {
+		err = s.tryRegularly(ctx, activity, args, out)
+	}
+	if done, err := s.settle(ctx, err); done {
+		return err
+	}
+	if local {
+		s.run.fallBack()
+		s.run.note(ctx, s.name, EntryFellBack, rootMessage(err))
+	}
+	return brokenError{err}
+}
+
 // fallBack ends the fast path of the saga, and of those around it.
 func (r *run) fallBack() {
 	for ; r != nil; r = r.outer() {
@@ -107,6 +140,20 @@ func (s scope) tryLocally(ctx workflow.Context, activity any, args []any, out an
 	return result(ctx, workflow.ExecuteLocalActivity(ctx, activity, args...), out)
 }
 
+// tryRegularly makes one attempt as a regular activity.
+func (s scope) tryRegularly(ctx workflow.Context, activity any, args []any, out any) error {
+	o := s.activityOptions(ctx)
+	o.RetryPolicy = &temporal.RetryPolicy{MaximumAttempts: 1}
+	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, o))
+	future := workflow.ExecuteActivity(ctx, activity, args...)
+	err := s.wait(ctx, true, future.IsReady)
+	if err == nil {
+		err = result(ctx, future, out)
+	}
+	cancel()
+	return err
+}
+
 // once runs a regular activity whose failure is the caller's.
 func (s scope) once(ctx workflow.Context, activity any, args []any, out any) error {
 	o := s.activityOptions(ctx)
@@ -134,16 +181,45 @@ func (s scope) activityOptions(ctx workflow.Context) workflow.ActivityOptions {
 	return o
 }
 
+// expected is a result that must pass checks.
+type expected[O any] struct {
+	value  O
+	checks []func(O) error
+}
+
+// receiver returns where to decode the result to, without what an earlier attempt has left there.
+func (e *expected[O]) receiver() any {
+	e.value = *new(O)
+	return &e.value
+}
+
+func (e *expected[O]) check() error {
+	for _, check := range e.checks {
+		if err := check(e.value); err != nil {
+			e.value = *new(O)
+			return fmt.Errorf("the result is impossible: %w", err)
+		}
+	}
+	return nil
+}
+
 // result is what the future holds. A result that cannot be decoded is a failure for good: the activity has happened, and
 // running it again would yield the same.
 func result(ctx workflow.Context, future workflow.Future, out any) error {
 	if err := future.Get(ctx, nil); err != nil || out == nil {
 		return err
 	}
+	check := func() error { return nil }
+	if e, ok := out.(interface {
+		receiver() any
+		check() error
+	}); ok {
+		out, check = e.receiver(), e.check
+	}
 	if err := future.Get(ctx, out); err != nil {
 		return finalError{fmt.Errorf("read the result: %w", err)}
 	}
-	return nil
+	return check()
 }
 
 // eagerRetry is how an activity is retried at first: soon, since most disturbances are short.
