@@ -23,10 +23,16 @@ type Workflows interface {
 	Request(ctx context.Context, id order.ID) (order.Request, error)
 	// Recover starts the recovery of an order. It does nothing when one is running or has completed.
 	Recover(ctx context.Context, req order.Request) error
+	// RecoverAgain is Recover, also when a recovery has completed: its effect is lost.
+	RecoverAgain(ctx context.Context, req order.Request) error
+	// Rerun runs the order's saga again. It does nothing while a recovery is running.
+	Rerun(ctx context.Context, req order.Request) error
 }
 
 // UnfinishedOrders reads the orders that have not reached their end.
 type UnfinishedOrders interface {
+	// Order returns an order, or order.ErrNotFound.
+	Order(ctx context.Context, id order.ID) (order.Order, error)
 	// Unfinished returns a page of the PENDING orders created at least minAge ago, oldest first, and the cursor of the
 	// next page, which is empty after the last. The first page has an empty cursor.
 	Unfinished(ctx context.Context, minAge time.Duration, cursor string, limit int) ([]order.Order, string, error)
@@ -82,8 +88,8 @@ func (r *Recovery) recoverInterrupted(ctx context.Context, id order.ID) (recover
 	return true, translate(r.Workflows.Recover(ctx, req), "recover order %s", id)
 }
 
-// RecoverUnfinished starts RecoverOrder for each PENDING row that has no workflow to finish it. Safe to repeat, like
-// RecoverInterrupted.
+// RecoverUnfinished starts RecoverOrder for each PENDING row that has no workflow to finish it: its workflow was interrupted or
+// forgotten, or has completed, and the database has lost what it wrote. Safe to repeat, like RecoverInterrupted.
 func (r *Recovery) RecoverUnfinished(ctx context.Context) (Recovered, error) {
 	return eachPage(ctx, func(page []byte) ([]order.Order, []byte, error) {
 		rows, next, err := r.Orders.Unfinished(ctx, r.MinAge, string(page), order.MaxPage)
@@ -93,18 +99,28 @@ func (r *Recovery) RecoverUnfinished(ctx context.Context) (Recovered, error) {
 
 func (r *Recovery) recoverUnfinished(ctx context.Context, row order.Order) (recovered bool, err error) {
 	state, err := r.Workflows.State(ctx, row.ID)
-	switch {
-	case err != nil:
+	if err != nil {
 		return false, translate(err, "look up the workflow of order %s", row.ID)
-	case state == order.SagaRunning:
-		return false, nil
-	case state == order.SagaCompleted:
-		// Either it completed since the page was read, or the database has lost its last commits. The customer may have been
-		// told that the order is confirmed, so undoing it unasked would be wrong: an operator has to look.
-		r.Log.Warn("an order is PENDING although its workflow has completed", "orderId", row.ID, "updatedAt", row.UpdatedAt)
+	}
+	if state == order.SagaRunning {
 		return false, nil
 	}
-	return true, translate(r.Workflows.Recover(ctx, row.Request()), "recover order %s", row.ID)
+	// A workflow writes the row before it completes. So if it has completed since the page was read, the row has changed too.
+	row, err = r.Orders.Order(ctx, row.ID)
+	switch {
+	case errors.Is(err, order.ErrNotFound), err == nil && row.Status.Final():
+		return false, nil
+	case err != nil:
+		return false, translate(err, "read order %s again", row.ID)
+	}
+	recover := r.Workflows.RecoverAgain
+	if state == order.SagaCompleted {
+		// The customer has been told how the order ended. Unwinding it could end it differently.
+		recover = r.Workflows.Rerun
+		r.Log.Warn("an order is PENDING although its workflow has completed: its saga runs again",
+			"orderId", row.ID, "updatedAt", row.UpdatedAt)
+	}
+	return true, translate(recover(ctx, row.Request()), "recover order %s", row.ID)
 }
 
 // searchProgress is the heartbeat of a search: a retry goes on where the attempt before it stopped.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
+	"github.com/ordersaga/ordersaga/internal/logtest"
 	"github.com/ordersaga/ordersaga/internal/order"
 )
 
@@ -22,6 +24,7 @@ type fakeWorkflows struct {
 	next       map[string]string
 	states     map[order.ID]order.SagaState // interrupted unless it says otherwise
 	recovered  []order.Request
+	rerun      []order.ID
 	recoverErr error
 }
 
@@ -48,7 +51,32 @@ func (f *fakeWorkflows) Recover(_ context.Context, req order.Request) error {
 	return f.recoverErr
 }
 
-type fakeRows struct{ rows []order.Order }
+func (f *fakeWorkflows) RecoverAgain(ctx context.Context, req order.Request) error {
+	return f.Recover(ctx, req)
+}
+
+func (f *fakeWorkflows) Rerun(_ context.Context, req order.Request) error {
+	f.rerun = append(f.rerun, req.ID)
+	return f.recoverErr
+}
+
+// fakeRows are the rows on a page, and how some of them are now.
+type fakeRows struct {
+	rows []order.Order
+	now  map[order.ID]order.Order
+}
+
+func (f fakeRows) Order(_ context.Context, id order.ID) (order.Order, error) {
+	if row, ok := f.now[id]; ok {
+		return row, nil
+	}
+	for _, row := range f.rows {
+		if row.ID == id {
+			return row, nil
+		}
+	}
+	return order.Order{}, order.ErrNotFound
+}
 
 func (f fakeRows) Unfinished(context.Context, time.Duration, string, int) ([]order.Order, string, error) {
 	return f.rows, "", nil
@@ -69,19 +97,35 @@ func TestInterruptedOrdersAreRecoveredUnlessTheyWereResetOrHaveNoRequest(t *test
 	}
 }
 
-func TestUnfinishedRowIsRecoveredUnlessItsWorkflowRunsOrHasCompleted(t *testing.T) {
+func TestUnfinishedRowIsRecoveredUnlessItsWorkflowRuns(t *testing.T) {
 	t.Parallel()
 	f := &fakeWorkflows{states: map[order.ID]order.SagaState{
 		"running": order.SagaRunning, "completed": order.SagaCompleted, "lost": order.SagaUnknown,
+		"confirmed since": order.SagaCompleted, "failed since": order.SagaInterrupted,
 	}}
-	r := &Recovery{Log: discard, Workflows: f, Orders: fakeRows{[]order.Order{
-		{ID: "running"},
-		{ID: "completed"},
-		{ID: "lost", UserID: 7, PaymentMethod: "pm_card_visa", Hash: "h",
-			Items: []order.Line{{ProductID: "lamp", Name: "Lamp", Quantity: 2}}},
-	}}}
-	if got, err := run(r.RecoverUnfinished); err != nil || got.Orders != 1 {
-		t.Fatalf("recovered %d orders, %v; want 1", got.Orders, err)
+	var log logtest.Buffer
+	r := &Recovery{Log: slog.New(slog.NewTextHandler(&log, nil)), Workflows: f, Orders: fakeRows{
+		rows: []order.Order{
+			{ID: "running", Status: order.Pending},
+			{ID: "completed", Status: order.Pending},
+			{ID: "confirmed since", Status: order.Pending},
+			{ID: "failed since", Status: order.Pending, Closing: true},
+			{ID: "lost", UserID: 7, Status: order.Pending, PaymentMethod: "pm_card_visa", Hash: "h",
+				Items: []order.Line{{ProductID: "lamp", Name: "Lamp", Quantity: 2}}},
+		},
+		now: map[order.ID]order.Order{
+			"confirmed since": {ID: "confirmed since", Status: order.Confirmed},
+			"failed since":    {ID: "failed since", Status: order.Failed},
+		},
+	}}
+	if got, err := run(r.RecoverUnfinished); err != nil || got.Orders != 2 {
+		t.Fatalf("recovered %d orders, %v; want 2", got.Orders, err)
+	}
+	if diff := cmp.Diff([]order.ID{"completed"}, f.rerun); diff != "" {
+		t.Errorf("run again (-want +got):\n%s", diff)
+	}
+	if strings.Contains(log.String(), "since") {
+		t.Errorf("the log warns of rows that are at their end:\n%s", log.String())
 	}
 	want := []order.Request{{ID: "lost", UserID: 7, PaymentMethod: "pm_card_visa", Hash: "h",
 		Items: []order.Item{{ProductID: "lamp", Quantity: 2}}}}

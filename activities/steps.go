@@ -60,9 +60,9 @@ type ReserveStockInput struct {
 }
 
 // ReserveStock holds all items or none. Safe to repeat: the reservation is keyed by the order.
-func (a *Activities) ReserveStock(ctx context.Context, in ReserveStockInput) error {
+func (a *Activities) ReserveStock(ctx context.Context, in ReserveStockInput) (Done, error) {
 	err := a.Catalog.Reserve(ctx, in.OrderID, in.Items, in.ExpiresAt)
-	return translate(err, "reserve stock for order %s", in.OrderID)
+	return done(in.OrderID, err, "reserve stock for order %s", in.OrderID)
 }
 
 // OrderInput names the order that a step or an undo is about.
@@ -72,8 +72,8 @@ type OrderInput struct {
 
 // ReleaseStock gives back what the order holds or has bought. Safe to repeat, and before or instead of ReserveStock: it
 // leaves a tombstone, and a later ReserveStock is refused.
-func (a *Activities) ReleaseStock(ctx context.Context, in OrderInput) error {
-	return translate(a.Catalog.Release(ctx, in.OrderID), "release the stock of order %s", in.OrderID)
+func (a *Activities) ReleaseStock(ctx context.Context, in OrderInput) (Done, error) {
+	return done(in.OrderID, a.Catalog.Release(ctx, in.OrderID), "release the stock of order %s", in.OrderID)
 }
 
 // ChargePaymentResult names the payment at the gateway.
@@ -89,13 +89,13 @@ func (a *Activities) ChargePayment(ctx context.Context, in order.Payment) (Charg
 
 // RefundPayment makes sure that no money is kept. Safe to repeat, and before or instead of ChargePayment: a payment
 // that never happened is cancelled at the gateway, and a later ChargePayment is refused.
-func (a *Activities) RefundPayment(ctx context.Context, in order.Payment) error {
-	return translate(a.Payments.Refund(ctx, in), "refund order %s", in.OrderID)
+func (a *Activities) RefundPayment(ctx context.Context, in order.Payment) (Done, error) {
+	return done(in.OrderID, a.Payments.Refund(ctx, in), "refund order %s", in.OrderID)
 }
 
 // CommitStock turns the hold into a sale. Safe to repeat: the reservation is keyed by the order.
-func (a *Activities) CommitStock(ctx context.Context, in OrderInput) error {
-	return translate(a.Catalog.Commit(ctx, in.OrderID), "commit the stock of order %s", in.OrderID)
+func (a *Activities) CommitStock(ctx context.Context, in OrderInput) (Done, error) {
+	return done(in.OrderID, a.Catalog.Commit(ctx, in.OrderID), "commit the stock of order %s", in.OrderID)
 }
 
 // Progress is the part of an order's row that transitions change. The saga has the rest, such as the lines, from CreateOrder
@@ -166,18 +166,18 @@ type AppendTimelineInput struct {
 }
 
 // AppendTimeline adds entries to the order's timeline. Safe to repeat: each has a key.
-func (a *Activities) AppendTimeline(ctx context.Context, in AppendTimelineInput) error {
+func (a *Activities) AppendTimeline(ctx context.Context, in AppendTimelineInput) (Done, error) {
 	for i, e := range in.Entries {
 		if err := a.Orders.AppendTimeline(ctx, in.OrderID, fmt.Sprintf("%s.%d", in.RunID, i), e); err != nil {
-			return translate(err, "append to the timeline of order %s", in.OrderID)
+			return Done{}, translate(err, "append to the timeline of order %s", in.OrderID)
 		}
 	}
-	return nil
+	return Done{in.OrderID}, nil
 }
 
 // PublishEvent announces the order's end. Safe to repeat: the message ID is the same each time.
-func (a *Activities) PublishEvent(ctx context.Context, in order.Event) error {
-	return translate(a.Events.Publish(ctx, in), "publish %s of order %s", in.Type, in.OrderID)
+func (a *Activities) PublishEvent(ctx context.Context, in order.Event) (Done, error) {
+	return done(in.OrderID, a.Events.Publish(ctx, in), "publish %s of order %s", in.Type, in.OrderID)
 }
 
 // AlertOperators tells operators that the order needs attention. It is not a step of the saga, which neither waits for it

@@ -101,7 +101,7 @@ func (f *fakeEngine) Start(ctx context.Context, req order.Request) (bool, error)
 	}
 	row, err := f.store.Order(ctx, req.ID)
 	req.PaymentMethod = ""
-	f.started[req.ID] = temporalclient.Started{Request: req, At: startedAt, Closed: err == nil && row.Decided()}
+	f.started[req.ID] = temporalclient.Started{Request: req, Closed: err == nil && row.Decided()}
 	return true, nil
 }
 
@@ -125,11 +125,8 @@ func (f *fakeEngine) Cancel(_ context.Context, id order.ID, req workflows.Cancel
 	return f.cancel(f.store, id)
 }
 
-// The clocks of the tests.
-var (
-	now       = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	startedAt = now.Add(-time.Minute)
-)
+// now is the clock of the tests.
+var now = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 
 // brokenStore fails while broken is set, and hangs until the caller's time is over once it hangs.
 type brokenStore struct {

@@ -18,6 +18,7 @@ func (a *orders) place(ctx context.Context, in *placeInput) (*orderOutput, error
 		return nil, problem.Forbidden.New("the token is about user %d: orders can be placed for that user only", p.userID)
 	}
 	req := toRequest(in.Body, in.IdempotencyKey, a.defaultPaymentMethod)
+	req.CreatedAt = a.now().UTC().Truncate(order.TimeResolution)
 	httpapi.Annotate(ctx, "orderId", req.ID, "workflowId", req.ID.WorkflowID())
 	prefer := parsePrefer(in.Prefer)
 
@@ -42,7 +43,7 @@ func (a *orders) placeOnce(
 	defer cancel()
 
 	// The row remembers a key even when Temporal has forgotten the workflow. An order without a key is new.
-	known, exists := pending(temporalclient.Started{Request: req, At: a.now()}), false
+	known, exists := pending(req), false
 	if keyed {
 		switch row, err := a.store.Order(ctx, req.ID); {
 		case err == nil:
@@ -73,7 +74,7 @@ func (a *orders) placeOnce(
 		if err != nil {
 			return order.Order{}, false, toProblem(ctx, req.ID, errors.Join(temporalclient.ErrUnknown, err))
 		}
-		if known = pending(s); known.Hash != req.Hash {
+		if known = pending(s.Request); known.Hash != req.Hash {
 			return order.Order{}, false, reused(req.ID)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/ordersaga/ordersaga/internal/order"
-	"github.com/ordersaga/ordersaga/internal/temporalclient"
 )
 
 // store reads the orders' rows.
@@ -46,14 +45,14 @@ func (a *orders) find(ctx context.Context, id order.ID) (order.Order, error) {
 			return o, nil
 		}
 	}
-	return pending(s), nil
+	return pending(s.Request), nil
 }
 
 // pending returns an order without a row, from the input of its saga. Its version is lower than that of every row.
-func pending(s temporalclient.Started) order.Order {
+func pending(req order.Request) order.Order {
 	return order.Order{
-		ID: s.Request.ID, UserID: s.Request.UserID, Status: order.Pending, Items: order.Unpriced(s.Request.Items),
-		Hash: s.Request.Hash, CreatedAt: s.At, UpdatedAt: s.At,
+		ID: req.ID, UserID: req.UserID, Status: order.Pending, Items: order.Unpriced(req.Items),
+		Hash: req.Hash, CreatedAt: req.CreatedAt, UpdatedAt: req.CreatedAt,
 	}
 }
 

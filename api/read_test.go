@@ -67,7 +67,7 @@ func TestAcceptedOrderIsNeverNotFound(t *testing.T) {
 	place(t, api)
 	got := api.send(t, "GET", "/orders/"+string(keyed), "")
 	got.want(t, 200, withID(`{"id":"ID","userId":42,"status":"PENDING","items":[{"productId":"mug","quantity":2}],
-		"createdAt":"2026-11-01T11:59:00Z","updatedAt":"2026-11-01T11:59:00Z"}`, keyed))
+		"createdAt":"2026-11-01T12:00:00Z","updatedAt":"2026-11-01T12:00:00Z"}`, keyed))
 	got.wantHeader(t, "ETag", `"0"`)
 	got.wantHeader(t, "Retry-After", "1")
 	api.send(t, "GET", "/orders/"+string(keyed)+"/timeline", "").want(t, 200, withID(`{"orderId":"ID","entries":[]}`, keyed))

@@ -50,6 +50,7 @@ func registerWorkflows(w worker.WorkflowRegistry) {
 	pinned := workflow.RegisterOptions{VersioningBehavior: workflow.VersioningBehaviorPinned}
 	w.RegisterWorkflowWithOptions(workflows.CreateOrder, pinned)
 	w.RegisterWorkflowWithOptions(workflows.RecoverOrder, pinned)
+	w.RegisterWorkflowWithOptions(workflows.RerunOrder, pinned)
 	w.RegisterWorkflowWithOptions(workflows.StripeEvent, pinned)
 	w.RegisterWorkflowWithOptions(workflows.RefundOrder, pinned)
 	w.RegisterWorkflowWithOptions(workflows.ShipOrder, pinned)

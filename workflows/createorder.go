@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -8,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/ordersaga/ordersaga/activities"
+	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/saga"
 )
@@ -16,6 +19,7 @@ import (
 const (
 	CreateOrderWorkflow   = "CreateOrder"
 	RecoverOrderWorkflow  = "RecoverOrder"
+	RerunOrderWorkflow    = "RerunOrder"
 	RecoverOrdersWorkflow = "RecoverOrders"
 )
 
@@ -100,7 +104,11 @@ func newOrderSaga(ctx workflow.Context, req order.Request, workflowID string) (*
 	if err := checkWorkflowID(ctx, workflowID); err != nil {
 		return nil, err
 	}
-	return &orderSaga{req: req, start: workflow.GetInfo(ctx).WorkflowStartTime}, nil
+	start := workflow.GetInfo(ctx).WorkflowStartTime
+	if req.CreatedAt.IsZero() { // started by hand
+		req.CreatedAt = start.UTC().Truncate(order.TimeResolution)
+	}
+	return &orderSaga{req: req, start: start}, nil
 }
 
 func checkWorkflowID(ctx workflow.Context, want string) error {
@@ -123,49 +131,80 @@ func (s *orderSaga) options() saga.Options {
 // steps names the activities by their methods; nothing is called on it.
 var steps *activities.Activities
 
-// priceItems learns the lines and the total. Nothing is held yet, so it has no undo.
+// priceItems learns the lines and the total. Nothing is held yet, so it has no undo. While nobody can price the order, it is
+// stored without prices: it has been accepted, and must be in the customer's list.
 func (s *orderSaga) priceItems(ctx workflow.Context) (err error) {
-	s.priced, err = saga.Execute(ctx, steps.PriceItems, activities.PriceItemsInput{OrderID: s.req.ID, Items: s.req.Items})
+	in := activities.PriceItemsInput{OrderID: s.req.ID, Items: s.req.Items}
+	possible := func(r activities.PriceItemsResult) error { return r.Check(s.req.Items) }
+	s.priced, err = saga.Try(ctx, steps.PriceItems, in, possible)
+	if !saga.IsBroken(err) {
+		return err
+	}
+	if err := s.store(ctx, order.Unpriced(s.req.Items), money.Money{}); err != nil {
+		return err
+	}
+	if s.row.Priced() { // by an earlier run, whose prices stay
+		s.priced = activities.PriceItemsResult{Lines: s.row.Items, Total: s.row.Total}
+		return nil
+	}
+	s.priced, err = saga.Execute(ctx, steps.PriceItems, in, possible)
 	return err
 }
 
-// createOrder stores the order as PENDING. The row keeps the prices of the first run that stored it.
-func (s *orderSaga) createOrder(ctx workflow.Context) (err error) {
-	s.row, err = saga.Execute(ctx, steps.CreateOrder, activities.CreateOrderInput{Order: order.Order{
-		ID: s.req.ID, UserID: s.req.UserID, Status: order.Pending,
-		Items: s.priced.Lines, Total: s.priced.Total,
-		PaymentMethod: s.req.PaymentMethod, Hash: s.req.Hash,
-	}})
+// createOrder stores the order as PENDING, with its prices. The row keeps the prices of the first run that stored some.
+func (s *orderSaga) createOrder(ctx workflow.Context) error {
+	return s.store(ctx, s.priced.Lines, s.priced.Total)
+}
+
+func (s *orderSaga) store(ctx workflow.Context, lines []order.Line, total money.Money) (err error) {
+	o := order.Order{
+		ID: s.req.ID, UserID: s.req.UserID, Status: order.Pending, Items: lines, Total: total,
+		PaymentMethod: s.req.PaymentMethod, Hash: s.req.Hash, CreatedAt: s.req.CreatedAt,
+	}
+	s.row, err = saga.Execute(ctx, steps.CreateOrder, activities.CreateOrderInput{Order: o}, func(row order.Order) error {
+		if o.Priced() && !row.Priced() && !row.Decided() {
+			return errors.New("the row has no prices")
+		}
+		return activities.CheckRow(row, o.ID)
+	})
 	if err == nil && s.row.Decided() {
 		return saga.ErrStop // an earlier run, which this one does not remember, got further
 	}
 	return err
 }
 
+// do runs the activity of a step that says no more than that it was done.
+func do[I any](
+	ctx workflow.Context, id order.ID, activity func(context.Context, I) (activities.Done, error), in I,
+) error {
+	_, err := saga.Execute(ctx, activity, in, func(d activities.Done) error { return d.Check(id) })
+	return err
+}
+
 // reserveStock holds all items until after the deadline, counted from the workflow's start: each run sends the same expiry.
 func (s *orderSaga) reserveStock(ctx workflow.Context) error {
-	return saga.Do(ctx, steps.ReserveStock, activities.ReserveStockInput{
+	return do(ctx, s.req.ID, steps.ReserveStock, activities.ReserveStockInput{
 		OrderID: s.req.ID, Items: s.req.Items, ExpiresAt: s.start.Add(PivotTimeout + HoldMargin),
 	})
 }
 
 // chargePayment takes the money. The payment comes from the row, so that every run asks for the same one.
 func (s *orderSaga) chargePayment(ctx workflow.Context) error {
-	charged, err := saga.Execute(ctx, steps.ChargePayment, s.row.Payment())
+	charged, err := saga.Execute(ctx, steps.ChargePayment, s.row.Payment(), activities.ChargePaymentResult.Check)
 	s.paymentID = charged.PaymentID
 	return err
 }
 
 // commitStock turns the hold into a sale. It may be refused, when the hold has expired, so it comes before the pivot.
 func (s *orderSaga) commitStock(ctx workflow.Context) error {
-	return saga.Do(ctx, steps.CommitStock, activities.OrderInput{OrderID: s.req.ID})
+	return do(ctx, s.req.ID, steps.CommitStock, activities.OrderInput{OrderID: s.req.ID})
 }
 
 // confirmOrder is the pivot. A row that is not CONFIRMED afterwards was closed by another run.
 func (s *orderSaga) confirmOrder(ctx workflow.Context) error {
 	err := progress(ctx, s, steps.ConfirmOrder, func(entries []order.Entry) activities.ConfirmOrderInput {
 		return activities.ConfirmOrderInput{OrderID: s.req.ID, PaymentID: s.paymentID, Entries: entries}
-	})
+	}, activities.Progress.CheckDecided)
 	if err == nil && s.row.Status != order.Confirmed {
 		return saga.ErrStop
 	}
@@ -176,6 +215,8 @@ func (s *orderSaga) confirmOrder(ctx workflow.Context) error {
 func (s *orderSaga) closeOrder(ctx workflow.Context, cause saga.Cause) (saga.Verdict, error) {
 	row, err := transition(ctx, s, steps.CloseOrder, func(entries []order.Entry) activities.CloseOrderInput {
 		return activities.CloseOrderInput{Request: s.req, Cause: s.cause(cause), Entries: entries}
+	}, func(row order.Order) error {
+		return errors.Join(activities.CheckRow(row, s.req.ID), activities.ProgressOf(row).CheckDecided())
 	})
 	if err != nil {
 		return 0, err
@@ -192,24 +233,24 @@ func (s *orderSaga) closeOrder(ctx workflow.Context, cause saga.Cause) (saga.Ver
 }
 
 func (s *orderSaga) refundPayment(ctx workflow.Context) error {
-	if s.row.Total.IsZero() {
+	if !s.row.Priced() {
 		return nil // closed before it was priced: without a priced row no run can have asked for a payment
 	}
-	return saga.Do(ctx, steps.RefundPayment, s.row.Payment())
+	return do(ctx, s.req.ID, steps.RefundPayment, s.row.Payment())
 }
 
 func (s *orderSaga) releaseStock(ctx workflow.Context) error {
-	return saga.Do(ctx, steps.ReleaseStock, activities.OrderInput{OrderID: s.req.ID})
+	return do(ctx, s.req.ID, steps.ReleaseStock, activities.OrderInput{OrderID: s.req.ID})
 }
 
 // finishOrder writes FAILED or CANCELLED, as the cause in the row says. It runs after all undos.
 func (s *orderSaga) finishOrder(ctx workflow.Context) error {
 	return progress(ctx, s, steps.FinishOrder, func(entries []order.Entry) activities.FinishOrderInput {
 		return activities.FinishOrderInput{OrderID: s.req.ID, Entries: entries}
-	})
+	}, activities.Progress.CheckFinal)
 }
 
 // publishEvent announces the end that the row has.
 func (s *orderSaga) publishEvent(ctx workflow.Context) error {
-	return saga.Do(ctx, steps.PublishEvent, order.NewEvent(s.row))
+	return do(ctx, s.req.ID, steps.PublishEvent, order.NewEvent(s.row))
 }

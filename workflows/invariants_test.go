@@ -363,14 +363,19 @@ func legalTimeline(s story) string {
 	var got []order.EntryType
 	for _, r := range s.timeline {
 		switch r.Type {
-		case order.EntryCreated, order.EntryClosing, order.EntryConfirmed, order.EntryFailed, order.EntryCancelled:
+		case order.EntryCreated, order.EntryPriced, order.EntryClosing, order.EntryConfirmed, order.EntryFailed, order.EntryCancelled:
 			got = append(got, r.Type)
 		}
 	}
-	legal := [][]order.EntryType{
-		{order.EntryCreated, order.EntryConfirmed},
-		{order.EntryCreated, order.EntryClosing, order.EntryFailed}, {order.EntryClosing, order.EntryFailed},
-		{order.EntryCreated, order.EntryClosing, order.EntryCancelled}, {order.EntryClosing, order.EntryCancelled},
+	begins := [][]order.EntryType{{order.EntryCreated}, {order.EntryCreated, order.EntryPriced}}
+	var legal [][]order.EntryType
+	for _, begin := range begins {
+		legal = append(legal, append(slices.Clone(begin), order.EntryConfirmed))
+	}
+	for _, begin := range append(begins, nil) { // without a row, the fence inserts one
+		for _, end := range []order.EntryType{order.EntryFailed, order.EntryCancelled} {
+			legal = append(legal, append(slices.Clone(begin), order.EntryClosing, end))
+		}
 	}
 	for _, l := range legal {
 		if slices.Equal(got, l) {

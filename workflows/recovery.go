@@ -21,6 +21,17 @@ func RecoverOrder(ctx workflow.Context, req order.Request) (activities.Progress,
 	return s.ended(s.plan().Recover(ctx, s.options()))
 }
 
+// RerunOrder runs the saga of an order again from its first step. It is for an order whose workflow has completed although its
+// row is still PENDING: the database has lost what the workflow wrote. Every step returns what it returned before, so that the
+// order ends as its customer was told. If it was undone, the tombstones refuse its steps, and it is undone again.
+func RerunOrder(ctx workflow.Context, req order.Request) (activities.Progress, error) {
+	s, err := newOrderSaga(ctx, req, req.ID.RecoveryID())
+	if err != nil {
+		return activities.Progress{}, err
+	}
+	return s.ended(s.plan().Run(ctx, s.options()))
+}
+
 // RecoverOrdersResult is what a search for interrupted orders found, and where the next search begins.
 type RecoverOrdersResult struct {
 	// Next is the time from which the next search has to look at workflows.

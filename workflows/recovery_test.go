@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -50,6 +51,18 @@ func (l *lists) Interrupted(_ context.Context, since time.Time, page []byte) ([]
 		return []order.ID{"workflow 1"}, []byte("second"), nil
 	}
 	return []order.ID{"workflow 2"}, nil, nil
+}
+
+func (l *lists) RecoverAgain(ctx context.Context, req order.Request) error {
+	return l.Recover(ctx, req)
+}
+
+func (*lists) Rerun(context.Context, order.Request) error {
+	return errors.New("no workflow has completed")
+}
+
+func (*lists) Order(_ context.Context, id order.ID) (order.Order, error) {
+	return order.Order{ID: id, Status: order.Pending}, nil
 }
 
 func (l *lists) Unfinished(_ context.Context, _ time.Duration, cursor string, _ int) ([]order.Order, string, error) {

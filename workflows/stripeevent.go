@@ -104,13 +104,14 @@ func settle(
 	}
 	text := fmt.Sprintf("payment %s had succeeded, and the order is %s: gave back %s",
 		payment.ID, row.Status, moneytext.Plain(payment.Kept()))
-	return SettledGaveBack, note(ctx, event, payment, text)
+	return SettledGaveBack, note(ctx, payment, fmt.Sprintf("%s.gave-back.%d", payment.ID, payment.Kept().Amount), text)
 }
 
-// note adds the text to the order's timeline, once for each payment event.
-func note(ctx workflow.Context, event order.PaymentEvent, payment order.GatewayPayment, text string) error {
+// note adds the text to the order's timeline, once for the fact that the key names: the gateway sends several events about one
+// payment.
+func note(ctx workflow.Context, payment order.GatewayPayment, key, text string) error {
 	return workflow.ExecuteActivity(ctx, settlement.NotePayment, activities.NotePaymentInput{
-		OrderID: payment.OrderID, Key: event.ID, At: workflow.Now(ctx), Detail: text,
+		OrderID: payment.OrderID, Key: key, At: workflow.Now(ctx), Detail: text,
 	}).Get(ctx, nil)
 }
 

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ import (
 
 // till is a gateway that has one payment and breaks first at every call.
 type till struct {
+	events    int // how many it has sent
 	payment   order.GatewayPayment
 	asked     int
 	gaveBack  int
@@ -146,7 +148,7 @@ func TestPaymentEventIsSettledByThePaymentAndTheOrder(t *testing.T) {
 			if test.foreign {
 				g.payment.OrderID = ""
 			}
-			for range 2 { // the second time as after a reset
+			for range 2 { // the gateway sends several events about one payment
 				books := &outsideBooks{}
 				kind := order.PaymentSucceeded
 				if test.event != "" {
@@ -254,13 +256,34 @@ func settleEvent(
 ) workflows.StripeEventResult {
 	t.Helper()
 	env := newEnvironment(g, rows, books)
-	event := order.PaymentEvent{ID: "evt_1", Type: kind, PaymentID: g.payment.ID}
+	g.events++
+	event := order.PaymentEvent{ID: fmt.Sprintf("evt_%d", g.events), Type: kind, PaymentID: g.payment.ID}
 	env.ExecuteWorkflow(workflows.StripeEvent, event)
 	var got workflows.StripeEventResult
 	if err := env.GetWorkflowResult(&got); err != nil {
 		t.Fatal(err)
 	}
 	return got
+}
+
+// Two events about one payment may both find it kept, and both give it back. That is one fact.
+func TestWhatTwoEventsFindAtOnceIsNotedOnce(t *testing.T) {
+	t.Parallel()
+	rows, o := ordertest.NewMemory(time.Now), ordertest.NewOrder(42)
+	if _, err := rows.Close(t.Context(), o.Request(), order.Cause{Reason: order.TimedOut}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rows.Finish(t.Context(), o.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	g := &till{payment: order.GatewayPayment{ID: "pi_1", OrderID: o.ID, Captured: o.Total.Amount, Currency: "USD"}}
+	for range 2 {
+		g.payment.Refunded = 0 // each looks before the other has given it back
+		if got := settleEvent(t, g, rows, &outsideBooks{}, order.PaymentSucceeded); got.Settled != workflows.SettledGaveBack {
+			t.Errorf("settled as %s", got.Settled)
+		}
+	}
+	wantNote(t, rows, o.ID, "gave back 29.97 USD")
 }
 
 // wantNote checks that the timeline has one refund whose detail contains the text, or none when it is empty.

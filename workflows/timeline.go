@@ -15,9 +15,10 @@ import (
 // the saga's timeline has gained since the last transition.
 func transition[I, O any](
 	ctx workflow.Context, s *orderSaga, activity func(context.Context, I) (O, error), input func([]order.Entry) I,
+	possible func(O) error,
 ) (O, error) {
 	timeline, cancel := saga.Timeline(ctx), s.cancel.entry()
-	out, err := saga.Execute(ctx, activity, input(append(cancel, entries(timeline[s.stored:])...)))
+	out, err := saga.Execute(ctx, activity, input(append(cancel, entries(timeline[s.stored:])...)), possible)
 	if err == nil {
 		s.stored, s.cancel.stored = len(timeline), s.cancel.stored || cancel != nil
 	}
@@ -27,8 +28,9 @@ func transition[I, O any](
 // progress is a transition whose activity returns only what it changed of the row.
 func progress[I any](
 	ctx workflow.Context, s *orderSaga, activity func(context.Context, I) (activities.Progress, error), input func([]order.Entry) I,
+	possible func(activities.Progress) error,
 ) error {
-	changed, err := transition(ctx, s, activity, input)
+	changed, err := transition(ctx, s, activity, input, possible)
 	if err == nil {
 		changed.Apply(&s.row)
 	}
@@ -47,7 +49,7 @@ func appendTimeline(ctx workflow.Context, id order.ID, stored int) error {
 	if !slices.ContainsFunc(left, notable) {
 		return nil
 	}
-	return saga.Do(ctx, steps.AppendTimeline, activities.AppendTimelineInput{
+	return do(ctx, id, steps.AppendTimeline, activities.AppendTimelineInput{
 		OrderID: id, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID, Entries: entries(left),
 	})
 }

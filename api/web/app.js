@@ -266,6 +266,7 @@ const back = ["CloseOrder", "RefundPayment", "ReleaseStock", "FinishOrder", "Pub
 // marks maps the type of a timeline entry to a box and its new state.
 const marks = {
   CREATED: () => ["CreateOrder", "done"],
+  PRICED: () => ["PriceItems", "done"], // it was created without prices, because the catalog did not respond
   CONFIRMED: () => ["ConfirmOrder", "done"],
   CLOSING: () => ["CloseOrder", "undone"],
   FAILED: () => ["FinishOrder", "undone"],

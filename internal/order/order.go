@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ordersaga/ordersaga/internal/money"
@@ -110,7 +111,13 @@ type Request struct {
 	PaymentMethod string `json:"paymentMethod"`
 	// Hash is the hex SHA-256 of what the client sent; it tells a retry from another order under the same key.
 	Hash string `json:"hash"`
+	// CreatedAt is when the order was placed, by the clock of the api: the row has the same time, whenever it is written. Zero
+	// in a request that an operator made; the workflow's start then counts.
+	CreatedAt time.Time `json:"createdAt,omitzero"`
 }
+
+// TimeResolution is the resolution of the times of orders, which is the store's.
+const TimeResolution = time.Microsecond
 
 // Order is an order as it is stored. Its JSON is part of recorded histories.
 type Order struct {
@@ -125,7 +132,7 @@ type Order struct {
 	Hash          string      `json:"hash"`
 	Cause         *Cause      `json:"cause,omitempty"` // why it is closing, FAILED or CANCELLED
 	Version       int64       `json:"version"`         // grows with every change
-	CreatedAt     time.Time   `json:"createdAt"`
+	CreatedAt     time.Time   `json:"createdAt"`       // when it was placed
 	UpdatedAt     time.Time   `json:"updatedAt"`
 	// What happened to a confirmed order since. Stores compute these when the order is read; transitions leave them zero.
 	Refunded     money.Money `json:"refunded,omitzero"`      // what was given back: refunds that were accepted and did not fail
@@ -145,12 +152,16 @@ func (o Order) Payment() Payment {
 	return Payment{OrderID: o.ID, Amount: o.Total, Method: o.PaymentMethod, OrderedAt: o.CreatedAt}
 }
 
+// Priced reports whether the order has prices. A stored order has them or not, for all lines and its total alike.
+func (o Order) Priced() bool { return !o.Total.IsZero() }
+
 // Decided reports whether the order's end is known: it is final, or fenced so that it can only end as its cause says.
 func (o Order) Decided() bool { return o.Status.Final() || o.Closing }
 
 // Request returns the request that the order was made from.
 func (o Order) Request() Request {
-	return Request{ID: o.ID, UserID: o.UserID, Items: Items(o.Items), PaymentMethod: o.PaymentMethod, Hash: o.Hash}
+	return Request{ID: o.ID, UserID: o.UserID, Items: Items(o.Items), PaymentMethod: o.PaymentMethod, Hash: o.Hash,
+		CreatedAt: o.CreatedAt}
 }
 
 // Payment is what the saga asks the gateway to charge, or to give back. Replaying a call at the gateway needs the very same
@@ -181,6 +192,14 @@ func Total(lines []Line) (money.Money, error) {
 		return money.Money{}, Refuse(InvalidAmount, "the total of the order is zero")
 	}
 	return total, nil
+}
+
+// CheckPrices reports an error unless the order has no prices at all, or every line has one and Total is their sum.
+func (o Order) CheckPrices() error {
+	if !slices.ContainsFunc(o.Items, func(l Line) bool { return !l.Price.IsZero() }) && !o.Priced() {
+		return nil
+	}
+	return o.CheckTotal()
 }
 
 // CheckTotal reports an error unless every line has a price and Total is their sum.

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/order/ordertest"
 	"github.com/ordersaga/ordersaga/internal/postgres"
@@ -41,6 +42,10 @@ var ofOneOrder = map[string]test{
 	"a created order is pending, with its lines at the prices of the time": created,
 	"creating twice keeps the first prices":                                createdTwice,
 	"an order whose lines do not add up to its total is not created":       notCreated,
+	"an order without prices is priced once":                               pricedOnce,
+	"an order that closes without prices stays without":                    closedUnpriced,
+	"pricing, closing and confirming race: lines and total fit":            pricingRaces,
+	"an order has the time at which it was placed":                         placedAt,
 	"confirm makes a pending order confirmed":                              confirmed,
 	"close marks a pending order, finish ends it as the cause says":        closedAndFinished,
 	"close without a row inserts one that refuses a late create":           closedBeforeCreated,
@@ -157,6 +162,104 @@ func createdTwice(t *testing.T, s store) {
 	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated})
 }
 
+// unpricedLike returns the order before anything is known about its products.
+func unpricedLike(o order.Order) order.Order {
+	o.Items, o.Total = order.Unpriced(order.Items(o.Items)), money.Money{}
+	return o
+}
+
+func pricedOnce(t *testing.T, s store) {
+	o := ordertest.NewOrder(31) // no other test has orders of this user
+	first := must(s.Create(t.Context(), unpricedLike(o)))(t)
+	want := unpricedLike(o)
+	want.Status, want.Version = order.Pending, 1
+	equal(t, "without prices", want, first)
+	same(t, "again without prices", first, must(s.Create(t.Context(), unpricedLike(o)))(t))
+	listed, _, err := s.Orders(t.Context(), order.Query{UserID: o.UserID, ProductID: "mug"})
+	if err != nil || len(listed) != 1 {
+		t.Errorf("the list has %+v (%v)", listed, err)
+	}
+	if _, err := s.Confirm(t.Context(), o.ID, "pi", nil); err == nil {
+		t.Error("it was confirmed without prices")
+	}
+
+	priced := must(s.Create(t.Context(), o))(t)
+	want = o
+	want.Status, want.Version = order.Pending, 2
+	equal(t, "with prices", want, priced)
+	if !priced.CreatedAt.Equal(first.CreatedAt) {
+		t.Errorf("created at %s, then at %s", first.CreatedAt, priced.CreatedAt)
+	}
+	dearer := o
+	dearer.Items = slices.Clone(o.Items)
+	dearer.Items[0].Price.Amount, dearer.Total.Amount = 1999, 4997
+	same(t, "other prices", priced, must(s.Create(t.Context(), dearer))(t))
+	same(t, "without prices, late", priced, must(s.Create(t.Context(), unpricedLike(o)))(t))
+	timeline(t, s, o.ID, order.Entry{Type: order.EntryCreated}, order.Entry{Type: order.EntryPriced})
+	if got := must(s.Confirm(t.Context(), o.ID, "pi", nil))(t); got.Status != order.Confirmed {
+		t.Errorf("with prices it is %s", got.Status)
+	}
+}
+
+func closedUnpriced(t *testing.T, s store) {
+	o := ordertest.NewOrder(1)
+	must(s.Create(t.Context(), unpricedLike(o)))(t)
+	closing := must(s.Close(t.Context(), o.Request(), outOfStock, nil))(t)
+	same(t, "prices that come late", closing, must(s.Create(t.Context(), o))(t))
+	failed := must(s.Finish(t.Context(), o.ID, nil))(t)
+	if failed.Status != order.Failed || failed.Priced() {
+		t.Errorf("it ended as %+v", failed)
+	}
+	same(t, "prices that come later", failed, must(s.Create(t.Context(), o))(t))
+}
+
+func pricingRaces(t *testing.T, s store) {
+	for range 20 {
+		o := ordertest.NewOrder(1)
+		var racers sync.WaitGroup
+		for _, race := range []func() (order.Order, error){
+			func() (order.Order, error) { return s.Create(t.Context(), unpricedLike(o)) },
+			func() (order.Order, error) { return s.Create(t.Context(), o) },
+			func() (order.Order, error) { return s.Create(t.Context(), o) },
+		} {
+			racers.Go(func() {
+				if row, err := race(); err != nil {
+					t.Error(err)
+				} else if err := row.CheckPrices(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		racers.Wait()
+		row := must(s.Create(t.Context(), o))(t)
+		if err := row.CheckTotal(); err != nil {
+			t.Errorf("after the race: %v", err)
+		}
+		if row := must(s.Confirm(t.Context(), o.ID, "pi", nil))(t); row.Status != order.Confirmed {
+			t.Errorf("after the race it is %s", row.Status)
+		}
+	}
+}
+
+// An order may be stored long after it was placed, and its time may be ahead of the store's clock.
+func placedAt(t *testing.T, s store) {
+	for _, ago := range []time.Duration{10 * time.Minute, -10 * time.Second} {
+		o := ordertest.NewOrder(1)
+		o.CreatedAt = time.Now().Add(-ago).UTC().Truncate(order.TimeResolution)
+		created := must(s.Create(t.Context(), unpricedLike(o)))(t)
+		closing := must(s.Close(t.Context(), o.Request(), cancelled, nil))(t)
+		ended := must(s.Finish(t.Context(), o.ID, nil))(t)
+		late := ordertest.NewOrder(1)
+		late.CreatedAt = o.CreatedAt
+		unknown := must(s.Close(t.Context(), late.Request(), cancelled, nil))(t)
+		for i, row := range []order.Order{created, closing, ended, unknown} {
+			if !row.CreatedAt.Equal(o.CreatedAt) || row.UpdatedAt.Before(row.CreatedAt) {
+				t.Errorf("row %d was created at %s and updated at %s, want %s", i, row.CreatedAt, row.UpdatedAt, o.CreatedAt)
+			}
+		}
+	}
+}
+
 func notCreated(t *testing.T, s store) {
 	unpriced, wrong := ordertest.NewOrder(1), ordertest.NewOrder(1)
 	unpriced.Items = order.Unpriced(order.Items(unpriced.Items))
@@ -178,6 +281,10 @@ func confirmed(t *testing.T, s store) {
 	equal(t, "the result", want, got)
 	if got.UpdatedAt.Before(o.UpdatedAt) || got.CreatedAt != o.CreatedAt {
 		t.Errorf("times: %+v, then %+v", o, got)
+	}
+	nameless := must(s.Create(t.Context(), ordertest.NewOrder(1)))(t)
+	if _, err := s.Confirm(t.Context(), nameless.ID, "", nil); err == nil {
+		t.Error("confirmed by a payment without an ID")
 	}
 	again := must(s.Confirm(t.Context(), o.ID, "pi_2", []order.Entry{step("Late")}))(t)
 	same(t, "the result of a repetition", got, again)

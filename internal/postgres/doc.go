@@ -7,6 +7,7 @@
 //
 //	             Create                       Confirm
 //	(no row) ───────────────▶ PENDING ───────────────────▶ CONFIRMED
+//	                         (Create again prices a row without prices)
 //	    │                        │
 //	    │ Close                  │ Close
 //	    ▼                        ▼                Finish

@@ -62,15 +62,23 @@ var refusedStatements = map[string]refusedStatement{
 		"UPDATE orders SET status = 'PENDING', version = version + 1 WHERE status = 'FAILED'",
 		"a final status never changes"},
 	"another total": {
-		"UPDATE orders SET total_amount = 1, version = version + 1 WHERE NOT closing", "what was ordered"},
+		"UPDATE orders SET total_amount = 1, version = version + 1 WHERE NOT closing AND total_amount IS NOT NULL", "priced once"},
+	"a total after the fence": {
+		`UPDATE orders SET total_amount = 1, total_currency = 'USD', version = version + 1
+			WHERE closing AND total_amount IS NULL`, "priced once"},
+	"another time": {
+		"UPDATE orders SET created_at = now(), version = version + 1 WHERE status = 'PENDING'", "what was ordered"},
+	"a payment without a name": {
+		`UPDATE orders SET status = 'CONFIRMED', payment_id = '', version = version + 1
+			WHERE status = 'PENDING' AND NOT closing AND total_amount IS NOT NULL`, "payment_is_named"},
 	"another user": {
 		"UPDATE orders SET user_id = 2, version = version + 1 WHERE status = 'PENDING'", "what was ordered"},
 	"a change that keeps the version": {"UPDATE orders SET updated_at = now() WHERE status = 'PENDING'", "version"},
 	"a change that turns the time back": {
 		"UPDATE orders SET updated_at = created_at - interval '1 s', version = version + 1 WHERE status = 'PENDING'", "the time back"},
-	"a pending order without a price": {
-		`INSERT INTO orders (id, user_id, status, payment_method, request_hash) VALUES (gen_random_uuid(), 1, 'PENDING', '', '')`,
-		"priced_unless_closing"},
+	"a confirmed order without a price": {
+		`INSERT INTO orders (id, user_id, status, payment_id, payment_method, request_hash)
+			VALUES (gen_random_uuid(), 1, 'CONFIRMED', 'pi', '', '')`, "priced_when_confirmed"},
 	"a negative total": {
 		`INSERT INTO orders (id, user_id, status, payment_method, request_hash, total_amount, total_currency)
 			VALUES (gen_random_uuid(), 1, 'PENDING', '', '', -1, 'USD')`, "total_is_money"},
@@ -89,6 +97,13 @@ var refusedStatements = map[string]refusedStatement{
 	"a line of no order": {
 		`INSERT INTO order_lines (order_id, user_id, status, position, product_id, quantity)
 			VALUES (gen_random_uuid(), 1, 'PENDING', 1, 'p', 1)`, "order_lines_order_id_fkey"},
+	"another price": {"UPDATE order_lines SET price_amount = 1 WHERE price_amount IS NOT NULL", "rows of order_lines never change"},
+	"another quantity with the first price": {
+		"UPDATE order_lines SET price_amount = 1, price_currency = 'USD', quantity = 1 WHERE price_amount IS NULL",
+		"rows of order_lines never change"},
+	"a line of no product": {
+		`INSERT INTO order_lines (order_id, user_id, status, position, product_id, quantity)
+			SELECT id, user_id, status, 9, '', 1 FROM orders LIMIT 1`, "product_id"},
 	"another quantity":                        {"UPDATE order_lines SET quantity = 1", "rows of order_lines never change"},
 	"a line of another status than its order": {"UPDATE order_lines SET status = 'FAILED'", "rows of order_lines never change"},
 	"another past":                            {"UPDATE order_timeline SET detail = 'x'", "rows of order_timeline never change"},
@@ -143,7 +158,7 @@ func oneOfEachKind(t *testing.T, s *postgres.Orders) {
 	ctx := t.Context()
 	pending, confirmed, closing, failed, unpriced := ordertest.NewOrder(1), ordertest.NewOrder(1), ordertest.NewOrder(1),
 		ordertest.NewOrder(1), ordertest.NewOrder(1)
-	for _, o := range []order.Order{pending, confirmed, closing, failed} {
+	for _, o := range []order.Order{pending, confirmed, closing, failed, unpricedLike(ordertest.NewOrder(1))} {
 		check(s.Create(ctx, o))
 	}
 	check(s.Confirm(ctx, confirmed.ID, "pi", nil))
@@ -161,8 +176,8 @@ func TestMigratingTwiceIsHarmless(t *testing.T) {
 		t.Fatal(err)
 	}
 	var orders int
-	if err := pool.QueryRow(t.Context(), "SELECT count(*) FROM orders").Scan(&orders); err != nil || orders != 5 {
-		t.Errorf("%d orders after migrating again (%v), want 5", orders, err)
+	if err := pool.QueryRow(t.Context(), "SELECT count(*) FROM orders").Scan(&orders); err != nil || orders != 6 {
+		t.Errorf("%d orders after migrating again (%v), want 6", orders, err)
 	}
 }
 

@@ -69,8 +69,9 @@ func translate(err error) error {
 
 // insertLines inserts @lines for the row in "inserted", if any.
 const insertLines = `
-	INSERT INTO order_lines (order_id, user_id, status, position, product_id, name, quantity, price_amount, price_currency)
-	SELECT id, user_id, status, position, "productId", coalesce(name, ''), quantity,
+	INSERT INTO order_lines
+		(order_id, user_id, status, ordered_at, position, product_id, name, quantity, price_amount, price_currency)
+	SELECT id, user_id, status, created_at, position, "productId", coalesce(name, ''), quantity,
 		(price ->> 'amount')::bigint, price ->> 'currency'
 	FROM inserted, ROWS FROM (
 		jsonb_to_recordset(@lines::jsonb) AS ("productId" text, name text, quantity integer, price jsonb)

@@ -29,9 +29,10 @@ const workflowTaskTimeout = 5 * time.Second
 
 // The keys of the memo, which can be read without a worker.
 const (
-	memoUserID = "userId"
-	memoHash   = "hash"
-	memoItems  = "items"
+	memoUserID    = "userId"
+	memoHash      = "hash"
+	memoItems     = "items"
+	memoCreatedAt = "createdAt"
 )
 
 // What a call for an order can fail with.
@@ -83,8 +84,10 @@ func (w *Workflows) startOptions(req order.Request) client.StartWorkflowOptions 
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		EnableEagerStart:         true,
-		Memo:                     map[string]any{memoUserID: req.UserID, memoHash: req.Hash, memoItems: req.Items},
-		StaticSummary:            fmt.Sprintf("user %d, lines: %d", req.UserID, len(req.Items)),
+		Memo: map[string]any{
+			memoUserID: req.UserID, memoHash: req.Hash, memoItems: req.Items, memoCreatedAt: req.CreatedAt,
+		},
+		StaticSummary: fmt.Sprintf("user %d, lines: %d", req.UserID, len(req.Items)),
 	}
 }
 
@@ -122,8 +125,7 @@ func refused(err error) bool {
 // Started is what an order's workflow was started with: what can be learned without a worker.
 type Started struct {
 	Request order.Request // without the payment method
-	At      time.Time
-	Closed  bool // it no longer runs: if it ended well, there is a row
+	Closed  bool          // it no longer runs: if it ended well, there is a row
 }
 
 // Describe returns what the order's workflow was started with, from its memo. It is order.ErrNotFound when there was no
@@ -139,11 +141,10 @@ func (w *Workflows) Describe(ctx context.Context, id order.ID) (Started, error) 
 		return Started{}, fmt.Errorf("describe the workflow of order %s: %w", id, err)
 	}
 	info := d.GetWorkflowExecutionInfo()
-	s := Started{
-		Request: order.Request{ID: id}, At: info.GetStartTime().AsTime(),
-		Closed: info.GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING,
-	}
-	for key, into := range map[string]any{memoUserID: &s.Request.UserID, memoHash: &s.Request.Hash, memoItems: &s.Request.Items} {
+	s := Started{Request: order.Request{ID: id}, Closed: info.GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING}
+	for key, into := range map[string]any{
+		memoUserID: &s.Request.UserID, memoHash: &s.Request.Hash, memoItems: &s.Request.Items, memoCreatedAt: &s.Request.CreatedAt,
+	} {
 		field, ok := info.GetMemo().GetFields()[key]
 		if !ok {
 			return Started{}, fmt.Errorf("memo of the workflow of order %s: %s is missing", id, key)

@@ -22,7 +22,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/workflows"
@@ -145,6 +144,7 @@ const id order.ID = "3f0e8a4b-7c1d-4e2f-9a5b-6c7d8e9f0a1b"
 
 var request = order.Request{
 	ID: id, UserID: 42, Items: []order.Item{{ProductID: "mug", Quantity: 2}}, PaymentMethod: "pm_card_visa", Hash: "c0ffee",
+	CreatedAt: time.Date(2026, 11, 1, 11, 59, 0, 123456000, time.UTC),
 }
 
 func TestStartReportsWhatBecameOfIt(t *testing.T) {
@@ -207,15 +207,17 @@ func TestStartsCarryWhatTheContractSays(t *testing.T) {
 			"userId": string(s.GetMemo().GetFields()["userId"].GetData()),
 			"hash":   string(s.GetMemo().GetFields()["hash"].GetData()),
 			"items":  string(s.GetMemo().GetFields()["items"].GetData()),
-			"memo":   len(s.GetMemo().GetFields()),
+
+			"createdAt": string(s.GetMemo().GetFields()["createdAt"].GetData()), "memo": len(s.GetMemo().GetFields()),
 		}
 		want := map[string]any{
 			"id": "order-" + string(id), "type": "CreateOrder", "queue": "orders",
 			"task timeout": 5 * time.Second, "other timeout": time.Duration(0),
 			"conflict": enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING, "reuse": enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 			"input": `{"id":"` + string(id) + `","userId":42,"items":[{"productId":"mug","quantity":2}],` +
-				`"paymentMethod":"pm_card_visa","hash":"c0ffee"}`,
-			"userId": "42", "hash": `"c0ffee"`, "items": `[{"productId":"mug","quantity":2}]`, "memo": 3,
+				`"paymentMethod":"pm_card_visa","hash":"c0ffee","createdAt":"2026-11-01T11:59:00.123456Z"}`,
+			"userId": "42", "hash": `"c0ffee"`, "items": `[{"productId":"mug","quantity":2}]`,
+			"createdAt": `"2026-11-01T11:59:00.123456Z"`, "memo": 4,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("start (-want +got):\n%s", diff)
@@ -232,12 +234,10 @@ func payloads(t *testing.T, v any) *common.Payloads {
 	return p
 }
 
-var startedAt = time.Date(2026, 11, 1, 11, 59, 0, 0, time.UTC)
-
 func TestDescribeReadsTheMemo(t *testing.T) {
 	t.Parallel()
 	memo := map[string]*common.Payload{}
-	for key, value := range map[string]any{"userId": 42, "hash": "c0ffee", "items": request.Items} {
+	for key, value := range map[string]any{"userId": 42, "hash": "c0ffee", "items": request.Items, "createdAt": request.CreatedAt} {
 		memo[key] = payloads(t, value).GetPayloads()[0]
 	}
 	open := request
@@ -250,8 +250,8 @@ func TestDescribeReadsTheMemo(t *testing.T) {
 		want     Started
 		err      error // order.ErrNotFound, or any other
 	}{
-		"running":            {described(memo, enums.WORKFLOW_EXECUTION_STATUS_RUNNING), Started{Request: open, At: startedAt}, nil},
-		"completed":          {described(memo, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED), Started{Request: open, At: startedAt, Closed: true}, nil},
+		"running":            {described(memo, enums.WORKFLOW_EXECUTION_STATUS_RUNNING), Started{Request: open}, nil},
+		"completed":          {described(memo, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED), Started{Request: open, Closed: true}, nil},
 		"unknown":            {fails(status.Error(codes.NotFound, "workflow not found")), Started{}, order.ErrNotFound},
 		"down":               {fails(status.Error(codes.PermissionDenied, "no")), Started{}, errors.New("any")},
 		"a foreign workflow": {described(nil, enums.WORKFLOW_EXECUTION_STATUS_RUNNING), Started{}, errors.New("any")},
@@ -274,7 +274,7 @@ func described(
 ) func() (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	return func() (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 		return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflow.WorkflowExecutionInfo{
-			Memo: &common.Memo{Fields: memo}, Status: s, StartTime: timestamppb.New(startedAt),
+			Memo: &common.Memo{Fields: memo}, Status: s,
 		}}, nil
 	}
 }

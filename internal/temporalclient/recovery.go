@@ -141,13 +141,29 @@ func (w *Workflows) count(ctx context.Context, query string) (int64, error) {
 
 // Recover starts the order's recovery workflow, unless one runs or has completed.
 func (w *Workflows) Recover(ctx context.Context, req order.Request) error {
+	return w.recover(ctx, req, workflows.RecoverOrderWorkflow, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY)
+}
+
+// RecoverAgain starts the order's recovery workflow unless one runs, also when one has completed.
+func (w *Workflows) RecoverAgain(ctx context.Context, req order.Request) error {
+	return w.recover(ctx, req, workflows.RecoverOrderWorkflow, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+}
+
+// Rerun starts a workflow that runs the order's saga again, unless a recovery runs.
+func (w *Workflows) Rerun(ctx context.Context, req order.Request) error {
+	return w.recover(ctx, req, workflows.RerunOrderWorkflow, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+}
+
+func (w *Workflows) recover(
+	ctx context.Context, req order.Request, workflow string, again enums.WorkflowIdReusePolicy,
+) error {
 	_, err := w.client.SDK.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                       req.ID.RecoveryID(),
 		TaskQueue:                w.taskQueue,
-		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		WorkflowIDReusePolicy:    again,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		StaticSummary:            "finishes an interrupted order",
-	}, workflows.RecoverOrderWorkflow, req)
+	}, workflow, req)
 	if err != nil {
 		return fmt.Errorf("start the recovery of order %s: %w", req.ID, err)
 	}

@@ -76,7 +76,7 @@ func steps(a *activities.Activities, req order.Request) []step {
 			return row, err
 		},
 		func(ctx context.Context) (any, error) {
-			return nil, a.ReserveStock(ctx, activities.ReserveStockInput{
+			return a.ReserveStock(ctx, activities.ReserveStockInput{
 				OrderID: req.ID, Items: req.Items, ExpiresAt: time.Now().Add(holdFor),
 			})
 		},
@@ -85,7 +85,7 @@ func steps(a *activities.Activities, req order.Request) []step {
 			return charged, err
 		},
 		func(ctx context.Context) (any, error) {
-			return nil, a.CommitStock(ctx, activities.OrderInput{OrderID: req.ID})
+			return a.CommitStock(ctx, activities.OrderInput{OrderID: req.ID})
 		},
 		func(ctx context.Context) (_ any, err error) {
 			confirmed, err := a.ConfirmOrder(ctx, activities.ConfirmOrderInput{OrderID: req.ID, PaymentID: charged.PaymentID})
@@ -95,7 +95,7 @@ func steps(a *activities.Activities, req order.Request) []step {
 			confirmed.Apply(&row)
 			return confirmed, err
 		},
-		func(ctx context.Context) (any, error) { return nil, a.PublishEvent(ctx, order.NewEvent(row)) },
+		func(ctx context.Context) (any, error) { return a.PublishEvent(ctx, order.NewEvent(row)) },
 	}
 }
 

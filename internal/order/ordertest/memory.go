@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,17 +52,23 @@ func NewMemory(now func() time.Time) *Memory {
 		shipments: map[order.ShipmentID]order.Shipment{}}
 }
 
-// Create stores a PENDING order, or returns the existing one.
+// Create stores a PENDING order, prices an existing one that has no prices, or returns it.
 func (m *Memory) Create(_ context.Context, o order.Order) (order.Order, error) {
-	if err := o.CheckTotal(); err != nil {
+	if err := o.CheckPrices(); err != nil {
 		return order.Order{}, fmt.Errorf("create order %s: %w", o.ID, err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, ok := m.orders[o.ID]; !ok {
+	row, ok := m.orders[o.ID]
+	switch {
+	case !ok:
 		m.insert(order.Order{
 			ID: o.ID, UserID: o.UserID, Items: o.Items, Total: o.Total, PaymentMethod: o.PaymentMethod, Hash: o.Hash,
+			CreatedAt: o.CreatedAt,
 		}, order.EntryCreated, nil)
+	case !row.Decided() && !row.Priced() && o.Priced():
+		row.Items, row.Total = o.Items, o.Total
+		m.update(row, order.EntryPriced, nil)
 	}
 	return clone(m.orders[o.ID]), nil
 }
@@ -70,12 +77,15 @@ func (m *Memory) Create(_ context.Context, o order.Order) (order.Order, error) {
 func (m *Memory) Confirm(
 	_ context.Context, id order.ID, paymentID string, entries []order.Entry,
 ) (order.Order, error) {
-	return m.change("confirm", id, func(o *order.Order) order.EntryType {
-		if o.Status != order.Pending || o.Closing {
-			return ""
+	return m.change("confirm", id, func(o *order.Order) (order.EntryType, error) {
+		switch {
+		case o.Status != order.Pending || o.Closing:
+			return "", nil
+		case paymentID == "":
+			return "", errors.New("the payment has no ID")
 		}
 		o.Status, o.PaymentID = order.Confirmed, paymentID
-		return order.EntryConfirmed
+		return order.EntryConfirmed, o.CheckTotal()
 	}, entries)
 }
 
@@ -90,7 +100,7 @@ func (m *Memory) Close(
 	case !ok:
 		m.insert(order.Order{
 			ID: req.ID, UserID: req.UserID, Items: order.Unpriced(req.Items), PaymentMethod: req.PaymentMethod,
-			Hash: req.Hash, Closing: true, Cause: &cause,
+			Hash: req.Hash, Closing: true, Cause: &cause, CreatedAt: req.CreatedAt,
 		}, order.EntryClosing, entries)
 	case o.Status == order.Pending && !o.Closing:
 		o.Closing, o.Cause = true, &cause
@@ -101,18 +111,18 @@ func (m *Memory) Close(
 
 // Finish ends a closing order.
 func (m *Memory) Finish(_ context.Context, id order.ID, entries []order.Entry) (order.Order, error) {
-	return m.change("finish", id, func(o *order.Order) order.EntryType {
+	return m.change("finish", id, func(o *order.Order) (order.EntryType, error) {
 		if o.Status != order.Pending || !o.Closing {
-			return ""
+			return "", nil
 		}
 		o.Status = o.Cause.Reason.FinalStatus()
-		return order.EntryType(o.Status)
+		return order.EntryType(o.Status), nil
 	}, entries)
 }
 
 // change applies a guarded transition, which returns the entry type for what it did, or "" when it did nothing.
 func (m *Memory) change(
-	verb string, id order.ID, transition func(*order.Order) order.EntryType, entries []order.Entry,
+	verb string, id order.ID, transition func(*order.Order) (order.EntryType, error), entries []order.Entry,
 ) (order.Order, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -120,15 +130,24 @@ func (m *Memory) change(
 	if !ok {
 		return order.Order{}, fmt.Errorf("%s order %s: %w", verb, id, order.ErrNotFound)
 	}
-	if did := transition(&o); did != "" {
+	did, err := transition(&o)
+	if err != nil {
+		return order.Order{}, fmt.Errorf("%s order %s: %w", verb, id, err)
+	}
+	if did != "" {
 		m.update(o, did, entries)
 	}
 	return clone(m.orders[id]), nil
 }
 
 func (m *Memory) insert(o order.Order, did order.EntryType, entries []order.Entry) {
-	now := m.clock()
-	o.Status, o.Version, o.CreatedAt, o.UpdatedAt = order.Pending, 1, now, now
+	o.Status, o.Version, o.UpdatedAt = order.Pending, 1, m.clock()
+	if o.CreatedAt.IsZero() {
+		o.CreatedAt = o.UpdatedAt
+	}
+	if o.CreatedAt.After(o.UpdatedAt) {
+		o.UpdatedAt = o.CreatedAt
+	}
 	m.store(o, did, entries)
 }
 
