@@ -63,9 +63,25 @@ const peerService = attribute.Key("peer.service")
 
 // Transport traces and measures the requests that base sends to a service.
 func Transport(peer string, base http.RoundTripper) http.RoundTripper {
-	name := []attribute.KeyValue{peerService.String(peer)}
-	return otelhttp.NewTransport(base,
-		otelhttp.WithSpanOptions(trace.WithAttributes(name...)),
-		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method + " " + peer }),
-		otelhttp.WithMetricAttributesFn(func(*http.Request) []attribute.KeyValue { return name }))
+	name := peerService.String(peer)
+	return &transport{name: name, base: base, traced: otelhttp.NewTransport(base,
+		otelhttp.WithSpanOptions(trace.WithAttributes(name)),
+		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method + " " + peer }))}
+}
+
+type transport struct {
+	name         attribute.KeyValue
+	base, traced http.RoundTripper
+}
+
+// RoundTrip names the service in the metrics.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	var labels otelhttp.Labeler
+	labels.Add(t.name)
+	return t.traced.RoundTrip(r.WithContext(otelhttp.ContextWithClientLabeler(r.Context(), &labels)))
+}
+
+// CloseIdleConnections lets http.Client close them: otelhttp's transport does not.
+func (t *transport) CloseIdleConnections() {
+	(&http.Client{Transport: t.base}).CloseIdleConnections()
 }

@@ -2,15 +2,19 @@ package telemetry
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/propagation"
+	metrics "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
@@ -51,6 +55,8 @@ func TestOtherProcessesAreToldTheMarkAndNotTheAttempt(t *testing.T) {
 	spans := recorded(t)
 	mark := Mark(trace.SpanContext{}, "run", "CreateOrder", time.Now(), time.Now())
 	var told string
+	reader := metrics.NewManualReader()
+	otel.SetMeterProvider(metrics.NewMeterProvider(metrics.WithReader(reader)))
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { told = r.Header.Get("traceparent") }))
 	defer server.Close()
 	ctx, attempt := otel.Tracer("test").Start(WithLasting(trace.ContextWithSpanContext(t.Context(), mark), mark), "attempt")
@@ -66,6 +72,10 @@ func TestOtherProcessesAreToldTheMarkAndNotTheAttempt(t *testing.T) {
 	attempt.End()
 	if want := "00-" + mark.TraceID().String() + "-" + mark.SpanID().String() + "-01"; told != want {
 		t.Errorf("told %q, want %q", told, want)
+	}
+	var measured metricdata.ResourceMetrics
+	if err := reader.Collect(t.Context(), &measured); err != nil || !strings.Contains(fmt.Sprint(measured), "peer.service") {
+		t.Errorf("the metrics do not name the service: %v, %v", measured, err)
 	}
 	call := spans.GetSpans()[1]
 	if call.Parent.SpanID() != attempt.SpanContext().SpanID() || call.Name != "GET catalog" {
