@@ -126,7 +126,7 @@ func newPage(e order.Event) (p page, err error) {
 		p.Intro = "We could not complete your order. "
 	}
 	why := sentence(e.Message)
-	p.Outro = "You pay nothing for it."
+	p.Outro = "You owe nothing for it." // true as well when an operator has skipped the refund
 	p.Intro = strings.TrimSpace(p.Intro + why)
 	p.Short = p.Title + ". " + why + p.Outro
 	return p, nil

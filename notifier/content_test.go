@@ -79,9 +79,9 @@ func TestWhatCustomersRead(t *testing.T) {
 	const id = "0197a4b2-6c1e-7d3f-8a55-00000000000"
 	want := map[string]string{
 		"confirmed":              "Thank you! Your order " + id + "1 is confirmed: 2 × Espresso cup. You were charged $25.98.",
-		"failed":                 "We could not complete your order " + id + "2. Your card was declined. You pay nothing for it.",
-		"cancelled":              "Your order " + id + "2 was cancelled. Your card was declined. You pay nothing for it.",
-		"failed without a word":  "We could not complete your order " + id + "3. You pay nothing for it.",
+		"failed":                 "We could not complete your order " + id + "2. Your card was declined. You owe nothing for it.",
+		"cancelled":              "Your order " + id + "2 was cancelled. Your card was declined. You owe nothing for it.",
+		"failed without a word":  "We could not complete your order " + id + "3. You owe nothing for it.",
 		"without a name, in yen": "Thank you! Your order " + id + "4 is confirmed: 2 × cup. You were charged ¥2,598.",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

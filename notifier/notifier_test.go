@@ -42,7 +42,7 @@ func TestAMessageThatComesAgainTellsTheCustomerOnce(t *testing.T) {
 	want := []notification{{
 		MessageID: "0197a4b2-6c1e-7d3f-8a55-000000000001.ORDER_CANCELLED", OrderID: e.OrderID, UserID: 42,
 		Audience: "customer", Type: "ORDER_CANCELLED",
-		Text: "We could not complete your order 0197a4b2-6c1e-7d3f-8a55-000000000001. Your card was declined. You pay nothing for it.",
+		Text: "We could not complete your order 0197a4b2-6c1e-7d3f-8a55-000000000001. Your card was declined. You owe nothing for it.",
 	}}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(notification{}, "CreatedAt")); diff != "" {
 		t.Errorf("notifications (-want +got):\n%s", diff)
