@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ordersaga/ordersaga/internal/money"
@@ -260,13 +261,19 @@ func TestRequestsUnderOneKeyAtOnceAreOneRefund(t *testing.T) {
 // The response leaves when the gateway has answered, not when the wait is over.
 func TestARequestWaitsForTheGateway(t *testing.T) {
 	t.Parallel()
-	api := newShop(t, func(s *memory, req order.RefundRequest) error {
-		time.AfterFunc(shortWait/4, func() { _ = answers(order.RefundPending)(s, req) })
-		return nil
+	synctest.Test(t, func(t *testing.T) {
+		api := newPatientAPI(t, confirms)
+		sellMugs(t, api.store.Memory)
+		api.engine.refund = func(s *memory, req order.RefundRequest) error {
+			time.AfterFunc(3*time.Second, func() { _ = answers(order.RefundPending)(s, req) })
+			return nil
+		}
+		began := time.Now()
+		got := api.send(t, "POST", refundsPath, oneBack, underR1)
+		if took := time.Since(began); got.status != 201 || took < 3*time.Second || took > 3*time.Second+2*longPause {
+			t.Errorf("got %d %s after %s, want 201 soon after 3s", got.status, got.raw, took)
+		}
 	})
-	if got := api.ask(t, "POST", refundsPath, oneBack, underR1); got.status != 201 && got.status != 202 {
-		t.Errorf("got %d %s", got.status, got.raw)
-	}
 }
 
 func TestRefundsAreShownToWhomTheyConcern(t *testing.T) {
