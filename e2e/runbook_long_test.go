@@ -245,6 +245,11 @@ func (o *operator) checksPayments() {
 		o.t.Errorf("the gateway keeps money of a failed order: exit code %d", code)
 	}
 	o.book.tells("payments-check", out, id)
+	out, code = o.book.try("payments-check-order", "ORDER="+id)
+	if code != 1 {
+		o.t.Errorf("one order, of which the gateway keeps money: exit code %d", code)
+	}
+	o.book.tells("payments-check-order", out, intent, "MONEY_KEPT: ", "kept 12.99 USD")
 	o.book.try("payments-repair")
 	if got := o.money(id).Net; got != 0 {
 		o.t.Errorf("the gateway still keeps %d", got)

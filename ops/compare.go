@@ -20,79 +20,91 @@ type orders interface {
 	AppendTimeline(ctx context.Context, id order.ID, key string, e order.Entry) error
 }
 
+// refunds are the refunds' rows.
+type refunds interface {
+	OfOrder(ctx context.Context, id order.ID) ([]order.Refund, error)
+	Balances(ctx context.Context, ids []order.ID) ([]order.Balance, error)
+	Settle(ctx context.Context, id order.RefundID, outcome order.RefundOutcome) (order.Refund, error)
+	BookOutside(ctx context.Context, id order.ID, found order.GatewayRefund) (order.Refund, error)
+}
+
 // payments are the gateway's.
 type payments interface {
 	PaymentsSince(ctx context.Context, since time.Time) iter.Seq2[order.GatewayPayment, error]
+	PaymentsOf(ctx context.Context, id order.ID) ([]string, error)
 	Payment(ctx context.Context, id string) (order.GatewayPayment, error)
+	RefundsOf(ctx context.Context, paymentID string) ([]order.GatewayRefund, error)
 	GiveBack(ctx context.Context, id order.ID, paymentID string) error
 }
 
 // books are the two sides that are compared.
 type books struct {
 	orders       orders
+	refunds      refunds
 	payments     payments
 	now          time.Time
 	readOrders   func(n int) // counts what has been read so far
 	readPayments func(n int)
 }
 
-// kind says what is wrong.
-type kind string
-
-// The kinds of differences.
-const (
-	moneyKept    kind = "MONEY_KEPT"    // the order is FAILED or CANCELLED
-	chargedTwice kind = "CHARGED_TWICE" // the order is CONFIRMED, and this is not its payment
-	notPaid      kind = "NOT_PAID"      // the order is CONFIRMED, and less than its total is kept
-	wrongAmount  kind = "WRONG_AMOUNT"  // the order is CONFIRMED, and more than its total or another currency is kept
-	unfinished   kind = "UNFINISHED"    // the order is still PENDING: see to its saga
-	unknownOrder kind = "UNKNOWN_ORDER" // no order has the ID that the payment names
-)
-
-// repairable reports whether giving the payment back settles the difference.
-func (k kind) repairable() bool { return k == moneyKept || k == chargedTwice }
-
-// difference is something on which the two sides disagree.
-type difference struct {
-	Kind      kind         `json:"kind"`
-	OrderID   order.ID     `json:"orderId"`
-	Status    order.Status `json:"status,omitempty"` // of the order, if there is one
-	Total     money.Money  `json:"total,omitzero"`   // of the order
-	PaymentID string       `json:"paymentId,omitempty"`
-	Kept      money.Money  `json:"kept,omitzero"` // of this payment, by the gateway
-	Repaired  bool         `json:"repaired"`
-	Problem   string       `json:"problem,omitempty"` // why the repair did not succeed
-}
-
 // comparison is what a comparison read and found.
 type comparison struct {
-	orders, payments int // read
+	orders, payments int      // read
+	refunded         int      // orders of which the gateway has given something back, by the books
+	account          *account // of the one order that was asked for
 	differences      []difference
 }
 
-// compare reads both sides and returns the differences. It skips orders that are younger than minAge, because their sagas
-// may be at work, and, unless since is zero, orders that were placed longer than that ago.
+// compare reads both sides and returns the differences. It skips orders that are younger than minAge or have a refund that
+// changed more recently, because their sagas may be at work, and, unless since is zero, orders that were placed longer than
+// that ago.
 func (b books) compare(ctx context.Context, since, minAge time.Duration) (*comparison, error) {
 	var from time.Time
 	if since > 0 {
 		from = b.now.Add(-since)
 	}
+	until := b.now.Add(-minAge)
 	c := &comparison{}
 	taken, err := b.taken(ctx, from, c)
 	if err != nil {
 		return nil, err
 	}
-	suspects, err := b.suspects(ctx, from, b.now.Add(-minAge), taken, c)
+	suspects, err := b.suspects(ctx, from, until, taken, c)
 	if err != nil {
 		return nil, err
 	}
 	// The two sides were read at different times, and orders went on meanwhile. So each suspect is read again.
 	for _, s := range suspects {
-		again, err := b.again(ctx, s)
+		a, err := b.account(ctx, s)
 		if err != nil {
 			return nil, err
 		}
-		c.differences = append(c.differences, again...)
+		if !a.changedAfter(until) {
+			c.differences = append(c.differences, a.differences()...)
+		}
+	}
+	return c, nil
+}
+
+// compareOrder is compare for one order, whatever its age.
+func (b books) compareOrder(ctx context.Context, id order.ID) (*comparison, error) {
+	ids, err := b.payments.PaymentsOf(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	a, err := b.account(ctx, suspect{id, ids})
+	if err != nil {
+		return nil, err
+	}
+	if a.Status == "" && len(a.Payments) == 0 {
+		return nil, leftf("there is no order %s, and no payment names it", id)
+	}
+	c := &comparison{payments: len(a.Payments), account: a, differences: a.differences()}
+	if a.Status != "" {
+		c.orders = 1
+	}
+	if a.Expected != a.Total {
+		c.refunded = 1
 	}
 	return c, nil
 }
@@ -113,10 +125,18 @@ func (b books) taken(ctx context.Context, from time.Time, c *comparison) (map[or
 	return taken, nil
 }
 
-// suspect is an order that looks wrong, with those of its payments that are known.
+// suspect is an order that looks wrong, with the IDs of those of its payments that are known.
 type suspect struct {
 	id       order.ID
-	payments []order.GatewayPayment
+	payments []string
+}
+
+func suspectOf(id order.ID, its []order.GatewayPayment) suspect {
+	s := suspect{id: id}
+	for _, p := range its {
+		s.payments = append(s.payments, p.ID)
+	}
+	return s
 }
 
 // suspects goes through all orders that were placed between the two times, newest first, and then through the payments
@@ -127,6 +147,10 @@ func (b books) suspects(
 	var found []suspect
 	for q := (order.Query{Limit: order.MaxPage}); ; {
 		page, next, err := b.orders.Orders(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		balances, err := b.balances(ctx, page)
 		if err != nil {
 			return nil, err
 		}
@@ -142,8 +166,13 @@ func (b books) suspects(
 			}
 			c.orders++
 			b.readOrders(1)
-			if len(judge(o, its)) > 0 {
-				found = append(found, suspect{o.ID, its})
+			balance := balances[o.ID]
+			if o.Status == order.Confirmed && balance.Kept != o.Total {
+				c.refunded++
+			}
+			a := account{Order: o, Expected: balance.Kept, Owed: balance.Owed, Skipped: balance.Skipped, Payments: its}
+			if len(a.differences()) > 0 {
+				found = append(found, suspectOf(o.ID, its))
 			}
 		}
 		if q.Cursor = next; next == "" {
@@ -154,15 +183,37 @@ func (b books) suspects(
 	for id, its := range taken {
 		its = slices.DeleteFunc(its, func(p order.GatewayPayment) bool { return p.CreatedAt.After(until) })
 		if len(its) > 0 {
-			found = append(found, suspect{id, its})
+			found = append(found, suspectOf(id, its))
 		}
 	}
 	slices.SortFunc(found, func(a, b suspect) int { return cmp.Compare(a.id, b.id) })
 	return found, nil
 }
 
-// again judges an order by its row and its payments as they are now.
-func (b books) again(ctx context.Context, s suspect) ([]difference, error) {
+// balances returns what the books say about the money of the CONFIRMED orders among those given.
+func (b books) balances(ctx context.Context, page []order.Order) (map[order.ID]order.Balance, error) {
+	var ids []order.ID
+	for _, o := range page {
+		if o.Status == order.Confirmed {
+			ids = append(ids, o.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	balances, err := b.refunds.Balances(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	of := map[order.ID]order.Balance{}
+	for _, balance := range balances {
+		of[balance.OrderID] = balance
+	}
+	return of, nil
+}
+
+// account reads everything about an order's money, as it is now.
+func (b books) account(ctx context.Context, s suspect) (*account, error) {
 	o, err := b.orders.Order(ctx, s.id)
 	if errors.Is(err, order.ErrNotFound) {
 		o, err = order.Order{ID: s.id}, nil
@@ -170,15 +221,11 @@ func (b books) again(ctx context.Context, s suspect) ([]difference, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids := []string{}
-	for _, p := range s.payments {
-		ids = append(ids, p.ID)
+	a := &account{Order: o, Expected: money.Money{Currency: o.Total.Currency}}
+	if o.PaymentID != "" && !slices.Contains(s.payments, o.PaymentID) {
+		s.payments = append(s.payments, o.PaymentID)
 	}
-	if o.PaymentID != "" && !slices.Contains(ids, o.PaymentID) {
-		ids = append(ids, o.PaymentID)
-	}
-	var its []order.GatewayPayment
-	for _, id := range ids {
+	for _, id := range s.payments {
 		p, err := b.payments.Payment(ctx, id)
 		if errors.Is(err, order.ErrPaymentNotFound) {
 			continue
@@ -186,42 +233,21 @@ func (b books) again(ctx context.Context, s suspect) ([]difference, error) {
 		if err != nil {
 			return nil, fmt.Errorf("payments of order %s: %w", s.id, err)
 		}
-		its = append(its, p)
-	}
-	return judge(o, its), nil
-}
-
-// judge is the rule: for a CONFIRMED order the gateway keeps exactly the total, in the one payment that the order names;
-// for every other order it keeps nothing. An order without a status does not exist.
-func judge(o order.Order, its []order.GatewayPayment) []difference {
-	var out []difference
-	add := func(k kind, paymentID string, kept money.Money) {
-		out = append(out, difference{
-			Kind: k, OrderID: o.ID, Status: o.Status, Total: o.Total, PaymentID: paymentID, Kept: kept,
-		})
-	}
-	own := money.Money{Currency: o.Total.Currency}
-	for _, p := range its {
-		switch kept := p.Kept(); {
-		case o.Status == order.Confirmed && p.ID == o.PaymentID:
-			own = kept
-		case kept.Amount <= 0:
-		case o.Status == order.Confirmed:
-			add(chargedTwice, p.ID, kept)
-		case o.Status == "":
-			add(unknownOrder, p.ID, kept)
-		case o.Status == order.Pending:
-			add(unfinished, p.ID, kept)
-		default:
-			add(moneyKept, p.ID, kept)
+		a.Payments = append(a.Payments, p)
+		if o.Status == order.Confirmed && id == o.PaymentID {
+			if a.Found, err = b.payments.RefundsOf(ctx, id); err != nil {
+				return nil, err
+			}
 		}
 	}
-	switch {
-	case o.Status != order.Confirmed || own == o.Total:
-	case own.Currency == o.Total.Currency && own.Amount < o.Total.Amount:
-		add(notPaid, o.PaymentID, own)
-	default:
-		add(wrongAmount, o.PaymentID, own)
+	if o.Status != order.Confirmed {
+		return a, nil
 	}
-	return out
+	if a.Refunds, err = b.refunds.OfOrder(ctx, s.id); err != nil {
+		return nil, err
+	}
+	balances, err := b.balances(ctx, []order.Order{o})
+	balance := balances[o.ID]
+	a.Expected, a.Owed, a.Skipped = balance.Kept, balance.Owed, balance.Skipped
+	return a, err
 }

@@ -22,7 +22,7 @@ const (
 )
 
 const exitCodes = `Exit codes:
-  0  done: nothing differs, or everything selected was shown or changed
+  0  done: nothing is left to settle, or everything selected was shown or changed
   1  something differs or could not be done: read the output
   2  the arguments or the configuration are wrong: nothing was started
   3  incomplete: a service did not respond or was too busy, or the command was interrupted: run it again
@@ -43,7 +43,7 @@ type commands struct {
 
 	Payments struct {
 		Check  checkPayments  `cmd:"" help:"Compare the payment gateway's ledger with the orders."`
-		Repair repairPayments `cmd:"" help:"Compare, and give back money that must not be kept."`
+		Repair repairPayments `cmd:"" help:"Compare, give back money that must not be kept, and book refunds as the gateway has them."`
 	} `cmd:"" help:"Does the payment gateway keep what the orders say?"`
 
 	Stock struct {

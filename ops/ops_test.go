@@ -195,7 +195,7 @@ func TestWrongArgumentsAreExplained(t *testing.T) {
 		"deadletters replay --all --rate 0": "--rate",
 		"deadletters discard --apply":       "--id",
 		"payments check --fix":              "--fix",
-		"payments check all":                "all",
+		"payments check all":                "ORDER",
 		"payments check --apply":            "--apply",
 		"payments check --operator=ann":     "--operator",
 		"payments check --min-age=-1h":      "negative",

@@ -1,12 +1,14 @@
 package ops
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
+	"github.com/ordersaga/ordersaga/internal/money"
 	"github.com/ordersaga/ordersaga/internal/moneytext"
 	"github.com/ordersaga/ordersaga/internal/order"
 	"github.com/ordersaga/ordersaga/internal/pgdb"
@@ -25,13 +27,17 @@ type booksConfig struct {
 // a million.
 type compared struct {
 	configured[booksConfig]
+	Order  string        `arg:"" optional:"" help:"Only this order, whatever its age; shows its payments and refunds."`
 	Since  time.Duration `help:"Only orders placed in this time, such as 720h; 0: all." default:"0"`
-	MinAge time.Duration `help:"Skip orders that are younger: their sagas may be at work." default:"30m"`
+	MinAge time.Duration `help:"Skip younger orders and refunds: their sagas may be at work." default:"30m"`
 }
 
 func (c *compared) validate() error {
 	if c.Since < 0 || c.MinAge < 0 {
 		return errors.New("--since and --min-age must not be negative")
+	}
+	if _, err := order.ParseID(c.Order); c.Order != "" && err != nil {
+		return fmt.Errorf("ORDER: %w", err)
 	}
 	return nil
 }
@@ -39,7 +45,7 @@ func (c *compared) validate() error {
 type checkPayments struct{ compared }
 
 func (c *checkPayments) run(ctx context.Context, out *output) error {
-	return c.report(ctx, out, change{}, "repair gives it back")
+	return c.report(ctx, out, change{}, "repair")
 }
 
 type repairPayments struct {
@@ -52,19 +58,19 @@ func (c *repairPayments) validate() error {
 }
 
 func (c *repairPayments) run(ctx context.Context, out *output) error {
-	return c.report(ctx, out, c.change, "--apply gives it back")
+	return c.report(ctx, out, c.change, "--apply")
 }
 
 // paymentCount is the summary.
 type paymentCount struct {
 	Orders      int `json:"orders"`   // compared
 	Payments    int `json:"payments"` // read from the gateway
+	Refunded    int `json:"refunded"` // orders of which the gateway has given back all or a part, by the books
 	Differences int `json:"differences"`
 	Left        int `json:"left"` // not repaired
 }
 
-// report compares, repairs if the change is to be applied, and says what it found. The offer is what the report says about
-// a difference that can be repaired.
+// report compares, repairs if the change is to be applied, and says what it found. The offer is what makes a repair.
 func (c *compared) report(ctx context.Context, out *output, change change, offer string) error {
 	db, err := pgdb.OpenReader(ctx, c.config.Orders)
 	if err != nil {
@@ -76,10 +82,15 @@ func (c *compared) report(ctx context.Context, out *output, change change, offer
 		return misconfigured{fmt.Errorf("STRIPE_API_URL, STRIPE_API_KEY: %w", err)}
 	}
 	b := books{
-		orders: postgres.NewOrders(db.Pool), payments: gateway, now: time.Now(),
+		orders: postgres.NewOrders(db.Pool), refunds: postgres.NewRefunds(db.Pool), payments: gateway, now: time.Now(),
 		readOrders: out.counting("orders read"), readPayments: out.counting("payments read"),
 	}
-	found, err := b.compare(ctx, c.Since, c.MinAge)
+	var found *comparison
+	if c.Order != "" {
+		found, err = b.compareOrder(ctx, order.ID(c.Order))
+	} else {
+		found, err = b.compare(ctx, c.Since, c.MinAge)
+	}
 	if err != nil {
 		return err
 	}
@@ -94,57 +105,69 @@ func (c *compared) report(ctx context.Context, out *output, change change, offer
 
 // printComparison returns how many differences are left.
 func printComparison(found *comparison, out *output, offer string) (left int) {
-	t := out.table("ORDER", "STATUS", "WHAT", "TOTAL", "KEPT", "PAYMENT", "REPAIR")
+	if found.account != nil {
+		printAccount(found.account, out)
+	}
+	t := out.table("ORDER", "STATUS", "WHAT", "TOTAL", "EXPECTED", "KEPT", "PAYMENT", "REFUND", "AMOUNT", "REPAIR")
+	seen := map[kind]bool{}
 	for _, d := range found.differences {
-		if !d.Repaired {
+		if d.left() {
 			left++
 		}
-		t.row(d, d.OrderID, d.Status, d.Kind, moneytext.Plain(d.Total), moneytext.Plain(d.Kept), d.PaymentID, d.outcome(offer))
+		seen[d.Kind] = true
+		t.row(d, d.OrderID, d.Status, d.Kind, moneytext.Plain(d.Total), moneytext.Plain(d.Expected),
+			moneytext.Plain(d.Kept), d.PaymentID,
+			cmp.Or(string(d.RefundID), d.GatewayID), moneytext.Plain(d.Amount), d.outcome(offer))
 	}
 	t.end("nothing differs")
-	n := paymentCount{Orders: found.orders, Payments: found.payments, Differences: len(found.differences), Left: left}
-	out.summary(n, "compared %d orders and %d payments; differences: %d, left: %d", n.Orders, n.Payments, n.Differences, n.Left)
+	for _, i := range kinds {
+		if seen[i.kind] {
+			out.text("%s: %s", string(i.kind), i.meaning)
+		}
+	}
+	n := paymentCount{
+		Orders: found.orders, Payments: found.payments, Refunded: found.refunded, Differences: len(found.differences), Left: left,
+	}
+	out.summary(n, "compared %d orders (refunded in part or in full: %d) and %d payments; differences: %d, left: %d",
+		n.Orders, n.Refunded, n.Payments, n.Differences, n.Left)
 	return left
 }
 
-// outcome says what became of the difference, or what can be done about it.
-func (d difference) outcome(offer string) string {
-	switch {
-	case d.Repaired:
-		return "given back"
-	case d.Problem != "":
-		return "failed: " + d.Problem
-	case d.Kind.repairable():
-		return offer
+// printAccount shows the money of one order on both sides.
+func printAccount(a *account, out *output) {
+	type shownRefund struct {
+		ID        order.RefundID     `json:"id"`
+		Kind      order.RefundKind   `json:"kind"`
+		Money     order.RefundMoney  `json:"money"`
+		Amount    money.Money        `json:"amount"`
+		Status    order.RefundStatus `json:"status"`
+		GatewayID string             `json:"gatewayId,omitempty"`
+		Settled   bool               `json:"settled"`
 	}
-	return "by hand"
-}
-
-// repair gives back what must not be kept, one payment after the other, and marks what it did. A payment that cannot be
-// given back does not stop the others.
-func (b books) repair(ctx context.Context, c change, differences []difference) {
-	for i := range differences {
-		d := &differences[i]
-		if !d.Kind.repairable() {
-			continue
+	shown := []shownRefund{}
+	for _, r := range a.Refunds {
+		shown = append(shown, shownRefund{r.ID, r.Kind, r.Money, r.Amount, r.Status, r.GatewayID, r.Settled})
+	}
+	status := cmp.Or(string(a.Status), "unknown")
+	out.line(map[string]any{"account": map[string]any{
+		"orderId": a.ID, "status": a.Status, "total": a.Total, "expected": a.Expected, "owed": a.Owed,
+		"payments": a.Payments, "refunds": shown, "gatewayRefunds": a.Found,
+	}}, "order %s is %s: the total is %s, and the gateway should keep %s",
+		string(a.ID), status, moneytext.Plain(a.Total), moneytext.Plain(a.Expected))
+	for _, p := range a.Payments {
+		amount := func(n int64) string { return moneytext.Plain(money.Money{Amount: n, Currency: p.Currency}) }
+		out.text("payment %s: taken %s, given back %s, kept %s",
+			p.ID, amount(p.Captured), amount(p.Refunded), amount(p.Kept().Amount))
+	}
+	for _, r := range shown {
+		rest := ""
+		if !r.Settled {
+			rest = ", not at rest yet"
 		}
-		if err := b.giveBack(ctx, c, *d); err != nil {
-			d.Problem = err.Error()
-			continue
-		}
-		d.Repaired = true
+		out.text("refund %s: %s, money %s, %s, %s%s", string(r.ID), string(r.Kind), string(r.Money), moneytext.Plain(r.Amount),
+			string(r.Status), rest)
 	}
-}
-
-// giveBack records the refund on the order's timeline and then makes it. In the other order, an interruption between the
-// two would leave a refund without a record, and the next comparison would not find it. Both are safe to repeat.
-func (b books) giveBack(ctx context.Context, c change, d difference) error {
-	err := b.orders.AppendTimeline(ctx, d.OrderID, "give-back."+d.PaymentID, order.Entry{
-		Type: order.EntryRefunded, At: b.now,
-		Detail: fmt.Sprintf("%s gives back %s of payment %s: %s", c.Operator, moneytext.Plain(d.Kept), d.PaymentID, c.Reason),
-	})
-	if err != nil {
-		return err
+	for _, g := range a.Found {
+		out.text("refund %s at the gateway: %s, %s", g.ID, moneytext.Plain(g.Amount), string(g.Status))
 	}
-	return b.payments.GiveBack(ctx, d.OrderID, d.PaymentID)
 }

@@ -49,6 +49,16 @@ func (p *Payments) PaymentsSince(ctx context.Context, since time.Time) iter.Seq2
 	}
 }
 
+// PaymentsOf returns the IDs of the payments that name the order. They come from the gateway's search, which lags a minute as a
+// rule and an hour at worst.
+func (p *Payments) PaymentsOf(ctx context.Context, id order.ID) ([]string, error) {
+	ids, err := p.search(ctx, order.Payment{OrderID: id})
+	if err != nil {
+		return nil, wrap("search for the payments of order "+string(id), err)
+	}
+	return ids, nil
+}
+
 // GiveBack is Refund for one payment by its ID. It is for payments that the order's saga does not know.
 func (p *Payments) GiveBack(ctx context.Context, id order.ID, paymentID string) error {
 	return p.giveBack(ctx, order.Payment{OrderID: id}, paymentID)
