@@ -32,7 +32,7 @@ func (s *Refunds) OfOrder(ctx context.Context, id order.ID) ([]order.Refund, err
 // are left out, whether BOOKED or without a row.
 func (s *Refunds) Answered(ctx context.Context, ids []order.RefundID) ([]order.Refund, error) {
 	refunds, err := collect(ctx, s.pool, scanRefund,
-		selectRefunds+" WHERE r.id = ANY($1::uuid[]) AND r.status <> 'BOOKED'", ids)
+		selectRefunds+" WHERE r.id = ANY($1::uuid[]) AND r.status <> 'BOOKED'", texts(ids))
 	if err != nil {
 		return nil, fmt.Errorf("read how %d refunds were answered: %w", len(ids), err)
 	}
