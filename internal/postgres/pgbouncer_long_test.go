@@ -96,7 +96,9 @@ func pgbouncer(t *testing.T, dir string) string {
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // read by another user
 		t.Fatal(err)
 	}
-	script := `cd "$0" && apt-get -q download pgbouncer libcares2 libevent-2.1-7 && for deb in *.deb; do dpkg -x "$deb" .; done`
+	// Its libraries have other names in other releases of Debian.
+	script := `cd "$0" && apt-get -q download pgbouncer $(apt-cache depends pgbouncer |
+		sed -nE 's/.*Depends: (lib(c-)?ares.*|libevent.*)/\1/p') && for deb in *.deb; do dpkg -x "$deb" .; done`
 	if out, err := exec.CommandContext(t.Context(), "sh", "-c", script, dir).CombinedOutput(); err != nil {
 		t.Skipf("PgBouncer can be had neither here nor from Debian: %v\n%s", err, out)
 	}
