@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -221,8 +220,7 @@ func outOfMemory(w *world) {
 	defer w.broker.Control("set_vm_memory_high_watermark", "0.6")
 	w.broker.Control("set_vm_memory_high_watermark", "absolute", "1MB")
 	eventually(w.t, "the broker to ask for a pause", func() bool {
-		err := w.p.Ready(w.t.Context())
-		return err != nil && strings.Contains(err.Error(), "asks publishers to pause")
+		return errors.Is(w.p.Ready(w.t.Context()), Paused)
 	})
 	before := w.sent.Load()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 200*time.Millisecond)
