@@ -82,14 +82,3 @@ func (p Progress) CheckDecided() error {
 	}
 	return nil
 }
-
-// CheckFinal is Check of a row that is at its end.
-func (p Progress) CheckFinal() error {
-	if err := p.Check(); err != nil {
-		return err
-	}
-	if !p.Status.Final() {
-		return fmt.Errorf("the row is %s", p.Status)
-	}
-	return nil
-}

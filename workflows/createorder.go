@@ -247,7 +247,7 @@ func (s *orderSaga) releaseStock(ctx workflow.Context) error {
 func (s *orderSaga) finishOrder(ctx workflow.Context) error {
 	return progress(ctx, s, steps.FinishOrder, func(entries []order.Entry) activities.FinishOrderInput {
 		return activities.FinishOrderInput{OrderID: s.req.ID, Entries: entries}
-	}, activities.Progress.CheckFinal)
+	}, activities.Progress.Check)
 }
 
 // publishEvent announces the end that the row has.
