@@ -30,6 +30,7 @@ const (
 	RabbitMQMetrics    = "RABBITMQ_METRICS"
 	MongoDB            = "MONGODB"
 	Temporal           = "TEMPORAL"
+	TemporalHTTP       = "TEMPORAL_HTTP"
 	TemporalHistory    = "TEMPORAL_HISTORY"
 	TemporalMatching   = "TEMPORAL_MATCHING"
 	TemporalWorker     = "TEMPORAL_WORKER"
@@ -57,6 +58,7 @@ var Ports = []Port{
 	{Name: RabbitMQMetrics, Default: 15692, Purpose: "RabbitMQ: metrics for Prometheus"},
 	{Name: MongoDB, Default: 27117, Purpose: "MongoDB protocol (FerretDB)"},
 	{Name: Temporal, Default: 7233, Purpose: "Temporal (gRPC)"},
+	{Name: TemporalHTTP, Default: 7243, Purpose: "Temporal (HTTP, for Nexus)"},
 	{Name: TemporalHistory, Default: 7234, Purpose: "Temporal's own (history service)"},
 	{Name: TemporalMatching, Default: 7235, Purpose: "Temporal's own (matching service)"},
 	{Name: TemporalWorker, Default: 7239, Purpose: "Temporal's own (system workers)"},

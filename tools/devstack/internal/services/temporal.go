@@ -29,8 +29,9 @@ func (s *Stack) temporal() supervisor.Service {
 			"BIND_ON_IP=127.0.0.1", "DYNAMIC_CONFIG_FILE_PATH="+setupDir+"/dynamicconfig.yaml",
 			"PROMETHEUS_ENDPOINT="+s.Address(config.TemporalMetrics),
 			"POSTGRES_SEEDS=127.0.0.1", "DB_PORT="+port(config.Postgres), "POSTGRES_USER=temporal", "POSTGRES_PWD=temporal",
-			"FRONTEND_GRPC_PORT="+port(config.Temporal), "HISTORY_GRPC_PORT="+port(config.TemporalHistory),
-			"MATCHING_GRPC_PORT="+port(config.TemporalMatching), "WORKER_GRPC_PORT="+port(config.TemporalWorker)),
+			"FRONTEND_GRPC_PORT="+port(config.Temporal), "FRONTEND_HTTP_PORT="+port(config.TemporalHTTP),
+			"HISTORY_GRPC_PORT="+port(config.TemporalHistory), "MATCHING_GRPC_PORT="+port(config.TemporalMatching),
+			"WORKER_GRPC_PORT="+port(config.TemporalWorker)),
 		Ready: s.temporalReady,
 	}
 }
