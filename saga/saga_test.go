@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -165,35 +166,38 @@ func (l *ledger) Undo(ctx context.Context, step string) error {
 }
 
 // Confirm is the activity of the pivot; it reports whether the pivot is passed.
-func (l *ledger) Confirm(ctx context.Context, of string) (confirmed bool, err error) {
+func (l *ledger) Confirm(ctx context.Context, of string) (bool, error) {
 	l = l.of(of)
-	err = l.call(ctx, "Confirm", func() error {
+	var confirmed atomic.Bool // a call that hangs sets it after Confirm has returned
+	err := l.call(ctx, "Confirm", func() error {
 		if l.refuse == "Confirm" && !l.confirmed {
 			return saga.Refuse("NO", "the pivot is refused", nil)
 		}
 		l.confirmed = l.confirmed || !l.closing
-		confirmed = l.confirmed
+		confirmed.Store(l.confirmed)
 		return nil
 	})
-	return confirmed, err
+	return confirmed.Load(), err
 }
 
 // Close is the activity of the fence.
-func (l *ledger) Close(ctx context.Context, of string) (verdict saga.Verdict, err error) {
+func (l *ledger) Close(ctx context.Context, of string) (saga.Verdict, error) {
 	l = l.of(of)
-	err = l.call(ctx, "Close", func() error {
+	var verdict atomic.Int64 // a call that hangs sets it after Close has returned
+	err := l.call(ctx, "Close", func() error {
 		switch {
 		case l.confirmed:
-			verdict = saga.Forward
+			verdict.Store(int64(saga.Forward))
 		case l.finished:
-			verdict = saga.Ended
+			verdict.Store(int64(saga.Ended))
 		default:
-			l.closing, verdict = true, saga.Backward
+			l.closing = true
+			verdict.Store(int64(saga.Backward))
 		}
 		l.land()
 		return nil
 	})
-	return verdict, err
+	return saga.Verdict(verdict.Load()), err
 }
 
 // Finish is the activity that records the end of an unwound saga.
