@@ -21,17 +21,10 @@ type Refunds interface {
 	// row is BOOKED. A row that was REFUSED and turns out to have happened becomes late. No sum is checked: facts are never
 	// guarded.
 	Settle(ctx context.Context, id order.RefundID, outcome order.RefundOutcome) (order.Refund, error)
-	// BookOutside stores a refund that was made at the gateway and that names no refund of ours, once per gateway ID, and then
-	// records its status as Settle does. Its ID follows from the gateway's.
-	BookOutside(ctx context.Context, id order.ID, found order.GatewayRefund) (order.Refund, error)
 	// ReturnedUnits records that the catalog has the units (UnitsDone), or that an operator skipped that (UnitsSkipped).
 	ReturnedUnits(ctx context.Context, id order.RefundID, units order.UnitsStatus) (order.Refund, error)
 	// Finish marks the refund as settled if its version is still the one that was announced.
 	Finish(ctx context.Context, id order.RefundID, version int64) (order.Refund, error)
-	// NoteDispute records a dispute, or its newer state. A closed one never opens again.
-	NoteDispute(ctx context.Context, d order.Dispute) error
-	// Refund returns a refund. It is order.ErrNotFound when there is none.
-	Refund(ctx context.Context, id order.RefundID) (order.Refund, error)
 }
 
 // RefundGateway gives money back.
@@ -42,10 +35,6 @@ type RefundGateway interface {
 	RefundPart(ctx context.Context, r order.Refund) (order.RefundOutcome, error)
 	// FindRefund looks the refund up, without asking for it. found is false when the gateway has none of this ID.
 	FindRefund(ctx context.Context, r order.Refund) (outcome order.RefundOutcome, found bool, err error)
-	// RefundsOf lists all refunds of a payment, oldest first. The list does not lag.
-	RefundsOf(ctx context.Context, paymentID string) ([]order.GatewayRefund, error)
-	// DisputesOf lists all disputes of a payment. Their OrderID is empty.
-	DisputesOf(ctx context.Context, paymentID string) ([]order.Dispute, error)
 }
 
 // Returns takes units of a sold order back.
@@ -62,8 +51,4 @@ type Shipments interface {
 	Ship(ctx context.Context, req order.ShipmentRequest) (order.Shipment, error)
 	// FinishShipment marks the shipment as settled if its version is still the one that was announced.
 	FinishShipment(ctx context.Context, id order.ShipmentID, version int64) (order.Shipment, error)
-	// Arrive makes a SHIPPED shipment DELIVERED or LOST. A repetition changes nothing; the other one is order.ErrConflict.
-	Arrive(ctx context.Context, id order.ShipmentID, status order.ShipmentStatus) (order.Shipment, error)
-	// Shipment returns a shipment. It is order.ErrNotFound when there is none.
-	Shipment(ctx context.Context, id order.ShipmentID) (order.Shipment, error)
 }

@@ -20,10 +20,14 @@ type GatewayRefunds interface {
 	RefundsSince(ctx context.Context, since time.Time, page string) (found []order.GatewayRefund, next string, err error)
 }
 
-// RefundBooks record what the gateway has done. The methods are those of Refunds.
+// RefundBooks record what the gateway has done.
 type RefundBooks interface {
+	// Settle is that of Refunds. It is order.ErrNotFound when there is no such refund.
 	Settle(ctx context.Context, id order.RefundID, outcome order.RefundOutcome) (order.Refund, error)
+	// BookOutside stores a refund that was made at the gateway and that names no refund of ours, once per gateway ID, and then
+	// records its status as Settle does. Its ID follows from the gateway's.
 	BookOutside(ctx context.Context, id order.ID, found order.GatewayRefund) (order.Refund, error)
+	// NoteDispute records a dispute, or its newer state. A closed one never opens again.
 	NoteDispute(ctx context.Context, d order.Dispute) error
 	// Pending returns up to limit PENDING refunds that were not looked up for minAge, the longest ago first.
 	Pending(ctx context.Context, minAge time.Duration, limit int) ([]order.Refund, error)

@@ -216,13 +216,9 @@ func (a *orders) listRefunds(ctx context.Context, in *OrderRef) (*refundsOutput,
 	all := principalOf(ctx).all
 	list := orderclient.RefundList{Refunds: []orderclient.Refund{}}
 	for _, r := range found {
-		if all || !refusedByBooks(r) {
+		if all || !r.RefusedByBooks() {
 			list.Refunds = append(list.Refunds, toRefund(r, all))
 		}
 	}
 	return &refundsOutput{"private, no-cache", list}, nil
-}
-
-func refusedByBooks(r order.Refund) bool {
-	return r.Status == order.RefundRefused && r.Cause != nil && r.Cause.By == order.RefusedByBooks
 }

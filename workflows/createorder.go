@@ -38,10 +38,15 @@ func CreateOrder(ctx workflow.Context, req order.Request) (activities.Progress, 
 
 // ended is the result of the workflow: how the row says that the order ended. An order that was unwound is an outcome.
 func (s *orderSaga) ended(_ saga.Outcome, err error) (activities.Progress, error) {
+	return activities.ProgressOf(s.row), failure(err)
+}
+
+// failure is the workflow's error. A saga that was unwound, or refused before its pivot, has an outcome: it has not failed.
+func failure(err error) error {
 	if _, unwound := saga.Unwound(err); unwound {
-		err = nil
+		return nil
 	}
-	return activities.ProgressOf(s.row), err
+	return err
 }
 
 // plan is the business process: each step, its undo, and the point of no return.

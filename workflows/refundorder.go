@@ -40,11 +40,14 @@ func RefundOrder(ctx workflow.Context, in RefundOrderInput) (RefundResult, error
 	if in.Resume {
 		run = s.plan().Recover
 	}
-	_, err := run(ctx, saga.Options{Attributes: saga.DefaultAttributes(), OnAttention: s.alertOperators, ReportUnknownSignals: true})
-	if _, refused := saga.Unwound(err); refused {
-		err = nil
-	}
-	return RefundResult{Status: s.row.Status, Units: s.row.Units}, err
+	_, err := run(ctx, booksOptions(s.alertOperators))
+	return RefundResult{Status: s.row.Status, Units: s.row.Units}, failure(err)
+}
+
+// booksOptions are those of refunds and shipments. They have no deadline: neither deciding nor giving up works without the
+// books.
+func booksOptions(onAttention func(workflow.Context, saga.Attention)) saga.Options {
+	return saga.Options{Attributes: saga.DefaultAttributes(), OnAttention: onAttention, ReportUnknownSignals: true}
 }
 
 // refundSaga is one run of the saga: the request, and the refund's row as last seen. Steps look at the row, never at what an

@@ -64,12 +64,6 @@ func (p *purse) FindRefund(_ context.Context, r order.Refund) (order.RefundOutco
 	return order.RefundOutcome{}, false, nil
 }
 
-func (p *purse) RefundsOf(context.Context, string) ([]order.GatewayRefund, error) {
-	return p.refunds, nil
-}
-
-func (*purse) DisputesOf(context.Context, string) ([]order.Dispute, error) { return nil, nil }
-
 // given is what was given back and did not come back. It is called with mu held.
 func (p *purse) given() (sum int64) {
 	for _, made := range p.refunds {
@@ -217,7 +211,7 @@ func TestWhatEachGuardOfARefundPrevents(t *testing.T) {
 	for name, spoil := range map[string]func(*activities.Refunding){
 		"the gateway knows no idempotency key": func(r *activities.Refunding) { r.Gateway = forgetful{r.Gateway.(*purse)} },
 		"returns are not keyed":                func(r *activities.Refunding) { r.Catalog = &unkeyed{Returns: r.Catalog} },
-		"the fence leaves no tombstone":        func(r *activities.Refunding) { r.Refunds = noTombstone{r.Refunds} },
+		"the fence leaves no tombstone":        func(r *activities.Refunding) { r.Refunds = noTombstone{r.Refunds.(ordertest.Refunds)} },
 		"settling ignores the gateway":         func(r *activities.Refunding) { r.Refunds = pessimist{r.Refunds} },
 		"a refund is at rest before its event": func(r *activities.Refunding) { r.Events = mute{} },
 		"units are recorded and not returned":  func(r *activities.Refunding) { r.Catalog = lazy{} },
@@ -258,7 +252,7 @@ func (u *unkeyed) Return(ctx context.Context, id order.ID, refund order.RefundID
 }
 
 // noTombstone says that a refund was fenced, and stores nothing.
-type noTombstone struct{ activities.Refunds }
+type noTombstone struct{ ordertest.Refunds }
 
 func (n noTombstone) Fence(ctx context.Context, req order.RefundRequest, _ order.RefundCause) (order.Refund, error) {
 	row, err := n.Refund(ctx, req.ID)
@@ -334,7 +328,8 @@ func (s *returnsDesk) booksEqualFacts(sagatest.Story) error {
 	case row.Status.Accepted() != (len(s.purse.refunds) == 1):
 		return fmt.Errorf("the refund is %s, and the gateway has %d", row.Status, len(s.purse.refunds))
 	case row.Status.Accepted() && (row.Units != order.UnitsDone || s.catalog.Available("mug") != 9):
-		return fmt.Errorf("the refund is %s, its units are %s, and the catalog has %d", row.Status, row.Units, s.catalog.Available("mug"))
+		return fmt.Errorf("the refund is %s, its units are %s, and the catalog has %d",
+			row.Status, row.Units, s.catalog.Available("mug"))
 	case row.Status.Accepted() && s.told[string(row.ID)+"."+string(order.EventRefunded)] == "":
 		return fmt.Errorf("the refund is %s, and nobody was told", row.Status)
 	}

@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"errors"
+
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/ordersaga/ordersaga/activities"
@@ -21,13 +23,8 @@ func ShipOrder(ctx workflow.Context, req order.ShipmentRequest) (order.ShipmentS
 		return "", err
 	}
 	s := &shipSaga{req: req}
-	_, err := s.plan().Run(ctx, saga.Options{
-		Attributes: saga.DefaultAttributes(), OnAttention: s.alertOperators, ReportUnknownSignals: true,
-	})
-	if _, refused := saga.Unwound(err); refused {
-		err = nil
-	}
-	return s.row.Status, err
+	_, err := s.plan().Run(ctx, booksOptions(s.alertOperators))
+	return s.row.Status, failure(err)
 }
 
 // shipSaga is one run of the saga: the request, and the shipment's row as last seen.
@@ -60,9 +57,9 @@ func (s *shipSaga) shipLines(ctx workflow.Context) (err error) {
 	return err
 }
 
-func (s *shipSaga) fence(ctx workflow.Context, _ saga.Cause) (verdict saga.Verdict, err error) {
-	s.row, err = saga.Execute(ctx, shipping.ShipLines, s.req)
-	if err == nil && s.row.Status == order.ShipmentRefused {
+func (s *shipSaga) fence(ctx workflow.Context, _ saga.Cause) (saga.Verdict, error) {
+	err := s.shipLines(ctx)
+	if errors.Is(err, saga.ErrStop) {
 		return saga.Ended, nil
 	}
 	return saga.Forward, err

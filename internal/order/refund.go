@@ -204,6 +204,11 @@ type Refund struct {
 	UpdatedAt  time.Time    `json:"updatedAt"`
 }
 
+// RefusedByBooks reports whether the books refused the refund. Its requester has been told, and nothing else happened.
+func (r Refund) RefusedByBooks() bool {
+	return r.Status == RefundRefused && r.Cause != nil && r.Cause.By == RefusedByBooks
+}
+
 // Returns is what the catalog takes back for the refund, one line per product.
 func (r Refund) Returns() []ReturnLine {
 	var lines []ReturnLine

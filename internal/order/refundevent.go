@@ -53,7 +53,7 @@ func NewRefundEvent(r Refund) (RefundEvent, bool) {
 	if r.Cause != nil {
 		e.Reason, e.Message = r.Cause.Reason, r.Cause.Message
 	}
-	return e, r.Status != RefundRefused || r.Cause == nil || r.Cause.By != RefusedByBooks
+	return e, !r.RefusedByBooks()
 }
 
 // MessageID identifies the event, as that of an order does.

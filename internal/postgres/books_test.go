@@ -30,6 +30,7 @@ type refundStore interface {
 	activities.Refunds
 	activities.RefundBooks
 	activities.Unsettled[order.Refund]
+	Refund(ctx context.Context, id order.RefundID) (order.Refund, error)
 	OfOrder(ctx context.Context, id order.ID) ([]order.Refund, error)
 	Answered(ctx context.Context, ids []order.RefundID) ([]order.Refund, error)
 	Disputes(ctx context.Context, id order.ID) ([]order.Dispute, error)
@@ -39,6 +40,8 @@ type refundStore interface {
 type shipmentStore interface {
 	activities.Shipments
 	activities.Unsettled[order.Shipment]
+	Arrive(ctx context.Context, id order.ShipmentID, status order.ShipmentStatus) (order.Shipment, error)
+	Shipment(ctx context.Context, id order.ShipmentID) (order.Shipment, error)
 	OfOrder(ctx context.Context, id order.ID) ([]order.Shipment, error)
 }
 

@@ -168,8 +168,9 @@ func plainAmount(amount, currency string) string {
 	END FROM (SELECT ('%[3]s'::jsonb ->> %[2]s)::integer AS digits) AS currency)`, amount, currency, pgdb.JSON(moneytext.Decimals()))
 }
 
+// itemsJSON is an array also when there are no items.
 func itemsJSON(items []order.RefundItem) string {
-	return pgdb.JSON(each(items, func(it order.RefundItem) order.RefundItem { return it }))
+	return pgdb.JSON(append([]order.RefundItem{}, items...))
 }
 
 func refundCauseJSON(cause *order.RefundCause) *string {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -15,39 +16,33 @@ const contentType = "application/json"
 // encode returns the message of an event. It has the event's ID, so that consumers recognise a repetition, and the
 // order's ID as correlation ID. testdata shows the bodies.
 func encode(e order.Event) (amqp.Publishing, error) {
-	return encodeJSON(e, amqp.Publishing{
-		MessageId: e.MessageID(), CorrelationId: string(e.OrderID), Type: string(e.Type), Timestamp: e.OccurredAt,
-	})
+	return encodeJSON(e, e.MessageID(), e.OrderID, e.Type, e.OccurredAt)
 }
 
 // encodeAlert is encode for alerts.
 func encodeAlert(a order.Alert) (amqp.Publishing, error) {
-	return encodeJSON(a, amqp.Publishing{
-		MessageId: a.MessageID(), CorrelationId: string(a.OrderID), Type: string(a.Type), Timestamp: a.Since,
-	})
+	return encodeJSON(a, a.MessageID(), a.OrderID, a.Type, a.Since)
 }
 
 // encodeRefund is encode for events about refunds.
 func encodeRefund(e order.RefundEvent) (amqp.Publishing, error) {
-	return encodeJSON(e, amqp.Publishing{
-		MessageId: e.MessageID(), CorrelationId: string(e.OrderID), Type: string(e.Type), Timestamp: e.OccurredAt,
-	})
+	return encodeJSON(e, e.MessageID(), e.OrderID, e.Type, e.OccurredAt)
 }
 
 // encodeShipment is encode for events about shipments.
 func encodeShipment(e order.ShipmentEvent) (amqp.Publishing, error) {
-	return encodeJSON(e, amqp.Publishing{
-		MessageId: e.MessageID(), CorrelationId: string(e.OrderID), Type: string(e.Type), Timestamp: e.OccurredAt,
-	})
+	return encodeJSON(e, e.MessageID(), e.OrderID, e.Type, e.OccurredAt)
 }
 
-func encodeJSON(body any, message amqp.Publishing) (amqp.Publishing, error) {
+func encodeJSON(body any, id string, of order.ID, kind order.EventType, at time.Time) (amqp.Publishing, error) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
-		return message, fmt.Errorf("encode the message: %w", err)
+		return amqp.Publishing{}, fmt.Errorf("encode the message: %w", err)
 	}
-	message.ContentType, message.DeliveryMode, message.Body = contentType, amqp.Persistent, encoded
-	return message, nil
+	return amqp.Publishing{
+		MessageId: id, CorrelationId: string(of), Type: string(kind), Timestamp: at,
+		ContentType: contentType, DeliveryMode: amqp.Persistent, Body: encoded,
+	}, nil
 }
 
 // DecodeEvent returns the event in a message. It ignores unknown fields, so that publishers can add some. Any other

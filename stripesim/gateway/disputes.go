@@ -138,11 +138,5 @@ func queryDisputes(c *call, condition string, args ...any) ([]*dispute, error) {
 
 func loadDispute(c *call, id string) (*dispute, error) {
 	found, err := queryDisputes(c, `x.id = $1`, id)
-	if err != nil {
-		return nil, err
-	}
-	if len(found) == 0 {
-		return nil, notFound(http.StatusNotFound, "dispute", "dispute", id)
-	}
-	return found[0], nil
+	return single(found, err, notFound(http.StatusNotFound, "dispute", "dispute", id))
 }

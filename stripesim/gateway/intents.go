@@ -240,16 +240,23 @@ func queryIntents(c *call, condition string, args ...any) ([]*intent, error) {
 }
 
 func loadIntent(c *call, id string) (*intent, error) {
+	missing := notFound(http.StatusBadRequest, "payment_intent", "payment_intent", id)
+	if c.id == id { // in the path
+		missing = notFound(http.StatusNotFound, "intent", "payment_intent", id)
+	}
 	found, err := queryIntents(c, `i.id = $1`, id)
+	return single(found, err, missing)
+}
+
+// single returns the one object that a query by ID found, or else missing.
+func single[T any](found []*T, err error, missing error) (*T, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case len(found) == 1:
-		return found[0], nil
-	case c.id == id: // in the path
-		return nil, notFound(http.StatusNotFound, "intent", "payment_intent", id)
+	case len(found) == 0:
+		return nil, missing
 	}
-	return nil, notFound(http.StatusBadRequest, "payment_intent", "payment_intent", id)
+	return found[0], nil
 }
 
 // insert stores a new charge of the intent.

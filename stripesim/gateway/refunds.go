@@ -244,13 +244,7 @@ func queryRefunds(c *call, condition string, args ...any) ([]*refund, error) {
 
 func loadRefund(c *call, id string) (*refund, error) {
 	found, err := queryRefunds(c, `x.id = $1`, id)
-	if err != nil {
-		return nil, err
-	}
-	if len(found) == 0 {
-		return nil, notFound(http.StatusNotFound, "refund", "refund", id)
-	}
-	return found[0], nil
+	return single(found, err, notFound(http.StatusNotFound, "refund", "refund", id))
 }
 
 // lockRefund returns the refund and its payment, locked.
