@@ -165,7 +165,7 @@ func (s *server) product(ctx context.Context, id string, p product.Product, err 
 	return &productOutput{etag(p), shown(p)}, nil
 }
 
-// etag returns the ETag of a product's details. Its stock may change without another ETag: nobody writes it with them.
+// etag returns the ETag of a product's details. Its stock may change without another ETag: no client writes it with them.
 func etag(p product.Product) string { return fmt.Sprintf(`"%d"`, p.Version) }
 
 // ifMatch returns the versions that a header If-Match names; nil means any.

@@ -37,7 +37,7 @@ type Problem struct {
 
 	ProductIDs []string   `json:"productIds"` // ProductNotFound: every unknown product
 	Shortages  []Shortage `json:"shortages"`  // OutOfStock: every product that is short
-	Excesses   []Excess   `json:"excesses"`   // ReturnTooLarge: every product of which too much comes back
+	Excesses   []Excess   `json:"excesses"`   // ReturnTooLarge: every product with too many units
 	State      string     `json:"state"`      // ReservationNotSold: the reservation's state
 }
 

@@ -153,7 +153,7 @@ type Stock struct {
 	Restocked int64  `json:"restocked"`
 }
 
-// Excess is a product of which a return brings more units than are left of the sale. A problem of type ReturnTooLarge lists
+// Excess is a product with more units in the return than the sale has left. A problem of type ReturnTooLarge lists
 // all of them.
 type Excess struct {
 	ProductID string `json:"productId"`

@@ -30,7 +30,7 @@ type NotSoldError struct{ State State }
 
 func (e *NotSoldError) Error() string { return fmt.Sprintf("the reservation is %s, not SOLD", e.State) }
 
-// Excess is a product of which a return brings more units than the order still has.
+// Excess is a product with more units in the return than the order still has.
 type Excess struct {
 	ProductID string
 	Requested int64

@@ -233,7 +233,7 @@ type ReturnLine struct {
 	WriteOff  int    `json:"writeOff"` // 0 to Quantity: units that do not go back on sale
 }
 
-// GatewayRefund is a refund as the gateway has it, also one that nobody asked us for.
+// GatewayRefund is a refund as the gateway has it, also one that was made without us.
 type GatewayRefund struct {
 	ID        string       `json:"id"`
 	PaymentID string       `json:"paymentId"`

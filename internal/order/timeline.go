@@ -31,7 +31,7 @@ type EntryType string
 // The types of entries. The transitions themselves write the first five.
 const (
 	EntryCreated   EntryType = "CREATED"
-	EntryPriced    EntryType = "PRICED"  // it was created without prices, because nobody could price it then
+	EntryPriced    EntryType = "PRICED"  // it was created without prices, because the catalog could not price it then
 	EntryClosing   EntryType = "CLOSING" // fenced; undos follow
 	EntryConfirmed EntryType = "CONFIRMED"
 	EntryFailed    EntryType = "FAILED"
